@@ -1,0 +1,163 @@
+/**
+ * How the process lives and ends. Place in the flow: above the roles, below the commands.
+ *
+ *   L1. What was acquired last is released first; every releaser runs; the first error is kept and thrown.
+ *   L2. The first SIGINT or SIGTERM begins a drain; the second cuts it short. Nothing else listens for signals.
+ *   L3. Nothing here exits the process: `main.ts` does, with the code that the command returned.
+ */
+
+/** A running part of the server. */
+export interface Role {
+  readonly name: string;
+  /** Settles when the role has stopped; rejects when it failed for good. */
+  readonly done: Promise<void>;
+  /** Stops intake and finishes what is in flight; `cut` aborts the wait. Resolves when nothing is in flight. */
+  drain(cut: AbortSignal): Promise<void>;
+  /** Releases every handle. Call after `drain`. */
+  close(): Promise<void>;
+}
+
+export type Releaser = () => unknown | Promise<unknown>;
+
+/** A stack of releasers (L1). */
+export interface Releasers {
+  push(release: Releaser): void;
+  /** Runs all, last in first out; throws the first error after the last releaser ran. A second call does nothing. */
+  release(): Promise<void>;
+}
+
+export function createReleasers(): Releasers {
+  const stack: Releaser[] = [];
+  return {
+    push: (release) => void stack.push(release),
+    async release() {
+      const errors: unknown[] = [];
+      for (let release = stack.pop(); release !== undefined; release = stack.pop()) {
+        try {
+          await release();
+        } catch (error) {
+          errors.push(error);
+        }
+      }
+      if (errors.length > 0) throw errors[0];
+    },
+  };
+}
+
+/** Runs `body`; when it throws, releases what it had acquired and rethrows the original error. */
+export async function withReleasers<T>(body: (releasers: Releasers) => Promise<T>): Promise<T> {
+  const releasers = createReleasers();
+  try {
+    return await body(releasers);
+  } catch (error) {
+    await releasers.release().catch(() => {});
+    throw error;
+  }
+}
+
+export interface Shutdown {
+  /** Aborted by the first signal: stop taking work in, drain. */
+  readonly stopping: AbortSignal;
+  /** Aborted by the second signal or `cutAfterMs` after the first one: give up waiting. */
+  readonly cut: AbortSignal;
+  /** Begins the shutdown as the first signal does. */
+  request(reason: string): void;
+  /** Stops listening and clears the timer. */
+  dispose(): void;
+}
+
+/** Listens for SIGINT and SIGTERM (L2). `cutAfterMs` is the drain deadline in milliseconds. */
+export function listenForShutdown(cutAfterMs: number, onRequest: (reason: string) => void = () => {}): Shutdown {
+  const stopping = new AbortController();
+  const cut = new AbortController();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+
+  function request(reason: string): void {
+    if (stopping.signal.aborted) {
+      cut.abort(new Error(`cut short by ${reason}`));
+      return;
+    }
+    onRequest(reason);
+    timer = setTimeout(() => cut.abort(new Error(`drain deadline of ${cutAfterMs} ms passed`)), cutAfterMs);
+    stopping.abort(new Error(reason));
+  }
+  const onInt = () => request("SIGINT");
+  const onTerm = () => request("SIGTERM");
+  process.on("SIGINT", onInt);
+  process.on("SIGTERM", onTerm);
+
+  return {
+    stopping: stopping.signal,
+    cut: cut.signal,
+    request,
+    dispose() {
+      clearTimeout(timer);
+      process.off("SIGINT", onInt);
+      process.off("SIGTERM", onTerm);
+    },
+  };
+}
+
+/** Resolves after `ms` milliseconds, or at once (true) when `signal` aborts: the answer says whether it was cut short. */
+export function sleep(ms: number, signal?: AbortSignal): Promise<boolean> {
+  if (signal?.aborted) return Promise.resolve(true);
+  return new Promise((resolve) => {
+    const onAbort = () => {
+      clearTimeout(timer);
+      resolve(true);
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener("abort", onAbort);
+      resolve(false);
+    }, ms);
+    signal?.addEventListener("abort", onAbort, { once: true });
+  });
+}
+
+/** Resolves when `signal` aborts. */
+export function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+}
+
+export interface Backoff {
+  /** The next wait in milliseconds: exponential, with full jitter above half. */
+  next(): number;
+  reset(): void;
+}
+
+export function createBackoff(initialMs = 200, maxMs = 10_000): Backoff {
+  let current = initialMs;
+  return {
+    next() {
+      const wait = current / 2 + (Math.random() * current) / 2;
+      current = Math.min(current * 2, maxMs);
+      return wait;
+    },
+    reset() {
+      current = initialMs;
+    },
+  };
+}
+
+/**
+ * Calls `attempt` until it succeeds, waiting with backoff between tries. `onFailure` hears of each failure.
+ * Answers undefined when `signal` aborted first.
+ */
+export async function retryUntilDone<T>(
+  attempt: () => Promise<T>,
+  signal: AbortSignal,
+  onFailure: (error: unknown, waitMs: number) => void,
+  backoff: Backoff = createBackoff(),
+): Promise<T | undefined> {
+  while (!signal.aborted) {
+    try {
+      return await attempt();
+    } catch (error) {
+      const waitMs = backoff.next();
+      onFailure(error, waitMs);
+      await sleep(waitMs, signal);
+    }
+  }
+  return undefined;
+}
