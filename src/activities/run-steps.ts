@@ -1,0 +1,45 @@
+/** The steps of a run, bridged from workflow to ledger. Local activities: small, quick, and safe to repeat. */
+
+import { TerminalError } from "../errors.ts";
+import type { Log } from "../log.ts";
+import type { Metrics } from "../metrics.ts";
+import { decideTasks } from "../run/decide.ts";
+import type { RunLedger } from "../run/ledger.ts";
+import type { RunSteps } from "../run/run.ts";
+import { classifyStart } from "../trigger/classify.ts";
+import type { OccurrenceLedger } from "../trigger/ledger.ts";
+import { translated } from "./translate.ts";
+
+export interface RunStepsDeps {
+  occurrences: OccurrenceLedger;
+  runs: RunLedger;
+  metrics: Metrics;
+  log: Log;
+}
+
+export function createRunSteps({ occurrences, runs, metrics, log }: RunStepsDeps): RunSteps {
+  return {
+    claimRun: translated(async (request) => {
+      const claim = await occurrences.claim(request, classifyStart(request, new Date()));
+      log.debug({ activity: request.activity_id, run: claim.run_id, outcome: claim.outcome }, "occurrence claimed");
+      if (claim.outcome === "claimed") metrics.startLatency.observe(claim.start_latency_ms / 1000);
+      if (claim.outcome === "skipped") metrics.runs.inc({ status: "skipped" });
+      return claim;
+    }),
+
+    decideRun: translated(async (runId) => {
+      const pinned = await runs.findPinned(runId);
+      if (pinned === undefined) throw new TerminalError("run_not_found", `run ${runId} is not in the ledger`);
+      return runs.recordDecision(runId, decideTasks(runId, pinned.body));
+    }),
+
+    closeRun: translated(async (close) => {
+      const { closedNow, ...result } = await runs.close(close);
+      if (closedNow) {
+        metrics.runs.inc({ status: result.status });
+        log.info({ run: result.run_id, status: result.status, reason: result.reason }, "run closed");
+      }
+      return result;
+    }),
+  };
+}

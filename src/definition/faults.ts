@@ -1,0 +1,41 @@
+/** Turns a TypeBox schema and a value into faults that a person can act on: every one at once, each with its path. */
+import { KindGuard, type TSchema } from "@sinclair/typebox";
+import { Value, ValueErrorType } from "@sinclair/typebox/value";
+import type { Fault } from "../errors.ts";
+import { expectedBy } from "./schema.ts";
+
+const MAX_FAULTS = 50;
+
+/** All faults of `value` under `schema`, `path` before each; empty when it conforms. */
+export function findFaults(schema: TSchema, value: unknown, path = ""): Fault[] {
+  const faults = new Map<string, Fault>();
+  for (const error of Value.Errors(schema, value)) {
+    if (faults.size >= MAX_FAULTS) break;
+    const at = path + error.path || "/";
+    // TypeBox reports a missing field twice, and a wrong union once more for itself: the first word is the clearest.
+    if (!faults.has(at))
+      faults.set(at, { path: at, message: describe(error.type, error.schema, error.value, error.message) });
+  }
+  return [...faults.values()];
+}
+
+function describe(type: ValueErrorType, schema: TSchema, value: unknown, wording: string): string {
+  if (type === ValueErrorType.ObjectAdditionalProperties) return "unknown field";
+  if (type === ValueErrorType.ObjectRequiredProperty || value === undefined) return "is required";
+  const expected = expectedBy(schema) ?? wordsFor(schema) ?? wording.replace(/^Expected /, "");
+  return `expected ${expected}, received ${preview(value)}`;
+}
+
+function wordsFor(schema: TSchema): string | undefined {
+  if (KindGuard.IsLiteral(schema)) return JSON.stringify(schema.const);
+  if (KindGuard.IsUnion(schema) && schema.anyOf.every(KindGuard.IsLiteral)) {
+    return `one of ${schema.anyOf.map((option) => String((option as { const: unknown }).const)).join(", ")}`;
+  }
+  return undefined;
+}
+
+/** A received value, short enough for an error line. */
+export function preview(value: unknown): string {
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > 80 ? `${text.slice(0, 77)}...` : text;
+}

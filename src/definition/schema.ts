@@ -1,0 +1,209 @@
+/**
+ * The shape of an ActivityDefinition, as JSON and as YAML: what to react to, and which tasks to make.
+ *
+ * These schemas validate REST bodies and files, type the code, and make the OpenAPI document. Unknown fields are
+ * refused everywhere. `expected` is what an error says in place of a schema's own wording.
+ */
+import { type Static, type TSchema, Type } from "@sinclair/typebox";
+import { DurationSchema } from "./duration.ts";
+
+const closed = { additionalProperties: false } as const;
+/** Text without NUL, which Postgres cannot store. */
+const PLAIN = "^[^\\u0000]*$";
+
+export const NameSchema = Type.String({
+  minLength: 1,
+  maxLength: 200,
+  pattern: "^[^\\u0000-\\u001f]*$",
+  description: "Unique among live definitions.",
+  expected: "1 to 200 characters without control characters",
+});
+
+export const EventTriggerSchema = Type.Object(
+  {
+    trigger_type: Type.Literal("event"),
+    event_type: Type.String({
+      minLength: 1,
+      maxLength: 200,
+      pattern: PLAIN,
+      description: "Equals the envelope's `type`.",
+    }),
+    filters: Type.Optional(
+      Type.Record(Type.String(), Type.Unknown(), {
+        description: "Every key and value must equal the payload's.",
+        maxProperties: 50,
+        expected: "an object of at most 50 keys",
+      }),
+    ),
+  },
+  { ...closed, title: "EventTrigger" },
+);
+
+export const CronTriggerSchema = Type.Object(
+  {
+    trigger_type: Type.Literal("cron"),
+    cron_expression: Type.String({
+      minLength: 1,
+      maxLength: 200,
+      description: "Five fields: minute, hour, day of month, month, day of week.",
+      examples: ["*/5 * * * *"],
+    }),
+    timezone: Type.Optional(
+      Type.String({ maxLength: 100, description: "IANA name, UTC when absent.", examples: ["Europe/Berlin"] }),
+    ),
+    jitter: Type.Optional(DurationSchema({ description: "A start is delayed by a random time up to this." })),
+  },
+  { ...closed, title: "CronTrigger" },
+);
+
+/** By `trigger_type`. */
+export const TRIGGER_SCHEMAS = { event: EventTriggerSchema, cron: CronTriggerSchema } as const;
+export const TRIGGER_TYPES = Object.keys(TRIGGER_SCHEMAS) as TriggerType[];
+export const TriggerConfigSchema = Type.Union(Object.values(TRIGGER_SCHEMAS), { expected: "a trigger" });
+
+export const RetrySchema = Type.Object(
+  {
+    max_attempts: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: 1000, default: 5, description: "All tries, the first included." }),
+    ),
+    initial_interval: Type.Optional(DurationSchema({ description: "Wait before the second try, 1s when absent." })),
+    backoff_coefficient: Type.Optional(Type.Number({ minimum: 1, maximum: 100, default: 2 })),
+    max_interval: Type.Optional(DurationSchema({ description: "Longest wait between tries, 5m when absent." })),
+  },
+  { ...closed, title: "Retry" },
+);
+
+const taskFields = {
+  key: Type.String({
+    minLength: 1,
+    maxLength: 100,
+    pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$",
+    description: "Names the task within its definition; a part of its id.",
+    expected: "1 to 100 letters, digits, '.', '_' or '-', unique within the definition",
+  }),
+  retry: Type.Optional(RetrySchema),
+  timeout: Type.Optional(DurationSchema({ description: "Of one try, 30s when absent.", examples: ["30s"] })),
+};
+
+export const LogTaskSchema = Type.Object(
+  {
+    ...taskFields,
+    type: Type.Literal("log"),
+    params: Type.Object(
+      {
+        message: Type.String({ maxLength: 10_000, description: "Written to actcore's own log." }),
+        level: Type.Optional(
+          Type.Union([Type.Literal("debug"), Type.Literal("info"), Type.Literal("warn"), Type.Literal("error")], {
+            default: "info",
+            expected: "debug, info, warn or error",
+          }),
+        ),
+      },
+      closed,
+    ),
+  },
+  { ...closed, title: "LogTask" },
+);
+
+export const HTTP_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"] as const;
+
+export const HttpTaskSchema = Type.Object(
+  {
+    ...taskFields,
+    type: Type.Literal("http"),
+    params: Type.Object(
+      {
+        method: Type.Optional(
+          Type.Union(
+            HTTP_METHODS.map((method) => Type.Literal(method)),
+            {
+              default: "POST",
+              expected: `one of ${HTTP_METHODS.join(", ")}`,
+            },
+          ),
+        ),
+        url: Type.String({ maxLength: 4000, pattern: "^https?://", expected: "an http:// or https:// URL" }),
+        headers: Type.Optional(
+          Type.Record(Type.String(), Type.String(), { maxProperties: 50, expected: "an object of strings" }),
+        ),
+        body: Type.Optional(
+          Type.Unknown({
+            description:
+              "A string is sent as it is, anything else as JSON. When absent, a POST, PUT or PATCH sends the task's own input: {run, event}.",
+          }),
+        ),
+      },
+      closed,
+    ),
+  },
+  { ...closed, title: "HttpTask" },
+);
+
+/** By task `type`. */
+export const TASK_SCHEMAS = { log: LogTaskSchema, http: HttpTaskSchema } as const;
+export const TASK_TYPES = Object.keys(TASK_SCHEMAS) as TaskType[];
+export const TaskTemplateSchema = Type.Union(Object.values(TASK_SCHEMAS), { expected: "a task template" });
+
+/** What a user sends: everything but `name` and `trigger_config` has a default. */
+export const DefinitionInputSchema = Type.Object(
+  {
+    name: NameSchema,
+    enabled: Type.Optional(Type.Boolean({ default: true })),
+    trigger_type: Type.Optional(
+      Type.Union([Type.Literal("event"), Type.Literal("cron")], {
+        description: "May repeat trigger_config.trigger_type.",
+        expected: "event or cron",
+      }),
+    ),
+    trigger_config: TriggerConfigSchema,
+    context_sources: Type.Optional(
+      Type.Array(Type.Never(), {
+        maxItems: 0,
+        description: "None is supported yet.",
+        expected: "an empty list: this version resolves no context sources yet",
+      }),
+    ),
+    task_templates: Type.Optional(
+      Type.Array(TaskTemplateSchema, { maxItems: 100, default: [], expected: "a list of at most 100 task templates" }),
+    ),
+    dedupe_key_strategy: Type.Optional(
+      Type.Literal("event_id", { default: "event_id", expected: "event_id: this version knows no other strategy yet" }),
+    ),
+  },
+  { ...closed, title: "ActivityDefinitionInput" },
+);
+
+/** What is stored and answered. */
+export const DefinitionSchema = Type.Object(
+  {
+    id: Type.String({ format: "uuid" }),
+    name: NameSchema,
+    enabled: Type.Boolean(),
+    trigger_type: Type.Union([Type.Literal("event"), Type.Literal("cron")]),
+    trigger_config: TriggerConfigSchema,
+    context_sources: Type.Array(Type.Unknown()),
+    task_templates: Type.Array(TaskTemplateSchema),
+    dedupe_key_strategy: Type.String(),
+    version: Type.Integer({ minimum: 1, description: "Every change adds one; a run names the version that it used." }),
+    source: Type.String({ description: "`rest`, or the file that made it." }),
+    created_at: Type.String({ format: "date-time" }),
+    updated_at: Type.String({ format: "date-time" }),
+  },
+  { ...closed, title: "ActivityDefinition" },
+);
+
+export type TriggerType = keyof typeof TRIGGER_SCHEMAS;
+export type TaskType = keyof typeof TASK_SCHEMAS;
+export type EventTrigger = Static<typeof EventTriggerSchema>;
+export type CronTrigger = Static<typeof CronTriggerSchema>;
+export type LogTemplate = Static<typeof LogTaskSchema>;
+export type HttpTemplate = Static<typeof HttpTaskSchema>;
+export type TaskTemplate = LogTemplate | HttpTemplate;
+export type Definition = Static<typeof DefinitionSchema>;
+/** A definition without what the store adds: the part that a version keeps. */
+export type DefinitionBody = Omit<Definition, "id" | "version" | "source" | "created_at" | "updated_at">;
+
+/** Custom words of a schema for its own errors. */
+export function expectedBy(schema: TSchema): string | undefined {
+  return typeof schema.expected === "string" ? schema.expected : undefined;
+}

@@ -1,0 +1,130 @@
+/**
+ * From an unknown value to a definition body, or every fault at once.
+ *
+ * A union is resolved by its discriminator first (`trigger_type`, task `type`), so that an error speaks of the field
+ * that is wrong and not of "a union".
+ */
+import { Type } from "@sinclair/typebox";
+import { type Fault, InvalidInputError } from "../errors.ts";
+import { checkCron } from "./cron-expression.ts";
+import { findFaults, preview } from "./faults.ts";
+import {
+  type CronTrigger,
+  type DefinitionBody,
+  DefinitionInputSchema,
+  TASK_SCHEMAS,
+  TASK_TYPES,
+  type TaskTemplate,
+  TRIGGER_SCHEMAS,
+  TRIGGER_TYPES,
+} from "./schema.ts";
+
+type Fields = Record<string, unknown>;
+
+/** The input with its two unions opened; they are checked branch by branch. */
+const OuterSchema = Type.Composite(
+  [
+    Type.Omit(DefinitionInputSchema, ["trigger_config", "task_templates"]),
+    Type.Object({
+      trigger_config: Type.Object({}, { additionalProperties: true, expected: "an object with a trigger_type" }),
+      task_templates: Type.Optional(
+        Type.Array(Type.Unknown(), { maxItems: 100, expected: "a list of at most 100 task templates" }),
+      ),
+    }),
+  ],
+  { additionalProperties: false },
+);
+
+/**
+ * The definition body with its defaults filled in.
+ * @throws InvalidInputError code `invalid_definition`, with every fault.
+ */
+export function parseDefinition(input: unknown): DefinitionBody {
+  const faults = isFields(input) ? findDefinitionFaults(input) : [{ path: "/", message: "expected an object" }];
+  if (faults.length > 0) throw new InvalidInputError("the definition is not valid", faults, "invalid_definition");
+
+  const fields = input as Fields;
+  const trigger = withTriggerType(fields) as DefinitionBody["trigger_config"];
+  return {
+    name: fields.name as string,
+    enabled: (fields.enabled as boolean | undefined) ?? true,
+    trigger_type: trigger.trigger_type,
+    trigger_config: trigger,
+    context_sources: [],
+    task_templates: (fields.task_templates as TaskTemplate[] | undefined) ?? [],
+    dedupe_key_strategy: "event_id",
+  };
+}
+
+function findDefinitionFaults(input: Fields): Fault[] {
+  const faults = findFaults(OuterSchema, input);
+  if (isFields(input.trigger_config)) faults.push(...findTriggerFaults(input));
+  if (Array.isArray(input.task_templates)) faults.push(...findTaskFaults(input.task_templates));
+  return faults;
+}
+
+/** `trigger_type` may stand at the top level, in trigger_config, or in both when they agree. */
+function withTriggerType(input: Fields): Fields {
+  const trigger = input.trigger_config as Fields;
+  return "trigger_type" in trigger || input.trigger_type === undefined
+    ? trigger
+    : { trigger_type: input.trigger_type, ...trigger };
+}
+
+function findTriggerFaults(input: Fields): Fault[] {
+  const trigger = withTriggerType(input);
+  const type = trigger.trigger_type;
+  const path = "/trigger_config";
+  if (!isKeyOf(TRIGGER_SCHEMAS, type)) {
+    const message =
+      type === undefined ? "is required" : `expected one of ${TRIGGER_TYPES.join(", ")}, received ${preview(type)}`;
+    return [{ path: `${path}/trigger_type`, message }];
+  }
+  if (input.trigger_type !== undefined && input.trigger_type !== type) {
+    return [
+      {
+        path: "/trigger_type",
+        message: `says ${preview(input.trigger_type)}, but trigger_config says ${preview(type)}`,
+      },
+    ];
+  }
+  const faults = findFaults(TRIGGER_SCHEMAS[type], trigger, path);
+  if (faults.length === 0 && type === "cron") faults.push(...checkCron(trigger as CronTrigger, path));
+  return faults;
+}
+
+function findTaskFaults(templates: unknown[]): Fault[] {
+  const faults: Fault[] = [];
+  const keys = new Map<unknown, number>();
+  templates.forEach((template, index) => {
+    const path = `/task_templates/${index}`;
+    const type = isFields(template) ? template.type : undefined;
+    if (!isFields(template)) {
+      faults.push({ path, message: `expected an object, received ${preview(template)}` });
+      return;
+    }
+    if (isKeyOf(TASK_SCHEMAS, type)) faults.push(...findFaults(TASK_SCHEMAS[type], template, path));
+    else
+      faults.push({
+        path: `${path}/type`,
+        message:
+          type === undefined ? "is required" : `expected one of ${TASK_TYPES.join(", ")}, received ${preview(type)}`,
+      });
+    const first = keys.get(template.key);
+    if (template.key !== undefined && first !== undefined)
+      faults.push({
+        path: `${path}/key`,
+        message: `${preview(template.key)} is already the key of /task_templates/${first}`,
+      });
+    else keys.set(template.key, index);
+  });
+  return faults;
+}
+
+function isFields(value: unknown): value is Fields {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isKeyOf<T extends object>(table: T, key: unknown): key is keyof T {
+  return typeof key === "string" && Object.hasOwn(table, key);
+}

@@ -1,0 +1,60 @@
+/**
+ * actcore's own metrics. Names are `actcore_*`, in base units (seconds); roles count into one instance, and the
+ * scrape joins it with the Temporal SDK's (http/monitor.ts).
+ */
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+
+export function createMetrics() {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry });
+  return {
+    registry,
+    events: new Counter({
+      name: "actcore_events_total",
+      help: "Events that this router settled, by outcome.",
+      labelNames: ["outcome"] as const,
+      registers,
+    }),
+    consumerLag: new Gauge({
+      name: "actcore_consumer_pending",
+      help: "Messages in the stream that the router's consumer has not been given yet.",
+      registers,
+    }),
+    consumerUnacked: new Gauge({
+      name: "actcore_consumer_ack_pending",
+      help: "Messages given to routers and not acknowledged yet.",
+      registers,
+    }),
+    startLatency: new Histogram({
+      name: "actcore_run_start_latency_seconds",
+      help: "From the time an event was received, or a due time, to the claim of its run.",
+      buckets: [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300],
+      registers,
+    }),
+    runs: new Counter({
+      name: "actcore_runs_total",
+      help: "Runs that this worker closed, by status.",
+      labelNames: ["status"] as const,
+      registers,
+    }),
+    tasks: new Counter({
+      name: "actcore_task_attempts_total",
+      help: "Tries of tasks that this worker made, by type and by the task's status after it.",
+      labelNames: ["type", "status"] as const,
+      registers,
+    }),
+    tasksInFlight: new Gauge({
+      name: "actcore_tasks_in_flight",
+      help: "Tries that run now in this worker.",
+      registers,
+    }),
+    runsInFlight: new Gauge({
+      name: "actcore_runs_in_flight",
+      help: "Runs of the ledger that are not closed, all workers together.",
+      registers,
+    }),
+  };
+}
+
+export type Metrics = ReturnType<typeof createMetrics>;

@@ -1,0 +1,77 @@
+/** The connection pool, and how a Postgres error becomes one of ours. */
+import { drizzle, type PostgresJsDatabase } from "drizzle-orm/postgres-js";
+import postgres from "postgres";
+import { ActcoreError, describeError, RetryableError, TerminalError } from "../errors.ts";
+
+export type Database = PostgresJsDatabase;
+export type Sql = postgres.Sql;
+/** A pool or a transaction. */
+export type ISql = postgres.ISql;
+
+export interface Postgres {
+  readonly sql: Sql;
+  readonly db: Database;
+  /** Resolves when the server answers; rejects with RetryableError `postgres_unavailable`. */
+  ping(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Connects lazily; a lost server is connected to again by itself. `name` shows in pg_stat_activity. */
+export function openPostgres(url: string, name: string, max = 10): Postgres {
+  const sql = postgres(url, {
+    max,
+    connect_timeout: 5,
+    max_lifetime: 1800,
+    onnotice: () => {},
+    backoff: (retries: number) => Math.min(0.1 * 2 ** retries, 2),
+    connection: { application_name: `actcore-${name}` },
+  });
+  // postgres.js throws away its own Date and JSON handling for drizzle's: one client, one owner.
+  const db = drizzle(sql);
+  return {
+    sql,
+    db,
+    async ping() {
+      await guarded(sql`select 1`);
+    },
+    close: () => sql.end({ timeout: 2 }),
+  };
+}
+
+/** SQLSTATE or a postgres.js code, from under drizzle's wrapper; undefined for what is no database error. */
+export function errorCode(error: unknown): string | undefined {
+  for (let inner = error; inner instanceof Error; inner = inner.cause) {
+    const { code } = inner as { code?: unknown };
+    if (typeof code === "string") return code;
+  }
+  return undefined;
+}
+
+/** Runs a query; its errors become RetryableError (away, in conflict) or TerminalError (the data cannot be stored). */
+export async function guarded<T>(query: PromiseLike<T>): Promise<T> {
+  try {
+    return await query;
+  } catch (error) {
+    throw toActcoreError(error);
+  }
+}
+
+function toActcoreError(error: unknown): unknown {
+  const code = errorCode(error);
+  if (code === undefined || error instanceof ActcoreError) return error;
+  const root = rootOf(error);
+  if (/^(22|54)/.test(code))
+    return new TerminalError("not_storable", `Postgres refuses the data: ${describeError(root)}`, { cause: error });
+  if (
+    /^(40|08|53|57|55P03)/.test(code) ||
+    /^(ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|CONNECTION_|CONNECT_TIMEOUT)/.test(code)
+  )
+    return new RetryableError("postgres_unavailable", `Postgres: ${describeError(root)}`, { cause: error });
+  return error;
+}
+
+function rootOf(error: unknown): unknown {
+  let root = error;
+  while (root instanceof Error && root.cause !== undefined) root = root.cause;
+  return root;
+}

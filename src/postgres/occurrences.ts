@@ -1,0 +1,106 @@
+/** The claim: one statement in which an occurrence gets its one workflow, its pinned version and its run (I1, I8). */
+import { sql } from "drizzle-orm";
+import { TerminalError } from "../errors.ts";
+import type { ClaimRequest, RunStatus } from "../run/run.ts";
+import { isUuid, stableTraceId } from "../stable-id.ts";
+import type { Start } from "../trigger/classify.ts";
+import type { OccurrenceLedger } from "../trigger/ledger.ts";
+import { runIdOf } from "../trigger/occurrence.ts";
+import { type Database, guarded } from "./client.ts";
+import { definitions, eventOutcomes, events, occurrences, runs } from "./schema.ts";
+
+/** One row always: nulls say what was not there. */
+interface ClaimRow extends Record<string, unknown> {
+  activity_name: string | null;
+  event_known: boolean;
+  claimed: boolean;
+  status: RunStatus | null;
+  reason: string | null;
+  /** Milliseconds since the event was received, or since the due time. */
+  latency_ms: number | null;
+}
+
+export function createOccurrenceLedger(db: Database): OccurrenceLedger {
+  return {
+    async claim(request, start) {
+      const activity_id = request.activity_id;
+      if (!isUuid(activity_id)) throw unknownDefinition(request);
+      const run_id = runIdOf({ activity_id: activity_id.toLowerCase(), kind: start.kind, key: start.key });
+      const [row] = await guarded(db.execute<ClaimRow>(claimStatement(request, start, run_id)));
+
+      if (row === undefined || row.activity_name === null) throw unknownDefinition(request);
+      if (!row.event_known)
+        throw new TerminalError("event_not_found", `event ${start.event_id} is not in the ledger`, {
+          hint: "publish it first (POST /events), or start the workflow with the whole envelope",
+        });
+      const start_latency_ms = Math.max(0, row.latency_ms ?? 0);
+      if (!row.claimed) return { outcome: "duplicate", run_id, start_latency_ms };
+      const { activity_name } = row;
+      return row.status === "skipped"
+        ? { outcome: "skipped", run_id, activity_name, reason: row.reason ?? "skipped", start_latency_ms }
+        : { outcome: "claimed", run_id, activity_name, start_latency_ms };
+    },
+  };
+}
+
+function claimStatement(request: ClaimRequest, start: Start, runId: string) {
+  const { workflow_id, first_execution_run_id, scheduled_for = null } = request;
+  const eventId = start.event_id ?? null;
+  const inline =
+    start.inline === undefined ? null : JSON.stringify({ ...start.inline, payload: start.inline.payload ?? {} });
+  const traceId = start.inline?.trace_id ?? stableTraceId(eventId ?? runId);
+  return sql`
+    with definition as (
+      select id, name, enabled, deleted_at, version from ${definitions} where id = ${request.activity_id}
+    ), persisted as (
+      insert into ${events} (event_id, outcome, type, source, subject, occurred_at, trace_id, payload)
+      select event_id, 'dispatched', type, source, subject, occurred_at, ${traceId}, payload
+      from json_to_record(${inline}::json) as e(
+        event_id text, type text, source text, subject text, occurred_at text, payload json), definition
+      where ${inline !== null}
+      on conflict do nothing
+      returning event_id, trace_id, received_at
+    ), event as (
+      select event_id, trace_id, received_at from ${events} where event_id = ${eventId}
+      union all select event_id, trace_id, received_at from persisted
+    ), occurrence as (
+      insert into ${occurrences} as o (activity_id, kind, key, run_id, event_id, claimed_by, version_used)
+      select id, ${start.kind}, ${start.key}, ${runId}::uuid, ${eventId}, ${first_execution_run_id}, version
+      from definition where ${eventId}::text is null or exists (select from event)
+      on conflict (activity_id, kind, key) do update
+        set claimed_by = excluded.claimed_by, version_used = coalesce(o.version_used, excluded.version_used)
+        where o.claimed_by is null or o.claimed_by = excluded.claimed_by
+      returning version_used
+    ), opened as (
+      insert into ${runs} (run_id, activity_id, activity_name, trigger, status, reason, finished_at, scheduled_for,
+        event_id, trace_id, workflow_id, version_used)
+      select ${runId}::uuid, id, name, ${start.trigger},
+        case when deleted_at is not null or not enabled then 'skipped' else 'running' end,
+        case when deleted_at is not null then 'deleted' when not enabled then 'disabled' end,
+        case when deleted_at is not null or not enabled then now() end,
+        ${scheduled_for}::timestamptz, ${eventId}, coalesce((select trace_id from event limit 1), ${traceId}),
+        ${workflow_id}, version_used
+      from definition, occurrence
+      on conflict do nothing
+      returning status, reason
+    ), reached as (
+      insert into ${eventOutcomes} (event_id, activity_id, activity_name, outcome, run_id)
+      select ${eventId}, id, name, 'run', ${runId}::uuid from definition, opened where ${eventId}::text is not null
+      on conflict do nothing
+    ), standing as (
+      select status, reason from opened
+      union all select status, reason from ${runs} where run_id = ${runId}::uuid
+    )
+    select
+      (select name from definition) as activity_name,
+      (${eventId}::text is null or exists (select from event)) as event_known,
+      exists (select from occurrence) as claimed,
+      (select status from standing limit 1) as status,
+      (select reason from standing limit 1) as reason,
+      (extract(epoch from clock_timestamp() - coalesce(${scheduled_for}::timestamptz,
+        (select received_at from event limit 1), now())) * 1000)::float8 as latency_ms`;
+}
+
+function unknownDefinition({ activity_id }: ClaimRequest): TerminalError {
+  return new TerminalError("definition_not_found", `there is no definition ${JSON.stringify(activity_id)}`);
+}

@@ -1,0 +1,191 @@
+/**
+ * The tables, all in the Postgres schema `actcore`. `make migration` turns a change here into a new SQL file under
+ * migrations/; a migration that has been released is never edited.
+ *
+ * User payloads are `json`, not `jsonb`: jsonb refuses U+0000 and lone surrogates, which are legal JSON.
+ */
+import { sql } from "drizzle-orm";
+import {
+  bigint,
+  boolean,
+  customType,
+  index,
+  integer,
+  json,
+  pgSchema,
+  primaryKey,
+  text,
+  timestamp,
+  uniqueIndex,
+  uuid,
+} from "drizzle-orm/pg-core";
+import type { DefinitionBody, TriggerType } from "../definition/schema.ts";
+import type { TaskPolicy } from "../run/decide.ts";
+import type { RunStatus, RunTrigger } from "../run/run.ts";
+import type { TaskError, TaskStatus } from "../task/task.ts";
+import type { EventOutcome } from "../trigger/ledger.ts";
+import type { OccurrenceKind } from "../trigger/occurrence.ts";
+
+export const actcore = pgSchema("actcore");
+
+const time = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: "date" });
+const bytea = customType<{ data: Uint8Array }>({ dataType: () => "bytea" });
+
+export const definitions = actcore.table(
+  "definitions",
+  {
+    id: uuid().primaryKey(),
+    name: text().notNull(),
+    enabled: boolean().notNull(),
+    trigger_type: text().$type<TriggerType>().notNull(),
+    /** The whole body as of `version`; the columns beside it are copies to search by. */
+    body: json().$type<DefinitionBody>().notNull(),
+    version: integer().notNull(),
+    source: text().notNull(),
+    created_at: time("created_at").notNull().defaultNow(),
+    updated_at: time("updated_at").notNull().defaultNow(),
+    deleted_at: time("deleted_at"),
+  },
+  (table) => [
+    uniqueIndex("definitions_live_name").on(table.name).where(sql`deleted_at is null`),
+    index("definitions_live_trigger").on(table.trigger_type).where(sql`deleted_at is null`),
+  ],
+);
+
+/** Every version ever, for runs that pinned it. */
+export const definitionVersions = actcore.table(
+  "definition_versions",
+  {
+    definition_id: uuid()
+      .notNull()
+      .references(() => definitions.id),
+    version: integer().notNull(),
+    body: json().$type<DefinitionBody>().notNull(),
+    created_at: time("created_at").notNull().defaultNow(),
+  },
+  (table) => [primaryKey({ columns: [table.definition_id, table.version] })],
+);
+
+/** One row; `revision` moves in the transaction of every definition's change (I4). */
+export const definitionRevision = actcore.table("definition_revision", {
+  only: boolean().primaryKey().default(true),
+  revision: bigint({ mode: "bigint" }).notNull(),
+});
+
+/** Which plan of a definition the engine was last given (trigger/schedule-plan.ts). */
+export const scheduleProjections = actcore.table("schedule_projections", {
+  definition_id: uuid()
+    .primaryKey()
+    .references(() => definitions.id),
+  version: integer().notNull(),
+  /** Null: the definition has no schedule. */
+  plan_hash: text(),
+  updated_at: time("updated_at").notNull().defaultNow(),
+});
+
+export const events = actcore.table(
+  "events",
+  {
+    event_id: text().primaryKey(),
+    outcome: text().$type<EventOutcome>().notNull(),
+    /** Why it is dead-lettered. */
+    reason: text(),
+    detail: text(),
+    type: text(),
+    source: text(),
+    subject: text(),
+    occurred_at: text(),
+    trace_id: text().notNull(),
+    payload: json(),
+    /** The message's bytes, of a dead letter only. */
+    raw: bytea(),
+    received_at: time("received_at").notNull().defaultNow(),
+  },
+  (table) => [index("events_received").on(table.received_at.desc(), table.event_id.desc())],
+);
+
+/** What an event did to each activity that its type reached (I3). */
+export const eventOutcomes = actcore.table(
+  "event_outcomes",
+  {
+    event_id: text().notNull(),
+    activity_id: uuid().notNull(),
+    activity_name: text().notNull(),
+    outcome: text().$type<"run" | "filtered">().notNull(),
+    reason: text(),
+    run_id: uuid(),
+  },
+  (table) => [primaryKey({ columns: [table.event_id, table.activity_id] })],
+);
+
+/** The guard of I1: whoever inserts the row has the occurrence. Never partitioned. */
+export const occurrences = actcore.table(
+  "occurrences",
+  {
+    activity_id: uuid().notNull(),
+    kind: text().$type<OccurrenceKind>().notNull(),
+    key: text().notNull(),
+    run_id: uuid().notNull(),
+    event_id: text(),
+    /** firstExecutionRunId of the workflow that runs it. */
+    claimed_by: text(),
+    version_used: integer(),
+    created_at: time("created_at").notNull().defaultNow(),
+  },
+  (table) => [primaryKey({ columns: [table.activity_id, table.kind, table.key] })],
+);
+
+export const runs = actcore.table(
+  "runs",
+  {
+    run_id: uuid().primaryKey(),
+    activity_id: uuid().notNull(),
+    activity_name: text().notNull(),
+    trigger: text().$type<RunTrigger>().notNull(),
+    status: text().$type<RunStatus>().notNull(),
+    reason: text(),
+    scheduled_for: time("scheduled_for"),
+    fired_at: time("fired_at").notNull().defaultNow(),
+    finished_at: time("finished_at"),
+    event_id: text(),
+    trace_id: text().notNull(),
+    workflow_id: text().notNull(),
+    version_used: integer().notNull(),
+    context_snapshot: json(),
+    /** Null until the run has decided. */
+    tasks_spawned: integer(),
+    error: text(),
+  },
+  (table) => [
+    index("runs_fired").on(table.fired_at.desc(), table.run_id.desc()),
+    index("runs_activity_fired").on(table.activity_id, table.fired_at.desc(), table.run_id.desc()),
+    index("runs_open").on(table.fired_at).where(sql`finished_at is null`),
+  ],
+);
+
+export const tasks = actcore.table(
+  "tasks",
+  {
+    task_id: uuid().primaryKey(),
+    run_id: uuid().notNull(),
+    activity_id: uuid().notNull(),
+    key: text().notNull(),
+    type: text().notNull(),
+    status: text().$type<TaskStatus>().notNull(),
+    params: json().notNull(),
+    policy: json().$type<TaskPolicy>().notNull(),
+    result: json(),
+    attempts: integer().notNull().default(0),
+    error: json().$type<TaskError>(),
+    created_at: time("created_at").notNull().defaultNow(),
+    started_at: time("started_at"),
+    finished_at: time("finished_at"),
+    due_at: time("due_at"),
+    assignee: text(),
+  },
+  (table) => [
+    index("tasks_run").on(table.run_id),
+    index("tasks_created").on(table.created_at.desc(), table.task_id.desc()),
+    index("tasks_activity_created").on(table.activity_id, table.created_at.desc(), table.task_id.desc()),
+  ],
+);

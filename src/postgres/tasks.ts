@@ -1,0 +1,105 @@
+/** Tasks in Postgres: begun, then ended once. A late word from an attempt that is not the latest changes nothing. */
+import { and, eq, isNull, sql } from "drizzle-orm";
+import { TerminalError } from "../errors.ts";
+import type { TaskPolicy } from "../run/decide.ts";
+import type { RunTrigger } from "../run/run.ts";
+import type { TaskError, TaskLedger, TaskStatus } from "../task/task.ts";
+import { type Database, guarded } from "./client.ts";
+import { events, runs, tasks } from "./schema.ts";
+
+interface BegunRow extends Record<string, unknown> {
+  key: string;
+  type: string;
+  params: unknown;
+  policy: TaskPolicy;
+  run_id: string;
+  activity_id: string;
+  activity_name: string;
+  trigger: RunTrigger;
+  scheduled_for: string | null;
+  trace_id: string;
+  event_id: string | null;
+  event_type: string | null;
+  source: string | null;
+  occurred_at: string | null;
+  subject: string | null;
+  payload: unknown;
+}
+
+export function createTaskLedger(db: Database): TaskLedger {
+  async function end(
+    taskId: string,
+    attempt: number,
+    set: { status: TaskStatus; result?: unknown; error?: TaskError | null },
+  ) {
+    const finished = set.status === "retrying" ? {} : { finished_at: sql`now()` };
+    await guarded(
+      db
+        .update(tasks)
+        .set({ ...set, ...finished })
+        .where(and(eq(tasks.task_id, taskId), eq(tasks.attempts, attempt), isNull(tasks.finished_at))),
+    );
+  }
+
+  return {
+    async begin(taskId, attempt) {
+      const [row] = await guarded(db.execute<BegunRow>(beginStatement(taskId, attempt)));
+      if (row === undefined) {
+        const [known] = await guarded(db.select({ status: tasks.status }).from(tasks).where(eq(tasks.task_id, taskId)));
+        if (known === undefined) throw new TerminalError("task_not_found", `task ${taskId} is not in the ledger`);
+        return undefined;
+      }
+      const {
+        run_id,
+        activity_id,
+        activity_name,
+        trigger,
+        scheduled_for,
+        event_id,
+        source,
+        occurred_at,
+        subject,
+        payload,
+      } = row;
+      return {
+        task_id: taskId,
+        key: row.key,
+        type: row.type,
+        params: row.params,
+        attempt,
+        trace_id: row.trace_id,
+        timeout_ms: row.policy.timeout_ms,
+        input: {
+          run: { run_id, activity_id, activity_name, trigger, scheduled_for },
+          event:
+            event_id === null
+              ? null
+              : {
+                  event_id,
+                  type: row.event_type ?? "",
+                  source: source ?? "",
+                  occurred_at: occurred_at ?? "",
+                  subject,
+                  payload,
+                },
+        },
+      };
+    },
+    succeed: (taskId, attempt, result) => end(taskId, attempt, { status: "succeeded", result, error: null }),
+    retry: (taskId, attempt, error) => end(taskId, attempt, { status: "retrying", error }),
+    fail: (taskId, attempt, error) => end(taskId, attempt, { status: "failed", error }),
+  };
+}
+
+function beginStatement(taskId: string, attempt: number) {
+  return sql`
+    with begun as (
+      update ${tasks} set status = 'running', attempts = ${attempt}, started_at = coalesce(started_at, now())
+      where task_id = ${taskId} and finished_at is null and attempts <= ${attempt}
+      returning run_id, key, type, params, policy
+    )
+    select b.key, b.type, b.params, b.policy, r.run_id, r.activity_id, r.activity_name, r.trigger, r.trace_id,
+      to_char(r.scheduled_for at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as scheduled_for,
+      r.event_id, e.type as event_type, e.source, e.occurred_at, e.subject, e.payload
+    from begun b join ${runs} r using (run_id) left join ${events} e on e.event_id = r.event_id`;
+}

@@ -1,0 +1,23 @@
+/**
+ * The port through which runs are claimed, decided and closed; postgres/runs.ts is behind it. Each method is one
+ * transaction and may be called again with the same arguments: it then answers what stands there.
+ */
+
+import type { DefinitionBody } from "../definition/schema.ts";
+import type { TaskInstance } from "./decide.ts";
+import type { RunClose, RunResult, TaskStep } from "./run.ts";
+
+/** What a run decides on. */
+export interface PinnedRun {
+  run_id: string;
+  body: Pick<DefinitionBody, "task_templates">;
+}
+
+export interface RunLedger {
+  /** The body of the version that the claim pinned, or undefined for an unknown run. */
+  findPinned(runId: string): Promise<PinnedRun | undefined>;
+  /** Records the decision once; answers the steps of the decision that stands. */
+  recordDecision(runId: string, tasks: readonly TaskInstance[]): Promise<TaskStep[]>;
+  /** Names every unfinished task as failed (or cancelled) and closes the run by its tasks. */
+  close(request: RunClose): Promise<RunResult & { closedNow: boolean }>;
+}

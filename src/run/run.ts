@@ -1,0 +1,76 @@
+/**
+ * A run: one occurrence of an activity, from the claim to its close. This file has types and names only: workflow code
+ * imports it, and must stay the same function of its history (I9).
+ */
+
+/** Workflow type and task queues: fixed, other languages start them by name (design §4). */
+export const RUN_ACTIVITY_WORKFLOW = "RunActivityWorkflow";
+export const ORCHESTRATOR_QUEUE = "orchestrator-tq";
+export const TASK_QUEUE = "task-execution-tq";
+
+/** Registered by actcore, both Keyword. */
+export const SEARCH_ATTRIBUTES = ["ActivityId", "ActivityName"] as const;
+
+export type RunTrigger = "cron" | "interval" | "event" | "manual" | "scheduled" | "backfill" | "rerun" | "replay";
+export type RunStatus = "running" | "succeeded" | "failed" | "skipped" | "cancelled";
+
+/** `{event_id}` from the router, `{}` from a schedule, anything else a foreign envelope or payload. */
+export type TriggerEvent = Record<string, unknown>;
+
+/** What the workflow knows of itself, for the claim. */
+export interface ClaimRequest {
+  activity_id: string;
+  trigger_event: TriggerEvent;
+  workflow_id: string;
+  /** Names the chain of the workflow: a retry or reset keeps it, a second start has another. */
+  first_execution_run_id: string;
+  /** RFC 3339; only when a schedule started the workflow. */
+  scheduled_for?: string;
+}
+
+export type Claim =
+  | { outcome: "claimed"; run_id: string; activity_name: string }
+  | { outcome: "skipped"; run_id: string; activity_name: string; reason: string }
+  /** Another workflow has the occurrence. */
+  | { outcome: "duplicate"; run_id: string };
+
+/** A recorded task, as much of it as the workflow needs to execute it. */
+export interface TaskStep {
+  task_id: string;
+  timeout_ms: number;
+  max_attempts: number;
+  initial_interval_ms: number;
+  backoff_coefficient: number;
+  max_interval_ms: number;
+}
+
+/** What the workflow knows of a task that did not finish by itself (a time-out, a lost worker). */
+export interface TaskFailure {
+  task_id: string;
+  message: string;
+}
+
+export interface RunClose {
+  run_id: string;
+  failures: TaskFailure[];
+  /** Why the run ended before its tasks did. */
+  interruption?: { status: "cancelled" } | { status: "failed"; message: string };
+}
+
+export interface RunResult {
+  run_id: string;
+  status: RunStatus | "duplicate";
+  reason?: string;
+}
+
+/** The steps of a run that the orchestrator does as local activities; each may be repeated (activities/run-steps.ts). */
+export interface RunSteps {
+  claimRun(request: ClaimRequest): Promise<Claim>;
+  decideRun(runId: string): Promise<TaskStep[]>;
+  closeRun(request: RunClose): Promise<RunResult>;
+}
+
+/** The step that does one task, on the task queue (activities/execute-task.ts). */
+export interface TaskSteps {
+  executeTask(taskId: string): Promise<void>;
+}

@@ -1,0 +1,10 @@
+/** The `log` executor: one line in actcore's own log. */
+import type { LogTemplate } from "../definition/schema.ts";
+import type { Executor } from "./task.ts";
+
+export const executeLog: Executor = async (attempt, { log }) => {
+  const { message, level = "info" } = attempt.params as LogTemplate["params"];
+  const { activity_name } = attempt.input.run;
+  log[level]({ activity: activity_name, event: attempt.input.event?.event_id, trace_id: attempt.trace_id }, message);
+  return { message };
+};

@@ -1,0 +1,55 @@
+/** A task: one thing to do for a run, recorded before it is done (I8). The port to its ledger, and what an executor is. */
+import type { Log } from "../log.ts";
+
+export type TaskStatus = "pending" | "running" | "retrying" | "succeeded" | "failed" | "cancelled";
+
+/** What a task is about; sent as the body of an http task that names none. */
+export interface TaskInput {
+  run: { run_id: string; activity_id: string; activity_name: string; trigger: string; scheduled_for: string | null };
+  event: {
+    event_id: string;
+    type: string;
+    source: string;
+    occurred_at: string;
+    subject: string | null;
+    payload: unknown;
+  } | null;
+}
+
+/** One try of a recorded task. */
+export interface TaskAttempt {
+  task_id: string;
+  key: string;
+  type: string;
+  params: unknown;
+  /** 1 for the first. */
+  attempt: number;
+  trace_id: string;
+  /** Of this try. */
+  timeout_ms: number;
+  input: TaskInput;
+}
+
+export interface TaskLedger {
+  /**
+   * Marks the task as running its `attempt`; undefined when it is finished already.
+   * @throws TerminalError `task_not_found`
+   */
+  begin(taskId: string, attempt: number): Promise<TaskAttempt | undefined>;
+  /** The next three are ignored when the task is finished or a later attempt has begun. */
+  succeed(taskId: string, attempt: number, result: unknown): Promise<void>;
+  retry(taskId: string, attempt: number, error: TaskError): Promise<void>;
+  fail(taskId: string, attempt: number, error: TaskError): Promise<void>;
+}
+
+/** As stored on the task and shown to the user. */
+export interface TaskError {
+  code: string;
+  message: string;
+}
+
+/**
+ * Does one try. Resolves with a small JSON result.
+ * @throws TerminalError when trying again cannot help; RetryableError, or anything else, when it may.
+ */
+export type Executor = (attempt: TaskAttempt, context: { signal: AbortSignal; log: Log }) => Promise<unknown>;

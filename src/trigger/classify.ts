@@ -1,0 +1,71 @@
+/**
+ * What started a workflow: the router (a recorded event), a schedule (a due time), or somebody with a Temporal client
+ * of their own (an envelope or a bare payload, which is persisted before anything else happens: I5, I8).
+ */
+import { TerminalError } from "../errors.ts";
+import type { ClaimRequest, RunTrigger, TriggerEvent } from "../run/run.ts";
+import { stableUuid } from "../stable-id.ts";
+import { type EventEnvelope, findEnvelopeFaults } from "./event.ts";
+import type { OccurrenceKind } from "./occurrence.ts";
+
+/** Bytes of JSON that a foreign start may bring inline. */
+export const MAX_INLINE_BYTES = 65_536;
+
+export interface Start {
+  kind: OccurrenceKind;
+  key: string;
+  trigger: RunTrigger;
+  /** The event that the run is about. */
+  event_id?: string;
+  /** A foreign event, to be persisted with the claim. */
+  inline?: EventEnvelope;
+}
+
+/** @throws TerminalError `trigger_event_invalid` or `trigger_event_too_large` */
+export function classifyStart(request: ClaimRequest, now: Date): Start {
+  const event = request.trigger_event;
+  if (typeof event !== "object" || event === null || Array.isArray(event))
+    throw new TerminalError("trigger_event_invalid", "RunActivityWorkflow: trigger_event must be an object");
+
+  const keys = Object.keys(event);
+  if (keys.length === 1 && typeof event.event_id === "string")
+    return { kind: "event", key: event.event_id, trigger: "event", event_id: event.event_id };
+  if (keys.length === 0 && request.scheduled_for !== undefined)
+    return { kind: "due", key: request.scheduled_for, trigger: "cron" };
+  return foreignStart(request, event, now);
+}
+
+function foreignStart(request: ClaimRequest, event: TriggerEvent, now: Date): Start {
+  const bytes = Buffer.byteLength(JSON.stringify(event));
+  if (bytes > MAX_INLINE_BYTES)
+    throw new TerminalError(
+      "trigger_event_too_large",
+      `RunActivityWorkflow: trigger_event has ${bytes} bytes, more than ${MAX_INLINE_BYTES}`,
+      { hint: "publish it as an event and start with {event_id}" },
+    );
+  const isEnvelope = "event_id" in event && "type" in event;
+  if (isEnvelope) {
+    const faults = findEnvelopeFaults(event);
+    if (faults.length > 0)
+      throw new TerminalError(
+        "trigger_event_invalid",
+        `RunActivityWorkflow: trigger_event is no envelope: ${faults.map(({ path, message }) => `${path} ${message}`).join("; ")}`,
+      );
+  }
+  const inline = isEnvelope
+    ? (event as EventEnvelope)
+    : {
+        event_id: `foreign:${stableUuid("foreign", request.workflow_id)}`,
+        type: "actcore.foreign",
+        source: "temporal",
+        occurred_at: now.toISOString(),
+        payload: event,
+      };
+  return {
+    kind: "foreign",
+    key: request.workflow_id,
+    trigger: isEnvelope ? "event" : "manual",
+    event_id: inline.event_id,
+    inline,
+  };
+}

@@ -1,0 +1,106 @@
+/**
+ * The event envelope, and the way from raw bytes to it: an envelope, or the reason why it is none.
+ *
+ * What passes here can be stored and matched. So the bounds are Postgres' and JetStream's: no NUL in plain text,
+ * a depth that no parser chokes on, a size below the stream's.
+ */
+import { createHash } from "node:crypto";
+import { type Static, Type } from "@sinclair/typebox";
+import { findFaults } from "../definition/faults.ts";
+import type { Fault } from "../errors.ts";
+
+/** Bytes of one encoded envelope; larger ones are dead-lettered. */
+export const MAX_EVENT_BYTES = 1_048_576;
+const MAX_DEPTH = 100;
+const PLAIN = "^[^\\u0000]*$";
+
+export const EventEnvelopeSchema = Type.Object(
+  {
+    event_id: Type.String({
+      minLength: 1,
+      maxLength: 200,
+      pattern: "^[^\\u0000-\\u001f]*$",
+      description: "1 to 200 bytes; the same id is the same event.",
+      expected: "1 to 200 bytes without control characters",
+    }),
+    type: Type.String({
+      minLength: 1,
+      maxLength: 200,
+      pattern: PLAIN,
+      description: "What definitions match on.",
+      expected: "1 to 200 characters",
+    }),
+    source: Type.String({ minLength: 1, maxLength: 500, pattern: PLAIN, expected: "1 to 500 characters" }),
+    occurred_at: Type.String({ maxLength: 64, description: "RFC 3339 time.", examples: ["2026-01-31T09:30:00Z"] }),
+    subject: Type.Optional(Type.String({ maxLength: 500, pattern: PLAIN, expected: "at most 500 characters" })),
+    trace_id: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 128,
+        pattern: "^[\\x21-\\x7e]+$",
+        expected: "1 to 128 printable ASCII characters",
+      }),
+    ),
+    payload: Type.Optional(Type.Unknown({ description: "Any JSON value; `{}` when absent." })),
+  },
+  { additionalProperties: false, title: "EventEnvelope" },
+);
+export type EventEnvelope = Static<typeof EventEnvelopeSchema>;
+
+export type DeadLetterReason = "not_json" | "not_an_envelope" | "too_large" | "not_storable";
+export type Decoded = { ok: true; envelope: EventEnvelope } | { ok: false; reason: DeadLetterReason; detail: string };
+
+/** The envelope in `bytes` (JSON, UTF-8), or why there is none. */
+export function decodeEvent(bytes: Uint8Array): Decoded {
+  if (bytes.byteLength > MAX_EVENT_BYTES)
+    return { ok: false, reason: "too_large", detail: `${bytes.byteLength} bytes are more than ${MAX_EVENT_BYTES}` };
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch (error) {
+    return { ok: false, reason: "not_json", detail: (error as Error).message };
+  }
+  const faults = findEnvelopeFaults(value);
+  if (faults.length > 0)
+    return {
+      ok: false,
+      reason: "not_an_envelope",
+      detail: faults.map(({ path, message }) => `${path} ${message}`).join("; "),
+    };
+  return { ok: true, envelope: value as EventEnvelope };
+}
+
+/** Every fault of a value that should be an envelope. */
+export function findEnvelopeFaults(value: unknown): Fault[] {
+  if (!isWithinDepth(value, MAX_DEPTH)) return [{ path: "/", message: `is nested deeper than ${MAX_DEPTH} levels` }];
+  const faults = findFaults(EventEnvelopeSchema, value);
+  if (faults.length > 0) return faults;
+  const { event_id, occurred_at } = value as EventEnvelope;
+  if (Buffer.byteLength(event_id) > 200) faults.push({ path: "/event_id", message: "expected at most 200 bytes" });
+  if (!isTime(occurred_at))
+    faults.push({
+      path: "/occurred_at",
+      message: `expected an RFC 3339 time, received ${JSON.stringify(occurred_at)}`,
+    });
+  return faults;
+}
+
+/**
+ * The id under which a message without a usable envelope is kept. Its bytes, subject and the time at which the
+ * stream took it in make it, so that a redelivery finds the same record; a stream sequence would repeat in a new stream.
+ */
+export function deadLetterId(subject: string, streamedAtNs: bigint | number, bytes: Uint8Array): string {
+  const hash = createHash("sha256").update(`${subject}\n${streamedAtNs}\n`).update(bytes).digest("hex");
+  return `dead-letter:${hash.slice(0, 32)}`;
+}
+
+function isTime(text: string): boolean {
+  return (
+    /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:?\d\d)$/.test(text) && !Number.isNaN(Date.parse(text))
+  );
+}
+
+function isWithinDepth(value: unknown, depth: number): boolean {
+  if (typeof value !== "object" || value === null) return true;
+  return depth > 0 && Object.values(value).every((inner) => isWithinDepth(inner, depth - 1));
+}

@@ -1,0 +1,59 @@
+/** The ports through which events and occurrences are recorded; postgres/events.ts and postgres/occurrences.ts are behind them. */
+import type { Claim, ClaimRequest } from "../run/run.ts";
+import type { Start } from "./classify.ts";
+import type { DeadLetterReason, EventEnvelope } from "./event.ts";
+import type { Match, Subscription } from "./match.ts";
+
+export interface OccurrenceLedger {
+  /**
+   * Claims the occurrence for the workflow, pins the definition's version and opens the run, in one transaction (I1).
+   * The same workflow claiming again gets the same answer; another one a duplicate.
+   * @throws TerminalError `definition_not_found`, `event_not_found`
+   */
+  claim(request: ClaimRequest, start: Start): Promise<Claim & { start_latency_ms: number }>;
+}
+
+/** A run that an event owes. */
+export interface Dispatch {
+  activity_id: string;
+  activity_name: string;
+  event_id: string;
+}
+
+export interface MatchedEvent {
+  envelope: EventEnvelope;
+  matches: Match[];
+}
+
+/** What stands in the ledger for an event after it was recorded. */
+export interface RecordedEvent {
+  event_id: string;
+  outcome: EventOutcome;
+  /** Empty unless the outcome is `received`: the runs that are still to be started. */
+  dispatches: Dispatch[];
+}
+
+export type EventOutcome = "received" | "unmatched" | "dispatched" | "dead_lettered";
+
+export interface DeadLetter {
+  event_id: string;
+  reason: DeadLetterReason;
+  detail: string;
+  subject: string;
+  raw: Uint8Array;
+}
+
+export interface EventLedger {
+  /** The revision of the definitions: it moves with every change of one (I4). */
+  readRevision(): Promise<bigint>;
+  /** The enabled event definitions, not older than the revision read before. */
+  listSubscriptions(): Promise<Subscription[]>;
+  /**
+   * Records each event, its outcome per activity and its occurrences, in one transaction; an event that stands there
+   * already keeps what was recorded first. The answer has one entry per distinct event id.
+   */
+  record(events: readonly MatchedEvent[]): Promise<RecordedEvent[]>;
+  /** After every run that they owe is started. */
+  markDispatched(eventIds: readonly string[]): Promise<void>;
+  recordDeadLetter(letter: DeadLetter): Promise<void>;
+}

@@ -1,0 +1,1 @@
+export { RunActivityWorkflow } from "./run-activity.ts";

@@ -1,0 +1,110 @@
+/**
+ * RunActivityWorkflow: claim → decide → one activity per task → close.
+ *
+ * It only sequences. History holds ids and small decisions (I5); every step may be repeated. Claim and decide are local
+ * activities, so a run costs two workflow tasks and one activity per task (design §5).
+ */
+import { defineSearchAttributeKey, SearchAttributeType } from "@temporalio/common";
+import {
+  ActivityFailure,
+  ApplicationFailure,
+  CancellationScope,
+  isCancellation,
+  proxyActivities,
+  proxyLocalActivities,
+  rootCause,
+  upsertSearchAttributes,
+  workflowInfo,
+} from "@temporalio/workflow";
+import {
+  type ClaimRequest,
+  type RunClose,
+  type RunResult,
+  type RunSteps,
+  TASK_QUEUE,
+  type TaskFailure,
+  type TaskStep,
+  type TaskSteps,
+  type TriggerEvent,
+} from "../run/run.ts";
+
+const { claimRun, decideRun, closeRun } = proxyLocalActivities<RunSteps>({
+  startToCloseTimeout: "20s",
+  // Postgres may be away for long: wait for it in the workflow, not in a failed run.
+  retry: { initialInterval: "200ms", maximumInterval: "30s" },
+});
+
+const ACTIVITY_ID = defineSearchAttributeKey("ActivityId", SearchAttributeType.KEYWORD);
+const ACTIVITY_NAME = defineSearchAttributeKey("ActivityName", SearchAttributeType.KEYWORD);
+
+export async function RunActivityWorkflow(activity_id: string, trigger_event: TriggerEvent): Promise<RunResult> {
+  const claim = await claimRun(describeStart(activity_id, trigger_event));
+  if (claim.outcome === "duplicate") return { run_id: claim.run_id, status: "duplicate" };
+  labelForeignStart(activity_id, claim.activity_name);
+  if (claim.outcome === "skipped") return { run_id: claim.run_id, status: "skipped", reason: claim.reason };
+
+  const { run_id } = claim;
+  const close: RunClose = { run_id, failures: [] };
+  let cancellation: unknown;
+  try {
+    const outcomes = await Promise.all((await decideRun(run_id)).map(executeStep));
+    close.failures = outcomes.filter((failure) => failure !== undefined);
+  } catch (error) {
+    if (isCancellation(error)) cancellation = error;
+    close.interruption = isCancellation(error)
+      ? { status: "cancelled" }
+      : { status: "failed", message: messageOf(error) };
+  }
+  const result = await CancellationScope.nonCancellable(() => closeRun(close));
+  if (cancellation !== undefined) throw cancellation;
+  if (result.status === "failed")
+    throw ApplicationFailure.nonRetryable(result.reason ?? "the run failed", "RunFailed", result);
+  return result;
+}
+
+/** Undefined when the task finished well; its own failure is in the ledger, this one's is what only the engine knows. */
+async function executeStep(step: TaskStep): Promise<TaskFailure | undefined> {
+  const { executeTask } = proxyActivities<TaskSteps>({
+    taskQueue: TASK_QUEUE,
+    // The worker ends the try by the task's own timeout; this one is for a worker that is lost.
+    startToCloseTimeout: step.timeout_ms + 5_000,
+    retry: {
+      maximumAttempts: step.max_attempts,
+      initialInterval: step.initial_interval_ms,
+      backoffCoefficient: step.backoff_coefficient,
+      maximumInterval: Math.max(step.max_interval_ms, step.initial_interval_ms),
+    },
+  });
+  try {
+    await executeTask(step.task_id);
+    return undefined;
+  } catch (error) {
+    if (isCancellation(error) || !(error instanceof ActivityFailure)) throw error;
+    return { task_id: step.task_id, message: messageOf(error) };
+  }
+}
+
+function messageOf(error: unknown): string {
+  return rootCause(error) ?? String(error);
+}
+
+function describeStart(activity_id: string, trigger_event: TriggerEvent): ClaimRequest {
+  const { workflowId, firstExecutionRunId, searchAttributes } = workflowInfo();
+  const scheduledFor = searchAttributes.TemporalScheduledStartTime?.[0];
+  return {
+    activity_id,
+    trigger_event: trigger_event ?? {},
+    workflow_id: workflowId,
+    first_execution_run_id: firstExecutionRunId,
+    ...(scheduledFor instanceof Date && { scheduled_for: scheduledFor.toISOString() }),
+  };
+}
+
+/** The router and schedules set the search attributes at the start; somebody else's start gets them here. */
+function labelForeignStart(activity_id: string, activity_name: string): void {
+  if (workflowInfo().typedSearchAttributes.get(ACTIVITY_ID) === activity_id) return;
+  upsertSearchAttributes([
+    { key: ACTIVITY_ID, value: activity_id },
+    { key: ACTIVITY_NAME, value: activity_name },
+  ]);
+}
