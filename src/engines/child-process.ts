@@ -1,0 +1,126 @@
+/**
+ * Starting a process of an engine: its environment, user, output and identity.
+ *
+ * Each child leads a session of its own, so that a Ctrl-C on the terminal reaches only us: the engines must outlive
+ * the roles' drain.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { describeError, TerminalError } from "../errors.ts";
+import { sleep } from "../lifecycle.ts";
+import type { EngineLog } from "./engine-log.ts";
+import { type ProcessIdentity, startTimeOf } from "./process-table.ts";
+import { MARKER } from "./stale-children.ts";
+import type { UnprivilegedUser } from "./unprivileged-user.ts";
+
+export interface Command {
+  readonly path: string;
+  readonly args: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  readonly user?: UnprivilegedUser | undefined;
+}
+
+export interface ChildContext {
+  readonly dataDir: string;
+  readonly log: EngineLog;
+  /** Called in the same turn as the spawn, and with undefined when it is gone. */
+  readonly record: (key: string, child: ProcessIdentity | undefined) => void;
+}
+
+export interface Child extends ProcessIdentity {
+  /** Aborted when the process is gone; the reason is an Error that says how it ended. */
+  readonly gone: AbortSignal;
+  readonly exitCode: () => number | null;
+  signal(signal: NodeJS.Signals): void;
+}
+
+/** @throws TerminalError `engine_not_started` when the operating system refuses */
+export function startChild(name: string, command: Command, context: ChildContext): Child {
+  const gone = new AbortController();
+  let child: ChildProcess;
+  try {
+    child = spawn(command.path, [...command.args], {
+      cwd: "/",
+      detached: true,
+      stdio: ["ignore", context.log.fd, context.log.fd],
+      env: { ...cleanEnvironment(), ...command.env, [MARKER]: context.dataDir },
+      ...(command.user ? { uid: command.user.uid, gid: command.user.gid } : {}),
+    });
+  } catch (error) {
+    throw notStarted(command, error);
+  }
+  const { pid } = child;
+  if (pid === undefined) {
+    child.once("error", () => {});
+    throw notStarted(command, undefined);
+  }
+  const identity = { pid, startedAt: startTimeOf(pid) ?? "" };
+  context.record(name, identity);
+
+  child.once("error", (error) => end(describeError(error)));
+  child.once("exit", (code, signal) => end(signal ? `was ended by ${signal}` : `exited with code ${code}`));
+  function end(how: string): void {
+    if (gone.signal.aborted) return;
+    context.record(name, undefined);
+    gone.abort(new Error(`${name} ${how}`));
+  }
+  return {
+    ...identity,
+    gone: gone.signal,
+    exitCode: () => child.exitCode,
+    // Through the handle: once the process was reaped it sends nothing, whoever has the pid then.
+    signal: (signal) => void child.kill(signal),
+  };
+}
+
+/**
+ * Asks a child to end by each signal in turn, then by SIGKILL, and waits until it is gone.
+ * @returns whether SIGKILL was needed
+ */
+export async function endChild(
+  child: Child,
+  steps: readonly { signal: NodeJS.Signals; graceMs: number }[],
+): Promise<boolean> {
+  for (const { signal, graceMs } of steps) {
+    if (child.gone.aborted) return false;
+    child.signal(signal);
+    if (await sleep(graceMs, child.gone)) return false;
+  }
+  child.signal("SIGKILL");
+  // Only a process that hangs in the kernel outlives this; the next start finds it by its marker.
+  await sleep(10_000, child.gone);
+  return true;
+}
+
+/**
+ * Runs a command to its end; ends it when `signal` aborts or `withinMs` pass.
+ * @throws TerminalError `engine_command_failed` with the last lines of its output; the reason of `signal`
+ */
+export async function runCommand(
+  name: string,
+  command: Command,
+  context: ChildContext,
+  { signal, withinMs }: { signal: AbortSignal; withinMs: number },
+): Promise<void> {
+  signal.throwIfAborted();
+  context.log.mark();
+  const child = startChild(name, command, context);
+  const late = !(await sleep(withinMs, AbortSignal.any([child.gone, signal])));
+  if (!child.gone.aborted) await endChild(child, [{ signal: "SIGTERM", graceMs: 1000 }]);
+  signal.throwIfAborted();
+  if (late || child.exitCode() !== 0) {
+    const how = late ? `did not end within ${withinMs} ms` : describeError(child.gone.reason);
+    throw new TerminalError("engine_command_failed", `${name} failed: ${how}\n${context.log.tail(12)}`, {
+      hint: `See ${context.log.path}`,
+    });
+  }
+}
+
+/** Nothing of our own environment reaches an engine: PG* and TEMPORAL_* variables would change what it does. */
+function cleanEnvironment(): Record<string, string> {
+  return { PATH: "/usr/local/bin:/usr/bin:/bin", LC_ALL: "C.UTF-8", TZ: "UTC", HOME: "/" };
+}
+
+function notStarted(command: Command, cause: unknown): TerminalError {
+  const why = cause === undefined ? "" : `: ${describeError(cause)}`;
+  return new TerminalError("engine_not_started", `${command.path} could not be started${why}`, { cause });
+}

@@ -1,0 +1,174 @@
+/**
+ * The data directory: who holds it, and what stands in it.
+ *
+ *   D1. One holder at a time. The lock is a file lock of the kernel (SQLite's, through bun:sqlite), so it ends with
+ *       the process that took it, whatever ended it. Nobody but SQLite opens the lock file: closing any other
+ *       descriptor of it would drop the lock.
+ *   D2. `engines.json` is written whole or not at all, and synchronously: a child is on record before the next line
+ *       of code runs. It holds the database password: mode 0600.
+ */
+import { Database } from "bun:sqlite";
+import {
+  accessSync,
+  constants,
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { describeError, TerminalError } from "../errors.ts";
+import { sleep } from "../lifecycle.ts";
+import type { EngineEndpoints, EngineStatus } from "./engine-status.ts";
+import { isAlive, type ProcessIdentity, startTimeOf } from "./process-table.ts";
+
+/** What `engines.json` says about the holder. */
+export interface EnginesRecord {
+  readonly holder: ProcessIdentity;
+  /** ISO 8601. */
+  readonly startedAt: string;
+  readonly endpoints: Partial<EngineEndpoints>;
+  readonly engines: readonly EngineStatus[];
+  /** Every child that may be alive, one-time commands (initdb …) included. */
+  readonly children: readonly (ProcessIdentity & { readonly name: string })[];
+}
+
+export interface DataDirectory {
+  /** Real path. */
+  readonly path: string;
+  readonly logs: string;
+  /** Configuration files written for the engines at each start. */
+  readonly config: string;
+  readonly postgres: string;
+  readonly nats: string;
+}
+
+const LOCK_FILE = "actcore.lock";
+const RECORD_FILE = "engines.json";
+/** A reader's look at the lock lasts microseconds; a server starting in that moment waits for it. */
+const LOCK_WAIT_MS = 500;
+
+/**
+ * Makes the directory and what belongs in it.
+ * @throws TerminalError `data_dir_unusable`
+ */
+export function openDataDirectory(path: string): DataDirectory {
+  try {
+    // Others may pass through (Postgres runs as another user below root) but not look around; secrets are 0600.
+    mkdirSync(path, { recursive: true, mode: process.getuid?.() === 0 ? 0o711 : 0o700 });
+    accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK);
+    const real = realpathSync(path);
+    const directory: DataDirectory = {
+      path: real,
+      logs: join(real, "logs"),
+      config: join(real, "config"),
+      postgres: join(real, "postgres"),
+      nats: join(real, "nats"),
+    };
+    for (const part of [directory.logs, directory.config, directory.nats])
+      mkdirSync(part, { recursive: true, mode: 0o700 });
+    mkdirSync(directory.postgres, { recursive: true, mode: 0o711 });
+    return directory;
+  } catch (error) {
+    throw new TerminalError("data_dir_unusable", `the data directory ${path} cannot be used: ${describeError(error)}`, {
+      hint: "Make it writable for the user that runs actcore, or choose another one with ACTCORE_DATA_DIR",
+      cause: error,
+    });
+  }
+}
+
+/**
+ * Takes the lock (D1) and answers its release.
+ * @throws TerminalError `data_dir_locked`, naming directory and holder
+ */
+export function lockDataDirectory(path: string): () => void {
+  let database: Database | undefined;
+  try {
+    database = new Database(join(path, LOCK_FILE), { create: true, readwrite: true });
+    database.run(`PRAGMA busy_timeout = ${LOCK_WAIT_MS}`);
+    database.run("BEGIN EXCLUSIVE");
+    const held = database;
+    return () => held.close();
+  } catch (error) {
+    database?.close();
+    if (!isBusy(error)) {
+      throw new TerminalError(
+        "data_dir_unusable",
+        `${join(path, LOCK_FILE)} cannot be locked: ${describeError(error)}`,
+        {
+          cause: error,
+        },
+      );
+    }
+    const pid = readRecord(path)?.holder.pid;
+    throw new TerminalError(
+      "data_dir_locked",
+      `the data directory ${path} is in use by another actcore${pid === undefined ? "" : ` (pid ${pid})`}`,
+      {
+        hint:
+          "Attach to its engines with `actcore serve --roles=…` on the same directory, " +
+          "or choose another directory (and other ports) with ACTCORE_DATA_DIR",
+        details: { dataDir: path, pid },
+      },
+    );
+  }
+}
+
+/** Whether some process holds the lock. Never waits and never takes it. */
+export function isDataDirectoryHeld(path: string): boolean {
+  let database: Database | undefined;
+  try {
+    database = new Database(join(path, LOCK_FILE), { readonly: true });
+    database.query("SELECT count(*) FROM sqlite_master").get();
+    return false;
+  } catch (error) {
+    return isBusy(error);
+  } finally {
+    database?.close();
+  }
+}
+
+export function readRecord(path: string): EnginesRecord | undefined {
+  try {
+    return JSON.parse(readFileSync(join(path, RECORD_FILE), "utf8"));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT" || error instanceof SyntaxError) return undefined;
+    throw new TerminalError("data_dir_unusable", `${join(path, RECORD_FILE)} cannot be read: ${describeError(error)}`, {
+      hint: "Run as the user that runs the engines",
+      cause: error,
+    });
+  }
+}
+
+/** Replaces the record (D2). */
+export function writeRecord(path: string, record: EnginesRecord): void {
+  const temporary = join(path, `${RECORD_FILE}.new`);
+  writeFileSync(temporary, `${JSON.stringify(record, undefined, 1)}\n`, { mode: 0o600 });
+  renameSync(temporary, join(path, RECORD_FILE));
+}
+
+export function removeRecord(path: string): void {
+  rmSync(join(path, RECORD_FILE), { force: true });
+}
+
+/** The holder's record, while there is a holder; waits at most `withinMs` for one that has just taken the lock. */
+export async function readHolder(path: string, withinMs = 1000): Promise<EnginesRecord | undefined> {
+  const deadline = Date.now() + withinMs;
+  while (isDataDirectoryHeld(path)) {
+    const record = readRecord(path);
+    if (record !== undefined && isAlive(record.holder)) return record;
+    if (Date.now() > deadline) return undefined;
+    await sleep(25);
+  }
+  return undefined;
+}
+
+export function ownIdentity(): ProcessIdentity {
+  return { pid: process.pid, startedAt: startTimeOf(process.pid) ?? "" };
+}
+
+function isBusy(error: unknown): boolean {
+  return /^SQLITE_BUSY/.test(String((error as { code?: unknown }).code));
+}

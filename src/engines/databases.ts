@@ -1,0 +1,75 @@
+/** The databases that the engines need, on the embedded Postgres or on one that the operator runs. */
+import postgres from "postgres";
+import { hideSecret } from "../config.ts";
+import { describeError, RetryableError, TerminalError } from "../errors.ts";
+import { createBackoff, sleep } from "../lifecycle.ts";
+
+export const TEMPORAL_DATABASES = { store: "temporal", visibility: "temporal_visibility" } as const;
+
+/** Errors of a server that is not there yet; any other one is its answer. */
+const UNREACHABLE = /^(ECONN|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|CONNECT_TIMEOUT|CONNECTION_|57P03)/;
+
+/**
+ * Creates what is missing. Safe when several processes do it at once.
+ * @param maintenanceUrl any database of the server that exists
+ * @throws RetryableError `postgres_unavailable` after `withinMs`; TerminalError `database_not_created` when the server
+ *   refuses; the reason of `signal`
+ */
+export async function ensureDatabases(
+  maintenanceUrl: string,
+  names: readonly string[],
+  { signal, withinMs }: { signal: AbortSignal; withinMs: number },
+): Promise<void> {
+  const backoff = createBackoff(50, 2000);
+  const deadline = Date.now() + withinMs;
+  for (;;) {
+    signal.throwIfAborted();
+    try {
+      return await createMissing(maintenanceUrl, names);
+    } catch (error) {
+      const code = String((error as { code?: unknown }).code);
+      const server = hideSecret(maintenanceUrl);
+      if (!UNREACHABLE.test(code)) {
+        throw new TerminalError(
+          "database_not_created",
+          `the databases ${names.join(", ")} cannot be created on ${server}: ${describeError(error)}`,
+          {
+            hint: `Let the user create databases, or create them for it: ${names.map((name) => `CREATE DATABASE ${name};`).join(" ")}`,
+            cause: error,
+          },
+        );
+      }
+      if (Date.now() > deadline) {
+        const message = `Postgres at ${server} cannot be reached: ${describeError(error)}`;
+        throw new RetryableError("postgres_unavailable", message, { cause: error });
+      }
+      await sleep(backoff.next(), signal);
+    }
+  }
+}
+
+async function createMissing(url: string, names: readonly string[]): Promise<void> {
+  const sql = postgres(url, { max: 1, connect_timeout: 5, onnotice: () => {} });
+  try {
+    const rows = await sql<{ datname: string }[]>`SELECT datname FROM pg_database WHERE datname = ANY(${[...names]})`;
+    const existing = new Set(rows.map(({ datname }) => datname));
+    for (const name of names) {
+      if (existing.has(name)) continue;
+      try {
+        await sql`CREATE DATABASE ${sql(name)}`;
+      } catch (error) {
+        // Another process was faster: a duplicate is reported as 42P04, or as 23505 when both were at it at once.
+        if (!["42P04", "23505"].includes(String((error as { code?: unknown }).code))) throw error;
+      }
+    }
+  } finally {
+    await sql.end({ timeout: 2 });
+  }
+}
+
+/** The same server and credentials, another database. */
+export function withDatabase(url: string, database: string): string {
+  const changed = new URL(url);
+  changed.pathname = `/${database}`;
+  return changed.toString();
+}

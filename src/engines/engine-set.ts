@@ -1,0 +1,228 @@
+/**
+ * The embedded engines of one data directory, started together and ended together.
+ *
+ *   lock → clear what a killed server left → ports → unpack ┬ cluster → Postgres ─ databases ─ schema → Temporal
+ *                                                           ├ NATS
+ *                                                           └ Temporal Web UI
+ *
+ *   E1. An engine whose URL is configured is not started. Without any to start, the directory is not touched.
+ *   E2. A start that fails or is aborted leaves nothing: no child, no lock, no timer.
+ *   E3. Endpoints hold for the life of the set: an engine that dies comes back on the same port.
+ */
+import type { Config } from "../config.ts";
+import { type Releasers, withReleasers } from "../lifecycle.ts";
+import type { Log } from "../log.ts";
+import { type EngineBinaries, unpackEngines } from "./archive.ts";
+import type { ChildContext } from "./child-process.ts";
+import {
+  type DataDirectory,
+  lockDataDirectory,
+  openDataDirectory,
+  ownIdentity,
+  readRecord,
+  removeRecord,
+  writeRecord,
+} from "./data-directory.ts";
+import { ensureDatabases, TEMPORAL_DATABASES, withDatabase } from "./databases.ts";
+import { openEngineLog } from "./engine-log.ts";
+import type { EngineEndpoints, EngineName, EngineStatus } from "./engine-status.ts";
+import { natsMonitorUrl, natsSpec, natsUrl } from "./nats.ts";
+import { checkPorts, LOOPBACK, neededPorts } from "./ports.ts";
+import { ensureCluster, openCluster, type PostgresCluster, postgresSpec, postgresUrl } from "./postgres.ts";
+import type { ProcessIdentity } from "./process-table.ts";
+import { clearStaleChildren } from "./stale-children.ts";
+import { createSupervisor, type EngineSpec, type Supervisor } from "./supervisor.ts";
+import { sqlServerOf, temporalSpec } from "./temporal.ts";
+import { ensureTemporalSchema } from "./temporal-schema.ts";
+import { temporalUiSpec, temporalUiUrl } from "./temporal-ui.ts";
+
+export type { EngineEndpoints, EngineName, EngineStatus } from "./engine-status.ts";
+
+export interface EngineSet {
+  /** Only those of the engines that this set runs. */
+  readonly endpoints: Partial<EngineEndpoints>;
+  status(): EngineStatus[];
+  /** Ends all, Web UI first, then Temporal, NATS and Postgres, and frees the data directory. A second call does nothing. */
+  close(): Promise<void>;
+}
+
+export interface EngineDeps {
+  readonly log: Log;
+  /** Hears of each step that takes long, as a line for a person. */
+  onProgress?(message: string): void;
+  /** Aborts the start; afterwards it has no effect, see `close`. */
+  readonly signal: AbortSignal;
+}
+
+const DATABASES_DEADLINE_MS = 30_000;
+
+/** In the order of their start; an engine whose URL is configured is not among them (E1). */
+export function wantedEngines(config: Config): EngineName[] {
+  const wanted: EngineName[] = [];
+  if (config.dbUrl === undefined) wanted.push("postgres");
+  if (config.natsUrl === undefined) wanted.push("nats");
+  if (config.temporalHost === undefined) wanted.push("temporal", "temporal-ui");
+  return wanted;
+}
+
+/**
+ * Starts the engines that the configuration asks for; resolves when all of them answer.
+ * @throws TerminalError `data_dir_locked`, `data_dir_unusable`, … ; InvalidInputError `port_in_use`; RetryableError
+ *   `engine_failed`; the reason of `signal`
+ */
+export function startEngines(config: Config, deps: EngineDeps): Promise<EngineSet> {
+  const wanted = wantedEngines(config);
+  return withReleasers(async (releasers) => {
+    if (wanted.length === 0) return { endpoints: {}, status: () => [], close: async () => {} };
+    const startedMs = Date.now();
+    deps.signal.throwIfAborted();
+    const directory = openDataDirectory(config.dataDir);
+    releasers.push(lockDataDirectory(directory.path));
+    const cleared = await clearStaleChildren(directory, readRecord(directory.path));
+    if (cleared.length > 0) deps.log.warn({ pids: cleared }, "ended the engines of a server that was killed");
+    removeRecord(directory.path);
+    await checkPorts(neededPorts(config.ports, wanted));
+
+    const onProgress = deps.onProgress ?? (() => {});
+    const binaries = await unpackEngines(config.cacheDir, { onProgress, signal: deps.signal });
+    const set = await startAll({ config, deps, directory, binaries, wanted, releasers, onProgress });
+    deps.log.info({ engines: wanted, dataDir: directory.path, tookMs: Date.now() - startedMs }, "engines answer");
+    let closing: Promise<void> | undefined;
+    return {
+      ...set,
+      close() {
+        closing ??= releasers.release();
+        return closing;
+      },
+    };
+  });
+}
+
+interface Start {
+  readonly config: Config;
+  readonly deps: EngineDeps;
+  readonly directory: DataDirectory;
+  readonly binaries: EngineBinaries;
+  readonly wanted: readonly EngineName[];
+  readonly releasers: Releasers;
+  readonly onProgress: (message: string) => void;
+}
+
+async function startAll(start: Start): Promise<Omit<EngineSet, "close">> {
+  const { config, deps, directory, binaries, wanted, releasers, onProgress } = start;
+  const { ports } = config;
+  const cluster = wanted.includes("postgres") ? openCluster(directory, binaries) : undefined;
+  const dbUrl = cluster ? postgresUrl(cluster, ports) : (config.dbUrl ?? "");
+  const endpoints: Partial<EngineEndpoints> = {
+    ...(cluster ? { dbUrl } : {}),
+    ...(wanted.includes("nats") ? { natsUrl: natsUrl(ports), natsMonitorUrl: natsMonitorUrl(ports) } : {}),
+    ...(wanted.includes("temporal")
+      ? { temporalHost: `${LOOPBACK}:${ports.temporal}`, temporalUiUrl: temporalUiUrl(ports) }
+      : {}),
+  };
+
+  const supervisors = new Map<EngineName, Supervisor>();
+  const status = () => [...supervisors.values()].map((supervisor) => supervisor.status());
+  const record = keepRecord(directory, endpoints, status);
+  releasers.push(() => removeRecord(directory.path));
+
+  const contexts = new Map<EngineName, ChildContext>();
+  for (const name of wanted) {
+    const log = openEngineLog(`${directory.logs}/${name}.log`);
+    releasers.push(() => log.close());
+    const context = { dataDir: directory.path, log, record: record.child };
+    contexts.set(name, context);
+    const supervisor = createSupervisor(specOf(name), context, { log: deps.log, onChange: record.write });
+    supervisors.set(name, supervisor);
+    // In this order of acquiring, so that what is released first is the Web UI and last is Postgres.
+    releasers.push(() => supervisor.stop());
+  }
+  record.write();
+
+  function specOf(name: EngineName): EngineSpec {
+    if (name === "postgres") return postgresSpec(cluster as PostgresCluster, binaries, ports.postgres);
+    if (name === "nats") return natsSpec(directory, binaries, ports);
+    if (name === "temporal") return temporalSpec(directory, binaries, ports.temporal, sqlServerOf(dbUrl));
+    return temporalUiSpec(directory, binaries, ports, config.temporalNamespace);
+  }
+
+  await allOrNone(deps.signal, (signal) => {
+    const launch = async (name: EngineName) => supervisors.get(name)?.start(signal);
+    const contextOf = (name: EngineName) => contexts.get(name) as ChildContext;
+
+    async function postgres(): Promise<void> {
+      if (cluster !== undefined) {
+        await ensureCluster({ directory, cluster, binaries, context: contextOf("postgres"), onProgress, signal });
+        onProgress("starting Postgres");
+        await launch("postgres");
+      }
+      const names = [
+        ...(cluster ? [new URL(dbUrl).pathname.slice(1)] : []),
+        ...(wanted.includes("temporal") ? Object.values(TEMPORAL_DATABASES) : []),
+      ];
+      if (names.length === 0) return;
+      const maintenanceUrl = cluster ? withDatabase(dbUrl, "postgres") : dbUrl;
+      await ensureDatabases(maintenanceUrl, names, { signal, withinMs: DATABASES_DEADLINE_MS });
+    }
+    async function temporal(): Promise<void> {
+      await postgresReady;
+      await ensureTemporalSchema({
+        directory,
+        binaries,
+        server: sqlServerOf(dbUrl),
+        embedded: cluster !== undefined,
+        context: contextOf("temporal"),
+        onProgress,
+        signal,
+      });
+      onProgress("starting Temporal");
+      await launch("temporal");
+    }
+
+    const postgresReady = postgres();
+    const starts = [postgresReady];
+    if (wanted.includes("nats")) starts.push(launch("nats").then(() => {}));
+    if (wanted.includes("temporal"))
+      starts.push(
+        temporal(),
+        launch("temporal-ui").then(() => {}),
+      );
+    return starts;
+  });
+  return { endpoints, status };
+}
+
+/** Waits for all; the first failure aborts the others, and is thrown when each of them has ended (E2). */
+async function allOrNone(signal: AbortSignal, begin: (signal: AbortSignal) => Promise<void>[]): Promise<void> {
+  const failed = new AbortController();
+  const results = await Promise.allSettled(
+    begin(AbortSignal.any([signal, failed.signal])).map((each) =>
+      each.catch((error: unknown) => {
+        failed.abort(error);
+        throw error;
+      }),
+    ),
+  );
+  signal.throwIfAborted();
+  if (failed.signal.aborted) throw failed.signal.reason;
+  for (const result of results) if (result.status === "rejected") throw result.reason;
+}
+
+/** Keeps `engines.json` true: whoever attaches, asks for the status or clears up after us reads it. */
+function keepRecord(directory: DataDirectory, endpoints: Partial<EngineEndpoints>, status: () => EngineStatus[]) {
+  const holder = ownIdentity();
+  const startedAt = new Date().toISOString();
+  const children = new Map<string, ProcessIdentity>();
+  function write(): void {
+    const list = [...children].map(([name, identity]) => ({ name, ...identity }));
+    writeRecord(directory.path, { holder, startedAt, endpoints, engines: status(), children: list });
+  }
+  return {
+    write,
+    child(name: string, child: ProcessIdentity | undefined): void {
+      if (child === undefined) children.delete(name);
+      else children.set(name, { pid: child.pid, startedAt: child.startedAt });
+      write();
+    },
+  };
+}

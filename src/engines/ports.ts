@@ -1,0 +1,89 @@
+/**
+ * The ports that the embedded engines listen on, and the check that all of them are free.
+ *
+ * Temporal's inner ports follow from its frontend's by Temporal's own default numbering (7233, 7234, 6933 …). They are
+ * fixed on purpose: Temporal keeps its members' addresses in its database, and after a hard kill another numbering
+ * would find the dead ones there.
+ */
+import { createServer } from "node:net";
+import { type EnginePorts, SETTINGS } from "../config.ts";
+import { type Fault, InvalidInputError } from "../errors.ts";
+import type { EngineName } from "./engine-status.ts";
+import { listenerOf } from "./process-table.ts";
+
+export const LOOPBACK = "127.0.0.1";
+
+/** Offsets from Temporal's frontend port. */
+export const TEMPORAL_SERVICES = {
+  frontend: { rpc: 0, membership: -300 },
+  history: { rpc: 1, membership: -299 },
+  matching: { rpc: 2, membership: -298 },
+  worker: { rpc: 6, membership: -294 },
+} as const;
+
+export interface PortNeed {
+  readonly port: number;
+  /** For a person: "Postgres", "Temporal (history)". */
+  readonly use: string;
+  /** The variable that moves it. */
+  readonly variable: string;
+}
+
+export function neededPorts(ports: EnginePorts, wanted: readonly EngineName[]): PortNeed[] {
+  const needs: Record<EngineName, PortNeed[]> = {
+    postgres: [{ port: ports.postgres, use: "Postgres", variable: SETTINGS.postgresPort.env }],
+    nats: [
+      { port: ports.nats, use: "NATS", variable: SETTINGS.natsPort.env },
+      { port: ports.natsMonitor, use: "NATS monitoring", variable: SETTINGS.natsMonitorPort.env },
+    ],
+    temporal: Object.entries(TEMPORAL_SERVICES).flatMap(([service, offsets]) =>
+      Object.entries(offsets).map(([kind, offset]) => ({
+        port: ports.temporal + offset,
+        use: offset === 0 ? "Temporal" : `Temporal (${service}${kind === "rpc" ? "" : `, ${kind}`})`,
+        variable: SETTINGS.temporalPort.env,
+      })),
+    ),
+    "temporal-ui": [{ port: ports.temporalUi, use: "Temporal Web UI", variable: SETTINGS.temporalUiPort.env }],
+  };
+  return wanted.flatMap((name) => needs[name]);
+}
+
+/**
+ * Checks all at once.
+ * @throws InvalidInputError `port_in_use`, a fault per port that is occupied, asked for twice or out of range
+ */
+export async function checkPorts(needs: readonly PortNeed[]): Promise<void> {
+  const faults = await Promise.all(needs.map((need) => findFault(need, needs)));
+  const found = faults.filter((fault) => fault !== undefined);
+  if (found.length > 0) {
+    const message =
+      found.length === 1 ? "a port of the embedded engines is not free" : "ports of the embedded engines are not free";
+    throw new InvalidInputError(message, found, "port_in_use");
+  }
+}
+
+async function findFault(need: PortNeed, needs: readonly PortNeed[]): Promise<Fault | undefined> {
+  const { port, use, variable } = need;
+  if (port < 1 || port > 65_535) return { path: variable, message: `port ${port}, needed by ${use}, does not exist` };
+  const first = needs.find((other) => other.port === port);
+  if (first !== need && first !== undefined)
+    return { path: variable, message: `port ${port} is needed by ${first.use} and by ${use}` };
+  const code = await tryToListen(port);
+  if (code === undefined) return undefined;
+  if (code !== "EADDRINUSE")
+    return { path: variable, message: `port ${port}, needed by ${use}, cannot be opened: ${code}` };
+  const holder = listenerOf(port);
+  return {
+    path: variable,
+    message: `port ${port}, needed by ${use}, is in use${holder === undefined ? "" : ` by ${holder}`}`,
+  };
+}
+
+/** Answers the error code, undefined when the port is free. */
+function tryToListen(port: number): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once("error", (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
+    server.listen({ host: LOOPBACK, port, exclusive: true }, () => server.close(() => resolve(undefined)));
+  });
+}

@@ -1,0 +1,140 @@
+/**
+ * What the operating system says about processes: identity, environment, memory, open ports.
+ *
+ * A pid alone names nobody, it is reused. Identity here is pid plus start time (`startedAt`, an opaque text that is
+ * equal only for the same process). On Linux all comes from /proc; elsewhere from `ps`, and what it cannot tell is
+ * answered with nothing.
+ */
+import { spawnSync } from "node:child_process";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { basename } from "node:path";
+
+const LINUX = process.platform === "linux";
+
+export interface ProcessIdentity {
+  readonly pid: number;
+  readonly startedAt: string;
+}
+
+let bootId: string | undefined;
+
+/** The start time of a live process; undefined when there is none, or only its zombie is left. */
+export function startTimeOf(pid: number): string | undefined {
+  if (!LINUX) {
+    const text = spawnSync("ps", ["-o", "lstart=", "-p", String(pid)], { encoding: "utf8" }).stdout?.trim();
+    return text === "" ? undefined : text;
+  }
+  const fields = readStat(pid);
+  if (fields === undefined || fields[0] === "Z" || fields[0] === "X") return undefined;
+  // Ticks since boot: the same ticks after a reboot are another process.
+  bootId ??= (readText("/proc/sys/kernel/random/boot_id") ?? "").slice(0, 8);
+  return `${bootId}/${fields[19]}`;
+}
+
+export function isAlive({ pid, startedAt }: ProcessIdentity): boolean {
+  return startTimeOf(pid) === startedAt;
+}
+
+/** Every process, zombies left out; empty where there is no /proc. */
+export function listProcesses(): ProcessIdentity[] {
+  return allPids().flatMap((pid) => {
+    const startedAt = startTimeOf(pid);
+    return startedAt === undefined ? [] : [{ pid, startedAt }];
+  });
+}
+
+/** Whether the process was started with `variable=value`; false when its environment may not be read. */
+export function hasEnvironment(pid: number, variable: string, value: string): boolean {
+  return readText(`/proc/${pid}/environ`)?.split("\0").includes(`${variable}=${value}`) ?? false;
+}
+
+export function workingDirectoryOf(pid: number): string | undefined {
+  return readLink(`/proc/${pid}/cwd`);
+}
+
+/** The file name of its executable, with what the kernel appends to a deleted one removed. */
+export function executableNameOf(pid: number): string | undefined {
+  const path = readLink(`/proc/${pid}/exe`);
+  return path === undefined ? undefined : basename(path.replace(/ \(deleted\)$/, ""));
+}
+
+/** Memory of a process and all below it, in bytes: proportional set size (shared pages count once), or RSS. */
+export function memoryOf(pid: number): number | undefined {
+  if (!LINUX) {
+    const kilobytes = Number(spawnSync("ps", ["-o", "rss=", "-p", String(pid)], { encoding: "utf8" }).stdout);
+    return kilobytes > 0 ? kilobytes * 1024 : undefined;
+  }
+  const sizes = [pid, ...descendantsOf(pid)].map((each) => {
+    const text = readText(`/proc/${each}/smaps_rollup`) ?? readText(`/proc/${each}/status`) ?? "";
+    const kilobytes = /^(?:Pss|VmRSS):\s+(\d+) kB/m.exec(text)?.[1];
+    return kilobytes === undefined ? 0 : Number(kilobytes) * 1024;
+  });
+  const sum = sizes.reduce((total, size) => total + size, 0);
+  return sum === 0 ? undefined : sum;
+}
+
+/** Who listens on the port, as `name (pid n)`; undefined when it cannot be told. */
+export function listenerOf(port: number): string | undefined {
+  const hex = port.toString(16).toUpperCase().padStart(4, "0");
+  const inodes = new Set(
+    ["/proc/net/tcp", "/proc/net/tcp6"]
+      .flatMap((path) => (readText(path) ?? "").split("\n").slice(1))
+      .map((line) => line.trim().split(/\s+/))
+      .filter((columns) => columns[1]?.endsWith(`:${hex}`) && columns[3] === "0A")
+      .map((columns) => `socket:[${columns[9]}]`),
+  );
+  if (inodes.size === 0) return undefined;
+  for (const pid of allPids()) {
+    try {
+      for (const fd of readdirSync(`/proc/${pid}/fd`)) {
+        if (inodes.has(readLink(`/proc/${pid}/fd/${fd}`) ?? "")) return `${executableNameOf(pid) ?? "?"} (pid ${pid})`;
+      }
+    } catch {
+      // Another user's process, or one that has just ended.
+    }
+  }
+  return undefined;
+}
+
+function descendantsOf(root: number): number[] {
+  const parents = new Map(allPids().map((pid) => [pid, Number(readStat(pid)?.[1])]));
+  const found: number[] = [];
+  const queue = [root];
+  for (let pid = queue.pop(); pid !== undefined; pid = queue.pop()) {
+    for (const [child, parent] of parents) {
+      if (parent !== pid) continue;
+      found.push(child);
+      queue.push(child);
+    }
+  }
+  return found;
+}
+
+function allPids(): number[] {
+  if (!LINUX) return [];
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number);
+}
+
+/** The fields of /proc/<pid>/stat behind the name: state is 0, parent 1, start time 19. */
+function readStat(pid: number): string[] | undefined {
+  const text = readText(`/proc/${pid}/stat`);
+  return text?.slice(text.lastIndexOf(")") + 2).split(" ");
+}
+
+function readText(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return undefined;
+  }
+}
+
+function readLink(path: string): string | undefined {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return undefined;
+  }
+}

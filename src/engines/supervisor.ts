@@ -1,0 +1,181 @@
+/**
+ * Keeps one engine alive: starts it, waits until it answers, starts it again when it dies.
+ *
+ * Only death restarts. An engine that lives and does not answer is named in its status and left alone: it may be
+ * recovering, or stopped by someone who looks at it.
+ */
+import { describeError, RetryableError } from "../errors.ts";
+import { createBackoff, sleep } from "../lifecycle.ts";
+import type { Log } from "../log.ts";
+import { type Child, type ChildContext, type Command, endChild, startChild } from "./child-process.ts";
+import type { EngineName, EngineStatus } from "./engine-status.ts";
+
+export interface EngineSpec {
+  readonly name: EngineName;
+  readonly version: string;
+  readonly port: number;
+  readonly command: Command;
+  /** The signals of a stop, in order, and how long each may take in milliseconds; SIGKILL follows. */
+  readonly stop: readonly { signal: NodeJS.Signals; graceMs: number }[];
+  /** Resolves when the engine answers; rejects when it does not, at the latest when `signal` aborts. */
+  probe(signal: AbortSignal): Promise<void>;
+  /** Deadline of the first start. */
+  readonly readyWithinMs: number;
+  /** Frees what `probe` keeps. */
+  dispose?(): Promise<void>;
+}
+
+export interface Supervisor {
+  readonly name: EngineName;
+  /**
+   * Resolves when the engine answers for the first time; from then on it is kept alive.
+   * @throws RetryableError `engine_failed` with the last lines of its log; the reason of `signal`
+   */
+  start(signal: AbortSignal): Promise<void>;
+  status(): EngineStatus;
+  /** Ends the engine and waits until it is gone. May be called at any time, and again. */
+  stop(): Promise<void>;
+}
+
+const PROBE_TIMEOUT_MS = 2000;
+const PROBE_STARTING_EVERY_MS = 40;
+const PROBE_RUNNING_EVERY_MS = 3000;
+/** Uptime after which an engine counts as healthy again, and its next death as the first. */
+const GOOD_UPTIME_MS = 60_000;
+const LOG_LINES = 12;
+
+export function createSupervisor(
+  spec: EngineSpec,
+  context: ChildContext,
+  deps: { log: Log; onChange(): void },
+): Supervisor {
+  const log = deps.log.child({ engine: spec.name });
+  const stopping = new AbortController();
+  const backoff = createBackoff(250, 15_000);
+  const status: EngineStatus = {
+    name: spec.name,
+    state: "stopped",
+    port: spec.port,
+    version: spec.version,
+    restarts: 0,
+    since: new Date().toISOString(),
+  };
+  let child: Child | undefined;
+  let keeping: Promise<void> | undefined;
+  let stopped: Promise<void> | undefined;
+
+  function change(state: EngineStatus["state"], error?: string): void {
+    if (state !== status.state) status.since = new Date().toISOString();
+    status.state = state;
+    if (error === undefined) delete status.error;
+    else status.error = error;
+    if (child === undefined || child.gone.aborted) delete status.pid;
+    else status.pid = child.pid;
+    deps.onChange();
+  }
+
+  function launch(): Child {
+    context.log.mark();
+    child = startChild(spec.name, spec.command, context);
+    return child;
+  }
+
+  /** Probes until the child is gone; `onAnswer` hears of the first answer. */
+  async function watch(current: Child, onAnswer: () => void): Promise<void> {
+    while (!current.gone.aborted) {
+      const failure = await probeOnce(current.gone);
+      if (current.gone.aborted || stopping.signal.aborted) break;
+      if (failure === undefined && (status.state !== "running" || status.error !== undefined)) {
+        if (status.state === "running") log.info("answers again");
+        change("running");
+        onAnswer();
+      } else if (failure !== undefined && status.state === "running" && status.error === undefined) {
+        log.warn({ error: failure }, "does not answer");
+        change("running", `does not answer: ${failure}`);
+      }
+      await sleep(status.state === "running" ? PROBE_RUNNING_EVERY_MS : PROBE_STARTING_EVERY_MS, current.gone);
+    }
+    if (!current.gone.aborted) await sleep(2 ** 31 - 1, current.gone);
+  }
+
+  async function probeOnce(gone: AbortSignal): Promise<string | undefined> {
+    const timeout = new AbortController();
+    const timer = setTimeout(() => timeout.abort(new Error(`no answer in ${PROBE_TIMEOUT_MS} ms`)), PROBE_TIMEOUT_MS);
+    try {
+      await spec.probe(AbortSignal.any([gone, stopping.signal, timeout.signal]));
+      return undefined;
+    } catch (error) {
+      return describeError(error);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async function keepAlive(first: Child, onAnswer: () => void): Promise<void> {
+    let current: Child | undefined = first;
+    while (!stopping.signal.aborted) {
+      let reason = "could not be started again";
+      if (current !== undefined) {
+        const startedMs = Date.now();
+        await watch(current, onAnswer);
+        if (Date.now() - startedMs > GOOD_UPTIME_MS) backoff.reset();
+        reason = describeError(current.gone.reason);
+      }
+      // The first start is the caller's to repeat: it may have a reason that no restart cures.
+      if (stopping.signal.aborted || (status.restarts === 0 && status.state === "starting")) return;
+      const waitMs = backoff.next();
+      log.error(
+        { reason, waitMs: Math.round(waitMs), lastLines: context.log.tail(LOG_LINES) },
+        "engine died, restarting it",
+      );
+      change("restarting", reason);
+      if (await sleep(waitMs, stopping.signal)) return;
+      status.restarts += 1;
+      try {
+        current = launch();
+        change("restarting", reason);
+      } catch (error) {
+        current = undefined;
+        log.error({ error }, "engine could not be started");
+      }
+    }
+  }
+
+  return {
+    name: spec.name,
+    status: () => ({ ...status }),
+    async start(signal) {
+      signal.throwIfAborted();
+      const startedMs = Date.now();
+      const answered = new AbortController();
+      const first = launch();
+      change("starting");
+      keeping = keepAlive(first, () => answered.abort());
+      await sleep(spec.readyWithinMs, AbortSignal.any([answered.signal, first.gone, signal, stopping.signal]));
+      signal.throwIfAborted();
+      if (answered.signal.aborted) {
+        log.debug({ tookMs: Date.now() - startedMs, pid: first.pid }, "engine answers");
+        return;
+      }
+      const how = first.gone.aborted
+        ? describeError(first.gone.reason)
+        : `${spec.name} did not answer within ${spec.readyWithinMs} ms`;
+      const lines = context.log.tail(LOG_LINES);
+      throw new RetryableError("engine_failed", `${how} while it was being started\n${lines}`, {
+        hint: `See ${context.log.path}`,
+        details: { engine: spec.name },
+      });
+    },
+    stop() {
+      stopped ??= (async () => {
+        stopping.abort(new Error(`${spec.name} is being stopped`));
+        if (child !== undefined && !child.gone.aborted && (await endChild(child, spec.stop)))
+          log.warn("engine did not end in time and was killed");
+        await keeping;
+        await spec.dispose?.();
+        change("stopped");
+      })();
+      return stopped;
+    },
+  };
+}

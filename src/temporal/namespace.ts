@@ -1,0 +1,177 @@
+/**
+ * What actcore needs in Temporal before its first workflow: the namespace, and search attributes that are accepted.
+ *
+ * Temporal lists a new namespace or attribute at once, and accepts it only when the frontends' caches have caught up,
+ * seconds later. So this asks for acceptance, with a query that uses the attributes.
+ */
+import { type Connection, isGrpcServiceError } from "@temporalio/client";
+import { msToTs } from "@temporalio/common/lib/time";
+import { temporal } from "@temporalio/proto";
+import { describeError, RetryableError, TerminalError } from "../errors.ts";
+import { sleep } from "../lifecycle.ts";
+
+const { IndexedValueType } = temporal.api.enums.v1;
+
+/** All of type Keyword: found by equality, also from the Web UI. */
+export const SEARCH_ATTRIBUTES = ["ActivityId", "ActivityName"] as const;
+
+const RETENTION_MS = 7 * 24 * 3_600_000;
+const POLL_EVERY_MS = 100;
+const CALL_DEADLINE_MS = 10_000;
+const DEFAULT_DEADLINE_MS = 60_000;
+
+/** gRPC status codes, as in grpc's specification. */
+const CODE = {
+  invalidArgument: 3,
+  notFound: 5,
+  alreadyExists: 6,
+  permissionDenied: 7,
+  unimplemented: 12,
+  unauthenticated: 16,
+};
+
+export interface EnsureNamespaceOptions {
+  readonly signal: AbortSignal;
+  /** Whether to create what is missing; otherwise it is an error. */
+  readonly register: boolean;
+  /** Milliseconds, 60 000 by default. */
+  readonly withinMs?: number;
+}
+
+/**
+ * Resolves when the namespace exists and accepts both search attributes. Idempotent, and safe concurrently.
+ * With several frontends, another one than the one asked may still refuse for a moment: retry the first use.
+ * @throws TerminalError `temporal_namespace_missing`, `search_attributes_missing`, `search_attribute_type`,
+ *   `temporal_refused`; RetryableError `temporal_unavailable` after `withinMs`; the reason of `signal`
+ */
+export async function ensureNamespace(
+  connection: Connection,
+  namespace: string,
+  { signal, register, withinMs = DEFAULT_DEADLINE_MS }: EnsureNamespaceOptions,
+): Promise<void> {
+  const deadline = Date.now() + withinMs;
+  for (;;) {
+    signal.throwIfAborted();
+    try {
+      await connection.withAbortSignal(signal, () =>
+        connection.withDeadline(Date.now() + CALL_DEADLINE_MS, async () => {
+          if (!(await namespaceExists(connection, namespace))) await createNamespace(connection, namespace, register);
+          const missing = await missingAttributes(connection, namespace);
+          if (missing.length > 0) await addAttributes(connection, namespace, missing, register);
+          await useAttributes(connection, namespace);
+        }),
+      );
+      return;
+    } catch (error) {
+      signal.throwIfAborted();
+      if (error instanceof TerminalError) throw error;
+      if (hasCode(error, CODE.permissionDenied) || hasCode(error, CODE.unauthenticated)) {
+        throw new TerminalError(
+          "temporal_refused",
+          `Temporal refuses access to namespace ${namespace}: ${textOf(error)}`,
+          {
+            hint: `Permit it, or let an administrator run: ${commandsFor(namespace)}`,
+            cause: error,
+          },
+        );
+      }
+      if (Date.now() > deadline) {
+        throw new RetryableError(
+          "temporal_unavailable",
+          `namespace ${namespace} was not usable within ${withinMs} ms: ${textOf(error)}`,
+          { cause: error },
+        );
+      }
+      await sleep(POLL_EVERY_MS, signal);
+    }
+  }
+}
+
+async function namespaceExists(connection: Connection, namespace: string): Promise<boolean> {
+  try {
+    await connection.workflowService.describeNamespace({ namespace });
+    return true;
+  } catch (error) {
+    if (hasCode(error, CODE.notFound)) return false;
+    throw error;
+  }
+}
+
+async function createNamespace(connection: Connection, namespace: string, register: boolean): Promise<void> {
+  if (!register) {
+    throw new TerminalError("temporal_namespace_missing", `Temporal has no namespace ${namespace}`, {
+      hint: `Create it: ${commandsFor(namespace)}`,
+    });
+  }
+  try {
+    await connection.workflowService.registerNamespace({
+      namespace,
+      description: "actcore",
+      workflowExecutionRetentionPeriod: msToTs(RETENTION_MS),
+    });
+  } catch (error) {
+    // Another process was faster.
+    if (!hasCode(error, CODE.alreadyExists)) throw error;
+  }
+}
+
+async function missingAttributes(connection: Connection, namespace: string): Promise<string[]> {
+  const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
+  return SEARCH_ATTRIBUTES.filter((name) => {
+    const type = customAttributes?.[name];
+    if (type === undefined || type === null) return true;
+    if (type !== IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD) {
+      throw new TerminalError(
+        "search_attribute_type",
+        `namespace ${namespace} has a search attribute ${name} that is not of type Keyword`,
+        { hint: "Use another namespace (TEMPORAL_NAMESPACE), or remove that attribute" },
+      );
+    }
+    return false;
+  });
+}
+
+async function addAttributes(
+  connection: Connection,
+  namespace: string,
+  missing: readonly string[],
+  register: boolean,
+): Promise<void> {
+  if (!register) {
+    throw new TerminalError(
+      "search_attributes_missing",
+      `namespace ${namespace} lacks the search attributes ${missing.join(", ")}`,
+      { hint: `Create them: ${commandsFor(namespace)}` },
+    );
+  }
+  const searchAttributes = Object.fromEntries(
+    missing.map((name) => [name, IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD]),
+  );
+  try {
+    await connection.operatorService.addSearchAttributes({ namespace, searchAttributes });
+  } catch (error) {
+    if (!hasCode(error, CODE.alreadyExists)) throw error;
+  }
+}
+
+/** Rejects while the frontend does not know the attributes yet: InvalidArgument, naming them. */
+async function useAttributes(connection: Connection, namespace: string): Promise<void> {
+  const query = SEARCH_ATTRIBUTES.map((name) => `${name} = 'actcore'`).join(" AND ");
+  await connection.workflowService.countWorkflowExecutions({ namespace, query });
+}
+
+function commandsFor(namespace: string): string {
+  const attributes = SEARCH_ATTRIBUTES.map((name) => `--name ${name} --type Keyword`).join(" ");
+  return (
+    `temporal operator namespace create --namespace ${namespace}; ` +
+    `temporal operator search-attribute create --namespace ${namespace} ${attributes}`
+  );
+}
+
+function hasCode(error: unknown, code: number): boolean {
+  return isGrpcServiceError(error) && error.code === code;
+}
+
+function textOf(error: unknown): string {
+  return isGrpcServiceError(error) ? error.details || error.message : describeError(error);
+}
