@@ -5,6 +5,8 @@
  * 2. worker's workflow bundler loads webpack and swc, build-time tools: stubbed, the bundle is made before.
  * 3. threaded-vm starts its worker thread from a path: here from an entry point inside the binary.
  *
+ * And one line that the SDK prints past every logger, on each start under Bun, is left out: stderr is for JSON lines.
+ *
  * A replacement whose pattern is not found exactly once, or whose file the build never loaded, fails the build: an
  * update of the SDK must not turn into a binary that breaks when it first runs a workflow.
  */
@@ -37,6 +39,12 @@ function patchesFor(target: Target): readonly Patch[] {
     {
       file: "@temporalio/worker/lib/workflow/threaded-vm.js",
       replacements: [["require.resolve('./workflow-worker-thread')", '"/$bunfs/root/workflow-worker-thread.js"']],
+    },
+    {
+      file: "@temporalio/worker/lib/workflow/vm-shared.js",
+      replacements: [
+        ["console.warn('v8.promiseHooks.createHook is not available; stack trace collection will be disabled.');", ""],
+      ],
     },
   ];
 }

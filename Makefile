@@ -1,0 +1,38 @@
+# The one table of commands: a target with a ## comment is in the help.
+SHELL := /bin/sh
+BUN_VERSION := 1.4.5
+CACHE := $(or $(ACTCORE_BUILD_CACHE),$(HOME)/.cache/actcore)
+BUN := $(CACHE)/bun-$(BUN_VERSION)/node_modules/.bin/bun
+# bun run and its children find the same Bun and the tools of node_modules.
+export PATH := $(dir $(BUN)):$(CURDIR)/node_modules/.bin:$(PATH)
+.DEFAULT_GOAL := help
+.PHONY: help setup generate build run test check fmt clean
+
+help: ## Show this help
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+
+setup: ## Install Bun, the dependencies and the engines, each once
+	@sh deploy/build/setup.sh $(BUN_VERSION) >/dev/null
+	@$(BUN) deploy/build/engines.ts >/dev/null
+
+generate: setup ## Make src/generated: engines, workflow bundle, migrations, assets
+	@$(BUN) deploy/build/generate.ts
+
+build: generate ## Compile dist/actcore (another platform: make build TARGET=linux-arm64)
+	@$(BUN) deploy/build/compile.ts $(if $(TARGET),--target=$(TARGET))
+
+run: build ## Build, then serve with the example activities
+	@exec ./dist/actcore serve --definitions-dir=docs/examples
+
+test: build ## Build, then run every test against the real engines
+	@$(BUN) deploy/build/test.ts
+
+check: generate ## Types, lint, import rules and the workflow bundle
+	@sh deploy/build/check.sh
+
+fmt: ## Format the code and fix what the linter can
+	@sh deploy/build/setup.sh $(BUN_VERSION) >/dev/null
+	@biome check --write
+
+clean: ## Remove what was built in this checkout; the cache outside it stays
+	@rm -rf dist src/generated

@@ -1,0 +1,20 @@
+#!/bin/sh
+# What the machine can say about the code without running it. Every check runs, also after one has failed.
+# The workflow bundle was checked before: generate.ts refuses forbidden imports while it bundles.
+cd "$(dirname -- "$0")/../.." || exit 1
+status=0
+check() {
+  title=$1
+  shift
+  if "$@"; then
+    echo "ok: $title"
+  else
+    echo "FAILED: $title"
+    status=1
+  fi
+}
+check types tsc --project .
+check lint biome check
+[ ! -e test/unit/import-rules.test.ts ] || check "import rules" bun test ./test/unit/import-rules.test.ts
+check "workflow bundle" bun deploy/build/generate.ts
+exit $status

@@ -1,0 +1,46 @@
+#!/bin/sh
+# Makes ready what every other step needs: Bun (from npm, into the build cache) and the npm dependencies.
+# Plain sh, because nothing else is there yet. Prints the progress on stderr and Bun's path on stdout.
+# usage: setup.sh <bun version>
+set -eu
+version=$1
+cache=${ACTCORE_BUILD_CACHE:-$HOME/.cache/actcore}
+home=$cache/bun-$version
+bun=$home/node_modules/.bin/bun
+repository=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd)
+
+missing=
+for program in git make node npm go; do
+  command -v "$program" >/dev/null 2>&1 || missing="$missing $program"
+done
+if [ -n "$missing" ]; then
+  echo "error: not installed:$missing" >&2
+  echo "Try: install git, make, Node 20 or newer with npm, and Go 1.26 or newer, then run make again" >&2
+  exit 1
+fi
+
+if [ ! -x "$bun" ]; then
+  echo "  installing Bun $version from npm …" >&2
+  draft=$home.tmp-$$
+  trap 'rm -rf "$draft"' EXIT
+  mkdir -p "$draft"
+  npm install --prefix "$draft" --no-save --no-audit --no-fund --loglevel=error "bun@$version" >&2
+  # npm may refuse to run the package's install script; it only puts the binary of this platform in place.
+  "$draft/node_modules/.bin/bun" --version >/dev/null 2>&1 || (cd "$draft/node_modules/bun" && node install.js >&2)
+  found=$("$draft/node_modules/.bin/bun" --version)
+  if [ "$found" != "$version" ]; then
+    echo "error: asked npm for Bun $version, received $found" >&2
+    exit 1
+  fi
+  # Of two set-ups at once the first to finish wins.
+  mv -T "$draft" "$home" 2>/dev/null || [ -x "$bun" ] || mv "$draft" "$home"
+fi
+
+# The stamp holds what was installed last, so that a second call costs nothing.
+stamp=$repository/node_modules/.actcore-lock
+if ! cmp -s "$repository/bun.lock" "$stamp"; then
+  echo "  installing the dependencies …" >&2
+  (cd "$repository" && "$bun" install --frozen-lockfile >&2)
+  cp "$repository/bun.lock" "$stamp"
+fi
+echo "$bun"

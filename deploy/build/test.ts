@@ -1,0 +1,76 @@
+/**
+ * Runs the test suites one after the other and ends with the line `N passed, N failed`.
+ *
+ * Each suite is a `bun test` of its own, so that a crash in one cannot hide the others. The counts come from its JUnit
+ * report. A suite that crashes, hangs or ends badly without a failed test counts as one failure, and so does a run that
+ * executed nothing: silence is not success.
+ */
+import { readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { REPOSITORY } from "./repository.ts";
+
+const SUITES = ["unit", "workflow", "integration", "e2e"];
+/** For one test that names no limit of its own. */
+const TEST_TIMEOUT_MS = 30_000;
+const SUITE_TIMEOUT_MS = 10 * 60_000;
+
+interface Tally {
+  passed: number;
+  failed: number;
+}
+
+async function runSuite(suite: string): Promise<Tally> {
+  const report = join(tmpdir(), `actcore-${suite}-${process.pid}.xml`);
+  console.log(`\n# ${suite}`);
+  const args = [
+    "test",
+    `./test/${suite}/`,
+    `--timeout=${TEST_TIMEOUT_MS}`,
+    "--reporter=junit",
+    `--reporter-outfile=${report}`,
+  ];
+  const runner = Bun.spawn([process.execPath, ...args], {
+    cwd: REPOSITORY,
+    stdio: ["ignore", "inherit", "inherit"],
+    timeout: SUITE_TIMEOUT_MS,
+  });
+  const exitCode = await runner.exited;
+  const xml = await Bun.file(report)
+    .text()
+    .catch(() => "");
+  await rm(report, { force: true });
+  const tally = parseReport(xml);
+  if (exitCode !== 0 && tally.failed === 0) {
+    console.log(`${suite}: the test runner ended with ${runner.signalCode ?? exitCode}, though no test failed`);
+    tally.failed = 1;
+  }
+  return tally;
+}
+
+/** Of Bun's JUnit report; a report that is not there or has no totals counts nothing. */
+function parseReport(xml: string): Tally {
+  const totals = xml.match(/<testsuites\b[^>]*>/)?.[0] ?? "";
+  const count = (name: string) => Number(totals.match(new RegExp(`\\b${name}="(\\d+)"`))?.[1] ?? 0);
+  const failed = count("failures") + count("errors");
+  return { passed: count("tests") - failed - count("skipped"), failed };
+}
+
+async function hasTests(suite: string): Promise<boolean> {
+  const names = await readdir(join(REPOSITORY, "test", suite), { recursive: true }).catch(() => []);
+  return names.some((name) => /\.test\.tsx?$/.test(name));
+}
+
+const total: Tally = { passed: 0, failed: 0 };
+for (const suite of SUITES) {
+  if (!(await hasTests(suite))) continue;
+  const { passed, failed } = await runSuite(suite);
+  total.passed += passed;
+  total.failed += failed;
+}
+if (total.passed + total.failed === 0) {
+  console.log("no test was executed");
+  total.failed = 1;
+}
+console.log(`\n${total.passed} passed, ${total.failed} failed`);
+process.exitCode = total.failed === 0 ? 0 : 1;
