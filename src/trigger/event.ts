@@ -75,7 +75,11 @@ export function findEnvelopeFaults(value: unknown): Fault[] {
   if (!isWithinDepth(value, MAX_DEPTH)) return [{ path: "/", message: `is nested deeper than ${MAX_DEPTH} levels` }];
   const faults = findFaults(EventEnvelopeSchema, value);
   if (faults.length > 0) return faults;
-  const { event_id, occurred_at } = value as EventEnvelope;
+  const envelope = value as EventEnvelope;
+  const { event_id, occurred_at } = envelope;
+  for (const field of ["event_id", "type", "source", "subject"] as const)
+    if (envelope[field]?.isWellFormed() === false)
+      faults.push({ path: `/${field}`, message: "has half of a surrogate pair" });
   if (Buffer.byteLength(event_id) > 200) faults.push({ path: "/event_id", message: "expected at most 200 bytes" });
   if (!isTime(occurred_at))
     faults.push({
@@ -103,4 +107,13 @@ function isTime(text: string): boolean {
 function isWithinDepth(value: unknown, depth: number): boolean {
   if (typeof value !== "object" || value === null) return true;
   return depth > 0 && Object.values(value).every((inner) => isWithinDepth(inner, depth - 1));
+}
+
+/** The port through which actcore publishes; nats/publisher.ts is behind it. */
+export interface EventPublisher {
+  /**
+   * Resolves when the stream has the event.
+   * @throws RetryableError `nats_unavailable`; TerminalError `event_too_large`
+   */
+  publish(envelope: EventEnvelope): Promise<void>;
 }

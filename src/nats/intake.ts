@@ -1,0 +1,116 @@
+/**
+ * Takes messages from the router's consumer and hands them on in groups: all that have arrived, up to a bound. One
+ * group is handled at a time; while it is, the next gathers, so a burst makes large groups and a lone event waits for
+ * nothing.
+ */
+import type { ConsumerMessages, JsMsg } from "nats";
+import { aborted, createBackoff, sleep } from "../lifecycle.ts";
+import type { Log } from "../log.ts";
+import type { IncomingEvent } from "../trigger/dispatcher.ts";
+import type { Nats } from "./connection.ts";
+import { CONSUMER, ensureStream, STREAM } from "./stream.ts";
+
+const MAX_GROUP = 200;
+const MAX_GROUP_BYTES = 8 * 1024 ** 2;
+
+export interface Intake {
+  /** Settles when the intake has stopped and its last group is handled. */
+  readonly done: Promise<void>;
+  /** Stops asking for messages; what has arrived and was not begun goes back to the stream. */
+  stop(): void;
+  lag(): Promise<{ pending: number; ackPending: number }>;
+}
+
+export function startIntake(nats: Nats, handle: (group: IncomingEvent[]) => Promise<void>, log: Log): Intake {
+  const stopping = new AbortController();
+
+  async function run(): Promise<void> {
+    const backoff = createBackoff();
+    while (!stopping.signal.aborted) {
+      try {
+        await ensureStream(nats, log);
+        const consumer = await nats.connection.jetstream().consumers.get(STREAM, CONSUMER);
+        const messages = await consumer.consume({ max_messages: 2 * MAX_GROUP, expires: 10_000 });
+        backoff.reset();
+        await handleGroups(messages, handle, stopping.signal);
+      } catch (error) {
+        log.warn({ error }, "intake interrupted");
+      }
+      await sleep(backoff.next(), stopping.signal);
+    }
+  }
+
+  return {
+    done: run(),
+    stop: () => stopping.abort(),
+    async lag() {
+      const manager = await nats.connection.jetstreamManager();
+      const { num_pending, num_ack_pending } = await manager.consumers.info(STREAM, CONSUMER);
+      return { pending: num_pending, ackPending: num_ack_pending };
+    },
+  };
+}
+
+/** Until the consumer ends or `stopping` aborts. */
+async function handleGroups(
+  messages: ConsumerMessages,
+  handle: (group: IncomingEvent[]) => Promise<void>,
+  stopping: AbortSignal,
+): Promise<void> {
+  const arrived: JsMsg[] = [];
+  let wake = () => {};
+  let ended = false;
+  const gather = (async () => {
+    for await (const message of messages) {
+      arrived.push(message);
+      wake();
+    }
+  })().finally(() => {
+    ended = true;
+    wake();
+  });
+  void aborted(stopping).then(() => wake());
+  void watchConsumer(messages);
+
+  while (!stopping.aborted && !(ended && arrived.length === 0)) {
+    if (arrived.length === 0) {
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+      continue;
+    }
+    await handle(takeGroup(arrived).map(toIncoming));
+  }
+  await messages.close();
+  for (const message of arrived) message.nak();
+  await gather;
+}
+
+/** A consumer that was deleted under us is made anew by the next round. */
+async function watchConsumer(messages: ConsumerMessages): Promise<void> {
+  for await (const { type } of await messages.status()) {
+    if (type === "consumer_deleted" || type === "stream_not_found" || type === "consumer_not_found")
+      await messages.close();
+  }
+}
+
+function takeGroup(arrived: JsMsg[]): JsMsg[] {
+  let bytes = 0;
+  const end = arrived.findIndex((message, index) => {
+    bytes += message.data.byteLength;
+    return index > 0 && (index >= MAX_GROUP || bytes > MAX_GROUP_BYTES);
+  });
+  return arrived.splice(0, end === -1 ? arrived.length : end);
+}
+
+function toIncoming(message: JsMsg): IncomingEvent {
+  return {
+    bytes: message.data,
+    subject: message.subject,
+    streamedAtNs: message.info.timestampNanos,
+    deliveries: message.info.deliveryCount,
+    ack: () => message.ack(),
+    terminate: (reason) => message.term(reason),
+    retryAfter: (delayMs) => message.nak(delayMs),
+  };
+}

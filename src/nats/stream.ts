@@ -1,0 +1,121 @@
+/**
+ * The event stream and the router's consumer (design §4). What is there already is somebody's: it is checked, never
+ * changed (I6).
+ */
+import {
+  AckPolicy,
+  type ConsumerConfig,
+  DeliverPolicy,
+  DiscardPolicy,
+  type JetStreamManager,
+  NatsError,
+  nanos,
+  RetentionPolicy,
+  StorageType,
+  type StreamConfig,
+} from "nats";
+import { TerminalError } from "../errors.ts";
+import type { Log } from "../log.ts";
+import { type Nats, unavailable } from "./connection.ts";
+
+export const STREAM = "ACTIVITY_EVENTS";
+export const SUBJECTS = "activity.>";
+export const CONSUMER = "activity-core-event-router";
+/** An unacknowledged message comes again after this. */
+export const ACK_WAIT_MS = 30_000;
+const MAX_BYTES = 8 * 1024 ** 3;
+
+const JS_NOT_FOUND = new Set([10059, 10014]);
+const JS_NO_STORAGE = 10047;
+
+/** Makes stream and consumer where they are not, and says in the log where an existing one differs from ours. */
+export async function ensureStream({ connection }: Nats, log: Log): Promise<void> {
+  try {
+    const manager = await connection.jetstreamManager();
+    await ensureStreamItself(manager, log);
+    await ensureConsumer(manager, log);
+  } catch (error) {
+    throw error instanceof TerminalError ? error : unavailable(error);
+  }
+}
+
+async function ensureStreamItself(manager: JetStreamManager, log: Log): Promise<void> {
+  const info = await found(manager.streams.info(STREAM));
+  if (info === undefined) {
+    await createStream(manager);
+    log.info({ stream: STREAM, subjects: SUBJECTS }, "stream created");
+    return;
+  }
+  const { subjects, max_age, retention } = info.config;
+  if (!subjects?.includes(SUBJECTS))
+    throw new TerminalError("stream_unusable", `stream ${STREAM} takes in ${subjects?.join(", ")}, not ${SUBJECTS}`, {
+      hint: `add the subject, or remove the stream and let actcore make it`,
+    });
+  if (max_age > 0)
+    log.warn(
+      { stream: STREAM, max_age_ms: max_age / 1e6 },
+      "this stream's max_age drops events that were never processed",
+    );
+  if (retention !== RetentionPolicy.Workqueue)
+    log.warn({ stream: STREAM, retention }, "this stream keeps acknowledged events until it is full");
+}
+
+async function createStream(manager: JetStreamManager): Promise<void> {
+  const config: Partial<StreamConfig> & { name: string } = {
+    name: STREAM,
+    subjects: [SUBJECTS],
+    storage: StorageType.File,
+    retention: RetentionPolicy.Workqueue,
+    discard: DiscardPolicy.New,
+    max_age: 0,
+  };
+  // A small disk gets a smaller bound: JetStream refuses to promise what it does not have.
+  for (let max_bytes = MAX_BYTES; ; max_bytes /= 4) {
+    try {
+      await manager.streams.add({ ...config, max_bytes });
+      return;
+    } catch (error) {
+      if (!(error instanceof NatsError && error.api_error?.err_code === JS_NO_STORAGE) || max_bytes < 64 * 1024 ** 2)
+        throw error;
+    }
+  }
+}
+
+async function ensureConsumer(manager: JetStreamManager, log: Log): Promise<void> {
+  const wanted: Partial<ConsumerConfig> = {
+    durable_name: CONSUMER,
+    ack_policy: AckPolicy.Explicit,
+    deliver_policy: DeliverPolicy.All,
+    ack_wait: nanos(ACK_WAIT_MS),
+    max_deliver: -1,
+    max_ack_pending: 4096,
+  };
+  const info = await found(manager.consumers.info(STREAM, CONSUMER));
+  if (info === undefined) {
+    await manager.consumers.add(STREAM, wanted);
+    log.info({ consumer: CONSUMER }, "consumer created");
+    return;
+  }
+  if (info.config.ack_policy !== AckPolicy.Explicit)
+    throw new TerminalError(
+      "consumer_unusable",
+      `consumer ${CONSUMER} acknowledges ${info.config.ack_policy}, not explicitly`,
+      {
+        hint: "remove it and let actcore make it",
+      },
+    );
+  if ((info.config.max_deliver ?? -1) > 0)
+    log.warn(
+      { consumer: CONSUMER, max_deliver: info.config.max_deliver },
+      "this consumer gives events up silently after max_deliver tries",
+    );
+}
+
+async function found<T>(info: Promise<T>): Promise<T | undefined> {
+  try {
+    return await info;
+  } catch (error) {
+    if (error instanceof NatsError && JS_NOT_FOUND.has(error.api_error?.err_code ?? 0)) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,99 @@
+/** Reading the ledger: newest first, paged by key, so that a page never shifts under the reader. */
+import { and, count, desc, eq, gte, isNull, type SQL, sql } from "drizzle-orm";
+import type { AnyPgColumn } from "drizzle-orm/pg-core";
+import type { EventView, LedgerReader, Page, RunView, TaskView } from "../run/views.ts";
+import { type Database, guarded } from "./client.ts";
+import { eventOutcomes, events, runs, tasks } from "./schema.ts";
+
+export function createLedgerReader(db: Database): LedgerReader {
+  return {
+    async listRuns({ activity_id, status, trigger, since }, page) {
+      const conditions = [
+        activity_id === undefined ? undefined : eq(runs.activity_id, activity_id),
+        status === undefined ? undefined : eq(runs.status, status),
+        trigger === undefined ? undefined : eq(runs.trigger, trigger),
+        since === undefined ? undefined : gte(runs.fired_at, since),
+        startAfter(page, runs.fired_at, runs.run_id),
+      ];
+      const order = [desc(runs.fired_at), desc(runs.run_id)];
+      const rows = await guarded(
+        db
+          .select()
+          .from(runs)
+          .where(and(...conditions))
+          .orderBy(...order)
+          .limit(page.limit),
+      );
+      return rows.map(toRunView);
+    },
+    async findRun(runId) {
+      const [row] = await guarded(db.select().from(runs).where(eq(runs.run_id, runId)));
+      return row && toRunView(row);
+    },
+    async listTasks({ activity_id, run_id, status, since }, page) {
+      const conditions = [
+        activity_id === undefined ? undefined : eq(tasks.activity_id, activity_id),
+        run_id === undefined ? undefined : eq(tasks.run_id, run_id),
+        status === undefined ? undefined : eq(tasks.status, status),
+        since === undefined ? undefined : gte(tasks.created_at, since),
+        startAfter(page, tasks.created_at, tasks.task_id),
+      ];
+      const order = [desc(tasks.created_at), desc(tasks.task_id)];
+      const rows = await guarded(
+        db
+          .select()
+          .from(tasks)
+          .where(and(...conditions))
+          .orderBy(...order)
+          .limit(page.limit),
+      );
+      return rows.map(toTaskView);
+    },
+    async findTask(taskId) {
+      const [row] = await guarded(db.select().from(tasks).where(eq(tasks.task_id, taskId)));
+      return row && toTaskView(row);
+    },
+    async findEvent(eventId) {
+      const [row] = await guarded(db.select().from(events).where(eq(events.event_id, eventId)));
+      if (row === undefined) return undefined;
+      const reached = await guarded(
+        db.select().from(eventOutcomes).where(eq(eventOutcomes.event_id, eventId)).orderBy(eventOutcomes.activity_name),
+      );
+      const activities = reached.map(({ event_id: _, ...outcome }) => outcome);
+      const { raw, received_at, ...fields } = row;
+      return {
+        ...fields,
+        raw_base64: raw === null ? null : Buffer.from(raw).toString("base64"),
+        received_at: received_at.toISOString(),
+        activities,
+      } satisfies EventView;
+    },
+    async countOpenRuns() {
+      const [row] = await guarded(db.select({ open: count() }).from(runs).where(isNull(runs.finished_at)));
+      return row?.open ?? 0;
+    },
+  };
+}
+
+function startAfter({ after }: Page, time: AnyPgColumn, id: AnyPgColumn): SQL | undefined {
+  return after && sql`(${time}, ${id}) < (${after.time.toISOString()}::timestamptz, ${after.id}::uuid)`;
+}
+
+function toRunView(row: typeof runs.$inferSelect): RunView {
+  return {
+    ...row,
+    scheduled_for: row.scheduled_for?.toISOString() ?? null,
+    fired_at: row.fired_at.toISOString(),
+    finished_at: row.finished_at?.toISOString() ?? null,
+  };
+}
+
+function toTaskView({ policy: _, ...row }: typeof tasks.$inferSelect): TaskView {
+  return {
+    ...row,
+    created_at: row.created_at.toISOString(),
+    started_at: row.started_at?.toISOString() ?? null,
+    finished_at: row.finished_at?.toISOString() ?? null,
+    due_at: row.due_at?.toISOString() ?? null,
+  };
+}

@@ -1,0 +1,126 @@
+/** What a reader of the ledger sees: the JSON of runs, tasks and events (design §4), and the port that reads them. */
+import { type Static, type TSchema, Type } from "@sinclair/typebox";
+
+const Time = Type.String({ format: "date-time" });
+const Nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
+const oneOf = <const T extends readonly string[]>(values: T) =>
+  Type.Union(values.map((value) => Type.Literal<T[number]>(value)));
+
+export const RUN_TRIGGERS = [
+  "cron",
+  "interval",
+  "event",
+  "manual",
+  "scheduled",
+  "backfill",
+  "rerun",
+  "replay",
+] as const;
+export const RUN_STATUSES = ["running", "succeeded", "failed", "skipped", "cancelled"] as const;
+export const TASK_STATUSES = ["pending", "running", "retrying", "succeeded", "failed", "cancelled"] as const;
+
+export const RunView = Type.Object(
+  {
+    run_id: Type.String({ format: "uuid" }),
+    activity_id: Type.String({ format: "uuid" }),
+    activity_name: Type.String(),
+    trigger: oneOf(RUN_TRIGGERS),
+    status: oneOf(RUN_STATUSES),
+    reason: Nullable(Type.String()),
+    scheduled_for: Nullable(Time),
+    fired_at: Time,
+    finished_at: Nullable(Time),
+    event_id: Nullable(Type.String()),
+    trace_id: Type.String(),
+    workflow_id: Type.String(),
+    version_used: Type.Integer(),
+    context_snapshot: Type.Unknown(),
+    tasks_spawned: Nullable(Type.Integer({ description: "Null until the run has decided." })),
+    error: Nullable(Type.String()),
+  },
+  { title: "Run" },
+);
+
+export const TaskView = Type.Object(
+  {
+    task_id: Type.String({ format: "uuid", description: "Also the Idempotency-Key of its requests." }),
+    run_id: Type.String({ format: "uuid" }),
+    activity_id: Type.String({ format: "uuid" }),
+    key: Type.String(),
+    type: Type.String(),
+    status: oneOf(TASK_STATUSES),
+    params: Type.Unknown(),
+    result: Type.Unknown(),
+    attempts: Type.Integer(),
+    error: Nullable(Type.Object({ code: Type.String(), message: Type.String() })),
+    created_at: Time,
+    started_at: Nullable(Time),
+    finished_at: Nullable(Time),
+    due_at: Nullable(Time),
+    assignee: Nullable(Type.String()),
+  },
+  { title: "Task" },
+);
+
+export const EventOutcomeView = Type.Object(
+  {
+    activity_id: Type.String({ format: "uuid" }),
+    activity_name: Type.String(),
+    outcome: Type.String({ description: "run or filtered" }),
+    reason: Nullable(Type.String()),
+    run_id: Nullable(Type.String({ format: "uuid" })),
+  },
+  { title: "EventActivityOutcome" },
+);
+
+export const EventView = Type.Object(
+  {
+    event_id: Type.String(),
+    outcome: oneOf(["received", "unmatched", "dispatched", "dead_lettered"]),
+    reason: Nullable(Type.String({ description: "Of a dead letter." })),
+    detail: Nullable(Type.String()),
+    type: Nullable(Type.String()),
+    source: Nullable(Type.String()),
+    subject: Nullable(Type.String()),
+    occurred_at: Nullable(Type.String()),
+    trace_id: Type.String(),
+    payload: Type.Unknown(),
+    raw_base64: Nullable(Type.String({ description: "The message's bytes, of a dead letter." })),
+    received_at: Time,
+    activities: Type.Array(EventOutcomeView, { description: "One for each activity that the event's type reached." }),
+  },
+  { title: "Event" },
+);
+
+export type RunView = Static<typeof RunView>;
+export type TaskView = Static<typeof TaskView>;
+export type EventView = Static<typeof EventView>;
+
+/** Newest first; continue after the row with this time and id. */
+export interface Page {
+  limit: number;
+  after?: { time: Date; id: string };
+}
+
+export interface RunFilter {
+  activity_id?: string;
+  status?: RunView["status"];
+  trigger?: RunView["trigger"];
+  since?: Date;
+}
+
+export interface TaskFilter {
+  activity_id?: string;
+  run_id?: string;
+  status?: TaskView["status"];
+  since?: Date;
+}
+
+export interface LedgerReader {
+  listRuns(filter: RunFilter, page: Page): Promise<RunView[]>;
+  findRun(runId: string): Promise<RunView | undefined>;
+  listTasks(filter: TaskFilter, page: Page): Promise<TaskView[]>;
+  findTask(taskId: string): Promise<TaskView | undefined>;
+  findEvent(eventId: string): Promise<EventView | undefined>;
+  countOpenRuns(): Promise<number>;
+}

@@ -1,0 +1,78 @@
+/** The two workers: one sequences runs, the other does tasks. */
+import { NativeConnection, Worker } from "@temporalio/worker";
+import { ORCHESTRATOR_QUEUE, type RunSteps, TASK_QUEUE, type TaskSteps } from "../run/run.ts";
+import { unavailable } from "./connection.ts";
+
+export interface WorkersOptions {
+  address: string;
+  namespace: string;
+  /** Prebuilt by deploy/build: the code of src/workflows. */
+  workflowBundle: { code: string };
+  runSteps: RunSteps;
+  taskSteps: TaskSteps;
+  /** How long a try may go on after a shutdown began, milliseconds. */
+  shutdownGraceMs: number;
+}
+
+export interface Workers {
+  /** Settles when both have stopped; rejects when one failed. */
+  readonly done: Promise<void>;
+  /** Stops polling; `done` settles when what is in flight has ended, at the latest after the grace time. */
+  shutdown(): void;
+}
+
+/** @throws RetryableError `temporal_unavailable` */
+export async function startWorkers(options: WorkersOptions): Promise<Workers> {
+  const { address, namespace, workflowBundle, runSteps, taskSteps, shutdownGraceMs } = options;
+  let connection: NativeConnection;
+  try {
+    connection = await NativeConnection.connect({ address });
+  } catch (error) {
+    throw unavailable(error);
+  }
+  const shared = {
+    connection,
+    namespace,
+    shutdownGraceTime: shutdownGraceMs,
+    shutdownForceTime: shutdownGraceMs + 2000,
+  };
+  let workers: Worker[];
+  try {
+    workers = await Promise.all([
+      Worker.create({
+        ...shared,
+        taskQueue: ORCHESTRATOR_QUEUE,
+        workflowBundle,
+        activities: { ...runSteps },
+        enableNonLocalActivities: false,
+        maxCachedWorkflows: 500,
+      }),
+      Worker.create({
+        ...shared,
+        taskQueue: TASK_QUEUE,
+        activities: { ...taskSteps },
+        maxConcurrentActivityTaskExecutions: 100,
+      }),
+    ]);
+  } catch (error) {
+    await connection.close();
+    throw unavailable(error);
+  }
+
+  const shutdown = () => {
+    for (const worker of workers) if (worker.getState() === "RUNNING") worker.shutdown();
+  };
+  const run = async (worker: Worker) => {
+    try {
+      await worker.run();
+    } finally {
+      shutdown(); // one without the other does half a run
+    }
+  };
+  const done = Promise.allSettled(workers.map(run)).then(async (results) => {
+    await connection.close();
+    const failed = results.find((result) => result.status === "rejected");
+    if (failed) throw failed.reason;
+  });
+  return { done, shutdown };
+}

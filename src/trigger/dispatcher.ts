@@ -1,0 +1,169 @@
+/**
+ * From raw messages to started runs. Decode → match → record → start → settle.
+ *
+ *   I1  the occurrence is recorded with the event before a workflow is started, under an id that follows from both
+ *   I2  a message is acknowledged after its event's outcome is durable; whatever fails before that comes again
+ *   I3  every event ends in an outcome that can be looked up; what is no event is kept as a dead letter
+ *   I4  the revision is read after the group's last message arrived; the index is loaded anew only when it moved
+ */
+import { describeError, RetryableError, TerminalError } from "../errors.ts";
+import type { Log } from "../log.ts";
+import type { Metrics } from "../metrics.ts";
+import { type DeadLetterReason, type Decoded, deadLetterId, decodeEvent, type EventEnvelope } from "./event.ts";
+import type { Dispatch, EventLedger, RecordedEvent } from "./ledger.ts";
+import { indexSubscriptions, matchEvent, type SubscriptionIndex } from "./match.ts";
+
+/** A message of the stream, and the ways to settle it. */
+export interface IncomingEvent {
+  bytes: Uint8Array;
+  subject: string;
+  streamedAtNs: number;
+  /** 1 for the first. */
+  deliveries: number;
+  ack(): void;
+  /** Never delivered again. */
+  terminate(reason: string): void;
+  retryAfter(delayMs: number): void;
+}
+
+/** The port through which runs are started; temporal/run-starter.ts is behind it. */
+export interface RunStarter {
+  /** Starting what is started already is a success. @throws RetryableError `temporal_unavailable` */
+  start(dispatch: Dispatch): Promise<void>;
+}
+
+export interface DispatcherDeps {
+  ledger: EventLedger;
+  starter: RunStarter;
+  metrics: Metrics;
+  log: Log;
+}
+
+interface Received {
+  message: IncomingEvent;
+  envelope: EventEnvelope;
+}
+
+const MAX_CONCURRENT_STARTS = 64;
+
+/** How an event counts, by the outcome that stood in the ledger when it was recorded: `dispatched` came before us. */
+const SETTLED_AS = {
+  received: "dispatched",
+  dispatched: "duplicate",
+  unmatched: "unmatched",
+  dead_lettered: "duplicate",
+} as const;
+
+export function createDispatcher({ ledger, starter, metrics, log }: DispatcherDeps) {
+  let index: SubscriptionIndex = new Map();
+  let indexRevision: bigint | undefined;
+
+  async function freshIndex(): Promise<SubscriptionIndex> {
+    const revision = await ledger.readRevision();
+    if (revision !== indexRevision) {
+      index = indexSubscriptions(await ledger.listSubscriptions());
+      indexRevision = revision;
+    }
+    return index;
+  }
+
+  async function deadLetter(message: IncomingEvent, reason: DeadLetterReason, detail: string): Promise<void> {
+    const { subject, streamedAtNs, bytes } = message;
+    const event_id = deadLetterId(subject, streamedAtNs, bytes);
+    await ledger.recordDeadLetter({ event_id, reason, detail, subject, raw: bytes });
+    message.terminate(reason);
+    metrics.events.inc({ outcome: "dead_lettered" });
+    log.warn({ event: event_id, subject, reason, detail }, "event dead-lettered");
+  }
+
+  /** Decides and records the events, then starts what they owe. */
+  async function dispatch(received: readonly Received[]): Promise<void> {
+    const byId = Map.groupBy(received, ({ envelope }) => envelope.event_id);
+    const matching = await freshIndex();
+    const matched = byId
+      .values()
+      .map(([first]) => (first as Received).envelope)
+      .map((envelope) => ({ envelope, matches: matchEvent(matching, envelope) }))
+      .toArray();
+    const recorded = await ledger.record(matched);
+    const failed = await startAll(recorded.flatMap(({ dispatches }) => dispatches));
+
+    const settled = recorded.filter(({ event_id }) => !failed.has(event_id));
+    await ledger.markDispatched(
+      settled.filter(({ outcome }) => outcome === "received").map(({ event_id }) => event_id),
+    );
+    for (const event of settled) settle(event, byId.get(event.event_id) ?? []);
+    for (const [eventId, error] of failed) for (const { message } of byId.get(eventId) ?? []) putBack(message, error);
+  }
+
+  function settle(event: RecordedEvent, copies: readonly Received[]): void {
+    for (const { message, envelope } of copies) {
+      message.ack();
+      log.debug(
+        { event: event.event_id, type: envelope.type, trace_id: envelope.trace_id, runs: event.dispatches.length },
+        "event settled",
+      );
+    }
+    metrics.events.inc({ outcome: SETTLED_AS[event.outcome] });
+    if (copies.length > 1) metrics.events.inc({ outcome: "duplicate" }, copies.length - 1);
+  }
+
+  /** The events of which a start failed, with the error. */
+  async function startAll(dispatches: readonly Dispatch[]): Promise<Map<string, unknown>> {
+    const failed = new Map<string, unknown>();
+    const queue = dispatches.values();
+    const starters = Array.from({ length: Math.min(MAX_CONCURRENT_STARTS, dispatches.length) }, async () => {
+      for (const next of queue) {
+        try {
+          await starter.start(next);
+        } catch (error) {
+          failed.set(next.event_id, error);
+        }
+      }
+    });
+    await Promise.all(starters);
+    return failed;
+  }
+
+  /** The stream delivers it again: soon at first, then ever later, so that an engine that is away is not hammered. */
+  function putBack(message: IncomingEvent, error: unknown): void {
+    const delayMs = Math.min(250 * 2 ** Math.min(message.deliveries, 10), 15_000);
+    log.warn({ subject: message.subject, reason: describeError(error), retry_in_ms: delayMs }, "event put back");
+    if (!(error instanceof RetryableError)) log.error({ error }, "unexpected failure of the router");
+    message.retryAfter(delayMs);
+  }
+
+  async function dispatchOrPutBack(received: readonly Received[]): Promise<void> {
+    try {
+      await dispatch(received);
+    } catch (error) {
+      const [only] = received;
+      const unstorable = error instanceof TerminalError;
+      // One event that the ledger refuses must not hold up the others of its group.
+      if (unstorable && received.length > 1) for (const one of received) await dispatchOrPutBack([one]);
+      else if (unstorable && only) await deadLetterOrPutBack(only.message, "not_storable", error.message);
+      else for (const { message } of received) putBack(message, error);
+    }
+  }
+
+  async function deadLetterOrPutBack(message: IncomingEvent, reason: DeadLetterReason, detail: string): Promise<void> {
+    try {
+      await deadLetter(message, reason, detail);
+    } catch (error) {
+      putBack(message, error);
+    }
+  }
+
+  return {
+    /** Settles every message of the group; never rejects. */
+    async handle(group: readonly IncomingEvent[]): Promise<void> {
+      const received: Received[] = [];
+      for (const message of group) {
+        const decoded: Decoded = decodeEvent(message.bytes);
+        if (decoded.ok) received.push({ message, envelope: decoded.envelope });
+        else await deadLetterOrPutBack(message, decoded.reason, decoded.detail);
+      }
+      if (received.length > 0) await dispatchOrPutBack(received);
+    },
+  };
+}
