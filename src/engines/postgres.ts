@@ -141,8 +141,8 @@ export function postgresSpec(cluster: PostgresCluster, binaries: EngineBinaries,
       { signal: "SIGQUIT", graceMs: 3000 },
     ],
     probe: (signal) => probePostgres({ host: LOOPBACK, port }, signal),
-    // Recovery after a hard kill replays at most max_wal_size.
-    readyWithinMs: 60_000,
+    // Recovery after a hard kill replays up to max_wal_size, and must not be cut short on a slow disk.
+    readyWithinMs: 300_000,
   };
 }
 

@@ -19,7 +19,12 @@ export interface EngineSpec {
   readonly stop: readonly { signal: NodeJS.Signals; graceMs: number }[];
   /** Resolves when the engine answers; rejects when it does not, at the latest when `signal` aborts. */
   probe(signal: AbortSignal): Promise<void>;
-  /** Deadline of the first start. */
+  /**
+   * Resolves when what this engine needs answers. It is only started then: Temporal, started while Postgres is away,
+   * neither ends nor ever answers.
+   */
+  requires?(signal: AbortSignal): Promise<void>;
+  /** Deadline of every start; one that misses it is ended. */
   readonly readyWithinMs: number;
   /** Frees what `probe` keeps. */
   dispose?(): Promise<void>;
@@ -43,6 +48,7 @@ const PROBE_RUNNING_EVERY_MS = 3000;
 /** Uptime after which an engine counts as healthy again, and its next death as the first. */
 const GOOD_UPTIME_MS = 60_000;
 const LOG_LINES = 12;
+const LOG_LINES_OF_A_DEATH = 4;
 
 export function createSupervisor(
   spec: EngineSpec,
@@ -82,9 +88,15 @@ export function createSupervisor(
 
   /** Probes until the child is gone; `onAnswer` hears of the first answer. */
   async function watch(current: Child, onAnswer: () => void): Promise<void> {
+    const deadline = Date.now() + spec.readyWithinMs;
     while (!current.gone.aborted) {
-      const failure = await probeOnce(current.gone);
+      const failure = await askOnce(spec.probe, current.gone);
       if (current.gone.aborted || stopping.signal.aborted) break;
+      if (status.state === "restarting" && failure !== undefined && Date.now() > deadline) {
+        log.error({ error: failure }, "does not answer after its restart, ending it");
+        current.signal("SIGKILL");
+        break;
+      }
       if (failure === undefined && (status.state !== "running" || status.error !== undefined)) {
         if (status.state === "running") log.info("answers again");
         change("running");
@@ -98,11 +110,15 @@ export function createSupervisor(
     if (!current.gone.aborted) await sleep(2 ** 31 - 1, current.gone);
   }
 
-  async function probeOnce(gone: AbortSignal): Promise<string | undefined> {
+  /** Why there was no answer; undefined when there was. */
+  async function askOnce(
+    question: (signal: AbortSignal) => Promise<void>,
+    gone: AbortSignal,
+  ): Promise<string | undefined> {
     const timeout = new AbortController();
     const timer = setTimeout(() => timeout.abort(new Error(`no answer in ${PROBE_TIMEOUT_MS} ms`)), PROBE_TIMEOUT_MS);
     try {
-      await spec.probe(AbortSignal.any([gone, stopping.signal, timeout.signal]));
+      await question(AbortSignal.any([gone, stopping.signal, timeout.signal]));
       return undefined;
     } catch (error) {
       return describeError(error);
@@ -125,11 +141,15 @@ export function createSupervisor(
       if (stopping.signal.aborted || (status.restarts === 0 && status.state === "starting")) return;
       const waitMs = backoff.next();
       log.error(
-        { reason, waitMs: Math.round(waitMs), lastLines: context.log.tail(LOG_LINES) },
+        { reason, waitMs: Math.round(waitMs), lastLines: context.log.tail(LOG_LINES_OF_A_DEATH) },
         "engine died, restarting it",
       );
       change("restarting", reason);
       if (await sleep(waitMs, stopping.signal)) return;
+      while (spec.requires !== undefined && (await askOnce(spec.requires, stopping.signal)) !== undefined) {
+        if (await sleep(PROBE_STARTING_EVERY_MS * 5, stopping.signal)) return;
+      }
+      if (stopping.signal.aborted) return;
       status.restarts += 1;
       try {
         current = launch();

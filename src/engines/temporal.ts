@@ -6,7 +6,7 @@ import type { EngineBinaries } from "./archive.ts";
 import type { DataDirectory } from "./data-directory.ts";
 import { TEMPORAL_DATABASES } from "./databases.ts";
 import { LOOPBACK, TEMPORAL_SERVICES } from "./ports.ts";
-import { createTemporalProbe } from "./probes.ts";
+import { createTemporalProbe, probePostgres } from "./probes.ts";
 import type { EngineSpec } from "./supervisor.ts";
 
 /** A Postgres server as Temporal's tools want it told. */
@@ -80,6 +80,7 @@ export function temporalSpec(
     stop: [{ signal: "SIGTERM", graceMs: 10_000 }],
     probe: probe.probe,
     dispose: probe.close,
+    requires: (signal) => probePostgres(server, signal),
     readyWithinMs: 60_000,
   };
 }

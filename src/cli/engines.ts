@@ -1,0 +1,49 @@
+/** `actcore engines`: the engines alone, for roles that run in processes of their own. */
+import { type Config, hideSecret } from "../config.ts";
+import { type EngineSet, startEngines } from "../engines/engine-set.ts";
+import { TerminalError } from "../errors.ts";
+import { aborted, type Shutdown } from "../lifecycle.ts";
+import type { Log } from "../log.ts";
+
+/**
+ * Runs the engines that have no URL configured until the first signal, and prints where they are.
+ * @returns 0 after a clean stop
+ * @throws what `startEngines` throws; TerminalError `nothing_to_run` when every engine has a URL
+ */
+export async function runEngines(
+  config: Config,
+  { log, print, shutdown }: { log: Log; print(line: string): void; shutdown: Shutdown },
+): Promise<number> {
+  let set: EngineSet;
+  try {
+    set = await startEngines(config, {
+      log,
+      onProgress: (message) => print(`${message} …`),
+      signal: shutdown.stopping,
+    });
+  } catch (error) {
+    if (shutdown.stopping.aborted && error === shutdown.stopping.reason) return 0;
+    throw error;
+  }
+  const { dbUrl, natsUrl, natsMonitorUrl, temporalHost, temporalUiUrl } = set.endpoints;
+  if (set.status().length === 0) {
+    throw new TerminalError("nothing_to_run", "every engine has a URL configured, so there is none to run", {
+      hint: "Unset ACTCORE_DB_URL, NATS_URL or TEMPORAL_HOST for each engine that actcore shall run",
+    });
+  }
+  const lines = {
+    Postgres: dbUrl && hideSecret(dbUrl),
+    NATS: natsUrl,
+    "NATS monitoring": natsMonitorUrl,
+    Temporal: temporalHost,
+    "Temporal Web UI": temporalUiUrl,
+  };
+  print("engines are running:");
+  for (const [name, url] of Object.entries(lines)) if (url !== undefined) print(`  ${name.padEnd(16)} ${url}`);
+  print(`attach with: actcore serve --roles=worker,router,api --data-dir=${config.dataDir}`);
+
+  await aborted(shutdown.stopping);
+  print("stopping the engines …");
+  await set.close();
+  return 0;
+}

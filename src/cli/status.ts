@@ -1,0 +1,72 @@
+/** `actcore status`: what runs where. */
+import type { Config } from "../config.ts";
+import { type EngineReport, type Report, reportEngines } from "../engines/report.ts";
+
+/** Exit code when something that should run does not. */
+const NOT_RUNNING = 3;
+
+/**
+ * Prints each engine that this configuration uses, and who holds the data directory.
+ * @returns 0 when all of them run and answer, else 3
+ */
+export async function runStatus(
+  config: Config,
+  { print, json }: { print(line: string): void; json: boolean },
+): Promise<number> {
+  const report = await reportEngines(config);
+  if (json) print(JSON.stringify(toJson(report)));
+  else for (const line of toLines(report)) print(line);
+  return report.engines.every(isFine) ? 0 : NOT_RUNNING;
+}
+
+function isFine({ state, error }: EngineReport): boolean {
+  return state === "running" && error === undefined;
+}
+
+function toJson({ dataDir, holder, engines }: Report): object {
+  return {
+    data_dir: dataDir,
+    holder: holder ? { pid: holder.pid ?? null, started_at: holder.startedAt ?? null } : null,
+    engines: engines.map(({ memoryBytes, dataBytes, ...rest }) => ({
+      ...rest,
+      memory_bytes: memoryBytes,
+      data_bytes: dataBytes,
+    })),
+  };
+}
+
+function toLines({ dataDir, holder, engines }: Report): string[] {
+  const rows = engines.map((engine) => [
+    engine.name,
+    engine.kind === "external" ? `${engine.state} (external)` : engine.state,
+    engine.address,
+    engine.pid === undefined ? "-" : String(engine.pid),
+    engine.version ?? "-",
+    engine.restarts === undefined ? "-" : String(engine.restarts),
+    formatBytes(engine.memoryBytes),
+    formatBytes(engine.dataBytes),
+  ]);
+  const table = [["ENGINE", "STATE", "ADDRESS", "PID", "VERSION", "RESTARTS", "MEMORY", "DATA"], ...rows];
+  const widths = table.reduce<number[]>((most, row) => row.map((cell, at) => Math.max(most[at] ?? 0, cell.length)), []);
+  const embedded = engines.some(({ kind }) => kind === "embedded");
+  return [
+    ...(embedded ? [`data directory ${dataDir}: ${describeHolder(holder)}`] : []),
+    ...table.map((row) =>
+      row
+        .map((cell, at) => cell.padEnd(widths[at] ?? 0))
+        .join("  ")
+        .trimEnd(),
+    ),
+    ...engines.flatMap(({ name, error }) => (error === undefined ? [] : [`${name}: ${error}`])),
+  ];
+}
+
+function describeHolder(holder: Report["holder"]): string {
+  if (holder === undefined) return "no server runs its engines here";
+  if (holder.pid === undefined) return "held by a server that is just starting";
+  return `held by pid ${holder.pid} since ${holder.startedAt}`;
+}
+
+function formatBytes(bytes: number | undefined): string {
+  return bytes === undefined ? "-" : `${(bytes / 1024 ** 2).toFixed(1)} MB`;
+}
