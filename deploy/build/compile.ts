@@ -5,7 +5,7 @@
  * node_modules, Bun or Node. Identifiers keep their names: Temporal finds workflows and activities by function name,
  * and drizzle, elysia and errors show names to people.
  */
-import { chmod, mkdir } from "node:fs/promises";
+import { chmod, mkdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { buildEngines } from "./engines.ts";
 import { renderEngines } from "./generate.ts";
@@ -23,11 +23,13 @@ export interface Compilation {
 
 /** Throws with all of Bun's messages when the build fails, and when the Temporal plugin did not apply. */
 export async function compile({ entry, outfile, target }: Compilation): Promise<void> {
+  // Renamed when it is whole: a failed build leaves the old file, and one that runs at this moment is not written to.
+  const draft = `${outfile}.tmp-${process.pid}`;
   const temporal = temporalPlugin(target);
   const plugins = [temporal.plugin];
   const compileOptions: Bun.CompileBuildOptions = {
     target: target.bun,
-    outfile,
+    outfile: draft,
     autoloadDotenv: false,
     autoloadBunfig: false,
   };
@@ -35,19 +37,24 @@ export async function compile({ entry, outfile, target }: Compilation): Promise<
     plugins.push(enginesPlugin(await renderEngines(await buildEngines(target))));
     compileOptions.executablePath = join(await fetchPackage(target.bunPackage), "bin", "bun");
   }
-  const build = await Bun.build({
-    entrypoints: [entry, WORKER_THREAD],
-    naming: { entry: "[name].[ext]" },
-    target: "bun",
-    minify: { whitespace: true, syntax: true, identifiers: false },
-    define: { "process.env.NODE_ENV": '"production"' },
-    compile: compileOptions,
-    plugins,
-    throw: false,
-  });
-  if (!build.success) throw new Error(`the build failed:\n${build.logs.map(String).join("\n")}`);
-  temporal.assertApplied();
-  await chmod(outfile, 0o755);
+  try {
+    const build = await Bun.build({
+      entrypoints: [entry, WORKER_THREAD],
+      naming: { entry: "[name].[ext]" },
+      target: "bun",
+      minify: { whitespace: true, syntax: true, identifiers: false },
+      define: { "process.env.NODE_ENV": '"production"' },
+      compile: compileOptions,
+      plugins,
+      throw: false,
+    });
+    if (!build.success) throw new Error(`the build failed:\n${build.logs.map(String).join("\n")}`);
+    temporal.assertApplied();
+    await chmod(draft, 0o755);
+    await rename(draft, outfile);
+  } finally {
+    await rm(draft, { force: true });
+  }
 }
 
 if (import.meta.main) {
