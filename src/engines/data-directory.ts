@@ -45,6 +45,9 @@ export interface DataDirectory {
   readonly nats: string;
 }
 
+/** Collected as garbage, a database would be closed and its lock dropped: also when nobody keeps the release. */
+const heldLocks = new Set<Database>();
+
 const LOCK_FILE = "actcore.lock";
 const RECORD_FILE = "engines.json";
 /** A reader's look at the lock lasts microseconds; a server starting in that moment waits for it. */
@@ -90,7 +93,11 @@ export function lockDataDirectory(path: string): () => void {
     database.run(`PRAGMA busy_timeout = ${LOCK_WAIT_MS}`);
     database.run("BEGIN EXCLUSIVE");
     const held = database;
-    return () => held.close();
+    heldLocks.add(held);
+    return () => {
+      heldLocks.delete(held);
+      held.close();
+    };
   } catch (error) {
     database?.close();
     if (!isBusy(error)) {

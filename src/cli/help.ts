@@ -1,0 +1,37 @@
+/** The help, from the same tables as the parsing. */
+import { SETTINGS } from "../config.ts";
+import { COMMANDS, type Command, type CommandName } from "./commands.ts";
+import { valueName } from "./parse.ts";
+
+const EXIT_CODES = `Exit codes:
+  0  done, or stopped after a signal with nothing left in flight
+  1  failed
+  2  wrong command line or configuration, or an occupied port
+  3  status: something does not run
+  4  stopped, but a second signal or the deadline cut the drain short`;
+
+export function overview(): string {
+  const rows = Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(9)} ${summary}`);
+  return `actcore turns schedules and events into tasks.\n
+Usage: actcore COMMAND [FLAGS]\n
+${rows.join("\n")}\n
+actcore help COMMAND lists its flags. ${EXIT_CODES}`;
+}
+
+export function commandHelp(name: CommandName, env: Readonly<Record<string, string | undefined>> = {}): string {
+  const command: Command = COMMANDS[name];
+  const rows = command.settings.map((setting) => {
+    const { flag, env: variable, help, default: fallback } = SETTINGS[setting] as (typeof SETTINGS)["dataDir"];
+    const value = valueName(setting);
+    const standard =
+      typeof fallback === "function" ? (fallback as (env: object) => string)(env) : (fallback as string | undefined);
+    const shown = standard && standard !== "false" ? ` [${standard}]` : "";
+    return [`  --${flag}${value === undefined ? "" : `=${value}`}`, variable, help + shown] as const;
+  });
+  if (command.json) rows.push(["  --json", "", "print JSON"]);
+  const [left, middle] = [0, 1].map((column) => Math.max(0, ...rows.map((row) => row[column as 0 | 1].length)));
+  const lines = rows.map(
+    ([flag, variable, help]) => `${flag.padEnd(left ?? 0)}  ${variable.padEnd(middle ?? 0)}  ${help}`,
+  );
+  return [`actcore ${name}: ${command.summary}`, "", "Flags win over environment variables.", ...lines].join("\n");
+}

@@ -1,0 +1,181 @@
+/**
+ * `actcore serve`: one process with its roles.
+ *
+ *   listeners → endpoints (configured, attached, or engines of our own) → roles → wait → drain → close, last in first out
+ */
+import { type Address, type Config, formatAddress, isWholeServer, type RoleName, SETTINGS } from "../config.ts";
+import { startEngines } from "../engines/engine-set.ts";
+import { findRunningEngines } from "../engines/running-engines.ts";
+import { InvalidInputError } from "../errors.ts";
+import { startMonitor } from "../http/monitor.ts";
+import { aborted, type Releasers, type Role, sleep, withReleasers } from "../lifecycle.ts";
+import type { Log } from "../log.ts";
+import { createMetrics } from "../metrics.ts";
+import { createReadiness } from "../readiness.ts";
+import { startApi } from "../roles/api.ts";
+import { type Endpoints, openConnections } from "../roles/connections.ts";
+import { ROLE_NEEDS, type RoleDeps } from "../roles/role.ts";
+import { startRouter } from "../roles/router.ts";
+import { startSync } from "../roles/sync.ts";
+import { startWorker } from "../roles/worker.ts";
+import { installRuntime } from "../temporal/runtime.ts";
+import type { CommandContext } from "./commands.ts";
+
+const ROLE_STARTERS: Readonly<Record<RoleName, (deps: RoleDeps) => Role>> = {
+  api: startApi,
+  router: startRouter,
+  worker: startWorker,
+  sync: startSync,
+};
+
+const EXIT_CUT_SHORT = 4;
+
+interface Located extends Endpoints {
+  temporalUiUrl?: string;
+}
+
+/** @throws what makes a start impossible; what a role failed for */
+export function runServe({ config, log, print, shutdown }: CommandContext): Promise<number> {
+  return withReleasers(async (releasers) => {
+    const metrics = createMetrics();
+    const readiness = createReadiness(Object.fromEntries(config.roles.map((role) => [role, ROLE_NEEDS[role]])));
+    const sdkMetrics = config.roles.includes("worker") ? `127.0.0.1:${await findFreePort()}` : undefined;
+    if (sdkMetrics !== undefined) installRuntime(log, sdkMetrics);
+    const monitor = listenForMonitor(config, log, {
+      metrics,
+      readiness,
+      ...(sdkMetrics !== undefined && { sdkMetricsUrl: `http://${sdkMetrics}/metrics` }),
+    });
+    releasers.push(() => monitor.stop(true));
+
+    const { promise: endpoints, resolve: setEndpoints, reject: failEndpoints } = Promise.withResolvers<Located>();
+    endpoints.catch(() => {});
+    const signal = shutdown.stopping;
+    // Engines are released after everything that uses them: their place in the stack is taken before.
+    const engines: { close(): Promise<void> }[] = [];
+    releasers.push(async () => {
+      for (const set of engines) await set.close();
+    });
+    const connections = openConnections({ config, endpoints, readiness, log, signal });
+    releasers.push(connections.close);
+
+    const roles = startRoles({ config, connections, endpoints, readiness, metrics, log }, releasers);
+    locate(config, { log, print, signal }, engines).then(setEndpoints, failEndpoints);
+    // A start that is interrupted is a stop like any other.
+    const stopped = aborted(signal);
+    const located = await Promise.race([endpoints, stopped]);
+    if (located) void announce(config, located, readiness, { print, signal });
+    const failure = await Promise.race([stopped, ...roles.map(({ done }) => done)]).then(
+      () => undefined,
+      (error: unknown) => ({ error }),
+    );
+    if (failure) shutdown.request("a role failed");
+
+    await Promise.all(roles.map((role) => role.drain(shutdown.cut)));
+    await endpoints.catch(() => {});
+    await releasers.release();
+    if (failure) throw failure.error;
+    log.info("stopped");
+    return shutdown.cut.aborted ? EXIT_CUT_SHORT : 0;
+  });
+}
+
+function startRoles(deps: RoleDeps, releasers: Releasers): Role[] {
+  return deps.config.roles
+    .toSorted((a, b) => Number(b === "api") - Number(a === "api")) // its port may be taken: that is known first
+    .map((name) => {
+      const role = ROLE_STARTERS[name](deps);
+      releasers.push(role.close);
+      return role;
+    });
+}
+
+/** Where the engines are: as configured; for the rest those of this data directory, running already or started here. */
+async function locate(
+  config: Config,
+  { log, print, signal }: { log: Log; print(line: string): void; signal: AbortSignal },
+  engines: { close(): Promise<void> }[],
+): Promise<Located> {
+  const configured = {
+    ...(config.dbUrl !== undefined && { dbUrl: config.dbUrl }),
+    ...(config.natsUrl !== undefined && { natsUrl: config.natsUrl }),
+    ...(config.temporalHost !== undefined && { temporalHost: config.temporalHost }),
+  };
+  const whole = isWholeServer(config);
+  for (let waiting = false; ; waiting = true) {
+    const running = await findRunningEngines(config.dataDir);
+    const located = { ...running?.endpoints, ...configured };
+    const missing = (["dbUrl", "natsUrl", "temporalHost"] as const).filter((name) => located[name] === undefined);
+    if (missing.length === 0) {
+      if (running) log.info({ dataDir: config.dataDir, pid: running.pid }, "attached to running engines");
+      return located as Located;
+    }
+    if (whole && !running) {
+      const onProgress = (message: string) => print(`${message} …`);
+      const set = await startEngines(config, { log, onProgress, signal });
+      engines.push(set);
+      return { ...set.endpoints, ...configured } as Located;
+    }
+    if (!waiting)
+      log.warn(
+        { dataDir: config.dataDir, missing: missing.map((name) => SETTINGS[name].env) },
+        "waiting for engines: start `actcore engines` with this data directory, or name them by these variables",
+      );
+    if (await sleep(500, signal)) throw signal.reason;
+  }
+}
+
+/** Once everything is ready: where it is, and what to try. */
+async function announce(
+  config: Config,
+  { natsUrl, temporalHost, temporalUiUrl }: Located,
+  readiness: RoleDeps["readiness"],
+  { print, signal }: { print(line: string): void; signal: AbortSignal },
+): Promise<void> {
+  while (readiness.report().status !== "ready") if (await sleep(50, signal)) return;
+  print(`actcore is ready: ${config.roles.join(", ")}`);
+  if (!config.roles.includes("api")) return;
+  const api = `http://${formatAddress(config.apiAddr)}`;
+  const lines = {
+    API: `${api}/docs`,
+    Runs: `${api}/runs`,
+    "Temporal Web UI": temporalUiUrl,
+    NATS: natsUrl,
+    Temporal: temporalHost,
+  };
+  for (const [name, url] of Object.entries(lines)) if (url !== undefined) print(`  ${name.padEnd(16)} ${url}`);
+  const event =
+    '{"event_id":"\'$(date +%s)\'","type":"user.created","source":"curl","occurred_at":"\'$(date -u +%FT%TZ)\'","payload":{"tier":"pro"}}';
+  print(`try:\n  curl -H 'content-type: application/json' ${api}/events -d '${event}'`);
+}
+
+/** The chosen address, or, when the operator chose none and the usual one is taken, a free port: metrics stop no server. */
+function listenForMonitor(config: Config, log: Log, deps: Parameters<typeof startMonitor>[1]) {
+  const taken = (error: unknown) => (error as { code?: string }).code === "EADDRINUSE";
+  try {
+    return startMonitor(config.metricsAddr, deps);
+  } catch (error) {
+    if (!taken(error)) throw error;
+    if (config.metricsAddrChosen) throw portInUse(config.metricsAddr);
+    const server = startMonitor({ ...config.metricsAddr, port: 0 }, deps);
+    log.warn(
+      { taken: formatAddress(config.metricsAddr), address: `127.0.0.1:${server.port}` },
+      `metrics are on another port: choose one with ${SETTINGS.metricsAddr.env}`,
+    );
+    return server;
+  }
+}
+
+function portInUse(address: Address): InvalidInputError {
+  const { env, flag } = SETTINGS.metricsAddr;
+  const message = `${formatAddress(address)}, the address of the metrics, is in use: move it with ${env} or --${flag}`;
+  return new InvalidInputError("a port is in use", [{ path: env, message }], "port_in_use");
+}
+
+/** For the SDK's own listener, which cannot say which port it took. */
+async function findFreePort(): Promise<number> {
+  const probe = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+  const { port } = probe;
+  probe.stop(true);
+  return port;
+}

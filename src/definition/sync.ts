@@ -1,0 +1,47 @@
+/** Brings the stored definitions up to their files. Files never touch what REST or another file made. */
+import { describeError } from "../errors.ts";
+import { type FileDefinition, type FilesRead, readDefinitionFiles } from "./files.ts";
+import type { Definition, DefinitionBody } from "./schema.ts";
+import type { DefinitionStore } from "./store.ts";
+
+export interface SyncReport {
+  definitions: { created: number; updated: number; unchanged: number };
+  errors: { stage: "definitions"; subject: string; message: string }[];
+}
+
+export async function syncDefinitions(store: DefinitionStore, directories: readonly string[]): Promise<SyncReport> {
+  const report: SyncReport = { definitions: { created: 0, updated: 0, unchanged: 0 }, errors: [] };
+  const note = (subject: string, message: string) =>
+    void report.errors.push({ stage: "definitions", subject, message });
+  for (const directory of directories) {
+    const { definitions, faults }: FilesRead = await readDefinitionFiles(directory);
+    for (const { subject, message } of faults) note(subject, message);
+    for (const file of definitions) {
+      try {
+        report.definitions[await apply(store, file)]++;
+      } catch (error) {
+        note(`${file.source} (${file.body.name})`, describeError(error));
+      }
+    }
+  }
+  return report;
+}
+
+async function apply(
+  store: DefinitionStore,
+  { source, body }: FileDefinition,
+): Promise<keyof SyncReport["definitions"]> {
+  const stored = await store.findByName(body.name);
+  if (stored === undefined) {
+    await store.create(body, source);
+    return "created";
+  }
+  if (stored.source !== source) throw new Error(`the name is taken by a definition from ${stored.source}`);
+  if (isSame(stored, body)) return "unchanged";
+  await store.replace(stored.id, body);
+  return "updated";
+}
+
+function isSame(stored: Definition, body: DefinitionBody): boolean {
+  return (Object.keys(body) as (keyof DefinitionBody)[]).every((key) => Bun.deepEquals(stored[key], body[key], true));
+}

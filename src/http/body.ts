@@ -1,0 +1,34 @@
+/** Reads a JSON body within bounds, before anything looks at it. */
+import { InvalidInputError, TerminalError } from "../errors.ts";
+
+/** Bytes. */
+export const MAX_BODY_BYTES = 1_048_576;
+
+/** @throws TerminalError `unsupported_media_type`, `body_too_large`; InvalidInputError `malformed_json` */
+export async function readJson(request: Request): Promise<unknown> {
+  const type = request.headers.get("content-type");
+  // A body of no declared type is read as JSON: that is what curl -d with a bare header list and most scripts mean.
+  if (type !== null && !/^application\/([\w.+-]+\+)?json\s*(;|$)/i.test(type))
+    throw new TerminalError("unsupported_media_type", `expected content-type application/json, received ${type}`);
+
+  const bytes = await readBounded(request);
+  try {
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch (error) {
+    const message = bytes.byteLength === 0 ? "expected a JSON body, received none" : (error as Error).message;
+    throw new InvalidInputError("the body is no JSON", [{ path: "/", message }], "malformed_json");
+  }
+}
+
+async function readBounded(request: Request): Promise<Uint8Array> {
+  const tooLarge = () => new TerminalError("body_too_large", `the body has more than ${MAX_BODY_BYTES} bytes`);
+  if (Number(request.headers.get("content-length") ?? 0) > MAX_BODY_BYTES) throw tooLarge();
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of request.body ?? []) {
+    size += chunk.byteLength;
+    if (size > MAX_BODY_BYTES) throw tooLarge();
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}

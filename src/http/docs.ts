@@ -1,0 +1,90 @@
+/** `/openapi.json` and `/docs`, both from the table of routes and from the binary alone: no CDN, no internet. */
+import { swagger } from "@elysiajs/swagger";
+import { type TSchema, Type } from "@sinclair/typebox";
+import { Elysia } from "elysia";
+import { buildInfo } from "../generated/build-info.ts";
+import { swaggerUi } from "../generated/swagger-ui.ts";
+import type { Route } from "./route.ts";
+
+const PAGE = `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>actcore API</title>
+<link rel="icon" href="data:,">
+<link rel="stylesheet" href="/docs/swagger-ui.css">
+</head>
+<body>
+<div id="swagger-ui"></div>
+<script src="/docs/swagger-ui.js"></script>
+<script src="/docs/start.js"></script>
+</body>
+</html>
+`;
+const START = `SwaggerUIBundle({ url: "/openapi.json", dom_id: "#swagger-ui", deepLinking: true, validatorUrl: null });\n`;
+
+const PROBLEM = Type.Object(
+  {
+    type: Type.String(),
+    title: Type.String(),
+    status: Type.Integer(),
+    code: Type.String({ description: "A stable name of the error." }),
+    detail: Type.String(),
+    hint: Type.Optional(Type.String()),
+    errors: Type.Array(Type.Object({ path: Type.String(), message: Type.String() })),
+  },
+  { title: "Problem" },
+);
+
+export function createDocs(routes: readonly Route[]) {
+  let document: Promise<string> | undefined;
+  const headers = {
+    "content-security-policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:",
+  };
+  const page = (body: string | Bun.BunFile, type: string) => () =>
+    new Response(body, { headers: { ...headers, "content-type": type } });
+  return new Elysia()
+    .get("/docs", page(PAGE, "text/html; charset=utf-8"))
+    .get("/docs/start.js", page(START, "text/javascript; charset=utf-8"))
+    .get("/docs/swagger-ui.js", page(Bun.file(swaggerUi.script.path), swaggerUi.script.contentType))
+    .get("/docs/swagger-ui.css", page(Bun.file(swaggerUi.style.path), swaggerUi.style.contentType))
+    .get("/openapi.json", async () => {
+      document ??= renderDocument(routes);
+      return new Response(await document, { headers: { "content-type": "application/json" } });
+    });
+}
+
+/**
+ * The swagger plugin makes the document from an application that is never served: its own page would load its script
+ * from a CDN.
+ */
+async function renderDocument(routes: readonly Route[]): Promise<string> {
+  const described = new Elysia();
+  for (const { method, path, tag, summary, params, query, body, answers } of routes) {
+    const response = Object.fromEntries(Object.entries(answers).map(([status, schema]) => [status, plain(schema)]));
+    described.route(method, path, () => "", {
+      ...(params && { params: plain(params) }),
+      ...(query && { query: plain(query) }),
+      ...(body && { body: plain(body) }),
+      response: { ...response, default: plain(PROBLEM) },
+      detail: { tags: [tag], summary },
+    } as object);
+  }
+  described.use(
+    swagger({
+      path: "/page",
+      specPath: "/openapi.json",
+      documentation: {
+        info: { title: "actcore", version: buildInfo.version, description: "Events and schedules into tasks." },
+      },
+      exclude: ["/page", "/page/json"],
+    }),
+  );
+  return (await described.handle(new Request("http://localhost/openapi.json"))).text();
+}
+
+/** A schema as bare JSON Schema: shown, not enforced. */
+function plain(schema: TSchema): TSchema {
+  return Type.Unsafe(JSON.parse(JSON.stringify(schema, (key, value) => (key === "expected" ? undefined : value))));
+}

@@ -1,0 +1,36 @@
+import { Type } from "@sinclair/typebox";
+import { InvalidInputError } from "../errors.ts";
+import { EventView } from "../run/views.ts";
+import { type EventEnvelope, EventEnvelopeSchema, findEnvelopeFaults } from "../trigger/event.ts";
+import { type Route, requireFound } from "./route.ts";
+
+export const EVENT_ROUTES: readonly Route[] = [
+  {
+    method: "POST",
+    path: "/events",
+    tag: "Events",
+    summary: "Publish an event",
+    body: EventEnvelopeSchema,
+    answers: { 202: Type.Object({ event_id: Type.String() }, { title: "Published" }) },
+    async handle({ body, services }) {
+      const faults = findEnvelopeFaults(body);
+      if (faults.length > 0) throw new InvalidInputError("the event is not valid", faults, "invalid_event");
+      const envelope = body as EventEnvelope;
+      await services.events.publish(envelope);
+      const { event_id } = envelope;
+      return { status: 202, body: { event_id }, headers: { location: `/events/${encodeURIComponent(event_id)}` } };
+    },
+  },
+  {
+    method: "GET",
+    path: "/events/:event_id",
+    tag: "Events",
+    summary: "Read an event's outcome, and one per activity that it reached",
+    params: Type.Object({ event_id: Type.String() }),
+    answers: { 200: EventView },
+    async handle({ params, services }) {
+      const id = params.event_id ?? "";
+      return { body: requireFound(await services.ledger.findEvent(id), `event ${JSON.stringify(id.slice(0, 200))}`) };
+    },
+  },
+];

@@ -1,0 +1,41 @@
+import { Type } from "@sinclair/typebox";
+import type { ReadinessReport } from "../readiness.ts";
+import type { Route } from "./route.ts";
+
+const State = Type.Object({
+  state: Type.String(),
+  since: Type.String({ format: "date-time" }),
+  error: Type.Optional(Type.String()),
+  waiting_for: Type.Optional(Type.Array(Type.String())),
+});
+const Report = Type.Object(
+  { status: Type.String(), engines: Type.Record(Type.String(), State), roles: Type.Record(Type.String(), State) },
+  { title: "Readiness" },
+);
+
+/** 200 when ready, 503 otherwise: what a load balancer asks. */
+export function readinessStatus(report: ReadinessReport): number {
+  return report.status === "ready" ? 200 : 503;
+}
+
+export const HEALTH_ROUTES: readonly Route[] = [
+  {
+    method: "GET",
+    path: "/healthz",
+    tag: "Health",
+    summary: "Whether the process lives",
+    answers: { 200: Type.Object({ status: Type.Literal("ok") }) },
+    handle: async () => ({ body: { status: "ok" } }),
+  },
+  {
+    method: "GET",
+    path: "/readyz",
+    tag: "Health",
+    summary: "Whether each engine and role is ready, by name",
+    answers: { 200: Report, 503: Report },
+    async handle({ services }) {
+      const report = services.readiness.report();
+      return { status: readinessStatus(report), body: report };
+    },
+  },
+];

@@ -1,0 +1,101 @@
+import { type Static, Type } from "@sinclair/typebox";
+import { RUN_STATUSES, RUN_TRIGGERS, RunView, TASK_STATUSES, TaskView } from "../run/views.ts";
+import { linkNext, PageQuery, pageCursor, type Route, readPage, requireFound, requireUuid } from "./route.ts";
+
+const Uuid = Type.String({
+  pattern: "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$",
+  expected: "a UUID",
+});
+const Since = Type.String({
+  pattern: "^\\d{4}-\\d\\d-\\d\\d([Tt ].+)?$",
+  description: "RFC 3339.",
+  expected: "an RFC 3339 time",
+});
+const literals = (values: readonly string[]) => Type.Union(values.map((value) => Type.Literal(value)));
+
+const RunQuery = Type.Object(
+  {
+    ...PageQuery,
+    activity_id: Type.Optional(Uuid),
+    status: Type.Optional(literals(RUN_STATUSES)),
+    trigger: Type.Optional(literals(RUN_TRIGGERS)),
+    since: Type.Optional(Since),
+  },
+  { additionalProperties: false },
+);
+const TaskQuery = Type.Object(
+  {
+    ...PageQuery,
+    activity_id: Type.Optional(Uuid),
+    run_id: Type.Optional(Uuid),
+    status: Type.Optional(literals(TASK_STATUSES)),
+    since: Type.Optional(Since),
+  },
+  { additionalProperties: false },
+);
+
+/** The filter of a checked query: without the page, and with its time read. */
+function filterOf({ limit: _, cursor: __, since, ...filter }: Record<string, unknown>): object {
+  return { ...filter, ...(typeof since === "string" && { since: new Date(since) }) };
+}
+
+export const LEDGER_ROUTES: readonly Route[] = [
+  {
+    method: "GET",
+    path: "/runs",
+    tag: "Runs",
+    summary: "List runs, newest first",
+    query: RunQuery,
+    answers: { 200: Type.Array(RunView) },
+    async handle({ query, services, url }) {
+      const page = readPage(query as Static<typeof RunQuery>);
+      const rows = await services.ledger.listRuns(filterOf(query), page);
+      const last = rows.at(-1);
+      return {
+        body: rows,
+        headers: linkNext(url, rows.length, page.limit, () => pageCursor(last?.fired_at ?? "", last?.run_id ?? "")),
+      };
+    },
+  },
+  {
+    method: "GET",
+    path: "/runs/:run_id",
+    tag: "Runs",
+    summary: "Read a run",
+    params: Type.Object({ run_id: Uuid }),
+    answers: { 200: RunView },
+    async handle({ params, services }) {
+      const id = requireUuid(params, "run_id");
+      return { body: requireFound(await services.ledger.findRun(id), `run ${id}`) };
+    },
+  },
+  {
+    method: "GET",
+    path: "/tasks",
+    tag: "Tasks",
+    summary: "List tasks, newest first",
+    query: TaskQuery,
+    answers: { 200: Type.Array(TaskView) },
+    async handle({ query, services, url }) {
+      const page = readPage(query as Static<typeof TaskQuery>);
+      const rows = await services.ledger.listTasks(filterOf(query), page);
+      const last = rows.at(-1);
+      return {
+        body: rows,
+        headers: linkNext(url, rows.length, page.limit, () => pageCursor(last?.created_at ?? "", last?.task_id ?? "")),
+      };
+    },
+  },
+  {
+    method: "GET",
+    path: "/tasks/:task_id",
+    tag: "Tasks",
+    summary: "Read a task",
+    params: Type.Object({ task_id: Uuid }),
+    answers: { 200: TaskView },
+    async handle({ params, services }) {
+      const id = requireUuid(params, "task_id");
+      return { body: requireFound(await services.ledger.findTask(id), `task ${id}`) };
+    },
+  },
+];

@@ -1,0 +1,54 @@
+/** Errors on the wire: RFC 9457 problem+json, every fault at once. The one place where our errors become statuses. */
+import { ActcoreError, type Fault, InvalidInputError, RetryableError } from "../errors.ts";
+
+/** Statuses of error codes; other inputs are 400, other refusals 422, what may work later 503. */
+const STATUS: Readonly<Record<string, number>> = {
+  not_found: 404,
+  definition_not_found: 404,
+  method_not_allowed: 405,
+  name_taken: 409,
+  body_too_large: 413,
+  event_too_large: 413,
+  unsupported_media_type: 415,
+};
+
+export function problemResponse(error: unknown, headers: Record<string, string> = {}): Response {
+  const { status, code, detail, faults, hint } = describe(error);
+  const body = {
+    type: "about:blank",
+    title: TITLES[status] ?? "Error",
+    status,
+    code,
+    detail,
+    ...(hint !== undefined && { hint }),
+    errors: faults,
+  };
+  return Response.json(body, { status, headers: { ...headers, "content-type": "application/problem+json" } });
+}
+
+function describe(error: unknown): {
+  status: number;
+  code: string;
+  detail: string;
+  faults: readonly Fault[];
+  hint?: string;
+} {
+  if (!(error instanceof ActcoreError))
+    return { status: 500, code: "internal", detail: "an unexpected error; the log has it", faults: [] };
+  const faults = error instanceof InvalidInputError ? error.faults : [];
+  const fallback = error instanceof InvalidInputError ? 400 : error instanceof RetryableError ? 503 : 422;
+  const { code, message, hint } = error;
+  return { status: STATUS[code] ?? fallback, code, detail: message, faults, ...(hint !== undefined && { hint }) };
+}
+
+const TITLES: Readonly<Record<number, string>> = {
+  400: "Bad Request",
+  404: "Not Found",
+  405: "Method Not Allowed",
+  409: "Conflict",
+  413: "Content Too Large",
+  415: "Unsupported Media Type",
+  422: "Unprocessable Content",
+  500: "Internal Server Error",
+  503: "Service Unavailable",
+};

@@ -1,0 +1,13 @@
+/** What the API's routes work with; roles/api.ts makes it. */
+import type { DefinitionStore } from "../definition/store.ts";
+import type { Readiness } from "../readiness.ts";
+import type { LedgerReader } from "../run/views.ts";
+import type { EventPublisher } from "../trigger/event.ts";
+
+/** Each getter throws RetryableError while its engine was never reached; the answer is then 503. */
+export interface Services {
+  readonly definitions: DefinitionStore;
+  readonly ledger: LedgerReader;
+  readonly events: EventPublisher;
+  readonly readiness: Readiness;
+}

@@ -1,0 +1,46 @@
+/** argv → command → exit code. The only place that ends the process. */
+import { COMMANDS, type CommandContext } from "./cli/commands.ts";
+import { commandHelp, overview } from "./cli/help.ts";
+import { parseCommandLine } from "./cli/parse.ts";
+import { loadConfig } from "./config.ts";
+import { ActcoreError, describeError, InvalidInputError } from "./errors.ts";
+import { listenForShutdown } from "./lifecycle.ts";
+import { createLog } from "./log.ts";
+
+const EXIT_FAILED = 1;
+const EXIT_USAGE = 2;
+
+process.exit(await main(process.argv.slice(2)));
+
+async function main(argv: string[]): Promise<number> {
+  const print = (line: string) => void process.stdout.write(`${line}\n`);
+  try {
+    const parsed = parseCommandLine(argv);
+    if (parsed.help) {
+      print(parsed.command === undefined ? overview() : commandHelp(parsed.command));
+      return 0;
+    }
+    const config = loadConfig(parsed.flags);
+    const log = createLog(config.logLevel);
+    const shutdown = listenForShutdown(config.drainTimeoutMs, (reason) => log.info({ reason }, "stopping"));
+    process.on("unhandledRejection", (error) => log.error({ error }, "unhandled rejection"));
+    try {
+      const context: CommandContext = { config, log, print, shutdown, json: parsed.json };
+      return await COMMANDS[parsed.command].run(context);
+    } finally {
+      shutdown.dispose();
+    }
+  } catch (error) {
+    process.stderr.write(`${explain(error)}\n`);
+    return error instanceof InvalidInputError ? EXIT_USAGE : EXIT_FAILED;
+  }
+}
+
+/** An expected error as what went wrong and what to do; an unexpected one with its stack. */
+function explain(error: unknown): string {
+  if (!(error instanceof ActcoreError)) return error instanceof Error ? (error.stack ?? error.message) : String(error);
+  const faults =
+    error instanceof InvalidInputError ? error.faults.map(({ path, message }) => `  ${path}: ${message}`) : [];
+  const hint = error.hint === undefined ? [] : [error.hint];
+  return [`actcore: ${describeError(error)}`, ...faults, ...hint].join("\n");
+}

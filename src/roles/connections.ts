@@ -1,0 +1,146 @@
+/**
+ * The connections of one process, shared by its roles. Each is made when a role first asks for it, waited for with
+ * backoff, prepared once (schema, namespace), and then watched, so that `/readyz` says how it stands (I7).
+ */
+import type { Config } from "../config.ts";
+import { describeError, TerminalError } from "../errors.ts";
+import { migrations } from "../generated/migrations.ts";
+import { createBackoff, createReleasers, retryUntilDone, sleep } from "../lifecycle.ts";
+import type { Log } from "../log.ts";
+import { type Nats, openNats } from "../nats/connection.ts";
+import { openPostgres, type Postgres } from "../postgres/client.ts";
+import { migrate } from "../postgres/migrate.ts";
+import type { Engine, Readiness } from "../readiness.ts";
+import { openTemporal, type Temporal } from "../temporal/connection.ts";
+import { ensureNamespace } from "../temporal/namespace.ts";
+
+/** Where the engines are. */
+export interface Endpoints {
+  dbUrl: string;
+  natsUrl: string;
+  temporalHost: string;
+}
+
+export interface Connections {
+  /** Each resolves when the engine was reached and prepared; rejects when `signal` aborted, or with a TerminalError. */
+  postgres(): Promise<Postgres>;
+  nats(): Promise<Nats>;
+  temporal(): Promise<Temporal>;
+  close(): Promise<void>;
+}
+
+export interface ConnectionsDeps {
+  config: Config;
+  endpoints: Promise<Endpoints>;
+  readiness: Readiness;
+  log: Log;
+  /** Ends every wait. */
+  signal: AbortSignal;
+}
+
+const WATCH_EVERY_MS = 2_000;
+/** Waits that repeat the same error are logged this often. */
+const LOG_EVERY_MS = 30_000;
+
+export function openConnections({ config, endpoints, readiness, log, signal }: ConnectionsDeps): Connections {
+  const releasers = createReleasers();
+  const name = config.roles.join("+");
+
+  /** Opens, prepares and watches one engine; a failed preparation closes what was opened. */
+  async function connect<T extends { ping(): Promise<void>; close(): Promise<void> }>(
+    engine: Engine,
+    open: (endpoints: Endpoints) => Promise<T>,
+    prepare: (connection: T) => Promise<void>,
+  ): Promise<T> {
+    const known = await endpoints;
+    let lastLogged = 0;
+    let refused: TerminalError | undefined;
+    const connection = await retryUntilDone(
+      async () => {
+        const opened = await open(known);
+        try {
+          await opened.ping();
+          await prepare(opened);
+          return opened;
+        } catch (error) {
+          await opened.close().catch(() => {});
+          if (!(error instanceof TerminalError)) throw error;
+          refused = error;
+          return undefined;
+        }
+      },
+      signal,
+      (error) => {
+        readiness.engineDown(engine, describeError(error));
+        if (Date.now() - lastLogged < LOG_EVERY_MS) return;
+        lastLogged = Date.now();
+        log.warn({ engine, reason: describeError(error) }, "waiting for the engine");
+      },
+      createBackoff(100, 3_000),
+    );
+    if (refused) {
+      readiness.engineDown(engine, describeError(refused));
+      throw refused;
+    }
+    if (connection === undefined) throw signal.reason;
+    releasers.push(() => connection.close());
+    readiness.engineUp(engine);
+    log.debug({ engine }, "engine reached");
+    const watching = watch(engine, connection);
+    releasers.push(() => watching);
+    return connection;
+  }
+
+  async function watch(engine: Engine, connection: { ping(): Promise<void> }): Promise<void> {
+    let up = true;
+    while (!(await sleep(WATCH_EVERY_MS, signal))) {
+      try {
+        await connection.ping();
+        if (!up) log.info({ engine }, "engine is back");
+        up = true;
+        readiness.engineUp(engine);
+      } catch (error) {
+        if (signal.aborted) return;
+        if (up) log.warn({ engine, reason: describeError(error) }, "engine lost");
+        up = false;
+        readiness.engineDown(engine, describeError(error));
+      }
+    }
+  }
+
+  return {
+    postgres: once(() =>
+      connect(
+        "postgres",
+        async ({ dbUrl }) => openPostgres(dbUrl, name),
+        async ({ sql }) => {
+          const applied = await migrate(sql, migrations);
+          if (applied.length > 0) log.info({ migrations: applied }, "database schema brought up to date");
+        },
+      ),
+    ),
+    nats: once(() =>
+      connect(
+        "nats",
+        ({ natsUrl }) => openNats(natsUrl, name),
+        async () => {},
+      ),
+    ),
+    temporal: once(() =>
+      connect(
+        "temporal",
+        ({ temporalHost }) => openTemporal(temporalHost, config.temporalNamespace, name),
+        ({ connection }) => ensureNamespace(connection, config.temporalNamespace, { signal, register: true }),
+      ),
+    ),
+    close: () => releasers.release(),
+  };
+}
+
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
+}

@@ -1,0 +1,60 @@
+/** What every role is made from, and which engines each asks for (I7). */
+import type { Config, RoleName } from "../config.ts";
+import { describeError } from "../errors.ts";
+import type { Role } from "../lifecycle.ts";
+import { aborted } from "../lifecycle.ts";
+import type { Log } from "../log.ts";
+import type { Metrics } from "../metrics.ts";
+import type { Engine, Readiness } from "../readiness.ts";
+import type { Connections, Endpoints } from "./connections.ts";
+
+export const ROLE_NEEDS: Readonly<Record<RoleName, readonly Engine[]>> = {
+  worker: ["postgres", "temporal"],
+  router: ["postgres", "nats", "temporal"],
+  api: ["postgres", "nats", "temporal"],
+  sync: ["postgres"],
+};
+
+export interface RoleDeps {
+  config: Config;
+  connections: Connections;
+  endpoints: Promise<Endpoints>;
+  readiness: Readiness;
+  metrics: Metrics;
+  log: Log;
+}
+
+/**
+ * A role that does `run` until its signal aborts. `run` first waits for its engines, then calls `running` and works;
+ * it ends when the signal aborts and what was in flight is done.
+ */
+export function createRole(
+  name: RoleName,
+  { readiness, log }: Pick<RoleDeps, "readiness" | "log">,
+  run: (signal: AbortSignal, running: () => void) => Promise<void>,
+): Role {
+  const stopping = new AbortController();
+  const done = (async () => {
+    try {
+      await run(stopping.signal, () => {
+        readiness.role(name, "running");
+        log.info("role is running");
+      });
+    } catch (error) {
+      if (stopping.signal.aborted) return;
+      readiness.role(name, "failed", describeError(error));
+      throw error;
+    }
+  })();
+  done.catch(() => {}); // whoever waits for `done` hears of it; nobody may wait yet
+  return {
+    name,
+    done,
+    async drain(cut) {
+      readiness.role(name, "draining");
+      stopping.abort(new Error("the server is stopping"));
+      await Promise.race([done.catch(() => {}), aborted(cut)]);
+    },
+    close: async () => {},
+  };
+}

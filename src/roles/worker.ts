@@ -1,0 +1,84 @@
+/**
+ * The worker: sequences runs, does tasks, and keeps the schedules up to their definitions. Any number of copies share
+ * the task queues; the schedules are one copy's work at a time.
+ */
+
+import { createTaskSteps } from "../activities/execute-task.ts";
+import { createRunSteps } from "../activities/run-steps.ts";
+import { describeError } from "../errors.ts";
+import { workflowBundle } from "../generated/workflow-bundle.ts";
+import { aborted, createBackoff, type Role, retryUntilDone, sleep } from "../lifecycle.ts";
+import type { Postgres } from "../postgres/client.ts";
+import { createLedgerReader } from "../postgres/ledger-reader.ts";
+import { createOccurrenceLedger } from "../postgres/occurrences.ts";
+import { createRunLedger } from "../postgres/runs.ts";
+import { createProjectionStore } from "../postgres/schedule-projections.ts";
+import { createTaskLedger } from "../postgres/tasks.ts";
+import { EXECUTORS } from "../task/executors.ts";
+import type { Temporal } from "../temporal/connection.ts";
+import { createScheduler } from "../temporal/schedules.ts";
+import { startWorkers, type Workers } from "../temporal/workers.ts";
+import { runProjector } from "../trigger/projector.ts";
+import { createRole, type RoleDeps } from "./role.ts";
+import { syncOnce } from "./sync.ts";
+
+const COUNT_EVERY_MS = 5_000;
+
+export function startWorker(deps: RoleDeps): Role {
+  const { config, connections, endpoints, readiness, metrics } = deps;
+  const log = deps.log.child({ role: "worker" });
+
+  return createRole("worker", { readiness, log }, async (signal, running) => {
+    const [postgres, temporal] = await Promise.all([connections.postgres(), connections.temporal()]);
+    if (signal.aborted) return;
+    const { temporalHost } = await endpoints;
+    const options = {
+      address: temporalHost,
+      namespace: config.temporalNamespace,
+      workflowBundle,
+      runSteps: createRunSteps({
+        occurrences: createOccurrenceLedger(postgres.db),
+        runs: createRunLedger(postgres.db),
+        metrics,
+        log,
+      }),
+      taskSteps: createTaskSteps({ tasks: createTaskLedger(postgres.db), executors: EXECUTORS, metrics, log }),
+      shutdownGraceMs: config.drainTimeoutMs,
+    };
+    const onFailure = (error: unknown) => log.warn({ reason: describeError(error) }, "workers not started");
+    const backoff = createBackoff(200, 5_000);
+    const startAgain = () => retryUntilDone(() => startWorkers(options), signal, onFailure, backoff);
+
+    const aside = [keepSchedules(postgres, temporal, signal), countOpenRuns(postgres, signal)];
+    let workers = await startAgain();
+    if (workers) running();
+    while (workers !== undefined) {
+      await untilStopped(workers, signal);
+      if (signal.aborted) break;
+      await sleep(backoff.next(), signal);
+      workers = await startAgain();
+    }
+    await Promise.all(aside);
+  });
+
+  /** Until the workers fail, or have drained after `signal`. */
+  async function untilStopped(workers: Workers, signal: AbortSignal): Promise<void> {
+    void aborted(signal).then(workers.shutdown);
+    await workers.done.catch((error) => log.error({ error }, "workers failed; starting them again"));
+  }
+
+  async function keepSchedules(postgres: Postgres, temporal: Temporal, signal: AbortSignal): Promise<void> {
+    if (!config.skipScheduleSync) await syncOnce(config, postgres.db, log);
+    await runProjector({ store: createProjectionStore(postgres), scheduler: createScheduler(temporal), log }, signal);
+  }
+
+  async function countOpenRuns(postgres: Postgres, signal: AbortSignal): Promise<void> {
+    const reader = createLedgerReader(postgres.db);
+    do {
+      await reader.countOpenRuns().then(
+        (open) => metrics.runsInFlight.set(open),
+        (error) => log.debug({ reason: describeError(error) }, "open runs not counted"),
+      );
+    } while (!(await sleep(COUNT_EVERY_MS, signal)));
+  }
+}
