@@ -1,0 +1,46 @@
+import { describe, expect, test } from "bun:test";
+import { loadConfig } from "../../src/config.ts";
+import { wantedEngines } from "../../src/engines/engine-set.ts";
+import { neededPorts } from "../../src/engines/ports.ts";
+import { sqlServerOf } from "../../src/engines/temporal.ts";
+
+describe("which engines are started", () => {
+  test("all of them when no URL is configured", () => {
+    expect(wantedEngines(loadConfig({}, {}))).toEqual(["postgres", "nats", "temporal", "temporal-ui"]);
+  });
+
+  test("not the one whose URL is configured", () => {
+    expect(wantedEngines(loadConfig({ natsUrl: "nats://nats:4222" }, {}))).not.toContain("nats");
+    expect(wantedEngines(loadConfig({ dbUrl: "postgresql://u:p@db/actcore" }, {}))).not.toContain("postgres");
+  });
+
+  test("the Web UI only beside an embedded Temporal", () => {
+    expect(wantedEngines(loadConfig({ temporalHost: "temporal:7233" }, {}))).toEqual(["postgres", "nats"]);
+  });
+});
+
+test("Temporal's inner ports follow its frontend's by Temporal's own numbering", () => {
+  const { ports } = loadConfig({}, {});
+  expect(
+    neededPorts(ports, ["temporal"])
+      .map(({ port }) => port)
+      .sort(),
+  ).toEqual([6933, 6934, 6935, 6939, 7233, 7234, 7235, 7239]);
+});
+
+describe("a database URL for Temporal's tools", () => {
+  test("is taken apart, and its escapes are undone", () => {
+    expect(sqlServerOf("postgresql://us%40er:p%2Fw@db.local/actcore")).toEqual({
+      host: "db.local",
+      port: 5432,
+      user: "us@er",
+      password: "p/w",
+    });
+  });
+
+  test("asks for TLS, and checks the host only where sslmode says so", () => {
+    expect(sqlServerOf("postgresql://u:p@db:6000/x?sslmode=require").tls).toEqual({ verifyHost: false });
+    expect(sqlServerOf("postgresql://u:p@db:6000/x?sslmode=verify-full").tls).toEqual({ verifyHost: true });
+    expect(sqlServerOf("postgresql://u:p@db:6000/x?sslmode=disable").tls).toBeUndefined();
+  });
+});
