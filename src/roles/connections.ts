@@ -59,7 +59,6 @@ export function openConnections({ config, endpoints, readiness, log, signal }: C
       async () => {
         const opened = await open(known);
         try {
-          await opened.ping();
           await prepare(opened);
           return opened;
         } catch (error) {
@@ -123,7 +122,7 @@ export function openConnections({ config, endpoints, readiness, log, signal }: C
       connect(
         "nats",
         ({ natsUrl }) => openNats(natsUrl, name),
-        async () => {},
+        ({ ping }) => ping(),
       ),
     ),
     temporal: once(() =>
