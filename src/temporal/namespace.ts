@@ -54,7 +54,7 @@ export async function ensureNamespace(
     signal.throwIfAborted();
     try {
       await connection.withAbortSignal(signal, () =>
-        connection.withDeadline(Date.now() + CALL_DEADLINE_MS, async () => {
+        connection.withDeadline(Math.min(Date.now() + CALL_DEADLINE_MS, deadline), async () => {
           if (!(await namespaceExists(connection, namespace))) await createNamespace(connection, namespace, register);
           const missing = await missingAttributes(connection, namespace);
           if (missing.length > 0) await addAttributes(connection, namespace, missing, register);

@@ -13,14 +13,15 @@ import {
 } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
+import { unpackEngines } from "../../src/engines/archive.ts";
 import { isDataDirectoryHeld, lockDataDirectory } from "../../src/engines/data-directory.ts";
 import { openEngineLog } from "../../src/engines/engine-log.ts";
 import { checkPorts } from "../../src/engines/ports.ts";
 import { hasEnvironment, isAlive, listenerOf, startTimeOf } from "../../src/engines/process-table.ts";
 import { checkReachable } from "../../src/engines/unprivileged-user.ts";
 import { InvalidInputError, TerminalError } from "../../src/errors.ts";
-import { eventually } from "../support/engines.ts";
+import { ENGINES_TIMEOUT_MS, eventually } from "../support/engines.ts";
 
 const made: string[] = [];
 function makeDirectory(): string {
@@ -70,6 +71,20 @@ describe("the lock of a data directory", () => {
     expect(isDataDirectoryHeld("/nonexistent")).toBe(false);
   });
 });
+
+test(
+  "two processes that unpack the engines at once end with one whole copy that everyone can read",
+  async () => {
+    const cacheDir = join(makeDirectory(), "cache");
+    const options = { onProgress: () => {}, signal: new AbortController().signal };
+    const [first, second] = await Promise.all([unpackEngines(cacheDir, options), unpackEngines(cacheDir, options)]);
+    expect(first).toEqual(second);
+    expect(readdirSync(cacheDir)).toEqual([basename(first.directory)]);
+    expect(statSync(first.postgres).mode & 0o555).toBe(0o555);
+    expect(statSync(first.directory).mode & 0o555).toBe(0o555);
+  },
+  ENGINES_TIMEOUT_MS,
+);
 
 describe("ports", () => {
   test("every occupied one is named at once, with its variable and its holder", async () => {

@@ -2,22 +2,23 @@
  * Real engines for tests, started once and never left behind.
  *
  * `useEngines` hands out one set for the whole `bun test` process. The set lives in a process of its own, the keeper
- * (this file, run as a program), which ends when its stdin does: with the test process, however that ended. A runner
- * of several test processes starts a keeper itself, keeps its stdin open, and names its file to all of them:
+ * (this file, run as a program), which ends with its owner, the test process, however that ended. A runner of several
+ * test processes starts a keeper itself, with itself as the owner, and names its file to all of them:
  *
- *   bun test/support/engines.ts /tmp/engines.json   →   ACTCORE_TEST_ENGINES=/tmp/engines.json bun test …
+ *   bun test/support/engines.ts /tmp/engines.json $$ &   →   ACTCORE_TEST_ENGINES=/tmp/engines.json bun test …
  *
- * The file appears, whole, once the engines answer.
+ * The file appears, whole, once the engines answer; `{"error": …}` stands in it when they do not.
  */
-import { spawn } from "node:child_process";
-import { chmodSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { chmodSync, existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { type Config, type Flags, loadConfig } from "../../src/config.ts";
 import { type EngineEndpoints, startEngines } from "../../src/engines/engine-set.ts";
 import { checkPorts, neededPorts } from "../../src/engines/ports.ts";
+import { isAlive, type ProcessIdentity, startTimeOf } from "../../src/engines/process-table.ts";
 import { describeError } from "../../src/errors.ts";
+import { aborted } from "../../src/lifecycle.ts";
 import { createLog } from "../../src/log.ts";
 
 /** What a hook that may start engines needs: `beforeAll(…, ENGINES_TIMEOUT_MS)`. */
@@ -34,16 +35,22 @@ export function useEngines(): Promise<EngineEndpoints> {
 }
 
 async function attachOrStart(): Promise<EngineEndpoints> {
-  const file = process.env.ACTCORE_TEST_ENGINES;
-  if (file) return JSON.parse(readFileSync(file, "utf8"));
-  const keeper = spawn(process.execPath, [import.meta.path], { stdio: ["pipe", "pipe", "inherit"], detached: true });
-  keeper.unref();
-  const answer = await new Promise<string>((resolve, reject) => {
-    createInterface(keeper.stdout).once("line", resolve);
-    keeper.once("error", reject);
-    keeper.once("exit", (code) => reject(new Error(`the engines' keeper ended with code ${code}`)));
-  });
-  return JSON.parse(answer);
+  const given = process.env.ACTCORE_TEST_ENGINES;
+  const file = given || join(tmpdir(), `actcore-test-engines-${process.pid}-${crypto.randomUUID().slice(0, 8)}.json`);
+  if (!given) {
+    // By way of a shell that ends at once: `bun test` kills its own children whenever a test times out.
+    const command = [process.execPath, import.meta.path, file, String(process.pid)]
+      .map((word) => `'${word}'`)
+      .join(" ");
+    spawnSync("sh", ["-c", `${command} </dev/null >/dev/null &`], { stdio: ["ignore", "ignore", "inherit"] });
+  }
+  const answer = await eventually(
+    "the test engines answer",
+    () => existsSync(file) && JSON.parse(readFileSync(file, "utf8")),
+    ENGINES_TIMEOUT_MS,
+  );
+  if (answer.error !== undefined) throw new Error(answer.error);
+  return answer;
 }
 
 /** A configuration on a new data directory and free ports; remove the directory with `removeDataDir`. */
@@ -109,37 +116,39 @@ function cacheOf({ ACTCORE_CACHE_DIR, XDG_CACHE_HOME, HOME }: NodeJS.ProcessEnv)
   return { ACTCORE_CACHE_DIR, XDG_CACHE_HOME, HOME };
 }
 
-async function keep(file: string | undefined): Promise<void> {
+/** Runs engines until their owner is gone, or a signal comes. */
+async function keep(file: string, owner: ProcessIdentity): Promise<void> {
   const ended = new AbortController();
-  for (const event of ["end", "close", "error"]) process.stdin.once(event, () => ended.abort(new Error("stdin ended")));
-  process.stdin.resume();
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => ended.abort(new Error(signal)));
+  const watch = setInterval(() => isAlive(owner) || ended.abort(new Error("the owner is gone")), 200);
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => ended.abort(new Error(signal)));
+  const answer = (content: object) => {
+    writeFileSync(`${file}.new`, JSON.stringify(content), { mode: 0o600 });
+    renameSync(`${file}.new`, file);
+  };
 
   const config = await createTestConfig();
   try {
     const set = await startEngines(config, { log: createLog("error"), signal: ended.signal });
-    const answer = JSON.stringify(set.endpoints);
-    if (file !== undefined) {
-      writeFileSync(`${file}.new`, answer, { mode: 0o600 });
-      renameSync(`${file}.new`, file);
-    } else process.stdout.write(`${answer}\n`);
-    await new Promise<void>((resolve) => {
-      if (ended.signal.aborted) resolve();
-      ended.signal.addEventListener("abort", () => resolve(), { once: true });
-    });
+    answer(set.endpoints);
+    await aborted(ended.signal);
     await set.close();
+  } catch (error) {
+    answer({ error: `the test engines did not start: ${describeError(error)}` });
+    await aborted(ended.signal);
   } finally {
+    clearInterval(watch);
     removeDataDir(config);
-    if (file !== undefined) rmSync(file, { force: true });
+    rmSync(file, { force: true });
   }
 }
 
 if (import.meta.main) {
-  try {
-    await keep(process.argv[2]);
-    process.exit(0);
-  } catch (error) {
-    process.stderr.write(`test engines: ${describeError(error)}\n`);
-    process.exit(1);
+  const [file = "", owner = ""] = process.argv.slice(2);
+  const startedAt = startTimeOf(Number(owner));
+  if (file === "" || startedAt === undefined) {
+    process.stderr.write("usage: bun test/support/engines.ts FILE OWNER_PID\n");
+    process.exit(2);
   }
+  await keep(file, { pid: Number(owner), startedAt });
+  process.exit(0);
 }
