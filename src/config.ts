@@ -215,11 +215,11 @@ export type Flags = Partial<Record<SettingName, string>>;
 type Values = { [K in SettingName]: ReturnType<(typeof SETTINGS)[K]["parse"]> | undefined };
 
 /**
- * Resolves the configuration.
+ * Resolves the configuration. `earlier` are faults of the command line: the user hears of all at once.
  * @throws InvalidInputError code `invalid_configuration`, one fault per wrong setting, `path` being flag or variable.
  */
-export function loadConfig(flags: Flags = {}, env: Environment = process.env): Config {
-  const faults: Fault[] = [];
+export function loadConfig(flags: Flags = {}, env: Environment = process.env, earlier: readonly Fault[] = []): Config {
+  const faults: Fault[] = [...earlier];
   const values: Record<string, unknown> = {};
 
   for (const name of Object.keys(SETTINGS) as SettingName[]) {
@@ -253,7 +253,10 @@ export function loadConfig(flags: Flags = {}, env: Environment = process.env): C
     temporal: v.temporalPort ?? 0,
     temporalUi: v.temporalUiPort ?? 0,
   };
-  if (faults.length > 0) throw new InvalidInputError("the configuration is wrong", faults, "invalid_configuration");
+  if (faults.length > 0)
+    throw new InvalidInputError("the configuration is wrong", faults, "invalid_configuration", {
+      hint: "Try: actcore help COMMAND, which lists each flag with its variable",
+    });
 
   const syncIntervalMs = v.syncIntervalMs ?? 0;
   const roles =

@@ -55,8 +55,9 @@ export class InvalidInputError extends TerminalError {
     message: string,
     readonly faults: readonly Fault[],
     code = "invalid_input",
+    options: ErrorOptions = {},
   ) {
-    super(code, message, { details: { faults } });
+    super(code, message, { ...options, details: { ...options.details, faults } });
   }
 }
 

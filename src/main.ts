@@ -20,7 +20,7 @@ async function main(argv: string[]): Promise<number> {
       print(parsed.command === undefined ? overview() : commandHelp(parsed.command));
       return 0;
     }
-    const config = loadConfig(parsed.flags);
+    const config = loadConfig(parsed.flags, process.env, parsed.faults);
     const log = createLog(config.logLevel);
     const shutdown = listenForShutdown(config.drainTimeoutMs, (reason) => log.info({ reason }, "stopping"));
     process.on("unhandledRejection", (error) => log.error({ error }, "unhandled rejection"));

@@ -1,4 +1,4 @@
-/** argv → a command and its flags, or every typing error at once, each with the nearest name. */
+/** argv → a command and its flags, with every typing error at once, each with the nearest name. */
 import { parseArgs } from "node:util";
 import { closest, distance } from "fastest-levenshtein";
 import { type Flags, SETTINGS, type SettingName } from "../config.ts";
@@ -7,9 +7,9 @@ import { COMMANDS, type Command, type CommandName } from "./commands.ts";
 
 export type Parsed =
   | { help: true; command?: CommandName }
-  | { help: false; command: CommandName; flags: Flags; json: boolean };
+  | { help: false; command: CommandName; flags: Flags; json: boolean; faults: readonly Fault[] };
 
-/** @throws InvalidInputError `usage` */
+/** @throws InvalidInputError `usage` when there is no such command */
 export function parseCommandLine(argv: readonly string[]): Parsed {
   const [first, ...rest] = argv;
   if (first === undefined || first === "--help" || first === "-h") return { help: true };
@@ -21,10 +21,11 @@ export function parseCommandLine(argv: readonly string[]): Parsed {
 
 function readCommand(text: string): CommandName {
   if (Object.hasOwn(COMMANDS, text)) return text as CommandName;
-  throw usageError([{ path: text, message: `is no command${nearest(text, Object.keys(COMMANDS))}` }]);
+  const faults = [{ path: text, message: `is no command${nearest(text, Object.keys(COMMANDS))}` }];
+  throw new InvalidInputError("the command line is wrong", faults, "usage", { hint: "Try: actcore help" });
 }
 
-function readFlags(name: CommandName, args: string[]): { flags: Flags; json: boolean } {
+function readFlags(name: CommandName, args: string[]): { flags: Flags; json: boolean; faults: readonly Fault[] } {
   const command: Command = COMMANDS[name];
   const byFlag = new Map(command.settings.map((setting) => [SETTINGS[setting].flag as string, setting]));
   const options = Object.fromEntries(
@@ -56,8 +57,7 @@ function readFlags(name: CommandName, args: string[]): { flags: Flags; json: boo
       faults.push({ path: token.rawName, message: `needs a value: ${token.rawName}=${valueName(setting)}` });
     else flags[setting] = token.value ?? "true";
   }
-  if (faults.length > 0) throw usageError(faults, name);
-  return { flags, json: values.json === true };
+  return { flags, json: values.json === true, faults };
 }
 
 function takesValue(setting: SettingName): boolean {
@@ -71,9 +71,4 @@ export function valueName(setting: SettingName): string | undefined {
 function nearest(text: string, names: readonly string[]): string {
   const candidate = closest(text, names);
   return distance(text, candidate) <= Math.max(2, text.length / 3) ? `. Did you mean ${candidate}?` : "";
-}
-
-function usageError(faults: Fault[], command?: string): InvalidInputError {
-  const error = new InvalidInputError("the command line is wrong", faults, "usage");
-  return Object.assign(error, { hint: `Try: actcore ${command === undefined ? "help" : `help ${command}`}` });
 }

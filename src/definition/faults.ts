@@ -12,11 +12,20 @@ export function findFaults(schema: TSchema, value: unknown, path = ""): Fault[] 
   for (const error of Value.Errors(schema, value)) {
     if (faults.size >= MAX_FAULTS) break;
     const at = path + error.path || "/";
+    if (isWithin(at, faults)) continue;
     // TypeBox reports a missing field twice, and a wrong union once more for itself: the first word is the clearest.
     if (!faults.has(at))
       faults.set(at, { path: at, message: describe(error.type, error.schema, error.value, error.message) });
   }
   return [...faults.values()];
+}
+
+/** Whether a fault of something around it says all there is to say. */
+function isWithin(path: string, faults: ReadonlyMap<string, Fault>): boolean {
+  for (let end = path.lastIndexOf("/"); end > 0; end = path.lastIndexOf("/", end - 1)) {
+    if (faults.has(path.slice(0, end))) return true;
+  }
+  return false;
 }
 
 function describe(type: ValueErrorType, schema: TSchema, value: unknown, wording: string): string {

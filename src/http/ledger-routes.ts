@@ -1,4 +1,5 @@
 import { type Static, Type } from "@sinclair/typebox";
+import { InvalidInputError } from "../errors.ts";
 import { RUN_STATUSES, RUN_TRIGGERS, RunView, TASK_STATUSES, TaskView } from "../run/views.ts";
 import { linkNext, PageQuery, pageCursor, type Route, readPage, requireFound, requireUuid } from "./route.ts";
 
@@ -34,9 +35,20 @@ const TaskQuery = Type.Object(
   { additionalProperties: false },
 );
 
-/** The filter of a checked query: without the page, and with its time read. */
+/** The filter of a checked query: without the page, and with its time read. @throws InvalidInputError */
 function filterOf({ limit: _, cursor: __, since, ...filter }: Record<string, unknown>): object {
-  return { ...filter, ...(typeof since === "string" && { since: new Date(since) }) };
+  return { ...filter, ...(typeof since === "string" && { since: readTime(since) }) };
+}
+
+function readTime(text: string): Date {
+  const time = new Date(text);
+  if (Number.isNaN(time.getTime()))
+    throw new InvalidInputError(
+      "the query is not valid",
+      [{ path: "?since", message: `expected an RFC 3339 time, received ${JSON.stringify(text)}` }],
+      "invalid_query",
+    );
+  return time;
 }
 
 export const LEDGER_ROUTES: readonly Route[] = [

@@ -54,7 +54,8 @@ export function startApi({ config, connections, readiness, log: parent }: RoleDe
     const app = createApp(services, log);
     const { host, port } = config.apiAddr;
     try {
-      app.listen({ hostname: host, port, maxRequestBodySize: 64 * 1024 ** 2, idleTimeout: 30 });
+      // http/body.ts bounds each body as it reads; Bun's own refusal would be no problem+json.
+      app.listen({ hostname: host, port, maxRequestBodySize: Number.MAX_SAFE_INTEGER, idleTimeout: 30 });
     } catch (error) {
       throw portError(config.apiAddr, error);
     }
