@@ -1,6 +1,6 @@
 /** One try of one task: begin in the ledger, do, record how it ended. */
 import { Context } from "@temporalio/activity";
-import { ActcoreError, describeError, TerminalError } from "../errors.ts";
+import { ActcoreError, describeError, RetryableError, TerminalError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import type { TaskSteps } from "../run/run.ts";
@@ -22,7 +22,12 @@ export function createTaskSteps({ tasks, executors, metrics, log }: TaskStepsDep
         "task_type_unknown",
         `task ${task.task_id}: this worker has no executor for type ${task.type}`,
       );
-    return executor(task, { signal, log: taskLog });
+    try {
+      return await executor(task, { signal, log: taskLog });
+    } catch (error) {
+      if ((signal.reason as Error | undefined)?.name !== "TimeoutError") throw error;
+      throw new RetryableError("task_timeout", `no end within ${task.timeout_ms} ms`, { cause: error });
+    }
   }
 
   return {
@@ -31,7 +36,12 @@ export function createTaskSteps({ tasks, executors, metrics, log }: TaskStepsDep
       const task = await tasks.begin(taskId, info.attempt);
       if (task === undefined) return;
 
-      const taskLog = log.child({ run: task.input.run.run_id, task: task.key, attempt: task.attempt });
+      const taskLog = log.child({
+        run: task.input.run.run_id,
+        task: task.key,
+        attempt: task.attempt,
+        trace_id: task.trace_id,
+      });
       const signal = AbortSignal.any([cancellationSignal, AbortSignal.timeout(task.timeout_ms)]);
       metrics.tasksInFlight.inc();
       try {

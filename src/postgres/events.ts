@@ -71,7 +71,7 @@ async function insertNew(db: Database, matched: readonly MatchedEvent[]): Promis
   const eventRows = matched.map(({ envelope, matches }) => ({
     ...envelope,
     outcome: matches.some(({ outcome }) => outcome === "run") ? "received" : "unmatched",
-    payload: envelope.payload ?? {},
+    payload: envelope.payload === undefined ? {} : envelope.payload,
     trace_id: envelope.trace_id ?? stableTraceId(envelope.event_id),
   }));
   const outcomeRows = matched.flatMap(({ envelope: { event_id }, matches }) =>

@@ -46,8 +46,7 @@ export function createOccurrenceLedger(db: Database): OccurrenceLedger {
 function claimStatement(request: ClaimRequest, start: Start, runId: string) {
   const { workflow_id, first_execution_run_id, scheduled_for = null } = request;
   const eventId = start.event_id ?? null;
-  const inline =
-    start.inline === undefined ? null : JSON.stringify({ ...start.inline, payload: start.inline.payload ?? {} });
+  const inline = start.inline === undefined ? null : JSON.stringify({ payload: {}, ...start.inline });
   const traceId = start.inline?.trace_id ?? stableTraceId(eventId ?? runId);
   return sql`
     with definition as (

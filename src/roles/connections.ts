@@ -1,6 +1,6 @@
 /**
  * The connections of one process, shared by its roles. Each is made when a role first asks for it, waited for with
- * backoff, prepared once (schema, namespace), and then watched, so that `/readyz` says how it stands (I7).
+ * backoff, prepared once (schema, stream, namespace), and then watched, so that `/readyz` says how it stands (I7).
  */
 import type { Config } from "../config.ts";
 import { describeError, TerminalError } from "../errors.ts";
@@ -8,6 +8,7 @@ import { migrations } from "../generated/migrations.ts";
 import { createBackoff, createReleasers, retryUntilDone, sleep } from "../lifecycle.ts";
 import type { Log } from "../log.ts";
 import { type Nats, openNats } from "../nats/connection.ts";
+import { ensureStream } from "../nats/stream.ts";
 import { openPostgres, type Postgres } from "../postgres/client.ts";
 import { migrate } from "../postgres/migrate.ts";
 import type { Engine, Readiness } from "../readiness.ts";
@@ -122,7 +123,7 @@ export function openConnections({ config, endpoints, readiness, log, signal }: C
       connect(
         "nats",
         ({ natsUrl }) => openNats(natsUrl, name),
-        ({ ping }) => ping(),
+        (nats) => ensureStream(nats, log),
       ),
     ),
     temporal: once(() =>

@@ -8,7 +8,7 @@ export const RUN_ACTIVITY_WORKFLOW = "RunActivityWorkflow";
 export const ORCHESTRATOR_QUEUE = "orchestrator-tq";
 export const TASK_QUEUE = "task-execution-tq";
 
-/** Registered by actcore, both Keyword. */
+/** Registered by actcore, both of type Keyword: found by equality, also from the Web UI. */
 export const SEARCH_ATTRIBUTES = ["ActivityId", "ActivityName"] as const;
 
 export type RunTrigger = "cron" | "interval" | "event" | "manual" | "scheduled" | "backfill" | "rerun" | "replay";

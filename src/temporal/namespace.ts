@@ -9,11 +9,9 @@ import { msToTs } from "@temporalio/common/lib/time";
 import { temporal } from "@temporalio/proto";
 import { describeError, RetryableError, TerminalError } from "../errors.ts";
 import { sleep } from "../lifecycle.ts";
+import { SEARCH_ATTRIBUTES } from "../run/run.ts";
 
 const { IndexedValueType } = temporal.api.enums.v1;
-
-/** All of type Keyword: found by equality, also from the Web UI. */
-export const SEARCH_ATTRIBUTES = ["ActivityId", "ActivityName"] as const;
 
 const RETENTION_MS = 7 * 24 * 3_600_000;
 const POLL_EVERY_MS = 100;
