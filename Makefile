@@ -27,7 +27,7 @@ run: build ## Build, then serve with the example activities
 test: build ## Build, then run every test against the real engines
 	@$(BUN) deploy/build/test.ts
 
-check: generate ## Types, lint, import rules and the workflow bundle
+check: setup ## Types, lint, import rules and the workflow bundle
 	@sh deploy/build/check.sh
 
 fmt: ## Format the code and fix what the linter can

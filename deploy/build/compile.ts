@@ -13,6 +13,7 @@ import { fetchPackage } from "./npm-package.ts";
 import { enginesPlugin, temporalPlugin, WORKER_THREAD } from "./plugin.ts";
 import { progress } from "./progress.ts";
 import { DIST, SOURCE } from "./repository.ts";
+import { runScript } from "./script.ts";
 import { HOST, parseTarget, type Target } from "./target.ts";
 
 export interface Compilation {
@@ -58,9 +59,11 @@ export async function compile({ entry, outfile, target }: Compilation): Promise<
 }
 
 if (import.meta.main) {
-  const args = Bun.argv.slice(2);
-  const target = parseTarget(args);
-  const outfile = join(DIST, args.length === 0 ? "actcore" : `actcore-${target.name}`);
-  await mkdir(DIST, { recursive: true });
-  await progress(`compiling ${outfile}`, () => compile({ entry: join(SOURCE, "main.ts"), outfile, target }));
+  await runScript(async () => {
+    const args = Bun.argv.slice(2);
+    const target = parseTarget(args);
+    const outfile = join(DIST, args.length === 0 ? "actcore" : `actcore-${target.name}`);
+    await mkdir(DIST, { recursive: true });
+    await progress(`compiling ${outfile}`, () => compile({ entry: join(SOURCE, "main.ts"), outfile, target }));
+  });
 }

@@ -18,6 +18,7 @@ import { pack } from "./archive.ts";
 import { cached } from "./cache.ts";
 import { fetchPackage, pinOf } from "./npm-package.ts";
 import { progress } from "./progress.ts";
+import { runScript } from "./script.ts";
 import { parseTarget, type Target } from "./target.ts";
 
 const GO_MODULE = join(import.meta.dir, "..", "engines");
@@ -91,4 +92,6 @@ async function engineVersions(target: Target): Promise<Record<string, string>> {
   };
 }
 
-if (import.meta.main) console.log(await buildEngines(parseTarget(Bun.argv.slice(2))));
+if (import.meta.main) {
+  await runScript(async () => console.log(await buildEngines(parseTarget(Bun.argv.slice(2)))));
+}

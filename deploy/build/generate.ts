@@ -11,6 +11,7 @@ import packageJson from "../../package.json";
 import { buildEngines } from "./engines.ts";
 import { progress } from "./progress.ts";
 import { GENERATED, REPOSITORY, SOURCE } from "./repository.ts";
+import { runScript } from "./script.ts";
 import { findTarget, HOST } from "./target.ts";
 
 /** Everything in src/generated, in milliseconds when nothing changed. */
@@ -166,4 +167,4 @@ function hash(...texts: string[]): string {
   return hasher.digest("hex").slice(0, 16);
 }
 
-if (import.meta.main) await generate();
+if (import.meta.main) await runScript(generate);
