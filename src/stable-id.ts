@@ -1,14 +1,28 @@
 /**
- * Ids that follow from what happened, never from when or where it was processed: a retry, a redelivery or another
- * replica computes the same one (I1, I8).
+ * Ids of the ledger's rows. They begin with their time, so that the newest rows stand together, a list pages by id
+ * alone, and a table can be partitioned by its key. What follows from a row has an id that follows from the row's: a
+ * retry, a redelivery or another replica computes the same one (I8).
  */
 import { createHash } from "node:crypto";
 
-/** A UUID (version 8, RFC 9562: custom) of the parts. */
-export function stableUuid(...parts: string[]): string {
-  const hex = createHash("sha256").update(JSON.stringify(parts)).digest("hex");
+/** A new UUID that begins with the time in milliseconds (version 7, RFC 9562). */
+export function timeOrderedUuid(): string {
+  return Bun.randomUUIDv7();
+}
+
+/** The one UUID (version 8: custom) of `parts` under `parent`, with the parent's time. */
+export function childUuid(parent: string, ...parts: string[]): string {
+  const hex = createHash("sha256")
+    .update(JSON.stringify([parent, ...parts]))
+    .digest("hex");
   const variant = ((Number.parseInt(hex.slice(16, 17), 16) & 0x3) | 0x8).toString(16);
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
+  return `${parent.slice(0, 13)}-8${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
+}
+
+/** The least id of a row made at `time`: where a list by time begins. */
+export function firstUuidAt(time: Date): string {
+  const hex = Math.max(0, time.getTime()).toString(16).padStart(12, "0").slice(-12);
+  return `${hex.slice(0, 8)}-${hex.slice(8)}-0000-0000-000000000000`;
 }
 
 /** 32 hex digits, as W3C trace context wants; `text` itself when it already is such. */

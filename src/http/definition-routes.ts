@@ -16,11 +16,9 @@ export const DEFINITION_ROUTES: readonly Route[] = [
     answers: { 200: Type.Array(DefinitionSchema) },
     async handle({ query, services, url }) {
       const { limit = 100, cursor } = query as { limit?: number; cursor?: string };
-      const after = cursor === undefined ? {} : { after: Buffer.from(cursor, "base64url").toString() };
+      const after = cursor === undefined ? {} : { after: cursor };
       const rows = await services.definitions.list({ limit, ...after });
-      const headers = linkNext(url, rows.length, limit, () =>
-        Buffer.from(rows.at(-1)?.name ?? "").toString("base64url"),
-      );
+      const headers = linkNext(url, rows.length, limit, rows.at(-1)?.name);
       return { body: rows, headers };
     },
   },

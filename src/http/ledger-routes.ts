@@ -1,7 +1,7 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { InvalidInputError } from "../errors.ts";
 import { RUN_STATUSES, RUN_TRIGGERS, RunView, TASK_STATUSES, TaskView } from "../run/views.ts";
-import { linkNext, PageQuery, pageCursor, type Route, readPage, requireFound, requireUuid } from "./route.ts";
+import { linkNext, PageQuery, type Route, readPage, requireFound, requireUuid } from "./route.ts";
 
 const Uuid = Type.String({
   pattern: "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$",
@@ -9,7 +9,7 @@ const Uuid = Type.String({
 });
 const Since = Type.String({
   pattern: "^\\d{4}-\\d\\d-\\d\\d([Tt ].+)?$",
-  description: "RFC 3339.",
+  description: "RFC 3339; rows recorded since then.",
   expected: "an RFC 3339 time",
 });
 const literals = (values: readonly string[]) => Type.Union(values.map((value) => Type.Literal(value)));
@@ -62,10 +62,9 @@ export const LEDGER_ROUTES: readonly Route[] = [
     async handle({ query, services, url }) {
       const page = readPage(query as Static<typeof RunQuery>);
       const rows = await services.ledger.listRuns(filterOf(query), page);
-      const last = rows.at(-1);
       return {
         body: rows,
-        headers: linkNext(url, rows.length, page.limit, () => pageCursor(last?.fired_at ?? "", last?.run_id ?? "")),
+        headers: linkNext(url, rows.length, page.limit, rows.at(-1)?.run_id),
       };
     },
   },
@@ -91,10 +90,9 @@ export const LEDGER_ROUTES: readonly Route[] = [
     async handle({ query, services, url }) {
       const page = readPage(query as Static<typeof TaskQuery>);
       const rows = await services.ledger.listTasks(filterOf(query), page);
-      const last = rows.at(-1);
       return {
         body: rows,
-        headers: linkNext(url, rows.length, page.limit, () => pageCursor(last?.created_at ?? "", last?.task_id ?? "")),
+        headers: linkNext(url, rows.length, page.limit, rows.at(-1)?.task_id),
       };
     },
   },

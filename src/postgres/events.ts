@@ -1,9 +1,8 @@
 /** Events in Postgres: what arrived, what it reached, which runs it still owes. */
 import { and, eq, inArray, isNull, sql } from "drizzle-orm";
 import type { EventTrigger } from "../definition/schema.ts";
-import { stableTraceId } from "../stable-id.ts";
+import { stableTraceId, timeOrderedUuid } from "../stable-id.ts";
 import type { Dispatch, EventLedger, MatchedEvent, RecordedEvent } from "../trigger/ledger.ts";
-import { runIdOf } from "../trigger/occurrence.ts";
 import { type Database, guarded } from "./client.ts";
 import { definitionRevision, definitions, eventOutcomes, events, occurrences } from "./schema.ts";
 
@@ -81,7 +80,7 @@ async function insertNew(db: Database, matched: readonly MatchedEvent[]): Promis
       activity_name,
       outcome,
       reason,
-      run_id: outcome === "run" ? runIdOf({ activity_id, kind: "event", key: event_id }) : null,
+      run_id: outcome === "run" ? timeOrderedUuid() : null,
     })),
   );
   // Rows go in by id order, so that two routers with overlapping groups wait for each other and do not deadlock.

@@ -1,7 +1,7 @@
 /** Reading the ledger: newest first, paged by key, so that a page never shifts under the reader. */
-import { and, count, desc, eq, gte, isNull, type SQL, sql } from "drizzle-orm";
-import type { AnyPgColumn } from "drizzle-orm/pg-core";
-import type { EventView, LedgerReader, Page, RunView, TaskView } from "../run/views.ts";
+import { and, count, desc, eq, gte, isNull, lt } from "drizzle-orm";
+import type { EventView, LedgerReader, RunView, TaskView } from "../run/views.ts";
+import { firstUuidAt } from "../stable-id.ts";
 import { type Database, guarded } from "./client.ts";
 import { eventOutcomes, events, runs, tasks } from "./schema.ts";
 
@@ -12,16 +12,15 @@ export function createLedgerReader(db: Database): LedgerReader {
         activity_id === undefined ? undefined : eq(runs.activity_id, activity_id),
         status === undefined ? undefined : eq(runs.status, status),
         trigger === undefined ? undefined : eq(runs.trigger, trigger),
-        since === undefined ? undefined : gte(runs.fired_at, since),
-        startAfter(page, runs.fired_at, runs.run_id),
+        since === undefined ? undefined : gte(runs.run_id, firstUuidAt(since)),
+        page.after === undefined ? undefined : lt(runs.run_id, page.after),
       ];
-      const order = [desc(runs.fired_at), desc(runs.run_id)];
       const rows = await guarded(
         db
           .select()
           .from(runs)
           .where(and(...conditions))
-          .orderBy(...order)
+          .orderBy(desc(runs.run_id))
           .limit(page.limit),
       );
       return rows.map(toRunView);
@@ -35,16 +34,15 @@ export function createLedgerReader(db: Database): LedgerReader {
         activity_id === undefined ? undefined : eq(tasks.activity_id, activity_id),
         run_id === undefined ? undefined : eq(tasks.run_id, run_id),
         status === undefined ? undefined : eq(tasks.status, status),
-        since === undefined ? undefined : gte(tasks.created_at, since),
-        startAfter(page, tasks.created_at, tasks.task_id),
+        since === undefined ? undefined : gte(tasks.task_id, firstUuidAt(since)),
+        page.after === undefined ? undefined : lt(tasks.task_id, page.after),
       ];
-      const order = [desc(tasks.created_at), desc(tasks.task_id)];
       const rows = await guarded(
         db
           .select()
           .from(tasks)
           .where(and(...conditions))
-          .orderBy(...order)
+          .orderBy(desc(tasks.task_id))
           .limit(page.limit),
       );
       return rows.map(toTaskView);
@@ -73,10 +71,6 @@ export function createLedgerReader(db: Database): LedgerReader {
       return row?.open ?? 0;
     },
   };
-}
-
-function startAfter({ after }: Page, time: AnyPgColumn, id: AnyPgColumn): SQL | undefined {
-  return after && sql`(${time}, ${id}) < (${after.time.toISOString()}::timestamptz, ${after.id}::uuid)`;
 }
 
 function toRunView(row: typeof runs.$inferSelect): RunView {

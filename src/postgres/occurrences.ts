@@ -2,10 +2,9 @@
 import { sql } from "drizzle-orm";
 import { TerminalError } from "../errors.ts";
 import type { ClaimRequest, RunStatus } from "../run/run.ts";
-import { isUuid, stableTraceId } from "../stable-id.ts";
+import { isUuid, stableTraceId, timeOrderedUuid } from "../stable-id.ts";
 import type { Start } from "../trigger/classify.ts";
 import type { OccurrenceLedger } from "../trigger/ledger.ts";
-import { runIdOf } from "../trigger/occurrence.ts";
 import { type Database, guarded } from "./client.ts";
 import { definitions, eventOutcomes, events, occurrences, runs } from "./schema.ts";
 
@@ -14,6 +13,8 @@ interface ClaimRow extends Record<string, unknown> {
   activity_name: string | null;
   event_known: boolean;
   claimed: boolean;
+  /** The occurrence's, whoever has it. */
+  run_id: string;
   status: RunStatus | null;
   reason: string | null;
   /** Milliseconds since the event was received, or since the due time. */
@@ -23,19 +24,16 @@ interface ClaimRow extends Record<string, unknown> {
 export function createOccurrenceLedger(db: Database): OccurrenceLedger {
   return {
     async claim(request, start) {
-      const activity_id = request.activity_id;
-      if (!isUuid(activity_id)) throw unknownDefinition(request);
-      const run_id = runIdOf({ activity_id: activity_id.toLowerCase(), kind: start.kind, key: start.key });
-      const [row] = await guarded(db.execute<ClaimRow>(claimStatement(request, start, run_id)));
-
+      if (!isUuid(request.activity_id)) throw unknownDefinition(request);
+      const [row] = await guarded(db.execute<ClaimRow>(claimStatement(request, start)));
       if (row === undefined || row.activity_name === null) throw unknownDefinition(request);
       if (!row.event_known)
         throw new TerminalError("event_not_found", `event ${start.event_id} is not in the ledger`, {
           hint: "publish it first (POST /events), or start the workflow with the whole envelope",
         });
       const start_latency_ms = Math.max(0, row.latency_ms ?? 0);
+      const { activity_name, run_id } = row;
       if (!row.claimed) return { outcome: "duplicate", run_id, start_latency_ms };
-      const { activity_name } = row;
       return row.status === "skipped"
         ? { outcome: "skipped", run_id, activity_name, reason: row.reason ?? "skipped", start_latency_ms }
         : { outcome: "claimed", run_id, activity_name, start_latency_ms };
@@ -43,7 +41,9 @@ export function createOccurrenceLedger(db: Database): OccurrenceLedger {
   };
 }
 
-function claimStatement(request: ClaimRequest, start: Start, runId: string) {
+function claimStatement(request: ClaimRequest, start: Start) {
+  // Counts only when nobody has inserted the occurrence yet: otherwise the run id that stands there does.
+  const runId = timeOrderedUuid();
   const { workflow_id, first_execution_run_id, scheduled_for = null } = request;
   const eventId = start.event_id ?? null;
   const inline = start.inline === undefined ? null : JSON.stringify({ payload: {}, ...start.inline });
@@ -69,11 +69,11 @@ function claimStatement(request: ClaimRequest, start: Start, runId: string) {
       on conflict (activity_id, kind, key) do update
         set claimed_by = excluded.claimed_by, version_used = coalesce(o.version_used, excluded.version_used)
         where o.claimed_by is null or o.claimed_by = excluded.claimed_by
-      returning version_used
+      returning run_id, version_used
     ), opened as (
       insert into ${runs} (run_id, activity_id, activity_name, trigger, status, reason, finished_at, scheduled_for,
         event_id, trace_id, workflow_id, version_used)
-      select ${runId}::uuid, id, name, ${start.trigger},
+      select run_id, id, name, ${start.trigger},
         case when deleted_at is not null or not enabled then 'skipped' else 'running' end,
         case when deleted_at is not null then 'deleted' when not enabled then 'disabled' end,
         case when deleted_at is not null or not enabled then now() end,
@@ -81,19 +81,21 @@ function claimStatement(request: ClaimRequest, start: Start, runId: string) {
         ${workflow_id}, version_used
       from definition, occurrence
       on conflict do nothing
-      returning status, reason
+      returning run_id, status, reason
     ), reached as (
       insert into ${eventOutcomes} (event_id, activity_id, activity_name, outcome, run_id)
-      select ${eventId}, id, name, 'run', ${runId}::uuid from definition, opened where ${eventId}::text is not null
+      select ${eventId}, id, name, 'run', run_id from definition, opened where ${eventId}::text is not null
       on conflict do nothing
     ), standing as (
       select status, reason from opened
-      union all select status, reason from ${runs} where run_id = ${runId}::uuid
+      union all select status, reason from ${runs} where run_id = (select run_id from occurrence)
     )
     select
       (select name from definition) as activity_name,
       (${eventId}::text is null or exists (select from event)) as event_known,
       exists (select from occurrence) as claimed,
+      coalesce((select run_id from occurrence), (select run_id from ${occurrences}
+        where activity_id = ${request.activity_id} and kind = ${start.kind} and key = ${start.key})) as run_id,
       (select status from standing limit 1) as status,
       (select reason from standing limit 1) as reason,
       (extract(epoch from clock_timestamp() - coalesce(${scheduled_for}::timestamptz,

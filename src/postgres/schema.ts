@@ -2,6 +2,9 @@
  * The tables, all in the Postgres schema `actcore`. `make migration` turns a change here into a new SQL file under
  * migrations/; a migration that has been released is never edited.
  *
+ * Ids of runs and tasks begin with their time (stable-id.ts): their order is the order of the lists, and they are the key
+ * by which the tables can be partitioned.
+ *
  * User payloads are `json`, not `jsonb`: jsonb refuses U+0000 and lone surrogates, which are legal JSON.
  */
 import { sql } from "drizzle-orm";
@@ -157,9 +160,8 @@ export const runs = actcore.table(
     error: text(),
   },
   (table) => [
-    index("runs_fired").on(table.fired_at.desc(), table.run_id.desc()),
-    index("runs_activity_fired").on(table.activity_id, table.fired_at.desc(), table.run_id.desc()),
-    index("runs_open").on(table.fired_at).where(sql`finished_at is null`),
+    index("runs_activity").on(table.activity_id, table.run_id),
+    index("runs_open").on(table.run_id).where(sql`finished_at is null`),
   ],
 );
 
@@ -183,9 +185,5 @@ export const tasks = actcore.table(
     due_at: time("due_at"),
     assignee: text(),
   },
-  (table) => [
-    index("tasks_run").on(table.run_id),
-    index("tasks_created").on(table.created_at.desc(), table.task_id.desc()),
-    index("tasks_activity_created").on(table.activity_id, table.created_at.desc(), table.task_id.desc()),
-  ],
+  (table) => [index("tasks_run").on(table.run_id), index("tasks_activity").on(table.activity_id, table.task_id)],
 );

@@ -1,7 +1,7 @@
 /** From a definition to the tasks of one run. Pure: the same input decides the same tasks with the same ids (I8, I9). */
 import { parseDuration } from "../definition/duration.ts";
 import type { DefinitionBody, TaskTemplate, TaskType } from "../definition/schema.ts";
-import { stableUuid } from "../stable-id.ts";
+import { childUuid } from "../stable-id.ts";
 import type { TaskStep } from "./run.ts";
 
 const DEFAULT_TIMEOUT_MS = 30_000;
@@ -23,7 +23,7 @@ export interface TaskInstance {
 
 export function decideTasks(runId: string, body: Pick<DefinitionBody, "task_templates">): TaskInstance[] {
   return body.task_templates.map((template) => ({
-    task_id: stableUuid("task", runId, template.key),
+    task_id: childUuid(runId, "task", template.key),
     key: template.key,
     type: template.type,
     params: template.params,

@@ -96,10 +96,10 @@ export type RunView = Static<typeof RunView>;
 export type TaskView = Static<typeof TaskView>;
 export type EventView = Static<typeof EventView>;
 
-/** Newest first; continue after the row with this time and id. */
+/** Newest first, which is the order of the ids; continue after the row with this one. */
 export interface Page {
   limit: number;
-  after?: { time: Date; id: string };
+  after?: string;
 }
 
 export interface RunFilter {

@@ -4,7 +4,7 @@
  */
 import { TerminalError } from "../errors.ts";
 import type { ClaimRequest, RunTrigger, TriggerEvent } from "../run/run.ts";
-import { stableUuid } from "../stable-id.ts";
+import { stableHex } from "../stable-id.ts";
 import { type EventEnvelope, findEnvelopeFaults } from "./event.ts";
 import type { OccurrenceKind } from "./occurrence.ts";
 
@@ -55,7 +55,7 @@ function foreignStart(request: ClaimRequest, event: TriggerEvent, now: Date): St
   const inline = isEnvelope
     ? (event as EventEnvelope)
     : {
-        event_id: `foreign:${stableUuid("foreign", request.workflow_id)}`,
+        event_id: `foreign:${stableHex(request.workflow_id, 32)}`,
         type: "actcore.foreign",
         source: "temporal",
         occurred_at: now.toISOString(),

@@ -113,10 +113,8 @@ ALTER TABLE "actcore"."schedule_projections" ADD CONSTRAINT "schedule_projection
 CREATE UNIQUE INDEX "definitions_live_name" ON "actcore"."definitions" USING btree ("name") WHERE deleted_at is null;--> statement-breakpoint
 CREATE INDEX "definitions_live_trigger" ON "actcore"."definitions" USING btree ("trigger_type") WHERE deleted_at is null;--> statement-breakpoint
 CREATE INDEX "events_received" ON "actcore"."events" USING btree ("received_at" DESC NULLS LAST,"event_id" DESC NULLS LAST);--> statement-breakpoint
-CREATE INDEX "runs_fired" ON "actcore"."runs" USING btree ("fired_at" DESC NULLS LAST,"run_id" DESC NULLS LAST);--> statement-breakpoint
-CREATE INDEX "runs_activity_fired" ON "actcore"."runs" USING btree ("activity_id","fired_at" DESC NULLS LAST,"run_id" DESC NULLS LAST);--> statement-breakpoint
-CREATE INDEX "runs_open" ON "actcore"."runs" USING btree ("fired_at") WHERE finished_at is null;--> statement-breakpoint
+CREATE INDEX "runs_activity" ON "actcore"."runs" USING btree ("activity_id","run_id");--> statement-breakpoint
+CREATE INDEX "runs_open" ON "actcore"."runs" USING btree ("run_id") WHERE finished_at is null;--> statement-breakpoint
 CREATE INDEX "tasks_run" ON "actcore"."tasks" USING btree ("run_id");--> statement-breakpoint
-CREATE INDEX "tasks_created" ON "actcore"."tasks" USING btree ("created_at" DESC NULLS LAST,"task_id" DESC NULLS LAST);--> statement-breakpoint
-CREATE INDEX "tasks_activity_created" ON "actcore"."tasks" USING btree ("activity_id","created_at" DESC NULLS LAST,"task_id" DESC NULLS LAST);--> statement-breakpoint
+CREATE INDEX "tasks_activity" ON "actcore"."tasks" USING btree ("activity_id","task_id");--> statement-breakpoint
 INSERT INTO "actcore"."definition_revision" ("revision") VALUES (0);
