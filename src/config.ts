@@ -30,6 +30,17 @@ export interface EnginePorts {
   readonly temporalUi: number;
 }
 
+/** How long rows are kept, in milliseconds. */
+export interface Retention {
+  /** Events with their payloads and outcomes. */
+  readonly eventsMs: number;
+  /** Closed runs and their tasks. */
+  readonly runsMs: number;
+  /** Event ids and occurrences: within this, once means once (I1). */
+  readonly keysMs: number;
+  readonly auditMs: number;
+}
+
 export interface Config {
   readonly roles: readonly RoleName[];
   /** Absolute. Everything that must survive a restart of the embedded engines. */
@@ -53,6 +64,7 @@ export interface Config {
   readonly syncIntervalMs: number;
   readonly skipScheduleSync: boolean;
   readonly drainTimeoutMs: number;
+  readonly retention: Retention;
   readonly logLevel: LogLevel;
 }
 
@@ -189,6 +201,10 @@ export const SETTINGS = {
     default: "20",
     parse: (text) => parseWhole(text, 0, 3600) * 1000,
   }),
+  eventRetentionMs: retentionSetting("event", "30", "events, with their payloads"),
+  runRetentionMs: retentionSetting("run", "90", "closed runs and their tasks"),
+  keyRetentionMs: retentionSetting("key", "400", "the ids by which a repetition is known"),
+  auditRetentionMs: retentionSetting("audit", "400", "the audit log"),
   logLevel: setting({
     flag: "log-level",
     env: "ACTCORE_LOG_LEVEL",
@@ -246,6 +262,18 @@ export function loadConfig(flags: Flags = {}, env: Environment = process.env, ea
         "put a proxy that authenticates before it, or give --insecure-no-auth to open it to everyone who can reach it",
     });
   }
+  const retention: Retention = {
+    eventsMs: v.eventRetentionMs ?? 0,
+    runsMs: v.runRetentionMs ?? 0,
+    keysMs: v.keyRetentionMs ?? 0,
+    auditMs: v.auditRetentionMs ?? 0,
+  };
+  if (retention.keysMs < Math.max(retention.eventsMs, retention.runsMs))
+    faults.push({
+      path: SETTINGS.keyRetentionMs.env,
+      message:
+        "keys must be kept at least as long as events and runs: without its key, an event that comes again would run again",
+    });
   const ports: EnginePorts = {
     postgres: v.postgresPort ?? 0,
     nats: v.natsPort ?? 0,
@@ -265,6 +293,7 @@ export function loadConfig(flags: Flags = {}, env: Environment = process.env, ea
     ...(v as Required<Values>),
     roles,
     ports,
+    retention,
     syncIntervalMs,
     metricsAddrChosen: flags.metricsAddr !== undefined || Boolean(env[SETTINGS.metricsAddr.env]),
   }) as Config;
@@ -297,6 +326,17 @@ export function hideSecret(text: string): string {
 
 function portSetting(flag: string, env: string, port: number, what: string) {
   return setting({ flag, env, value: "PORT", help: `port of the ${what}`, default: String(port), parse: parsePort });
+}
+
+function retentionSetting(name: string, days: string, what: string) {
+  return setting({
+    flag: `${name}-retention-days`,
+    env: `ACTCORE_${name.toUpperCase()}_RETENTION_DAYS`,
+    value: "DAYS",
+    help: `how long to keep ${what}`,
+    default: days,
+    parse: (text) => parseWhole(text, 1, 36_500) * 86_400_000,
+  });
 }
 
 function parseRoles(text: string): RoleName[] {

@@ -38,6 +38,18 @@ export function createMetrics() {
       labelNames: ["status"] as const,
       registers,
     }),
+    finished: new Counter({
+      name: "actcore_finished_total",
+      help: "What a crash had left half done and this worker finished, by what it was.",
+      labelNames: ["what"] as const,
+      registers,
+    }),
+    swept: new Counter({
+      name: "actcore_swept_rows_total",
+      help: "Rows that this worker removed because their retention had passed, by table.",
+      labelNames: ["table"] as const,
+      registers,
+    }),
     tasks: new Counter({
       name: "actcore_task_attempts_total",
       help: "Tries of tasks that this worker made, by type and by the task's status after it.",

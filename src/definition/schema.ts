@@ -185,6 +185,9 @@ export const DefinitionSchema = Type.Object(
     task_templates: Type.Array(TaskTemplateSchema),
     dedupe_key_strategy: Type.String(),
     version: Type.Integer({ minimum: 1, description: "Every change adds one; a run names the version that it used." }),
+    enabled_override: Type.Union([Type.Boolean(), Type.Null()], {
+      description: "Of a definition that a file made: what REST said last, until it is lifted with `enabled: null`.",
+    }),
     source: Type.String({ description: "`rest`, or the file that made it." }),
     created_at: Type.String({ format: "date-time" }),
     updated_at: Type.String({ format: "date-time" }),
@@ -201,7 +204,10 @@ export type HttpTemplate = Static<typeof HttpTaskSchema>;
 export type TaskTemplate = LogTemplate | HttpTemplate;
 export type Definition = Static<typeof DefinitionSchema>;
 /** A definition without what the store adds: the part that a version keeps. */
-export type DefinitionBody = Omit<Definition, "id" | "version" | "source" | "created_at" | "updated_at">;
+export type DefinitionBody = Omit<
+  Definition,
+  "id" | "enabled_override" | "version" | "source" | "created_at" | "updated_at"
+>;
 
 /** Custom words of a schema for its own errors. */
 export function expectedBy(schema: TSchema): string | undefined {

@@ -1,8 +1,14 @@
 /** The port through which the rest of the program keeps definitions; postgres/definitions.ts is behind it. */
-import type { Definition, DefinitionBody } from "./schema.ts";
+import type { Definition, DefinitionBody, TriggerType } from "./schema.ts";
 
 /** Where a definition came from when no file made it. */
 export const REST_SOURCE = "rest";
+
+export interface DefinitionFilter {
+  enabled?: boolean;
+  trigger_type?: TriggerType;
+  source?: string;
+}
 
 export interface DefinitionPage {
   limit: number;
@@ -10,17 +16,54 @@ export interface DefinitionPage {
   after?: string;
 }
 
+/** Who makes a change, and of which version he knows. */
+export interface ChangeContext {
+  /** For the audit log: `key:{name}`, `file:{path}`, `anonymous`. */
+  actor: string;
+  /** The change is refused when the definition has another version by now. */
+  expectedVersion?: number;
+}
+
+/** A stored definition and what its source wrote: they differ where an override counts. */
+export interface StoredDefinition {
+  definition: Definition;
+  body: DefinitionBody;
+}
+
+/** What a change makes of a definition. */
+export interface DefinitionChange {
+  body: DefinitionBody;
+  /** null: the body's own word counts. */
+  enabled_override: boolean | null;
+}
+
+/** A version as it was. */
+export interface DefinitionVersion extends DefinitionBody {
+  version: number;
+  created_at: string;
+}
+
+/** Every change adds a version, bumps the revision (I4) and is audited, in one transaction. */
 export interface DefinitionStore {
+  /** @throws TerminalError `name_taken` when a live definition has the name */
+  create(body: DefinitionBody, source: string, context: ChangeContext): Promise<Definition>;
   /**
-   * Stores version 1 and bumps the revision (I4), in one transaction.
-   * @throws TerminalError `name_taken` when a live definition has the name.
+   * Replaces a live definition by what `change` makes of it, under a lock; an equal result changes nothing.
+   * @throws TerminalError `definition_not_found`, `version_mismatch`, `name_taken`; what `change` throws
    */
-  create(body: DefinitionBody, source: string): Promise<Definition>;
-  /** Replaces the body: a new version and a new revision, in one transaction. */
-  replace(id: string, body: DefinitionBody): Promise<Definition>;
+  change(
+    id: string,
+    change: (stored: StoredDefinition) => DefinitionChange,
+    context: ChangeContext,
+  ): Promise<Definition>;
+  /** Softly: its runs stay. @throws TerminalError `definition_not_found`, `version_mismatch` */
+  remove(id: string, context: ChangeContext): Promise<void>;
   /** A live definition, or undefined. */
   find(id: string): Promise<Definition | undefined>;
-  findByName(name: string): Promise<Definition | undefined>;
+  findByName(name: string): Promise<StoredDefinition | undefined>;
   /** Live definitions by name. */
-  list(page: DefinitionPage): Promise<Definition[]>;
+  list(filter: DefinitionFilter, page: DefinitionPage): Promise<Definition[]>;
+  /** Newest first, those of a deleted definition too. */
+  listVersions(id: string, page: { limit: number; before?: number }): Promise<DefinitionVersion[]>;
+  findVersion(id: string, version: number): Promise<DefinitionVersion | undefined>;
 }

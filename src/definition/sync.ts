@@ -1,7 +1,6 @@
 /** Brings the stored definitions up to their files. Files never touch what REST or another file made. */
 import { describeError } from "../errors.ts";
 import { type FileDefinition, type FilesRead, readDefinitionFiles } from "./files.ts";
-import type { Definition, DefinitionBody } from "./schema.ts";
 import type { DefinitionStore } from "./store.ts";
 
 export interface SyncReport {
@@ -32,16 +31,14 @@ async function apply(
   { source, body }: FileDefinition,
 ): Promise<keyof SyncReport["definitions"]> {
   const stored = await store.findByName(body.name);
+  const context = { actor: source };
   if (stored === undefined) {
-    await store.create(body, source);
+    await store.create(body, source, context);
     return "created";
   }
-  if (stored.source !== source) throw new Error(`the name is taken by a definition from ${stored.source}`);
-  if (isSame(stored, body)) return "unchanged";
-  await store.replace(stored.id, body);
+  const { id, source: owner, enabled_override } = stored.definition;
+  if (owner !== source) throw new Error(`the name is taken by a definition from ${owner}`);
+  if (Bun.deepEquals(stored.body, body, true)) return "unchanged";
+  await store.change(id, () => ({ body, enabled_override }), context);
   return "updated";
-}
-
-function isSame(stored: Definition, body: DefinitionBody): boolean {
-  return (Object.keys(body) as (keyof DefinitionBody)[]).every((key) => Bun.deepEquals(stored[key], body[key], true));
 }

@@ -121,7 +121,7 @@ function findTaskFaults(templates: unknown[]): Fault[] {
   return faults;
 }
 
-function isFields(value: unknown): value is Fields {
+export function isFields(value: unknown): value is Fields {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 

@@ -13,9 +13,16 @@ import { HEALTH_ROUTES } from "./health-routes.ts";
 import { LEDGER_ROUTES } from "./ledger-routes.ts";
 import { problemResponse } from "./problem.ts";
 import { type Route, readQuery } from "./route.ts";
+import { RUN_ROUTES } from "./run-routes.ts";
 import type { Services } from "./services.ts";
 
-export const ROUTES: readonly Route[] = [...DEFINITION_ROUTES, ...LEDGER_ROUTES, ...EVENT_ROUTES, ...HEALTH_ROUTES];
+export const ROUTES: readonly Route[] = [
+  ...DEFINITION_ROUTES,
+  ...RUN_ROUTES,
+  ...LEDGER_ROUTES,
+  ...EVENT_ROUTES,
+  ...HEALTH_ROUTES,
+];
 
 /** The application, not listening yet. */
 export function createApp(services: Services, log: Log) {
@@ -40,10 +47,12 @@ export function createApp(services: Services, log: Log) {
   async function answer(route: Route, request: Request, params: Record<string, string>): Promise<Response> {
     try {
       const url = new URL(request.url);
+      const actor = "anonymous";
       const query = route.query === undefined ? {} : readQuery(route.query, Object.fromEntries(url.searchParams));
-      const body = route.body === undefined ? undefined : await readJson(request);
-      const reply = await route.handle({ params, query, body, url, services });
-      return Response.json(reply.body, { status: reply.status ?? 200, headers: reply.headers ?? {} });
+      const body = route.body === undefined ? undefined : await readJson(request, route.bodyOptional);
+      const reply = await route.handle({ params, query, body, headers: request.headers, url, actor, services });
+      const init = { status: reply.status ?? 200, headers: reply.headers ?? {} };
+      return reply.body === undefined ? new Response(null, init) : Response.json(reply.body, init);
     } catch (error) {
       const response = problemResponse(error);
       if (response.status >= 500)

@@ -4,14 +4,16 @@ import { InvalidInputError, TerminalError } from "../errors.ts";
 /** Bytes. */
 export const MAX_BODY_BYTES = 1_048_576;
 
-/** @throws TerminalError `unsupported_media_type`, `body_too_large`; InvalidInputError `malformed_json` */
-export async function readJson(request: Request): Promise<unknown> {
+/** Undefined for an empty body where that is `optional`. @throws TerminalError `unsupported_media_type`, `body_too_large`; InvalidInputError `malformed_json` */
+export async function readJson(request: Request, optional = false): Promise<unknown> {
+  if (optional && request.body === null) return undefined;
   const type = request.headers.get("content-type");
   // A body of no declared type is read as JSON: that is what curl -d with a bare header list and most scripts mean.
   if (type !== null && !/^application\/([\w.+-]+\+)?json\s*(;|$)/i.test(type))
     throw new TerminalError("unsupported_media_type", `expected content-type application/json, received ${type}`);
 
   const bytes = await readBounded(request);
+  if (optional && bytes.byteLength === 0) return undefined;
   try {
     return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch (error) {

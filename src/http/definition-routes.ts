@@ -1,49 +1,170 @@
-import { Type } from "@sinclair/typebox";
+import { type Static, Type } from "@sinclair/typebox";
+import { applyChange } from "../definition/change.ts";
 import { DefinitionInputSchema, DefinitionSchema } from "../definition/schema.ts";
 import { REST_SOURCE } from "../definition/store.ts";
 import { parseDefinition } from "../definition/validate.ts";
-import { linkNext, PageQuery, type Route, requireFound, requireUuid } from "./route.ts";
+import { InvalidInputError, TerminalError } from "../errors.ts";
+import { linkNext, PageQuery, type Reply, type Route, requireFound, requireUuid } from "./route.ts";
 
 const Params = Type.Object({ id: Type.String({ format: "uuid" }) });
+const ListQuery = Type.Object(
+  {
+    ...PageQuery,
+    enabled: Type.Optional(Type.Boolean({ expected: "true or false" })),
+    trigger_type: Type.Optional(Type.Union([Type.Literal("event"), Type.Literal("cron")])),
+    source: Type.Optional(Type.String({ maxLength: 1000 })),
+  },
+  { additionalProperties: false },
+);
+const VersionSchema = Type.Composite(
+  [
+    Type.Omit(DefinitionSchema, ["id", "enabled_override", "source", "updated_at"]),
+    Type.Object({ version: Type.Integer(), created_at: Type.String({ format: "date-time" }) }),
+  ],
+  { title: "ActivityDefinitionVersion" },
+);
+const VersionQuery = Type.Object(PageQuery, { additionalProperties: false });
+
+const change = (method: "PUT" | "PATCH"): Route => ({
+  method,
+  path: "/activity-definitions/:id",
+  tag: "Definitions",
+  scope: "definitions:write",
+  summary: "Change some top-level keys, each as a whole; If-Match or `version` makes it conditional",
+  params: Params,
+  body: Type.Partial(DefinitionInputSchema),
+  answers: { 200: DefinitionSchema },
+  async handle({ params, body, services, actor, headers }) {
+    const context = { actor, ...expectedVersion(headers, body) };
+    const definition = await services.definitions.change(
+      requireUuid(params, "id"),
+      (stored) => applyChange(stored, body),
+      context,
+    );
+    return withTag(definition);
+  },
+});
 
 export const DEFINITION_ROUTES: readonly Route[] = [
   {
     method: "GET",
     path: "/activity-definitions",
     tag: "Definitions",
+    scope: "definitions:read",
     summary: "List the definitions, by name",
-    query: Type.Object(PageQuery, { additionalProperties: false }),
+    query: ListQuery,
     answers: { 200: Type.Array(DefinitionSchema) },
     async handle({ query, services, url }) {
-      const { limit = 100, cursor } = query as { limit?: number; cursor?: string };
-      const after = cursor === undefined ? {} : { after: cursor };
-      const rows = await services.definitions.list({ limit, ...after });
-      const headers = linkNext(url, rows.length, limit, rows.at(-1)?.name);
-      return { body: rows, headers };
+      const { limit = 100, cursor, ...filter } = query as Static<typeof ListQuery>;
+      const rows = await services.definitions.list(filter, { limit, ...(cursor !== undefined && { after: cursor }) });
+      return { body: rows, headers: linkNext(url, rows.length, limit, rows.at(-1)?.name) };
     },
   },
   {
     method: "POST",
     path: "/activity-definitions",
     tag: "Definitions",
+    scope: "definitions:write",
     summary: "Create a definition",
     body: DefinitionInputSchema,
     answers: { 201: DefinitionSchema },
-    async handle({ body, services }) {
-      const definition = await services.definitions.create(parseDefinition(body), REST_SOURCE);
-      return { status: 201, body: definition, headers: { location: `/activity-definitions/${definition.id}` } };
+    async handle({ body, services, actor }) {
+      const definition = await services.definitions.create(parseDefinition(body), REST_SOURCE, { actor });
+      return withTag(definition, { status: 201, headers: { location: `/activity-definitions/${definition.id}` } });
     },
   },
   {
     method: "GET",
     path: "/activity-definitions/:id",
     tag: "Definitions",
+    scope: "definitions:read",
     summary: "Read a definition",
     params: Params,
     answers: { 200: DefinitionSchema },
     async handle({ params, services }) {
       const id = requireUuid(params, "id");
-      return { body: requireFound(await services.definitions.find(id), `definition ${id}`) };
+      return withTag(requireFound(await services.definitions.find(id), `definition ${id}`));
+    },
+  },
+  change("PUT"),
+  change("PATCH"),
+  {
+    method: "DELETE",
+    path: "/activity-definitions/:id",
+    tag: "Definitions",
+    scope: "definitions:write",
+    summary: "Delete a definition; its runs stay",
+    params: Params,
+    answers: { 204: Type.Null() },
+    async handle({ params, services, actor, headers }) {
+      const id = requireUuid(params, "id");
+      const stored = requireFound(await services.definitions.find(id), `definition ${id}`);
+      if (stored.source !== REST_SOURCE)
+        throw new TerminalError(
+          "definition_from_file",
+          `${stored.name} comes from ${stored.source}: it can only be removed there`,
+          {
+            hint: "remove the file and sync; over REST it can be disabled with `enabled: false`",
+          },
+        );
+      await services.definitions.remove(id, { actor, ...expectedVersion(headers) });
+      return { status: 204 };
+    },
+  },
+  {
+    method: "GET",
+    path: "/activity-definitions/:id/versions",
+    tag: "Definitions",
+    scope: "definitions:read",
+    summary: "List the versions of a definition, newest first; those of a deleted one too",
+    params: Params,
+    query: VersionQuery,
+    answers: { 200: Type.Array(VersionSchema) },
+    async handle({ params, query, services, url }) {
+      const id = requireUuid(params, "id");
+      const { limit = 100, cursor } = query as Static<typeof VersionQuery>;
+      const before = cursor === undefined ? {} : { before: readVersion(cursor, "?cursor") };
+      const rows = await services.definitions.listVersions(id, { limit, ...before });
+      if (rows.length === 0 && cursor === undefined) requireFound(undefined, `definition ${id}`);
+      return { body: rows, headers: linkNext(url, rows.length, limit, rows.at(-1)?.version.toString()) };
+    },
+  },
+  {
+    method: "GET",
+    path: "/activity-definitions/:id/versions/:version",
+    tag: "Definitions",
+    scope: "definitions:read",
+    summary: "Read a version of a definition",
+    params: Type.Object({ id: Type.String({ format: "uuid" }), version: Type.Integer() }),
+    answers: { 200: VersionSchema },
+    async handle({ params, services }) {
+      const id = requireUuid(params, "id");
+      const version = readVersion(params.version ?? "", "{version}");
+      return {
+        body: requireFound(
+          await services.definitions.findVersion(id, version),
+          `version ${version} of definition ${id}`,
+        ),
+      };
     },
   },
 ];
+
+function withTag<T extends { version: number }>(body: T, reply: Omit<Reply, "body"> = {}): Reply {
+  return { ...reply, body, headers: { ...reply.headers, etag: `"${body.version}"` } };
+}
+
+/** Of `If-Match: "3"`, or else of `version: 3` in the body. @throws InvalidInputError */
+function expectedVersion(headers: Headers, body?: unknown): { expectedVersion?: number } {
+  const tag = headers.get("if-match");
+  if (tag !== null && tag !== "*")
+    return { expectedVersion: readVersion(tag.replace(/^(W\/)?"(.*)"$/, "$2"), "If-Match") };
+  const version = (body as { version?: unknown } | null | undefined)?.version;
+  return typeof version === "number" ? { expectedVersion: version } : {};
+}
+
+function readVersion(text: string, path: string): number {
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  const fault = { path, message: `expected a version number, received ${JSON.stringify(text.slice(0, 80))}` };
+  throw new InvalidInputError("the request is not valid", [fault], "invalid_version");
+}

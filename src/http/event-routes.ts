@@ -1,14 +1,25 @@
-import { Type } from "@sinclair/typebox";
+import { type Static, Type } from "@sinclair/typebox";
 import { InvalidInputError } from "../errors.ts";
-import { EventView } from "../run/views.ts";
+import { EVENT_OUTCOMES, EventSummary, EventView } from "../run/views.ts";
 import { type EventEnvelope, EventEnvelopeSchema, findEnvelopeFaults } from "../trigger/event.ts";
-import { type Route, requireFound } from "./route.ts";
+import { filterOf, linkNext, PageQuery, type Route, readPage, requireFound, Since } from "./route.ts";
+
+const EventQuery = Type.Object(
+  {
+    ...PageQuery,
+    type: Type.Optional(Type.String({ maxLength: 200 })),
+    outcome: Type.Optional(Type.Union(EVENT_OUTCOMES.map((outcome) => Type.Literal(outcome)))),
+    since: Type.Optional(Since),
+  },
+  { additionalProperties: false },
+);
 
 export const EVENT_ROUTES: readonly Route[] = [
   {
     method: "POST",
     path: "/events",
     tag: "Events",
+    scope: "events:write",
     summary: "Publish an event",
     body: EventEnvelopeSchema,
     answers: { 202: Type.Object({ event_id: Type.String() }, { title: "Published" }) },
@@ -23,8 +34,23 @@ export const EVENT_ROUTES: readonly Route[] = [
   },
   {
     method: "GET",
+    path: "/events",
+    tag: "Events",
+    scope: "runs:read",
+    summary: "List events, newest first",
+    query: EventQuery,
+    answers: { 200: Type.Array(EventSummary) },
+    async handle({ query, services, url }) {
+      const page = readPage(query as Static<typeof EventQuery>);
+      const rows = await services.ledger.listEvents(filterOf(query), page);
+      return { body: rows, headers: linkNext(url, rows.length, page.limit, rows.at(-1)?.row_id) };
+    },
+  },
+  {
+    method: "GET",
     path: "/events/:event_id",
     tag: "Events",
+    scope: "runs:read",
     summary: "Read an event's outcome, and one per activity that it reached",
     params: Type.Object({ event_id: Type.String() }),
     answers: { 200: EventView },

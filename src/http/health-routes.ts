@@ -23,6 +23,7 @@ export const HEALTH_ROUTES: readonly Route[] = [
     method: "GET",
     path: "/healthz",
     tag: "Health",
+    scope: null,
     summary: "Whether the process lives",
     answers: { 200: Type.Object({ status: Type.Literal("ok") }) },
     handle: async () => ({ body: { status: "ok" } }),
@@ -31,6 +32,7 @@ export const HEALTH_ROUTES: readonly Route[] = [
     method: "GET",
     path: "/readyz",
     tag: "Health",
+    scope: null,
     summary: "Whether each engine and role is ready, by name",
     answers: { 200: Report, 503: Report },
     async handle({ services }) {

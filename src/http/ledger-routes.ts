@@ -1,16 +1,10 @@
 import { type Static, Type } from "@sinclair/typebox";
-import { InvalidInputError } from "../errors.ts";
 import { RUN_STATUSES, RUN_TRIGGERS, RunView, TASK_STATUSES, TaskView } from "../run/views.ts";
-import { linkNext, PageQuery, type Route, readPage, requireFound, requireUuid } from "./route.ts";
+import { filterOf, linkNext, PageQuery, type Route, readPage, requireFound, requireUuid, Since } from "./route.ts";
 
 const Uuid = Type.String({
   pattern: "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$",
   expected: "a UUID",
-});
-const Since = Type.String({
-  pattern: "^\\d{4}-\\d\\d-\\d\\d([Tt ].+)?$",
-  description: "RFC 3339; rows recorded since then.",
-  expected: "an RFC 3339 time",
 });
 const literals = (values: readonly string[]) => Type.Union(values.map((value) => Type.Literal(value)));
 
@@ -35,27 +29,12 @@ const TaskQuery = Type.Object(
   { additionalProperties: false },
 );
 
-/** The filter of a checked query: without the page, and with its time read. @throws InvalidInputError */
-function filterOf({ limit: _, cursor: __, since, ...filter }: Record<string, unknown>): object {
-  return { ...filter, ...(typeof since === "string" && { since: readTime(since) }) };
-}
-
-function readTime(text: string): Date {
-  const time = new Date(text);
-  if (Number.isNaN(time.getTime()))
-    throw new InvalidInputError(
-      "the query is not valid",
-      [{ path: "?since", message: `expected an RFC 3339 time, received ${JSON.stringify(text)}` }],
-      "invalid_query",
-    );
-  return time;
-}
-
 export const LEDGER_ROUTES: readonly Route[] = [
   {
     method: "GET",
     path: "/runs",
     tag: "Runs",
+    scope: "runs:read",
     summary: "List runs, newest first",
     query: RunQuery,
     answers: { 200: Type.Array(RunView) },
@@ -72,6 +51,7 @@ export const LEDGER_ROUTES: readonly Route[] = [
     method: "GET",
     path: "/runs/:run_id",
     tag: "Runs",
+    scope: "runs:read",
     summary: "Read a run",
     params: Type.Object({ run_id: Uuid }),
     answers: { 200: RunView },
@@ -84,6 +64,7 @@ export const LEDGER_ROUTES: readonly Route[] = [
     method: "GET",
     path: "/tasks",
     tag: "Tasks",
+    scope: "tasks:read",
     summary: "List tasks, newest first",
     query: TaskQuery,
     answers: { 200: Type.Array(TaskView) },
@@ -100,6 +81,7 @@ export const LEDGER_ROUTES: readonly Route[] = [
     method: "GET",
     path: "/tasks/:task_id",
     tag: "Tasks",
+    scope: "tasks:read",
     summary: "Read a task",
     params: Type.Object({ task_id: Uuid }),
     answers: { 200: TaskView },

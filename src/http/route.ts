@@ -1,6 +1,7 @@
 /** A route as data: what it is called, what it takes, what it answers. http/app.ts serves the table of them. */
 import { type Static, type TObject, type TSchema, Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
+import type { Scope } from "../access/scope.ts";
 import { findFaults } from "../definition/faults.ts";
 import { type Fault, InvalidInputError, TerminalError } from "../errors.ts";
 import type { Page } from "../run/views.ts";
@@ -13,13 +14,17 @@ export interface RouteInput {
   query: Record<string, unknown>;
   /** Parsed JSON; the handler checks it. */
   body: unknown;
+  headers: Headers;
   url: URL;
+  /** Who asks, for the audit log: `key:{name}` or `anonymous`. */
+  actor: string;
   services: Services;
 }
 
 export interface Reply {
   status?: number;
-  body: unknown;
+  /** Absent: an answer without one. */
+  body?: unknown;
   headers?: Record<string, string>;
 }
 
@@ -28,10 +33,14 @@ export interface Route {
   /** Without a trailing slash; `:name` is a parameter. */
   path: string;
   tag: string;
+  /** What a key must be allowed; null: asked of nobody. */
+  scope: Scope | null;
   summary: string;
   params?: TObject;
   query?: TObject;
   body?: TSchema;
+  /** An empty body is none. */
+  bodyOptional?: true;
   /** The schema of each answer, by status. */
   answers: Record<number, TSchema>;
   handle(input: RouteInput): Promise<Reply>;
@@ -43,6 +52,12 @@ export const PageQuery = {
   ),
   cursor: Type.Optional(Type.String({ maxLength: 500, description: 'From the `Link: rel="next"` header.' })),
 };
+
+export const Since = Type.String({
+  pattern: "^\\d{4}-\\d\\d-\\d\\d([Tt ].+)?$",
+  description: "RFC 3339; rows recorded since then.",
+  expected: "an RFC 3339 time",
+});
 
 /** The query, converted from text. @throws InvalidInputError */
 export function readQuery<T extends TObject>(schema: T, text: Record<string, string>): Static<T> {
@@ -92,4 +107,20 @@ export function linkNext(
   const next = new URL(url);
   next.searchParams.set("cursor", cursor);
   return { link: `<${next.pathname}${next.search}>; rel="next"` };
+}
+
+/** The filter of a checked query: without the page, and with its time read. @throws InvalidInputError */
+export function filterOf({ limit: _, cursor: __, since, ...filter }: Record<string, unknown>): object {
+  return { ...filter, ...(typeof since === "string" && { since: readTime(since) }) };
+}
+
+function readTime(text: string): Date {
+  const time = new Date(text);
+  if (Number.isNaN(time.getTime()))
+    throw new InvalidInputError(
+      "the query is not valid",
+      [{ path: "?since", message: `expected an RFC 3339 time, received ${JSON.stringify(text)}` }],
+      "invalid_query",
+    );
+  return time;
 }

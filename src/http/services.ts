@@ -2,6 +2,7 @@
 import type { DefinitionStore } from "../definition/store.ts";
 import type { Readiness } from "../readiness.ts";
 import type { LedgerReader } from "../run/views.ts";
+import type { RunControl } from "../trigger/control.ts";
 import type { EventPublisher } from "../trigger/event.ts";
 
 /** Each getter throws RetryableError while its engine was never reached; the answer is then 503. */
@@ -9,5 +10,6 @@ export interface Services {
   readonly definitions: DefinitionStore;
   readonly ledger: LedgerReader;
   readonly events: EventPublisher;
+  readonly control: RunControl;
   readonly readiness: Readiness;
 }

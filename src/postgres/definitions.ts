@@ -1,8 +1,10 @@
-/** Definitions in Postgres. Every change writes the row, its version and the revision (I4) in one transaction. */
-import { and, asc, eq, gt, isNull, sql } from "drizzle-orm";
+/** Definitions in Postgres. */
+import { and, asc, desc, eq, gt, isNull, lt, type SQL, sql } from "drizzle-orm";
 import type { Definition, DefinitionBody } from "../definition/schema.ts";
-import type { DefinitionStore } from "../definition/store.ts";
+import type { ChangeContext, DefinitionStore, DefinitionVersion, StoredDefinition } from "../definition/store.ts";
 import { TerminalError } from "../errors.ts";
+import { timeOrderedUuid } from "../stable-id.ts";
+import { type AuditEntry, type Transaction, writeAudit } from "./audit.ts";
 import { type Database, errorCode, guarded } from "./client.ts";
 import { definitionRevision, definitions, definitionVersions } from "./schema.ts";
 
@@ -10,77 +12,170 @@ import { definitionRevision, definitions, definitionVersions } from "./schema.ts
 export const DEFINITIONS_CHANNEL = "actcore_definitions";
 
 type Row = typeof definitions.$inferSelect;
-type Transaction = Parameters<Parameters<Database["transaction"]>[0]>[0];
+
+const live = isNull(definitions.deleted_at);
 
 export function createDefinitionStore(db: Database): DefinitionStore {
-  const live = isNull(definitions.deleted_at);
-  const findWhere = async (condition: Parameters<typeof and>[0]) => {
+  async function findLive(condition: SQL): Promise<Row | undefined> {
     const [row] = await guarded(db.select().from(definitions).where(and(condition, live)));
-    return row && toDefinition(row);
-  };
+    return row;
+  }
 
   return {
-    async create(body, source) {
-      const row = { id: crypto.randomUUID(), version: 1, source, ...columnsOf(body) };
-      return change(db, body.name, (tx) => tx.insert(definitions).values(row).returning());
-    },
-    async replace(id, body) {
-      return change(db, body.name, (tx) =>
-        tx
-          .update(definitions)
-          .set({ ...columnsOf(body), version: sql`${definitions.version} + 1`, updated_at: sql`now()` })
-          .where(and(eq(definitions.id, id), live))
-          .returning(),
+    async create(body, source, { actor }) {
+      const row = { id: timeOrderedUuid(), version: 1, source, ...columnsOf(body, null) };
+      return toDefinition(
+        await transact(db, body.name, async (tx) => {
+          const [created] = await tx.insert(definitions).values(row).returning();
+          return record(tx, created as Row, { actor, action: "create" });
+        }),
       );
     },
-    find: (id) => findWhere(eq(definitions.id, id)),
-    findByName: (name) => findWhere(eq(definitions.name, name)),
-    async list({ limit, after }) {
-      const rows = await guarded(
-        db
-          .select()
-          .from(definitions)
-          .where(and(live, after === undefined ? undefined : gt(definitions.name, after)))
-          .orderBy(asc(definitions.name))
-          .limit(limit),
+
+    async change(id, change, context) {
+      let name = "";
+      return toDefinition(
+        await transact(
+          db,
+          () => name,
+          async (tx) => {
+            const before = await lockLive(tx, id, context);
+            const { body, enabled_override } = change(toStored(before));
+            name = body.name;
+            if (Bun.deepEquals(body, before.body, true) && enabled_override === before.enabled_override) return before;
+            const columns = {
+              ...columnsOf(body, enabled_override),
+              version: before.version + 1,
+              updated_at: sql`now()`,
+            };
+            const [after] = await tx.update(definitions).set(columns).where(eq(definitions.id, id)).returning();
+            return record(tx, after as Row, { actor: context.actor, action: "update", before });
+          },
+        ),
       );
-      return rows.map(toDefinition);
+    },
+
+    async remove(id, context) {
+      await transact(db, "", async (tx) => {
+        const before = await lockLive(tx, id, context);
+        const set = { deleted_at: sql`now()`, updated_at: sql`now()`, version: before.version + 1 };
+        const [after] = await tx.update(definitions).set(set).where(eq(definitions.id, id)).returning();
+        return record(tx, after as Row, { actor: context.actor, action: "delete", before });
+      });
+    },
+
+    async find(id) {
+      const row = await findLive(eq(definitions.id, id));
+      return row && toDefinition(row);
+    },
+    async findByName(name) {
+      const row = await findLive(eq(definitions.name, name));
+      return row && toStored(row);
+    },
+    async list({ enabled, trigger_type, source }, { limit, after }) {
+      const conditions = [
+        live,
+        enabled === undefined ? undefined : eq(definitions.enabled, enabled),
+        trigger_type === undefined ? undefined : eq(definitions.trigger_type, trigger_type),
+        source === undefined ? undefined : eq(definitions.source, source),
+        after === undefined ? undefined : gt(definitions.name, after),
+      ];
+      const query = db
+        .select()
+        .from(definitions)
+        .where(and(...conditions));
+      return (await guarded(query.orderBy(asc(definitions.name)).limit(limit))).map(toDefinition);
+    },
+    async listVersions(id, { limit, before }) {
+      const older = before === undefined ? undefined : lt(definitionVersions.version, before);
+      const query = db
+        .select()
+        .from(definitionVersions)
+        .where(and(eq(definitionVersions.definition_id, id), older));
+      return (await guarded(query.orderBy(desc(definitionVersions.version)).limit(limit))).map(toVersion);
+    },
+    async findVersion(id, version) {
+      const one = and(eq(definitionVersions.definition_id, id), eq(definitionVersions.version, version));
+      const [row] = await guarded(db.select().from(definitionVersions).where(one));
+      return row && toVersion(row);
     },
   };
 }
 
-/** One change of one row, with all that goes with it. */
-async function change(db: Database, name: string, write: (tx: Transaction) => Promise<Row[]>): Promise<Definition> {
+async function lockLive(tx: Transaction, id: string, { expectedVersion }: ChangeContext): Promise<Row> {
+  const [row] = await tx
+    .select()
+    .from(definitions)
+    .where(and(eq(definitions.id, id), live))
+    .for("update");
+  if (row === undefined) throw new TerminalError("definition_not_found", `definition ${id} is not there`);
+  if (expectedVersion !== undefined && expectedVersion !== row.version)
+    throw new TerminalError("version_mismatch", `definition ${id} has version ${row.version}, not ${expectedVersion}`, {
+      hint: "read it again, and repeat the change on what it says now",
+    });
+  return row;
+}
+
+/** All that goes with a change: its version, the revision, the notification, the audit. */
+async function record(
+  tx: Transaction,
+  row: Row,
+  { before, ...entry }: Pick<AuditEntry, "actor" | "action"> & { before?: Row },
+) {
+  const { definition_id, version, body } = { definition_id: row.id, version: row.version, body: effectiveBody(row) };
+  await tx.insert(definitionVersions).values({ definition_id, version, body });
+  await tx.update(definitionRevision).set({ revision: sql`${definitionRevision.revision} + 1` });
+  await tx.execute(sql`select pg_notify(${DEFINITIONS_CHANNEL}, ${row.id})`);
+  await writeAudit(tx, {
+    ...entry,
+    subject: `definition:${row.id}`,
+    ...(before && { before: toDefinition(before) }),
+    ...(row.deleted_at === null && { after: toDefinition(row) }),
+  });
+  return row;
+}
+
+async function transact(
+  db: Database,
+  name: string | (() => string),
+  body: (tx: Transaction) => Promise<Row>,
+): Promise<Row> {
   try {
-    return await guarded(
-      db.transaction(async (tx) => {
-        const [row] = await write(tx);
-        if (row === undefined) throw new TerminalError("definition_not_found", "the definition is not there any more");
-        await tx.insert(definitionVersions).values({ definition_id: row.id, version: row.version, body: row.body });
-        await tx.update(definitionRevision).set({ revision: sql`${definitionRevision.revision} + 1` });
-        await tx.execute(sql`select pg_notify(${DEFINITIONS_CHANNEL}, ${row.id})`);
-        return toDefinition(row);
-      }),
-    );
+    return await guarded(db.transaction(body));
   } catch (error) {
     if (errorCode(error) !== "23505") throw error;
-    throw new TerminalError("name_taken", `there is a definition named ${JSON.stringify(name)} already`, {
+    const taken = typeof name === "string" ? name : name();
+    throw new TerminalError("name_taken", `there is a definition named ${JSON.stringify(taken)} already`, {
       cause: error,
     });
   }
 }
 
-function columnsOf(body: DefinitionBody) {
-  return { name: body.name, enabled: body.enabled, trigger_type: body.trigger_type, body };
+function columnsOf(body: DefinitionBody, enabled_override: boolean | null) {
+  const enabled = enabled_override ?? body.enabled;
+  return { name: body.name, enabled, enabled_override, trigger_type: body.trigger_type, body };
+}
+
+function effectiveBody({ body, enabled }: Row): DefinitionBody {
+  return { ...body, enabled };
+}
+
+function toStored(row: Row): StoredDefinition {
+  return { definition: toDefinition(row), body: row.body };
 }
 
 export function toDefinition(row: Row): Definition {
   return {
     id: row.id,
-    ...row.body,
+    ...effectiveBody(row),
+    enabled_override: row.enabled_override,
     version: row.version,
     source: row.source,
     created_at: row.created_at.toISOString(),
     updated_at: row.updated_at.toISOString(),
   };
+}
+
+function toVersion({ version, body, created_at }: typeof definitionVersions.$inferSelect): DefinitionVersion {
+  return { version, ...body, created_at: created_at.toISOString() };
 }

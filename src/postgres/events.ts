@@ -1,10 +1,11 @@
 /** Events in Postgres: what arrived, what it reached, which runs it still owes. */
-import { and, eq, inArray, isNull, sql } from "drizzle-orm";
+import { and, eq, inArray, isNull, type SQL, sql } from "drizzle-orm";
 import type { EventTrigger } from "../definition/schema.ts";
 import { stableTraceId, timeOrderedUuid } from "../stable-id.ts";
 import type { Dispatch, EventLedger, MatchedEvent, RecordedEvent } from "../trigger/ledger.ts";
+import { eventWorkflowId } from "../trigger/occurrence.ts";
 import { type Database, guarded } from "./client.ts";
-import { definitionRevision, definitions, eventOutcomes, events, occurrences } from "./schema.ts";
+import { definitionRevision, definitions, eventKeys, eventOutcomes, events, occurrences } from "./schema.ts";
 
 export function createEventLedger(db: Database): EventLedger {
   return {
@@ -14,18 +15,14 @@ export function createEventLedger(db: Database): EventLedger {
     },
 
     async listSubscriptions() {
-      const rows = await guarded(
-        db
-          .select({ id: definitions.id, name: definitions.name, body: definitions.body })
-          .from(definitions)
-          .where(
-            and(eq(definitions.trigger_type, "event"), eq(definitions.enabled, true), isNull(definitions.deleted_at)),
-          ),
-      );
-      return rows.map(({ id, name, body }) => ({
-        activity_id: id,
-        activity_name: name,
-        trigger: body.trigger_config as EventTrigger,
+      const { id, name, enabled, body } = definitions;
+      const live = and(eq(definitions.trigger_type, "event"), isNull(definitions.deleted_at));
+      const rows = await guarded(db.select({ id, name, enabled, body }).from(definitions).where(live));
+      return rows.map((row) => ({
+        activity_id: row.id,
+        activity_name: row.name,
+        enabled: row.enabled,
+        trigger: row.body.trigger_config as EventTrigger,
       }));
     },
 
@@ -42,33 +39,44 @@ export function createEventLedger(db: Database): EventLedger {
         db
           .update(events)
           .set({ outcome: "dispatched" })
-          .where(and(inArray(events.event_id, [...eventIds]), eq(events.outcome, "received"))),
+          .where(and(inArray(events.row_id, rowsOf(db, eventIds)), eq(events.outcome, "received"))),
       );
     },
 
     async recordDeadLetter({ event_id, reason, detail, subject, raw }) {
+      const row_id = timeOrderedUuid();
+      const row = {
+        row_id,
+        event_id,
+        outcome: "dead_lettered" as const,
+        reason,
+        detail: detail.slice(0, 2000).replaceAll("\0", "\\u0000"),
+        subject,
+        trace_id: stableTraceId(event_id),
+        raw,
+      };
       await guarded(
-        db
-          .insert(events)
-          .values({
-            event_id,
-            outcome: "dead_lettered",
-            reason,
-            detail: detail.slice(0, 2000).replaceAll("\0", "\\u0000"),
-            subject,
-            trace_id: stableTraceId(event_id),
-            raw,
-          })
-          .onConflictDoNothing(),
+        db.transaction(async (tx) => {
+          const fresh = await tx.insert(eventKeys).values({ event_id, row_id }).onConflictDoNothing().returning();
+          if (fresh.length > 0) await tx.insert(events).values(row);
+        }),
       );
     },
   };
 }
 
-/** One statement, one transaction: events, what they reached, and the occurrences that they claim. */
+function rowsOf(db: Database, eventIds: readonly string[]) {
+  return db
+    .select({ row_id: eventKeys.row_id })
+    .from(eventKeys)
+    .where(inArray(eventKeys.event_id, [...eventIds]));
+}
+
+/** One statement, one transaction: keys, events, what they reached, and the occurrences that they claim. */
 async function insertNew(db: Database, matched: readonly MatchedEvent[]): Promise<Set<string>> {
   const eventRows = matched.map(({ envelope, matches }) => ({
     ...envelope,
+    row_id: timeOrderedUuid(),
     outcome: matches.some(({ outcome }) => outcome === "run") ? "received" : "unmatched",
     payload: envelope.payload === undefined ? {} : envelope.payload,
     trace_id: envelope.trace_id ?? stableTraceId(envelope.event_id),
@@ -83,66 +91,84 @@ async function insertNew(db: Database, matched: readonly MatchedEvent[]): Promis
       run_id: outcome === "run" ? timeOrderedUuid() : null,
     })),
   );
-  // Rows go in by id order, so that two routers with overlapping groups wait for each other and do not deadlock.
   const rows = await db.execute<{ event_id: string }>(sql`
-    with inserted as (
-      insert into ${events} (event_id, outcome, type, source, subject, occurred_at, trace_id, payload)
-      select event_id, outcome, type, source, subject, occurred_at, trace_id, payload
-      from json_to_recordset(${JSON.stringify(eventRows)}::json) as e(
-        event_id text, outcome text, type text, source text, subject text, occurred_at text, trace_id text, payload json)
-      order by event_id
-      on conflict do nothing
-      returning event_id
+    with input as (
+      select * from json_to_recordset(${JSON.stringify(eventRows)}::json) as e(row_id uuid, event_id text, outcome text,
+        type text, source text, subject text, occurred_at text, trace_id text, payload json)
+    ), keyed as (
+      ${insertKeys(sql`input`)}
+    ), inserted as (
+      insert into ${events} (row_id, event_id, outcome, type, source, subject, occurred_at, trace_id, payload)
+      select row_id, event_id, outcome, type, source, subject, occurred_at, trace_id, payload
+      from input join keyed using (row_id, event_id)
     ), reached as (
-      insert into ${eventOutcomes} (event_id, activity_id, activity_name, outcome, reason, run_id)
-      select r.* from json_to_recordset(${JSON.stringify(outcomeRows)}::json) as r(
+      insert into ${eventOutcomes} (row_id, activity_id, activity_name, outcome, reason, run_id)
+      select k.row_id, r.activity_id, r.activity_name, r.outcome, r.reason, r.run_id
+      from json_to_recordset(${JSON.stringify(outcomeRows)}::json) as r(
         event_id text, activity_id uuid, activity_name text, outcome text, reason text, run_id uuid)
-      join inserted using (event_id)
-      returning event_id, activity_id, outcome, run_id
+      join keyed k using (event_id)
     ), claimable as (
       insert into ${occurrences} (activity_id, kind, key, run_id, event_id)
-      select activity_id, 'event', event_id, run_id, event_id from reached where outcome = 'run'
-      order by activity_id, event_id
+      select r.activity_id, 'event', event_id, r.run_id, event_id
+      from json_to_recordset(${JSON.stringify(outcomeRows)}::json) as r(event_id text, activity_id uuid, run_id uuid)
+      join keyed using (event_id)
+      where r.run_id is not null
+      order by r.activity_id, event_id
       on conflict do nothing
     )
-    select event_id from inserted`);
+    select event_id from keyed`);
   return new Set(rows.map(({ event_id }) => event_id));
+}
+
+/** In the order of the ids, so that two routers with overlapping groups wait for each other and do not deadlock. */
+export function insertKeys(input: SQL): SQL {
+  return sql`
+    insert into ${eventKeys} (event_id, row_id) select event_id, row_id from ${input} order by event_id
+    on conflict do nothing returning event_id, row_id`;
 }
 
 function toRecorded({ envelope: { event_id }, matches }: MatchedEvent): RecordedEvent {
   const dispatches = matches
     .filter(({ outcome }) => outcome === "run")
-    .map(({ subscription: { activity_id, activity_name } }): Dispatch => ({ activity_id, activity_name, event_id }));
+    .map(({ subscription }) => toDispatch(subscription, event_id));
   return { event_id, outcome: dispatches.length > 0 ? "received" : "unmatched", dispatches };
 }
 
+function toDispatch(activity: { activity_id: string; activity_name: string }, event_id: string): Dispatch {
+  const { activity_id, activity_name } = activity;
+  return {
+    activity_id,
+    activity_name,
+    workflow_id: eventWorkflowId(activity_id, event_id),
+    trigger_event: { event_id },
+  };
+}
+
 /** A retry reads what stands there: the matches of the first time, not those of today. */
-async function readKnown(db: Database, eventIds: string[]): Promise<RecordedEvent[]> {
+export async function readKnown(db: Database, eventIds: string[]): Promise<RecordedEvent[]> {
   const rows = await db
     .select({
-      event_id: events.event_id,
+      event_id: eventKeys.event_id,
       outcome: events.outcome,
       activity_id: eventOutcomes.activity_id,
       activity_name: eventOutcomes.activity_name,
     })
-    .from(events)
+    .from(eventKeys)
+    .leftJoin(events, eq(events.row_id, eventKeys.row_id))
     .leftJoin(
       eventOutcomes,
-      and(
-        eq(events.event_id, eventOutcomes.event_id),
-        eq(eventOutcomes.outcome, "run"),
-        eq(events.outcome, "received"),
-      ),
+      and(eq(eventOutcomes.row_id, eventKeys.row_id), eq(eventOutcomes.outcome, "run"), eq(events.outcome, "received")),
     )
-    .where(inArray(events.event_id, eventIds));
+    .where(inArray(eventKeys.event_id, eventIds));
   return Map.groupBy(rows, ({ event_id }) => event_id)
     .values()
     .map((group): RecordedEvent => {
       const [{ event_id, outcome }] = group as [(typeof group)[number]];
       const dispatches = group.flatMap(({ activity_id, activity_name }) =>
-        activity_id === null || activity_name === null ? [] : [{ activity_id, activity_name, event_id }],
+        activity_id === null || activity_name === null ? [] : [toDispatch({ activity_id, activity_name }, event_id)],
       );
-      return { event_id, outcome, dispatches };
+      // Only the key is left of what was swept: it was settled long ago.
+      return { event_id, outcome: outcome ?? "dispatched", dispatches };
     })
     .toArray();
 }

@@ -1,9 +1,9 @@
 /** Reading the ledger: newest first, paged by key, so that a page never shifts under the reader. */
 import { and, count, desc, eq, gte, isNull, lt } from "drizzle-orm";
-import type { EventView, LedgerReader, RunView, TaskView } from "../run/views.ts";
+import type { EventSummary, LedgerReader, RunView, TaskView } from "../run/views.ts";
 import { firstUuidAt } from "../stable-id.ts";
 import { type Database, guarded } from "./client.ts";
-import { eventOutcomes, events, runs, tasks } from "./schema.ts";
+import { eventKeys, eventOutcomes, events, runs, tasks } from "./schema.ts";
 
 export function createLedgerReader(db: Database): LedgerReader {
   return {
@@ -51,20 +51,39 @@ export function createLedgerReader(db: Database): LedgerReader {
       const [row] = await guarded(db.select().from(tasks).where(eq(tasks.task_id, taskId)));
       return row && toTaskView(row);
     },
-    async findEvent(eventId) {
-      const [row] = await guarded(db.select().from(events).where(eq(events.event_id, eventId)));
-      if (row === undefined) return undefined;
-      const reached = await guarded(
-        db.select().from(eventOutcomes).where(eq(eventOutcomes.event_id, eventId)).orderBy(eventOutcomes.activity_name),
+    async listEvents({ type, outcome, since }, page) {
+      const conditions = [
+        type === undefined ? undefined : eq(events.type, type),
+        outcome === undefined ? undefined : eq(events.outcome, outcome),
+        since === undefined ? undefined : gte(events.row_id, firstUuidAt(since)),
+        page.after === undefined ? undefined : lt(events.row_id, page.after),
+      ];
+      const rows = await guarded(
+        db
+          .select()
+          .from(events)
+          .where(and(...conditions))
+          .orderBy(desc(events.row_id))
+          .limit(page.limit),
       );
-      const activities = reached.map(({ event_id: _, ...outcome }) => outcome);
-      const { raw, received_at, ...fields } = row;
-      return {
-        ...fields,
-        raw_base64: raw === null ? null : Buffer.from(raw).toString("base64"),
-        received_at: received_at.toISOString(),
-        activities,
-      } satisfies EventView;
+      return rows.map(toEventView);
+    },
+    async findEvent(eventId) {
+      const [found] = await guarded(
+        db
+          .select({ event: events })
+          .from(eventKeys)
+          .innerJoin(events, eq(events.row_id, eventKeys.row_id))
+          .where(eq(eventKeys.event_id, eventId)),
+      );
+      if (found === undefined) return undefined;
+      const { row_id, raw } = found.event;
+      const reached = await guarded(
+        db.select().from(eventOutcomes).where(eq(eventOutcomes.row_id, row_id)).orderBy(eventOutcomes.activity_name),
+      );
+      const activities = reached.map(({ row_id: _, ...outcome }) => outcome);
+      const raw_base64 = raw === null ? null : Buffer.from(raw).toString("base64");
+      return { ...toEventView(found.event), raw_base64, activities };
     },
     async countOpenRuns() {
       const [row] = await guarded(db.select({ open: count() }).from(runs).where(isNull(runs.finished_at)));
@@ -90,4 +109,8 @@ function toTaskView({ policy: _, ...row }: typeof tasks.$inferSelect): TaskView 
     finished_at: row.finished_at?.toISOString() ?? null,
     due_at: row.due_at?.toISOString() ?? null,
   };
+}
+
+function toEventView({ raw: _, received_at, ...row }: typeof events.$inferSelect): EventSummary {
+  return { ...row, received_at: received_at.toISOString() };
 }

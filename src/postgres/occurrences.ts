@@ -1,12 +1,13 @@
 /** The claim: one statement in which an occurrence gets its one workflow, its pinned version and its run (I1, I8). */
-import { sql } from "drizzle-orm";
+import { and, eq, sql } from "drizzle-orm";
 import { TerminalError } from "../errors.ts";
 import type { ClaimRequest, RunStatus } from "../run/run.ts";
 import { isUuid, stableTraceId, timeOrderedUuid } from "../stable-id.ts";
-import type { Start } from "../trigger/classify.ts";
+import type { AcceptedStart, Start } from "../trigger/classify.ts";
 import type { OccurrenceLedger } from "../trigger/ledger.ts";
 import { type Database, guarded } from "./client.ts";
-import { definitions, eventOutcomes, events, occurrences, runs } from "./schema.ts";
+import { insertKeys } from "./events.ts";
+import { definitions, eventKeys, eventOutcomes, events, occurrences, runs } from "./schema.ts";
 
 /** One row always: nulls say what was not there. */
 interface ClaimRow extends Record<string, unknown> {
@@ -23,8 +24,9 @@ interface ClaimRow extends Record<string, unknown> {
 
 export function createOccurrenceLedger(db: Database): OccurrenceLedger {
   return {
-    async claim(request, start) {
+    async claim(request, requested) {
       if (!isUuid(request.activity_id)) throw unknownDefinition(request);
+      const start = "run_id" in requested ? await findAccepted(db, request, requested) : requested;
       const [row] = await guarded(db.execute<ClaimRow>(claimStatement(request, start)));
       if (row === undefined || row.activity_name === null) throw unknownDefinition(request);
       if (!row.event_known)
@@ -41,27 +43,49 @@ export function createOccurrenceLedger(db: Database): OccurrenceLedger {
   };
 }
 
+/** @throws TerminalError `run_not_found` */
+async function findAccepted(db: Database, { activity_id }: ClaimRequest, { run_id }: AcceptedStart): Promise<Start> {
+  const [row] = await guarded(
+    db
+      .select({ kind: occurrences.kind, key: occurrences.key, event_id: occurrences.event_id, trigger: runs.trigger })
+      .from(occurrences)
+      .innerJoin(runs, eq(runs.run_id, occurrences.run_id))
+      .where(and(eq(occurrences.run_id, run_id), eq(occurrences.activity_id, activity_id))),
+  );
+  if (row === undefined)
+    throw new TerminalError("run_not_found", `activity ${activity_id} has accepted no run ${run_id}`);
+  const { event_id, ...start } = row;
+  return { ...start, ...(event_id !== null && { event_id }) };
+}
+
 function claimStatement(request: ClaimRequest, start: Start) {
   // Counts only when nobody has inserted the occurrence yet: otherwise the run id that stands there does.
   const runId = timeOrderedUuid();
   const { workflow_id, first_execution_run_id, scheduled_for = null } = request;
   const eventId = start.event_id ?? null;
-  const inline = start.inline === undefined ? null : JSON.stringify({ payload: {}, ...start.inline });
+  const inline =
+    start.inline === undefined ? null : JSON.stringify({ payload: {}, ...start.inline, row_id: timeOrderedUuid() });
   const traceId = start.inline?.trace_id ?? stableTraceId(eventId ?? runId);
   return sql`
     with definition as (
-      select id, name, enabled, deleted_at, version from ${definitions} where id = ${request.activity_id}
-    ), persisted as (
-      insert into ${events} (event_id, outcome, type, source, subject, occurred_at, trace_id, payload)
-      select event_id, 'dispatched', type, source, subject, occurred_at, ${traceId}, payload
-      from json_to_record(${inline}::json) as e(
-        event_id text, type text, source text, subject text, occurred_at text, payload json), definition
+      select id, name, enabled, deleted_at, version,
+        case when deleted_at is not null then 'deleted' when not enabled then 'disabled' end as refusal
+      from ${definitions} where id = ${request.activity_id}
+    ), foreign_event as (
+      select e.* from json_to_record(${inline}::json) as e(row_id uuid, event_id text, type text, source text,
+        subject text, occurred_at text, payload json), definition
       where ${inline !== null}
-      on conflict do nothing
-      returning event_id, trace_id, received_at
+    ), keyed as (
+      ${insertKeys(sql`foreign_event`)}
+    ), persisted as (
+      insert into ${events} (row_id, event_id, outcome, type, source, subject, occurred_at, trace_id, payload)
+      select row_id, event_id, 'dispatched', type, source, subject, occurred_at, ${traceId}, payload
+      from foreign_event join keyed using (row_id, event_id)
+      returning row_id, trace_id, received_at
     ), event as (
-      select event_id, trace_id, received_at from ${events} where event_id = ${eventId}
-      union all select event_id, trace_id, received_at from persisted
+      select k.row_id, e.trace_id, e.received_at
+      from ${eventKeys} k left join ${events} e on e.row_id = k.row_id where k.event_id = ${eventId}
+      union all select row_id, trace_id, received_at from persisted
     ), occurrence as (
       insert into ${occurrences} as o (activity_id, kind, key, run_id, event_id, claimed_by, version_used)
       select id, ${start.kind}, ${start.key}, ${runId}::uuid, ${eventId}, ${first_execution_run_id}, version
@@ -73,21 +97,25 @@ function claimStatement(request: ClaimRequest, start: Start) {
     ), opened as (
       insert into ${runs} (run_id, activity_id, activity_name, trigger, status, reason, finished_at, scheduled_for,
         event_id, trace_id, workflow_id, version_used)
-      select run_id, id, name, ${start.trigger},
-        case when deleted_at is not null or not enabled then 'skipped' else 'running' end,
-        case when deleted_at is not null then 'deleted' when not enabled then 'disabled' end,
-        case when deleted_at is not null or not enabled then now() end,
-        ${scheduled_for}::timestamptz, ${eventId}, coalesce((select trace_id from event limit 1), ${traceId}),
-        ${workflow_id}, version_used
+      select run_id, id, name, ${start.trigger}, case when refusal is null then 'running' else 'skipped' end, refusal,
+        case when refusal is not null then now() end, ${scheduled_for}::timestamptz, ${eventId},
+        coalesce((select trace_id from event limit 1), ${traceId}), ${workflow_id}, version_used
       from definition, occurrence
       on conflict do nothing
       returning run_id, status, reason
+    ), refused as (
+      -- A run that was accepted over REST stands already; what was disabled or deleted since then does not run.
+      update ${runs} r set status = 'skipped', reason = refusal, finished_at = now()
+      from definition, occurrence
+      where r.run_id = occurrence.run_id and refusal is not null and r.tasks_spawned is null and r.finished_at is null
+      returning r.status, r.reason
     ), reached as (
-      insert into ${eventOutcomes} (event_id, activity_id, activity_name, outcome, run_id)
-      select ${eventId}, id, name, 'run', run_id from definition, opened where ${eventId}::text is not null
+      insert into ${eventOutcomes} (row_id, activity_id, activity_name, outcome, run_id)
+      select row_id, id, name, 'run', run_id from event, definition, opened
       on conflict do nothing
     ), standing as (
       select status, reason from opened
+      union all select status, reason from refused
       union all select status, reason from ${runs} where run_id = (select run_id from occurrence)
     )
     select

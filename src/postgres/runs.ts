@@ -30,7 +30,7 @@ export function createRunLedger(db: Database): RunLedger {
         db.execute<{ decided: boolean }>(sql`
           with decided as (
             update ${runs} set tasks_spawned = ${instances.length}, context_snapshot = '{}'
-            where run_id = ${runId} and tasks_spawned is null returning activity_id
+            where run_id = ${runId} and tasks_spawned is null and finished_at is null returning activity_id
           ), recorded as (
             insert into ${tasks} (task_id, run_id, activity_id, key, type, status, params, policy)
             select t.task_id, ${runId}::uuid, d.activity_id, t.key, t.type, 'pending', t.params, t.policy
@@ -69,7 +69,8 @@ interface ClosedRow extends Record<string, unknown> {
 /** Ends what is unfinished, then closes the run by its tasks: one statement, so a crash leaves it open or closed. */
 function closeStatement({ run_id, failures, interruption }: RunClose) {
   const cancelled = interruption?.status === "cancelled";
-  const message = interruption?.status === "failed" ? interruption.message : null;
+  const failure = interruption?.status === "failed" ? interruption : undefined;
+  const message = failure?.message ?? null;
   return sql`
     with failure as (
       select * from json_to_recordset(${JSON.stringify(failures)}::json) as f(task_id uuid, message text)
@@ -89,7 +90,7 @@ function closeStatement({ run_id, failures, interruption }: RunClose) {
                   when ${message}::text is not null or exists (select from failed) then 'failed'
                   else 'succeeded' end as status,
              case when ${cancelled} then 'cancelled'
-                  when ${message}::text is not null then 'error'
+                  when ${message}::text is not null then ${failure?.reason ?? "error"}
                   when exists (select from failed) then 'task_failed' end as reason,
              coalesce(${message}, (select 'failed tasks: ' || string_agg(key, ', ' order by key) from failed)) as error
     ), closed as (

@@ -1,14 +1,13 @@
 /** Which definitions' schedules are behind their row, and the lock under which one process at a time brings them up. */
-import { and, eq, isNull, ne, or, sql } from "drizzle-orm";
+import { eq, isNull, ne, or, sql } from "drizzle-orm";
 import type { ProjectionStore } from "../trigger/projector.ts";
 import { guarded, type Postgres } from "./client.ts";
 import { DEFINITIONS_CHANNEL, toDefinition } from "./definitions.ts";
+import { holdingLock, LOCKS } from "./lock.ts";
 import { definitions, scheduleProjections } from "./schema.ts";
 
-/** pg_try_advisory_lock key: "actcore schedules". */
-const LOCK = 7_218_460_126;
-
-export function createProjectionStore({ db, sql: client }: Postgres): ProjectionStore {
+export function createProjectionStore(postgres: Postgres): ProjectionStore {
+  const { db, sql: client } = postgres;
   return {
     async listStale(limit) {
       const rows = await guarded(
@@ -16,16 +15,15 @@ export function createProjectionStore({ db, sql: client }: Postgres): Projection
           .select({ definition: definitions, plan_hash: scheduleProjections.plan_hash })
           .from(definitions)
           .leftJoin(scheduleProjections, eq(scheduleProjections.definition_id, definitions.id))
-          .where(
-            and(
-              isNull(definitions.deleted_at),
-              or(isNull(scheduleProjections.version), ne(scheduleProjections.version, definitions.version)),
-            ),
-          )
+          .where(or(isNull(scheduleProjections.version), ne(scheduleProjections.version, definitions.version)))
           .orderBy(definitions.updated_at)
           .limit(limit),
       );
-      return rows.map(({ definition, plan_hash }) => ({ definition: toDefinition(definition), plan_hash }));
+      return rows.map(({ definition, plan_hash }) => ({
+        definition: toDefinition(definition),
+        deleted: definition.deleted_at !== null,
+        plan_hash,
+      }));
     },
 
     async markProjected({ id, version }, plan_hash) {
@@ -38,21 +36,7 @@ export function createProjectionStore({ db, sql: client }: Postgres): Projection
       );
     },
 
-    async exclusively(body) {
-      const connection = await guarded(client.reserve());
-      try {
-        const [row] = await guarded(connection`select pg_try_advisory_lock(${LOCK}) as held`);
-        if (!row?.held) return false;
-        try {
-          await body();
-        } finally {
-          await connection`select pg_advisory_unlock(${LOCK})`;
-        }
-        return true;
-      } finally {
-        connection.release();
-      }
-    },
+    exclusively: (body) => holdingLock(postgres, LOCKS.schedules, body),
 
     async onChange(listener) {
       const { unlisten } = await guarded(client.listen(DEFINITIONS_CHANNEL, listener));

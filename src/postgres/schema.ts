@@ -22,11 +22,12 @@ import {
   uniqueIndex,
   uuid,
 } from "drizzle-orm/pg-core";
+import type { Scope } from "../access/scope.ts";
 import type { DefinitionBody, TriggerType } from "../definition/schema.ts";
 import type { TaskPolicy } from "../run/decide.ts";
 import type { RunStatus, RunTrigger } from "../run/run.ts";
 import type { TaskError, TaskStatus } from "../task/task.ts";
-import type { EventOutcome } from "../trigger/ledger.ts";
+import type { ActivityOutcome, EventOutcome } from "../trigger/ledger.ts";
 import type { OccurrenceKind } from "../trigger/occurrence.ts";
 
 export const actcore = pgSchema("actcore");
@@ -39,9 +40,12 @@ export const definitions = actcore.table(
   {
     id: uuid().primaryKey(),
     name: text().notNull(),
+    /** As it counts: the override's word, or else the body's. */
     enabled: boolean().notNull(),
+    /** Set over REST for a definition that a file made; survives syncs until it is lifted. */
+    enabled_override: boolean(),
     trigger_type: text().$type<TriggerType>().notNull(),
-    /** The whole body as of `version`; the columns beside it are copies to search by. */
+    /** The whole body as its source wrote it; the columns beside it are to search by. */
     body: json().$type<DefinitionBody>().notNull(),
     version: integer().notNull(),
     source: text().notNull(),
@@ -86,10 +90,21 @@ export const scheduleProjections = actcore.table("schedule_projections", {
   updated_at: time("updated_at").notNull().defaultNow(),
 });
 
+/** The guard of events: who inserts the id has the event. Outlives the event's row. */
+export const eventKeys = actcore.table(
+  "event_keys",
+  {
+    event_id: text().primaryKey(),
+    row_id: uuid().notNull(),
+  },
+  (table) => [index("event_keys_row").on(table.row_id)],
+);
+
 export const events = actcore.table(
   "events",
   {
-    event_id: text().primaryKey(),
+    row_id: uuid().primaryKey(),
+    event_id: text().notNull(),
     outcome: text().$type<EventOutcome>().notNull(),
     /** Why it is dead-lettered. */
     reason: text(),
@@ -104,21 +119,24 @@ export const events = actcore.table(
     raw: bytea(),
     received_at: time("received_at").notNull().defaultNow(),
   },
-  (table) => [index("events_received").on(table.received_at.desc(), table.event_id.desc())],
+  (table) => [
+    index("events_type").on(table.type, table.row_id),
+    index("events_notable").on(table.outcome, table.row_id).where(sql`outcome <> 'dispatched'`),
+  ],
 );
 
 /** What an event did to each activity that its type reached (I3). */
 export const eventOutcomes = actcore.table(
   "event_outcomes",
   {
-    event_id: text().notNull(),
+    row_id: uuid().notNull(),
     activity_id: uuid().notNull(),
     activity_name: text().notNull(),
-    outcome: text().$type<"run" | "filtered">().notNull(),
+    outcome: text().$type<ActivityOutcome>().notNull(),
     reason: text(),
     run_id: uuid(),
   },
-  (table) => [primaryKey({ columns: [table.event_id, table.activity_id] })],
+  (table) => [primaryKey({ columns: [table.row_id, table.activity_id] })],
 );
 
 /** The guard of I1: whoever inserts the row has the occurrence. Never partitioned. */
@@ -130,12 +148,17 @@ export const occurrences = actcore.table(
     key: text().notNull(),
     run_id: uuid().notNull(),
     event_id: text(),
+    /** Under which it is started, where that does not follow from the key. */
+    workflow_id: text(),
     /** firstExecutionRunId of the workflow that runs it. */
     claimed_by: text(),
     version_used: integer(),
-    created_at: time("created_at").notNull().defaultNow(),
   },
-  (table) => [primaryKey({ columns: [table.activity_id, table.kind, table.key] })],
+  (table) => [
+    primaryKey({ columns: [table.activity_id, table.kind, table.key] }),
+    uniqueIndex("occurrences_run").on(table.run_id),
+    index("occurrences_unclaimed").on(table.run_id).where(sql`claimed_by is null`),
+  ],
 );
 
 export const runs = actcore.table(
@@ -158,9 +181,14 @@ export const runs = actcore.table(
     /** Null until the run has decided. */
     tasks_spawned: integer(),
     error: text(),
+    /** The run that this one repeats. */
+    rerun_of: uuid(),
   },
   (table) => [
     index("runs_activity").on(table.activity_id, table.run_id),
+    index("runs_trigger").on(table.trigger, table.run_id),
+    index("runs_notable").on(table.status, table.run_id).where(sql`status <> 'succeeded'`),
+    index("runs_reruns").on(table.rerun_of).where(sql`rerun_of is not null`),
     index("runs_open").on(table.run_id).where(sql`finished_at is null`),
   ],
 );
@@ -186,4 +214,34 @@ export const tasks = actcore.table(
     assignee: text(),
   },
   (table) => [index("tasks_run").on(table.run_id), index("tasks_activity").on(table.activity_id, table.task_id)],
+);
+
+/** Who may do what over REST. A key is shown once and stored as its hash. */
+export const apiKeys = actcore.table("api_keys", {
+  key_id: uuid().primaryKey(),
+  name: text().notNull(),
+  /** SHA-256 of the key. */
+  hash: text().notNull().unique(),
+  scopes: text().array().$type<Scope[]>().notNull(),
+  created_at: time("created_at").notNull().defaultNow(),
+  expires_at: time("expires_at"),
+  last_used_at: time("last_used_at"),
+  revoked_at: time("revoked_at"),
+});
+
+/** Who changed what. Written in the transaction of the change. */
+export const auditLog = actcore.table(
+  "audit_log",
+  {
+    entry_id: uuid().primaryKey(),
+    at: time("at").notNull().defaultNow(),
+    /** `key:{name}`, `file:{path}`, `cli` or `anonymous`. */
+    actor: text().notNull(),
+    action: text().notNull(),
+    /** What was changed: `definition:{id}`, `run:{id}`, `key:{id}`. */
+    subject: text().notNull(),
+    before: json(),
+    after: json(),
+  },
+  (table) => [index("audit_subject").on(table.subject, table.entry_id)],
 );

@@ -5,7 +5,7 @@ import type { TaskPolicy } from "../run/decide.ts";
 import type { RunTrigger } from "../run/run.ts";
 import type { TaskError, TaskLedger, TaskStatus } from "../task/task.ts";
 import { type Database, guarded } from "./client.ts";
-import { events, runs, tasks } from "./schema.ts";
+import { eventKeys, events, runs, tasks } from "./schema.ts";
 
 interface BegunRow extends Record<string, unknown> {
   key: string;
@@ -101,5 +101,6 @@ function beginStatement(taskId: string, attempt: number) {
     select b.key, b.type, b.params, b.policy, r.run_id, r.activity_id, r.activity_name, r.trigger, r.trace_id,
       to_char(r.scheduled_for at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as scheduled_for,
       r.event_id, e.type as event_type, e.source, e.occurred_at, e.subject, e.payload
-    from begun b join ${runs} r using (run_id) left join ${events} e on e.event_id = r.event_id`;
+    from begun b join ${runs} r using (run_id) 
+      left join ${eventKeys} k on k.event_id = r.event_id left join ${events} e on e.row_id = k.row_id`;
 }

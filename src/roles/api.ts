@@ -5,15 +5,20 @@ import { createApp } from "../http/app.ts";
 import type { Services } from "../http/services.ts";
 import { aborted, type Role } from "../lifecycle.ts";
 import { createPublisher } from "../nats/publisher.ts";
+import { createAcceptanceLedger } from "../postgres/accepted-runs.ts";
 import { createDefinitionStore } from "../postgres/definitions.ts";
 import { createLedgerReader } from "../postgres/ledger-reader.ts";
+import { createRunLedger } from "../postgres/runs.ts";
 import type { Engine } from "../readiness.ts";
+import { createRunStarter } from "../temporal/run-starter.ts";
+import { createRunControl } from "../trigger/control.ts";
 import { createRole, type RoleDeps } from "./role.ts";
 
 /** @throws InvalidInputError `port_in_use` */
 export function startApi({ config, connections, readiness, log: parent }: RoleDeps): Role {
   const log = parent.child({ role: "api" });
-  const reached: { -readonly [K in "definitions" | "ledger" | "events"]?: Services[K] } = {};
+  const reached: { -readonly [K in "definitions" | "ledger" | "events" | "control"]?: Services[K] } = {};
+  let starter: ReturnType<typeof createRunStarter> | undefined;
   const services: Services = {
     readiness,
     get definitions() {
@@ -24,6 +29,9 @@ export function startApi({ config, connections, readiness, log: parent }: RoleDe
     },
     get events() {
       return reached.events ?? missing("nats");
+    },
+    get control() {
+      return reached.control ?? missing("postgres");
     },
   };
   function missing(engine: Engine): never {
@@ -37,11 +45,24 @@ export function startApi({ config, connections, readiness, log: parent }: RoleDe
       connections.postgres().then(({ db }) => {
         reached.definitions = createDefinitionStore(db);
         reached.ledger = createLedgerReader(db);
+        reached.control = createRunControl({
+          accepted: createAcceptanceLedger(db),
+          reader: reached.ledger,
+          runs: createRunLedger(db),
+          // A request is accepted while Temporal was never reached: the finisher starts it.
+          starter: {
+            start: async (dispatch) => (starter ?? missing("temporal")).start(dispatch),
+            cancel: async (workflowId) => (starter ?? missing("temporal")).cancel(workflowId),
+          },
+          log,
+        });
       }),
       connections.nats().then((nats) => {
         reached.events = createPublisher(nats);
       }),
-      connections.temporal(), // watched for /readyz; nothing here calls it yet
+      connections.temporal().then((temporal) => {
+        starter = createRunStarter(temporal);
+      }),
     ];
     running(); // it serves what it can: the engines say the rest
     await Promise.race([Promise.all(engines), aborted(signal)]);

@@ -9,15 +9,20 @@ import { describeError } from "../errors.ts";
 import { workflowBundle } from "../generated/workflow-bundle.ts";
 import { aborted, createBackoff, type Role, retryUntilDone, sleep } from "../lifecycle.ts";
 import type { Postgres } from "../postgres/client.ts";
+import { createEventLedger } from "../postgres/events.ts";
 import { createLedgerReader } from "../postgres/ledger-reader.ts";
 import { createOccurrenceLedger } from "../postgres/occurrences.ts";
+import { runRetention } from "../postgres/retention.ts";
 import { createRunLedger } from "../postgres/runs.ts";
 import { createProjectionStore } from "../postgres/schedule-projections.ts";
 import { createTaskLedger } from "../postgres/tasks.ts";
+import { createUnfinishedLedger } from "../postgres/unfinished.ts";
 import { EXECUTORS } from "../task/executors.ts";
 import type { Temporal } from "../temporal/connection.ts";
+import { createRunStarter } from "../temporal/run-starter.ts";
 import { createScheduler } from "../temporal/schedules.ts";
 import { startWorkers, type Workers } from "../temporal/workers.ts";
+import { runFinisher } from "../trigger/finisher.ts";
 import { runProjector } from "../trigger/projector.ts";
 import { createRole, type RoleDeps } from "./role.ts";
 import { syncOnce } from "./sync.ts";
@@ -49,7 +54,22 @@ export function startWorker(deps: RoleDeps): Role {
     const backoff = createBackoff(200, 5_000);
     const startAgain = () => retryUntilDone(() => startWorkers(options), signal, onFailure, backoff);
 
-    const aside = [keepSchedules(postgres, temporal, signal), countOpenRuns(postgres, signal)];
+    const aside = [
+      keepSchedules(postgres, temporal, signal),
+      countOpenRuns(postgres, signal),
+      runFinisher(
+        {
+          unfinished: createUnfinishedLedger(postgres),
+          events: createEventLedger(postgres.db),
+          runs: createRunLedger(postgres.db),
+          workflows: createRunStarter(temporal),
+          metrics,
+          log,
+        },
+        signal,
+      ),
+      runRetention(postgres, config.retention, { metrics, log }, signal),
+    ];
     let workers = await startAgain();
     if (workers) running();
     while (workers !== undefined) {

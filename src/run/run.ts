@@ -54,7 +54,7 @@ export interface RunClose {
   run_id: string;
   failures: TaskFailure[];
   /** Why the run ended before its tasks did. */
-  interruption?: { status: "cancelled" } | { status: "failed"; message: string };
+  interruption?: { status: "cancelled" } | { status: "failed"; reason?: string; message: string };
 }
 
 export interface RunResult {

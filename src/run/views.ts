@@ -17,6 +17,7 @@ export const RUN_TRIGGERS = [
   "replay",
 ] as const;
 export const RUN_STATUSES = ["running", "succeeded", "failed", "skipped", "cancelled"] as const;
+export const EVENT_OUTCOMES = ["received", "unmatched", "dispatched", "dead_lettered"] as const;
 export const TASK_STATUSES = ["pending", "running", "retrying", "succeeded", "failed", "cancelled"] as const;
 
 export const RunView = Type.Object(
@@ -37,6 +38,7 @@ export const RunView = Type.Object(
     context_snapshot: Type.Unknown(),
     tasks_spawned: Nullable(Type.Integer({ description: "Null until the run has decided." })),
     error: Nullable(Type.String()),
+    rerun_of: Nullable(Type.String({ format: "uuid" })),
   },
   { title: "Run" },
 );
@@ -66,27 +68,34 @@ export const EventOutcomeView = Type.Object(
   {
     activity_id: Type.String({ format: "uuid" }),
     activity_name: Type.String(),
-    outcome: Type.String({ description: "run or filtered" }),
+    outcome: oneOf(["run", "filtered", "skipped"]),
     reason: Nullable(Type.String()),
     run_id: Nullable(Type.String({ format: "uuid" })),
   },
   { title: "EventActivityOutcome" },
 );
 
+const eventFields = {
+  row_id: Type.String({ format: "uuid", description: "Begins with the time of its record; the key of lists." }),
+  event_id: Type.String(),
+  outcome: oneOf(EVENT_OUTCOMES),
+  reason: Nullable(Type.String({ description: "Of a dead letter." })),
+  detail: Nullable(Type.String()),
+  type: Nullable(Type.String()),
+  source: Nullable(Type.String()),
+  subject: Nullable(Type.String()),
+  occurred_at: Nullable(Type.String()),
+  trace_id: Type.String(),
+  payload: Type.Unknown(),
+  received_at: Time,
+};
+
+export const EventSummary = Type.Object(eventFields, { title: "EventSummary" });
+
 export const EventView = Type.Object(
   {
-    event_id: Type.String(),
-    outcome: oneOf(["received", "unmatched", "dispatched", "dead_lettered"]),
-    reason: Nullable(Type.String({ description: "Of a dead letter." })),
-    detail: Nullable(Type.String()),
-    type: Nullable(Type.String()),
-    source: Nullable(Type.String()),
-    subject: Nullable(Type.String()),
-    occurred_at: Nullable(Type.String()),
-    trace_id: Type.String(),
-    payload: Type.Unknown(),
+    ...eventFields,
     raw_base64: Nullable(Type.String({ description: "The message's bytes, of a dead letter." })),
-    received_at: Time,
     activities: Type.Array(EventOutcomeView, { description: "One for each activity that the event's type reached." }),
   },
   { title: "Event" },
@@ -94,6 +103,7 @@ export const EventView = Type.Object(
 
 export type RunView = Static<typeof RunView>;
 export type TaskView = Static<typeof TaskView>;
+export type EventSummary = Static<typeof EventSummary>;
 export type EventView = Static<typeof EventView>;
 
 /** Newest first, which is the order of the ids; continue after the row with this one. */
@@ -116,11 +126,18 @@ export interface TaskFilter {
   since?: Date;
 }
 
+export interface EventFilter {
+  type?: string;
+  outcome?: EventSummary["outcome"];
+  since?: Date;
+}
+
 export interface LedgerReader {
   listRuns(filter: RunFilter, page: Page): Promise<RunView[]>;
   findRun(runId: string): Promise<RunView | undefined>;
   listTasks(filter: TaskFilter, page: Page): Promise<TaskView[]>;
   findTask(taskId: string): Promise<TaskView | undefined>;
+  listEvents(filter: EventFilter, page: Page): Promise<EventSummary[]>;
   findEvent(eventId: string): Promise<EventView | undefined>;
   countOpenRuns(): Promise<number>;
 }

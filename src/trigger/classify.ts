@@ -4,12 +4,17 @@
  */
 import { TerminalError } from "../errors.ts";
 import type { ClaimRequest, RunTrigger, TriggerEvent } from "../run/run.ts";
-import { stableHex } from "../stable-id.ts";
+import { isUuid, stableHex } from "../stable-id.ts";
 import { type EventEnvelope, findEnvelopeFaults } from "./event.ts";
 import type { OccurrenceKind } from "./occurrence.ts";
 
 /** Bytes of JSON that a foreign start may bring inline. */
 export const MAX_INLINE_BYTES = 65_536;
+
+/** A run that was accepted over REST: its occurrence and its row stand already. */
+export interface AcceptedStart {
+  run_id: string;
+}
 
 export interface Start {
   kind: OccurrenceKind;
@@ -22,7 +27,7 @@ export interface Start {
 }
 
 /** @throws TerminalError `trigger_event_invalid` or `trigger_event_too_large` */
-export function classifyStart(request: ClaimRequest, now: Date): Start {
+export function classifyStart(request: ClaimRequest, now: Date): Start | AcceptedStart {
   const event = request.trigger_event;
   if (typeof event !== "object" || event === null || Array.isArray(event))
     throw new TerminalError("trigger_event_invalid", "RunActivityWorkflow: trigger_event must be an object");
@@ -30,6 +35,7 @@ export function classifyStart(request: ClaimRequest, now: Date): Start {
   const keys = Object.keys(event);
   if (keys.length === 1 && typeof event.event_id === "string")
     return { kind: "event", key: event.event_id, trigger: "event", event_id: event.event_id };
+  if (keys.length === 1 && typeof event.run_id === "string" && isUuid(event.run_id)) return { run_id: event.run_id };
   if (keys.length === 0 && request.scheduled_for !== undefined)
     return { kind: "due", key: request.scheduled_for, trigger: "cron" };
   return foreignStart(request, event, now);

@@ -86,7 +86,7 @@ export function createDispatcher({ ledger, starter, metrics, log }: DispatcherDe
       .map((envelope) => ({ envelope, matches: matchEvent(matching, envelope) }))
       .toArray();
     const recorded = await ledger.record(matched);
-    const failed = await startAll(recorded.flatMap(({ dispatches }) => dispatches));
+    const failed = await startAll(recorded);
 
     const settled = recorded.filter(({ event_id }) => !failed.has(event_id));
     await ledger.markDispatched(
@@ -109,15 +109,18 @@ export function createDispatcher({ ledger, starter, metrics, log }: DispatcherDe
   }
 
   /** The events of which a start failed, with the error. */
-  async function startAll(dispatches: readonly Dispatch[]): Promise<Map<string, unknown>> {
+  async function startAll(recorded: readonly RecordedEvent[]): Promise<Map<string, unknown>> {
     const failed = new Map<string, unknown>();
-    const queue = dispatches.values();
-    const starters = Array.from({ length: Math.min(MAX_CONCURRENT_STARTS, dispatches.length) }, async () => {
-      for (const next of queue) {
+    const owed = recorded.flatMap(({ event_id, dispatches }) =>
+      dispatches.map((dispatch) => [event_id, dispatch] as const),
+    );
+    const queue = owed.values();
+    const starters = Array.from({ length: Math.min(MAX_CONCURRENT_STARTS, owed.length) }, async () => {
+      for (const [eventId, dispatch] of queue) {
         try {
-          await starter.start(next);
+          await starter.start(dispatch);
         } catch (error) {
-          failed.set(next.event_id, error);
+          failed.set(eventId, error);
         }
       }
     });

@@ -1,23 +1,29 @@
 /** The ports through which events and occurrences are recorded; postgres/events.ts and postgres/occurrences.ts are behind them. */
 import type { Claim, ClaimRequest } from "../run/run.ts";
-import type { Start } from "./classify.ts";
+import type { AcceptedStart, Start } from "./classify.ts";
 import type { DeadLetterReason, EventEnvelope } from "./event.ts";
 import type { Match, Subscription } from "./match.ts";
+
+export type EventOutcome = "received" | "unmatched" | "dispatched" | "dead_lettered";
+/** What an event did to one activity of its type. */
+export type ActivityOutcome = "run" | "filtered" | "skipped";
 
 export interface OccurrenceLedger {
   /**
    * Claims the occurrence for the workflow, pins the definition's version and opens the run, in one transaction (I1).
    * The same workflow claiming again gets the same answer; another one a duplicate.
-   * @throws TerminalError `definition_not_found`, `event_not_found`
+   * @throws TerminalError `definition_not_found`, `event_not_found`, `run_not_found`
    */
-  claim(request: ClaimRequest, start: Start): Promise<Claim & { start_latency_ms: number }>;
+  claim(request: ClaimRequest, start: Start | AcceptedStart): Promise<Claim & { start_latency_ms: number }>;
 }
 
-/** A run that an event owes. */
+/** A run that is owed: its occurrence stands, its workflow may not. */
 export interface Dispatch {
   activity_id: string;
   activity_name: string;
-  event_id: string;
+  workflow_id: string;
+  /** The workflow's second argument. */
+  trigger_event: { event_id: string } | { run_id: string };
 }
 
 export interface MatchedEvent {
@@ -33,8 +39,6 @@ export interface RecordedEvent {
   dispatches: Dispatch[];
 }
 
-export type EventOutcome = "received" | "unmatched" | "dispatched" | "dead_lettered";
-
 export interface DeadLetter {
   event_id: string;
   reason: DeadLetterReason;
@@ -46,7 +50,7 @@ export interface DeadLetter {
 export interface EventLedger {
   /** The revision of the definitions: it moves with every change of one (I4). */
   readRevision(): Promise<bigint>;
-  /** The enabled event definitions, not older than the revision read before. */
+  /** The live event definitions, not older than the revision read before. */
   listSubscriptions(): Promise<Subscription[]>;
   /**
    * Records each event, its outcome per activity and its occurrences, in one transaction; an event that stands there

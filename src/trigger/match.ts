@@ -1,21 +1,23 @@
 /** Which definitions an event reaches: by type, then by every filter. Pure; the caller keeps the index fresh (I4). */
 import type { EventTrigger } from "../definition/schema.ts";
 import type { EventEnvelope } from "./event.ts";
+import type { ActivityOutcome } from "./ledger.ts";
 
-/** An enabled event definition, as much of it as matching needs. */
+/** A live event definition, as much of it as matching needs. */
 export interface Subscription {
   activity_id: string;
   activity_name: string;
+  enabled: boolean;
   trigger: EventTrigger;
 }
 
 export type SubscriptionIndex = ReadonlyMap<string, readonly Subscription[]>;
 
-/** An activity that the event's type reached, and whether its filters let the event through. */
+/** An activity that the event's type reached, and what came of it. */
 export interface Match {
   subscription: Subscription;
-  outcome: "run" | "filtered";
-  /** The first filter that did not hold. */
+  outcome: ActivityOutcome;
+  /** Why it does not run. */
   reason?: string;
 }
 
@@ -27,9 +29,11 @@ export function indexSubscriptions(subscriptions: readonly Subscription[]): Subs
 export function matchEvent(index: SubscriptionIndex, event: EventEnvelope): Match[] {
   return (index.get(event.type) ?? []).map((subscription) => {
     const failed = findFailedFilter(subscription.trigger.filters, event.payload);
-    return failed === undefined
+    if (failed !== undefined)
+      return { subscription, outcome: "filtered", reason: `payload.${failed} differs from the filter` };
+    return subscription.enabled
       ? { subscription, outcome: "run" }
-      : { subscription, outcome: "filtered", reason: `payload.${failed} differs from the filter` };
+      : { subscription, outcome: "skipped", reason: "disabled" };
   });
 }
 

@@ -12,9 +12,10 @@ import { createBackoff, sleep } from "../lifecycle.ts";
 import type { Log } from "../log.ts";
 import { hashPlan, planSchedule, type SchedulePlan, scheduleId } from "./schedule-plan.ts";
 
-/** A live definition whose schedule does not stand for its current version. */
+/** A definition whose schedule does not stand for its current version. */
 export interface StaleProjection {
   definition: Definition;
+  deleted: boolean;
   /** The hash of the plan that the engine has; null: it has none. */
   plan_hash: string | null;
 }
@@ -72,9 +73,9 @@ export async function runProjector({ store, scheduler, log }: ProjectorDeps, sig
 async function projectStale({ store, scheduler, log }: ProjectorDeps, signal: AbortSignal): Promise<void> {
   for (;;) {
     const stale = await store.listStale(BATCH);
-    for (const { definition, plan_hash } of stale) {
+    for (const { definition, deleted, plan_hash } of stale) {
       if (signal.aborted) return;
-      const plan = planSchedule(definition);
+      const plan = deleted ? undefined : planSchedule(definition);
       const wanted = plan === undefined ? null : hashPlan(plan);
       if (wanted !== plan_hash) {
         await (plan === undefined ? scheduler.remove(scheduleId(definition.id)) : scheduler.upsert(plan));

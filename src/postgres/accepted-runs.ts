@@ -1,0 +1,126 @@
+/** Runs that a person asked for: recorded with their occurrence and input before anything is started (I8). */
+import { and, count, eq, isNull, sql } from "drizzle-orm";
+import { TerminalError } from "../errors.ts";
+import { stableTraceId, timeOrderedUuid } from "../stable-id.ts";
+import type { AcceptanceLedger, AcceptedRun } from "../trigger/control.ts";
+import type { Dispatch } from "../trigger/ledger.ts";
+import { eventWorkflowId } from "../trigger/occurrence.ts";
+import { type Transaction, writeAudit } from "./audit.ts";
+import { type Database, guarded } from "./client.ts";
+import { definitions, eventKeys, eventOutcomes, events, occurrences, runs } from "./schema.ts";
+
+type Activity = Pick<typeof definitions.$inferSelect, "id" | "name" | "version">;
+
+export function createAcceptanceLedger(db: Database): AcceptanceLedger {
+  return {
+    acceptManual: ({ activity_id, payload, requestKey, actor }) =>
+      guarded(
+        db.transaction(async (tx) => {
+          const activity = await lockRunnable(tx, activity_id);
+          const run_id = timeOrderedUuid();
+          const event_id = `manual:${run_id}`;
+          const workflow_id = eventWorkflowId(activity_id, event_id);
+          const occurrence = { kind: "manual" as const, key: requestKey ?? run_id, event_id, workflow_id };
+          const standing = await insertOccurrence(tx, activity, run_id, occurrence);
+          if (standing !== undefined) return standing;
+          const row_id = timeOrderedUuid();
+          const trace_id = stableTraceId(event_id);
+          await tx.insert(eventKeys).values({ event_id, row_id });
+          const envelope = { type: "actcore.manual", source: "rest", occurred_at: new Date().toISOString(), payload };
+          await tx.insert(events).values({ row_id, event_id, outcome: "dispatched", trace_id, ...envelope });
+          const reached = { activity_id, activity_name: activity.name, outcome: "run" as const, run_id };
+          await tx.insert(eventOutcomes).values({ row_id, ...reached });
+          return insertRun(
+            tx,
+            activity,
+            { run_id, workflow_id, trigger: "manual", event_id, trace_id },
+            { actor, action: "trigger" },
+          );
+        }),
+      ),
+
+    acceptRerun: ({ run_id: rerun_of, actor }) =>
+      guarded(
+        db.transaction(async (tx) => {
+          // The lock makes concurrent reruns of one run take their numbers in turn.
+          const [old] = await tx.select().from(runs).where(eq(runs.run_id, rerun_of)).for("update");
+          if (old === undefined) throw new TerminalError("not_found", `run ${rerun_of} is not there`);
+          const activity = await lockRunnable(tx, old.activity_id);
+          const [row] = await tx.select({ earlier: count() }).from(runs).where(eq(runs.rerun_of, rerun_of));
+          const number = (row?.earlier ?? 0) + 1;
+          const run_id = timeOrderedUuid();
+          const workflow_id = `${old.workflow_id}:rerun-${number}`;
+          const { event_id, scheduled_for, trace_id } = old;
+          await insertOccurrence(tx, activity, run_id, {
+            kind: "rerun",
+            key: `${rerun_of}:${number}`,
+            event_id,
+            workflow_id,
+          });
+          const run = { run_id, workflow_id, trigger: "rerun" as const, event_id, scheduled_for, trace_id, rerun_of };
+          return insertRun(tx, activity, run, { actor, action: "rerun" });
+        }),
+      ),
+
+    auditCancel: ({ run_id, actor }) => guarded(writeAudit(db, { actor, action: "cancel", subject: `run:${run_id}` })),
+  };
+}
+
+/** Shared: a change of the definition waits until the run is recorded. */
+async function lockRunnable(tx: Transaction, id: string): Promise<Activity> {
+  const { name, version, enabled } = definitions;
+  const query = tx.select({ id: definitions.id, name, version, enabled }).from(definitions);
+  const [row] = await query.where(and(eq(definitions.id, id), isNull(definitions.deleted_at))).for("share");
+  if (row === undefined) throw new TerminalError("definition_not_found", `definition ${id} is not there`);
+  if (!row.enabled)
+    throw new TerminalError("definition_disabled", `definition ${row.name} is disabled, so it does not run`, {
+      hint: "enable it first",
+    });
+  return row;
+}
+
+/** The run that has the occurrence already, or undefined when it is this one. */
+async function insertOccurrence(
+  tx: Transaction,
+  { id: activity_id, name: activity_name, version: version_used }: Activity,
+  run_id: string,
+  occurrence: Pick<typeof occurrences.$inferInsert, "kind" | "key" | "event_id" | "workflow_id">,
+): Promise<(AcceptedRun & Dispatch) | undefined> {
+  const row = { activity_id, run_id, version_used, ...occurrence };
+  const inserted = await tx
+    .insert(occurrences)
+    .values(row)
+    .onConflictDoNothing()
+    .returning({ run_id: occurrences.run_id });
+  if (inserted.length > 0) return undefined;
+  const same = and(
+    eq(occurrences.activity_id, activity_id),
+    eq(occurrences.kind, occurrence.kind),
+    eq(occurrences.key, occurrence.key),
+  );
+  const [standing] = await tx.select().from(occurrences).where(same);
+  if (standing === undefined) throw new Error("an occurrence that conflicts is not there");
+  return toAccepted({ activity_id, activity_name, run_id: standing.run_id, workflow_id: standing.workflow_id ?? "" });
+}
+
+async function insertRun(
+  tx: Transaction,
+  { id: activity_id, name: activity_name, version: version_used }: Activity,
+  run: Omit<typeof runs.$inferInsert, "activity_id" | "activity_name" | "version_used" | "status">,
+  audit: { actor: string; action: string },
+): Promise<AcceptedRun & Dispatch> {
+  await tx
+    .insert(runs)
+    .values({ ...run, activity_id, activity_name, version_used, status: "running", fired_at: sql`now()` });
+  await writeAudit(tx, { ...audit, subject: `run:${run.run_id}`, after: { activity_id, activity_name, version_used } });
+  return toAccepted({ activity_id, activity_name, run_id: run.run_id, workflow_id: run.workflow_id });
+}
+
+function toAccepted(run: {
+  activity_id: string;
+  activity_name: string;
+  run_id: string;
+  workflow_id: string;
+}): AcceptedRun & Dispatch {
+  return { ...run, trigger_event: { run_id: run.run_id } };
+}

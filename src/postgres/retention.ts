@@ -1,0 +1,92 @@
+/**
+ * Removes what has been kept long enough, oldest first, in small batches with pauses, so that ingest never waits.
+ *
+ * Tables with the time in their key are walked by it: a batch is a range scan from the old end. Occurrences have it in
+ * their run id. An open run, its tasks and its occurrence stay, however old.
+ */
+import { type SQL, sql } from "drizzle-orm";
+import type { Retention } from "../config.ts";
+import { describeError } from "../errors.ts";
+import { sleep } from "../lifecycle.ts";
+import type { Log } from "../log.ts";
+import type { Metrics } from "../metrics.ts";
+import { firstUuidAt } from "../stable-id.ts";
+import { type Database, guarded, type Postgres } from "./client.ts";
+import { holdingLock, LOCKS } from "./lock.ts";
+import { auditLog, eventKeys, eventOutcomes, events, occurrences, runs, tasks } from "./schema.ts";
+
+/** Rows of one batch; its statement takes some milliseconds. */
+const BATCH = 1000;
+const PAUSE_MS = 50;
+const EVERY_MS = 3_600_000;
+const FIRST_AFTER_MS = 60_000;
+
+interface Sweep {
+  table: string;
+  /** Deletes at most BATCH rows older than the id. */
+  statement: (before: string) => SQL;
+  keepMs: number;
+}
+
+function sweepsOf({ eventsMs, runsMs, keysMs, auditMs }: Retention): Sweep[] {
+  const byKey =
+    (table: SQL, key: string, where: SQL = sql`true`) =>
+    (before: string) =>
+      sql`
+    delete from ${table} t using (
+      select ${sql.identifier(key)} as id from ${table} where ${sql.identifier(key)} < ${before}::uuid and ${where}
+      order by ${sql.identifier(key)} limit ${BATCH}
+    ) old where t.${sql.identifier(key)} = old.id`;
+  return [
+    { table: "tasks", keepMs: runsMs, statement: byKey(sql`${tasks}`, "task_id", sql`finished_at is not null`) },
+    { table: "runs", keepMs: runsMs, statement: byKey(sql`${runs}`, "run_id", sql`finished_at is not null`) },
+    { table: "event_outcomes", keepMs: eventsMs, statement: byKey(sql`${eventOutcomes}`, "row_id") },
+    { table: "events", keepMs: eventsMs, statement: byKey(sql`${events}`, "row_id", sql`outcome <> 'received'`) },
+    {
+      table: "occurrences",
+      keepMs: keysMs,
+      statement: byKey(sql`${occurrences}`, "run_id", sql`claimed_by is not null`),
+    },
+    { table: "event_keys", keepMs: keysMs, statement: byKey(sql`${eventKeys}`, "row_id") },
+    { table: "audit_log", keepMs: auditMs, statement: byKey(sql`${auditLog}`, "entry_id") },
+  ];
+}
+
+/** Until `signal` aborts; never rejects. */
+export async function runRetention(
+  postgres: Postgres,
+  retention: Retention,
+  { metrics, log }: { metrics: Metrics; log: Log },
+  signal: AbortSignal,
+): Promise<void> {
+  for (let waitMs = FIRST_AFTER_MS; !(await sleep(waitMs, signal)); waitMs = EVERY_MS) {
+    try {
+      await holdingLock(postgres, LOCKS.retention, async () => {
+        const swept = await sweep(postgres.db, retention, new Date(), signal);
+        for (const [table, rows] of Object.entries(swept)) metrics.swept.inc({ table }, rows);
+        if (Object.values(swept).some((rows) => rows > 0)) log.info({ swept }, "rows past their retention removed");
+      });
+    } catch (error) {
+      log.warn({ reason: describeError(error) }, "retention interrupted");
+    }
+  }
+}
+
+/** One pass over all tables; answers the rows removed by table. */
+export async function sweep(
+  db: Database,
+  retention: Retention,
+  now: Date,
+  signal: AbortSignal,
+): Promise<Record<string, number>> {
+  const swept: Record<string, number> = {};
+  for (const { table, keepMs, statement } of sweepsOf(retention)) {
+    const before = firstUuidAt(new Date(now.getTime() - keepMs));
+    let removed: number;
+    do {
+      removed = (await guarded(db.execute(statement(before)))).count;
+      swept[table] = (swept[table] ?? 0) + removed;
+    } while (removed > 0 && !(await sleep(PAUSE_MS, signal)));
+  }
+  return swept;
+}

@@ -1,0 +1,90 @@
+/** What a crash left half done, found by partial indexes that are empty while all is well. */
+import { and, asc, eq, gt, isNull, lt, sql } from "drizzle-orm";
+import { firstUuidAt } from "../stable-id.ts";
+import type { UnfinishedLedger } from "../trigger/finisher.ts";
+import type { Dispatch } from "../trigger/ledger.ts";
+import { eventWorkflowId } from "../trigger/occurrence.ts";
+import { guarded, type Postgres } from "./client.ts";
+import { readKnown } from "./events.ts";
+import { holdingLock, LOCKS } from "./lock.ts";
+import { definitions, events, occurrences, runs } from "./schema.ts";
+
+export function createUnfinishedLedger(postgres: Postgres): UnfinishedLedger {
+  const { db } = postgres;
+  return {
+    async listOwedEvents(before, limit) {
+      const owed = and(eq(events.outcome, "received"), lt(events.row_id, firstUuidAt(before)));
+      const query = db.select({ event_id: events.event_id }).from(events).where(owed);
+      const rows = await guarded(query.orderBy(asc(events.row_id)).limit(limit));
+      return rows.length === 0
+        ? []
+        : guarded(
+            readKnown(
+              db,
+              rows.map(({ event_id }) => event_id),
+            ),
+          );
+    },
+
+    async listUnclaimed(before, limit, after) {
+      const rows = await guarded(
+        db
+          .select({
+            activity_id: occurrences.activity_id,
+            activity_name: definitions.name,
+            run_id: occurrences.run_id,
+            event_id: occurrences.event_id,
+            workflow_id: occurrences.workflow_id,
+          })
+          .from(occurrences)
+          .innerJoin(definitions, eq(definitions.id, occurrences.activity_id))
+          .where(
+            and(
+              isNull(occurrences.claimed_by),
+              lt(occurrences.run_id, firstUuidAt(before)),
+              after === undefined ? undefined : gt(occurrences.run_id, after),
+            ),
+          )
+          .orderBy(asc(occurrences.run_id))
+          .limit(limit),
+      );
+      return rows.map(({ event_id, workflow_id, ...row }): Dispatch & { run_id: string } =>
+        // An occurrence with a workflow id of its own was accepted over REST; the others are an event's.
+        workflow_id === null
+          ? {
+              ...row,
+              workflow_id: eventWorkflowId(row.activity_id, event_id ?? ""),
+              trigger_event: { event_id: event_id ?? "" },
+            }
+          : { ...row, workflow_id, trigger_event: { run_id: row.run_id } },
+      );
+    },
+
+    async listOpenRuns(before, limit, after) {
+      const newer = after === undefined ? undefined : gt(runs.run_id, after);
+      const open = and(isNull(runs.finished_at), lt(runs.run_id, firstUuidAt(before)), newer);
+      const query = db.select({ run_id: runs.run_id, workflow_id: runs.workflow_id }).from(runs).where(open);
+      return guarded(query.orderBy(asc(runs.run_id)).limit(limit));
+    },
+
+    async recordLost({ run_id, activity_id, workflow_id }, reason) {
+      await guarded(
+        db.execute(sql`
+          with lost as (
+            update ${occurrences} o set claimed_by = ${reason}, version_used = coalesce(o.version_used, d.version)
+            from ${definitions} d where d.id = o.activity_id and o.run_id = ${run_id} and o.claimed_by is null
+            returning o.event_id, o.version_used, d.name
+          )
+          insert into ${runs} (run_id, activity_id, activity_name, trigger, status, reason, error, finished_at, event_id,
+            trace_id, workflow_id, version_used, tasks_spawned)
+          select ${run_id}::uuid, ${activity_id}::uuid, name, 'event', 'failed', ${reason},
+            'its workflow ended before it began', now(), event_id, replace(${run_id}::text, '-', ''), ${workflow_id}, version_used, 0
+          from lost
+          on conflict (run_id) do update set status = 'failed', reason = excluded.reason, error = excluded.error,
+            finished_at = now() where ${runs}.finished_at is null`),
+      );
+    },
+
+    exclusively: (body) => holdingLock(postgres, LOCKS.finisher, body),
+  };
+}
