@@ -8,7 +8,6 @@ const STATUS: Readonly<Record<string, number>> = {
   method_not_allowed: 405,
   name_taken: 409,
   definition_from_file: 409,
-  definition_disabled: 409,
   run_not_running: 409,
   version_mismatch: 412,
   body_too_large: 413,

@@ -16,7 +16,7 @@ export function createAcceptanceLedger(db: Database): AcceptanceLedger {
     acceptManual: ({ activity_id, payload, requestKey, actor }) =>
       guarded(
         db.transaction(async (tx) => {
-          const activity = await lockRunnable(tx, activity_id);
+          const activity = await lockLive(tx, activity_id);
           const run_id = timeOrderedUuid();
           const event_id = `manual:${run_id}`;
           const workflow_id = eventWorkflowId(activity_id, event_id);
@@ -45,7 +45,7 @@ export function createAcceptanceLedger(db: Database): AcceptanceLedger {
           // The lock makes concurrent reruns of one run take their numbers in turn.
           const [old] = await tx.select().from(runs).where(eq(runs.run_id, rerun_of)).for("update");
           if (old === undefined) throw new TerminalError("not_found", `run ${rerun_of} is not there`);
-          const activity = await lockRunnable(tx, old.activity_id);
+          const activity = await lockLive(tx, old.activity_id);
           const [row] = await tx.select({ earlier: count() }).from(runs).where(eq(runs.rerun_of, rerun_of));
           const number = (row?.earlier ?? 0) + 1;
           const run_id = timeOrderedUuid();
@@ -66,16 +66,15 @@ export function createAcceptanceLedger(db: Database): AcceptanceLedger {
   };
 }
 
-/** Shared: a change of the definition waits until the run is recorded. */
-async function lockRunnable(tx: Transaction, id: string): Promise<Activity> {
-  const { name, version, enabled } = definitions;
-  const query = tx.select({ id: definitions.id, name, version, enabled }).from(definitions);
+/**
+ * Shared: a change of the definition waits until the run is recorded. A disabled one may run: that somebody asks for it is
+ * reason enough.
+ */
+async function lockLive(tx: Transaction, id: string): Promise<Activity> {
+  const { name, version } = definitions;
+  const query = tx.select({ id: definitions.id, name, version }).from(definitions);
   const [row] = await query.where(and(eq(definitions.id, id), isNull(definitions.deleted_at))).for("share");
   if (row === undefined) throw new TerminalError("definition_not_found", `definition ${id} is not there`);
-  if (!row.enabled)
-    throw new TerminalError("definition_disabled", `definition ${row.name} is disabled, so it does not run`, {
-      hint: "enable it first",
-    });
   return row;
 }
 

@@ -63,13 +63,15 @@ function claimStatement(request: ClaimRequest, start: Start) {
   const runId = timeOrderedUuid();
   const { workflow_id, first_execution_run_id, scheduled_for = null } = request;
   const eventId = start.event_id ?? null;
+  // Somebody asked for it: that is reason enough for a disabled one.
+  const isAskedFor = start.kind === "manual" || start.kind === "rerun";
   const inline =
     start.inline === undefined ? null : JSON.stringify({ payload: {}, ...start.inline, row_id: timeOrderedUuid() });
   const traceId = start.inline?.trace_id ?? stableTraceId(eventId ?? runId);
   return sql`
     with definition as (
       select id, name, enabled, deleted_at, version,
-        case when deleted_at is not null then 'deleted' when not enabled then 'disabled' end as refusal
+        case when deleted_at is not null then 'deleted' when not enabled and ${!isAskedFor} then 'disabled' end as refusal
       from ${definitions} where id = ${request.activity_id}
     ), foreign_event as (
       select e.* from json_to_record(${inline}::json) as e(row_id uuid, event_id text, type text, source text,

@@ -20,7 +20,7 @@ export interface AcceptedRun {
 export interface AcceptanceLedger {
   /**
    * Records a manual run with its payload. The same `requestKey` gets the run that it got first.
-   * @throws TerminalError `definition_not_found`, `definition_disabled`
+   * @throws TerminalError `definition_not_found`
    */
   acceptManual(request: {
     activity_id: string;
@@ -28,7 +28,7 @@ export interface AcceptanceLedger {
     requestKey?: string;
     actor: string;
   }): Promise<AcceptedRun & Dispatch>;
-  /** Records a run with the input of an earlier one. @throws TerminalError `run_not_found`, and as above */
+  /** Records a run with the input of an earlier one. @throws TerminalError `not_found`, `definition_not_found` */
   acceptRerun(request: { run_id: string; actor: string }): Promise<AcceptedRun & Dispatch>;
   auditCancel(request: { run_id: string; actor: string }): Promise<void>;
 }
