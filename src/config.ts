@@ -55,6 +55,8 @@ export interface Config {
   readonly temporalNamespace: string;
   readonly ports: EnginePorts;
   readonly apiAddr: Address;
+  /** Names that the API answers to, in lower case, besides loopback's. */
+  readonly apiHosts: readonly string[];
   readonly insecureNoAuth: boolean;
   readonly metricsAddr: Address;
   /** Whether the operator chose `metricsAddr`: only then is an occupied port fatal. */
@@ -151,10 +153,18 @@ export const SETTINGS = {
     default: "127.0.0.1:8010",
     parse: parseAddress,
   }),
+  apiHosts: setting({
+    flag: "api-hosts",
+    env: "ACTCORE_API_HOSTS",
+    value: "NAMES",
+    help: "host names that the API answers to besides localhost, separated by ',': needed behind a proxy",
+    default: "",
+    parse: parseHosts,
+  }),
   insecureNoAuth: setting({
     flag: "insecure-no-auth",
     env: "ACTCORE_INSECURE_NO_AUTH",
-    help: "serve the API on an address that others can reach although it asks for no key",
+    help: "ask nobody for an API key: whoever reaches the API may do everything",
     default: "false",
     parse: parseSwitch,
   }),
@@ -254,14 +264,6 @@ export function loadConfig(flags: Flags = {}, env: Environment = process.env, ea
   }
 
   const v = values as Values;
-  if (v.apiAddr && !isLoopback(v.apiAddr.host) && v.insecureNoAuth === false) {
-    faults.push({
-      path: "ACTCORE_API_ADDR",
-      message:
-        `the API asks for no key yet, so it only listens on loopback, received ${formatAddress(v.apiAddr)}; ` +
-        "put a proxy that authenticates before it, or give --insecure-no-auth to open it to everyone who can reach it",
-    });
-  }
   const retention: Retention = {
     eventsMs: v.eventRetentionMs ?? 0,
     runsMs: v.runRetentionMs ?? 0,
@@ -361,6 +363,16 @@ function parseNatsUrl(text: string): string {
   if (!servers.every((server) => /^(nats|tls|ws|wss):\/\/./.test(server) && URL.canParse(server)))
     throw new Error("expected nats://host:port, or several separated by ','");
   return servers.join(",");
+}
+
+function parseHosts(text: string): string[] {
+  const hosts = text
+    .split(",")
+    .map((host) => host.trim().toLowerCase())
+    .filter((host) => host !== "");
+  if (!hosts.every((host) => /^[a-z0-9_-]+(\.[a-z0-9_-]+)*$/.test(host)))
+    throw new Error("expected host names without ports, separated by ','");
+  return hosts;
 }
 
 function parseNamespace(text: string): string {

@@ -17,7 +17,7 @@ async function main(argv: string[]): Promise<number> {
   try {
     const parsed = parseCommandLine(argv);
     if (parsed.help) {
-      print(parsed.command === undefined ? overview() : commandHelp(parsed.command));
+      print(parsed.command === undefined ? overview(parsed.group) : commandHelp(parsed.command));
       return 0;
     }
     const config = loadConfig(parsed.flags, process.env, parsed.faults);
@@ -25,7 +25,8 @@ async function main(argv: string[]): Promise<number> {
     const shutdown = listenForShutdown(config.drainTimeoutMs, (reason) => log.info({ reason }, "stopping"));
     process.on("unhandledRejection", (error) => log.error({ error }, "unhandled rejection"));
     try {
-      const context: CommandContext = { config, log, print, shutdown, json: parsed.json };
+      const { json, args } = parsed;
+      const context: CommandContext = { config, log, print, shutdown, json, args };
       return await COMMANDS[parsed.command].run(context);
     } finally {
       shutdown.dispose();

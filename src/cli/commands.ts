@@ -1,4 +1,5 @@
 /** The commands and their flags: the one table behind parsing, help and the nearest name of a typing error. */
+import { SCOPES } from "../access/scope.ts";
 import type { Config, SettingName } from "../config.ts";
 import type { Shutdown } from "../lifecycle.ts";
 import type { Log } from "../log.ts";
@@ -11,6 +12,16 @@ export interface CommandContext {
   shutdown: Shutdown;
   /** Whether `--json` was given. */
   json: boolean;
+  /** The command's own arguments, by the names in `positionals` and `options`. */
+  args: Readonly<Record<string, string>>;
+}
+
+/** A flag of one command that is no setting: it has no variable. */
+export interface Option {
+  /** What stands behind the flag in the help. */
+  value: string;
+  help: string;
+  required?: true;
 }
 
 export interface Command {
@@ -18,6 +29,9 @@ export interface Command {
   settings: readonly SettingName[];
   /** Takes `--json`. */
   json?: true;
+  /** What must stand behind the command, by the names in the help. */
+  positionals?: readonly string[];
+  options?: Readonly<Record<string, Option>>;
   /** The exit code. Loaded when it is called: `version` need not wait for Temporal's native core. */
   run(context: CommandContext): Promise<number>;
 }
@@ -26,6 +40,9 @@ const PORTS = ["postgresPort", "natsPort", "natsMonitorPort", "temporalPort", "t
 const URLS = ["dbUrl", "natsUrl", "temporalHost", "temporalNamespace"] as const;
 const DIRECTORIES = ["dataDir", "cacheDir"] as const;
 
+const DATABASE = ["dataDir", "dbUrl", "logLevel"] as const;
+
+/** A name of two words is one of a group: `keys create`. */
 export const COMMANDS = {
   serve: {
     summary: "run the server: its roles, and the engines that have no URL",
@@ -34,6 +51,7 @@ export const COMMANDS = {
       ...DIRECTORIES,
       ...URLS,
       "apiAddr",
+      "apiHosts",
       "insecureNoAuth",
       "metricsAddr",
       "definitionsDirs",
@@ -62,8 +80,31 @@ export const COMMANDS = {
   },
   migrate: {
     summary: "bring the database schema up to date",
-    settings: ["dataDir", "dbUrl", "logLevel"],
+    settings: DATABASE,
     run: async (context) => (await import("./migrate.ts")).runMigrate(context),
+  },
+  "keys create": {
+    summary: "make an API key, and show it this once",
+    settings: DATABASE,
+    json: true,
+    options: {
+      name: { value: "NAME", help: "whose it is: the audit log names it so", required: true },
+      scopes: { value: "LIST", help: `what it may do, of ${SCOPES.join(",")}`, required: true },
+      "expires-in": { value: "DURATION", help: "until when, such as 90d [for ever]" },
+    },
+    run: async (context) => (await import("./keys.ts")).runKeysCreate(context),
+  },
+  "keys list": {
+    summary: "list the API keys, with their last use",
+    settings: DATABASE,
+    json: true,
+    run: async (context) => (await import("./keys.ts")).runKeysList(context),
+  },
+  "keys revoke": {
+    summary: "revoke an API key, for ever and at once",
+    settings: DATABASE,
+    positionals: ["KEY_ID"],
+    run: async (context) => (await import("./keys.ts")).runKeysRevoke(context),
   },
   version: {
     summary: "tell the versions of actcore, Bun, the Temporal SDK and the engines",

@@ -10,8 +10,12 @@ const EXIT_CODES = `Exit codes:
   3  status: something does not run
   4  stopped, but a second signal or the deadline cut the drain short`;
 
-export function overview(): string {
-  const rows = Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(9)} ${summary}`);
+/** Of everything, or of the commands of one group. */
+export function overview(group?: string): string {
+  const named = Object.entries(COMMANDS).filter(([name]) => group === undefined || name.startsWith(`${group} `));
+  const width = Math.max(...named.map(([name]) => name.length)) + 1;
+  const rows = named.map(([name, { summary }]) => `  ${name.padEnd(width)} ${summary}`);
+  if (group !== undefined) return [...rows, "", `actcore help ${group} COMMAND lists its flags.`].join("\n");
   return `actcore turns schedules and events into tasks.\n
 Usage: actcore COMMAND [FLAGS]\n
 ${rows.join("\n")}\n
@@ -28,10 +32,19 @@ export function commandHelp(name: CommandName, env: Readonly<Record<string, stri
     const shown = standard && standard !== "false" ? ` [${standard}]` : "";
     return [`  --${flag}${value === undefined ? "" : `=${value}`}`, variable, help + shown] as const;
   });
+  const own = Object.entries(command.options ?? {}).map(
+    ([flag, { value, help, required }]) => [`  --${flag}=${value}`, required ? "(required)" : "", help] as const,
+  );
+  rows.unshift(...own);
   if (command.json) rows.push(["  --json", "", "print JSON"]);
   const [left, middle] = [0, 1].map((column) => Math.max(0, ...rows.map((row) => row[column as 0 | 1].length)));
   const lines = rows.map(
     ([flag, variable, help]) => `${flag.padEnd(left ?? 0)}  ${variable.padEnd(middle ?? 0)}  ${help}`,
   );
-  return [`actcore ${name}: ${command.summary}`, "", "Flags win over environment variables.", ...lines].join("\n");
+  return [
+    `actcore ${[name, ...(command.positionals ?? [])].join(" ")}: ${command.summary}`,
+    "",
+    "Flags win over environment variables.",
+    ...lines,
+  ].join("\n");
 }

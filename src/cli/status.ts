@@ -1,6 +1,7 @@
 /** `actcore status`: what runs where. */
 import type { Config } from "../config.ts";
 import { type EngineReport, type Report, reportEngines } from "../engines/report.ts";
+import { formatTable } from "./table.ts";
 
 /** Exit code when something that should run does not. */
 const NOT_RUNNING = 3;
@@ -47,16 +48,10 @@ function toLines({ dataDir, holder, engines }: Report): string[] {
     formatBytes(engine.dataBytes),
   ]);
   const table = [["ENGINE", "STATE", "ADDRESS", "PID", "VERSION", "RESTARTS", "MEMORY", "DATA"], ...rows];
-  const widths = table.reduce<number[]>((most, row) => row.map((cell, at) => Math.max(most[at] ?? 0, cell.length)), []);
   const embedded = engines.some(({ kind }) => kind === "embedded");
   return [
     ...(embedded ? [`data directory ${dataDir}: ${describeHolder(holder)}`] : []),
-    ...table.map((row) =>
-      row
-        .map((cell, at) => cell.padEnd(widths[at] ?? 0))
-        .join("  ")
-        .trimEnd(),
-    ),
+    ...formatTable(table),
     ...engines.flatMap(({ name, error }) => (error === undefined ? [] : [`${name}: ${error}`])),
   ];
 }

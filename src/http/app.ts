@@ -3,16 +3,19 @@
  * everything that fails goes out as a problem.
  */
 import { Elysia } from "elysia";
-import { describeError, TerminalError } from "../errors.ts";
+import { type Authenticator, requireScope } from "../access/authenticate.ts";
+import { findRefusal, type HostPolicy } from "../access/same-origin.ts";
+import { type ActcoreError, describeError, TerminalError } from "../errors.ts";
 import type { Log } from "../log.ts";
+import { ACCESS_ROUTES } from "./access-routes.ts";
 import { readJson } from "./body.ts";
 import { DEFINITION_ROUTES } from "./definition-routes.ts";
 import { createDocs } from "./docs.ts";
 import { EVENT_ROUTES } from "./event-routes.ts";
-import { HEALTH_ROUTES } from "./health-routes.ts";
+import { HEALTH_ROUTES, isHealth } from "./health-routes.ts";
 import { LEDGER_ROUTES } from "./ledger-routes.ts";
 import { problemResponse } from "./problem.ts";
-import { type Route, readQuery } from "./route.ts";
+import { type Reply, type Route, readQuery } from "./route.ts";
 import { RUN_ROUTES } from "./run-routes.ts";
 import type { Services } from "./services.ts";
 
@@ -21,12 +24,25 @@ export const ROUTES: readonly Route[] = [
   ...RUN_ROUTES,
   ...LEDGER_ROUTES,
   ...EVENT_ROUTES,
+  ...ACCESS_ROUTES,
   ...HEALTH_ROUTES,
 ];
 
+/** Who gets in. */
+export interface Access extends Authenticator {
+  readonly hosts: HostPolicy;
+  /** Why nothing but health is answered yet; undefined once the API is open. */
+  closed(): ActcoreError | undefined;
+}
+
 /** The application, not listening yet. */
-export function createApp(services: Services, log: Log) {
+export function createApp(services: Services, access: Access, log: Log) {
   const app = new Elysia({ normalize: false })
+    // Before routing: it holds for every route, for the documentation, and for what is no route.
+    .onRequest(({ request }) => {
+      const refusal = refuse(request);
+      return refusal && problemResponse(refusal);
+    })
     .onError(({ code, error, request }) => {
       if (code === "NOT_FOUND") return notFound(request);
       log.error({ error }, "request failed unexpectedly");
@@ -37,20 +53,31 @@ export function createApp(services: Services, log: Log) {
     app.route(
       route.method,
       route.path,
-      ({ request, params }) => answer(route, request, params as Record<string, string>),
+      ({ request, params, server }) =>
+        answer(route, request, params as Record<string, string>, server?.requestIP(request)?.address ?? "unknown"),
       {
         parse: "none",
       },
     );
   }
 
-  async function answer(route: Route, request: Request, params: Record<string, string>): Promise<Response> {
+  function refuse(request: Request): ActcoreError | undefined {
+    const { method, headers } = request;
+    const url = new URL(request.url);
+    const health = isHealth(url.pathname);
+    const host = headers.get("host") ?? url.host;
+    const refusal = findRefusal({ method, anyHost: health, host, headers }, access.hosts);
+    return refusal ?? (health ? undefined : access.closed());
+  }
+
+  async function answer(
+    route: Route,
+    request: Request,
+    params: Record<string, string>,
+    address: string,
+  ): Promise<Response> {
     try {
-      const url = new URL(request.url);
-      const actor = "anonymous";
-      const query = route.query === undefined ? {} : readQuery(route.query, Object.fromEntries(url.searchParams));
-      const body = route.body === undefined ? undefined : await readJson(request, route.bodyOptional);
-      const reply = await route.handle({ params, query, body, headers: request.headers, url, actor, services });
+      const reply = await handle(route, request, params, address);
       const init = { status: reply.status ?? 200, headers: reply.headers ?? {} };
       return reply.body === undefined ? new Response(null, init) : Response.json(reply.body, init);
     } catch (error) {
@@ -62,6 +89,25 @@ export function createApp(services: Services, log: Log) {
         );
       return response;
     }
+  }
+  /** Asks who it is before it reads what he wants. */
+  async function handle(
+    route: Route,
+    request: Request,
+    params: Record<string, string>,
+    address: string,
+  ): Promise<Reply> {
+    const { headers } = request;
+    let actor = "anonymous";
+    if (route.scope !== null) {
+      const caller = await access.authenticate(headers, address);
+      requireScope(caller, route.scope);
+      actor = caller.actor;
+    }
+    const url = new URL(request.url);
+    const query = route.query === undefined ? {} : readQuery(route.query, Object.fromEntries(url.searchParams));
+    const body = route.body === undefined ? undefined : await readJson(request, route.bodyOptional);
+    return route.handle({ params, query, body, headers, url, actor, services });
   }
   return app;
 }

@@ -2,6 +2,7 @@
 import { swagger } from "@elysiajs/swagger";
 import { type TSchema, Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
+import type { Scope } from "../access/scope.ts";
 import { buildInfo } from "../generated/build-info.ts";
 import { swaggerUi } from "../generated/swagger-ui.ts";
 import type { Route } from "./route.ts";
@@ -23,6 +24,16 @@ const PAGE = `<!doctype html>
 </html>
 `;
 const START = `SwaggerUIBundle({ url: "/openapi.json", dom_id: "#swagger-ui", deepLinking: true, validatorUrl: null });\n`;
+
+const SECURITY_SCHEMES = {
+  bearer: {
+    type: "http",
+    scheme: "bearer",
+    bearerFormat: "actk_…",
+    description: "An API key. On loopback none is needed until the first one is made.",
+  },
+  header: { type: "apiKey", in: "header", name: "X-Api-Key", description: "The same key, in a header of its own." },
+} as const;
 
 const PROBLEM = Type.Object(
   {
@@ -61,14 +72,14 @@ export function createDocs(routes: readonly Route[]) {
  */
 async function renderDocument(routes: readonly Route[]): Promise<string> {
   const described = new Elysia();
-  for (const { method, path, tag, summary, params, query, body, answers } of routes) {
+  for (const { method, path, tag, scope, summary, params, query, body, answers } of routes) {
     const response = Object.fromEntries(Object.entries(answers).map(([status, schema]) => [status, plain(schema)]));
     described.route(method, path, () => "", {
       ...(params && { params: plain(params) }),
       ...(query && { query: plain(query) }),
       ...(body && { body: plain(body) }),
       response: { ...response, default: plain(PROBLEM) },
-      detail: { tags: [tag], summary },
+      detail: { tags: [tag], summary, ...describeScope(scope) },
     } as object);
   }
   described.use(
@@ -77,11 +88,22 @@ async function renderDocument(routes: readonly Route[]): Promise<string> {
       specPath: "/openapi.json",
       documentation: {
         info: { title: "actcore", version: buildInfo.version, description: "Events and schedules into tasks." },
+        components: { securitySchemes: SECURITY_SCHEMES },
       },
       exclude: ["/page", "/page/json"],
     }),
   );
   return (await described.handle(new Request("http://localhost/openapi.json"))).text();
+}
+
+/** OpenAPI 3.0 has scopes for OAuth only: a key's is in words, and in `x-scope` for programs. */
+function describeScope(scope: Scope | null) {
+  if (scope === null) return { security: [], description: "Asks for no key." };
+  return {
+    security: Object.keys(SECURITY_SCHEMES).map((name) => ({ [name]: [] })),
+    description: `Needs a key with the scope \`${scope}\`${scope === "admin" ? "" : " or `admin`"}.`,
+    "x-scope": scope,
+  };
 }
 
 /** A schema as bare JSON Schema: shown, not enforced. */

@@ -18,6 +18,11 @@ export function readinessStatus(report: ReadinessReport): number {
   return report.status === "ready" ? 200 : 503;
 }
 
+/** What load balancers ask: under any name, and before anything else is answered. */
+export function isHealth(path: string): boolean {
+  return HEALTH_ROUTES.some((route) => route.path === path.replace(/(.)\/$/, "$1"));
+}
+
 export const HEALTH_ROUTES: readonly Route[] = [
   {
     method: "GET",

@@ -3,6 +3,13 @@ import { ActcoreError, type Fault, InvalidInputError, RetryableError } from "../
 
 /** Statuses of error codes; other inputs are 400, other refusals 422, what may work later 503. */
 const STATUS: Readonly<Record<string, number>> = {
+  key_required: 401,
+  key_invalid: 401,
+  key_expired: 401,
+  key_revoked: 401,
+  scope_missing: 403,
+  host_not_allowed: 403,
+  origin_not_allowed: 403,
   not_found: 404,
   definition_not_found: 404,
   method_not_allowed: 405,
@@ -13,6 +20,7 @@ const STATUS: Readonly<Record<string, number>> = {
   body_too_large: 413,
   event_too_large: 413,
   unsupported_media_type: 415,
+  too_many_failures: 429,
 };
 
 export function problemResponse(error: unknown, headers: Record<string, string> = {}): Response {
@@ -26,7 +34,16 @@ export function problemResponse(error: unknown, headers: Record<string, string> 
     ...(hint !== undefined && { hint }),
     errors: faults,
   };
-  return Response.json(body, { status, headers: { ...headers, "content-type": "application/problem+json" } });
+  return Response.json(body, {
+    status,
+    headers: {
+      ...headers,
+      ...(status === 401 && { "www-authenticate": "Bearer" }),
+      ...(error instanceof RetryableError &&
+        error.retryAfterMs !== undefined && { "retry-after": String(Math.ceil(error.retryAfterMs / 1000)) }),
+      "content-type": "application/problem+json",
+    },
+  });
 }
 
 function describe(error: unknown): {
@@ -46,6 +63,8 @@ function describe(error: unknown): {
 
 const TITLES: Readonly<Record<number, string>> = {
   400: "Bad Request",
+  401: "Unauthorized",
+  403: "Forbidden",
   404: "Not Found",
   405: "Method Not Allowed",
   409: "Conflict",
@@ -53,6 +72,7 @@ const TITLES: Readonly<Record<number, string>> = {
   413: "Content Too Large",
   415: "Unsupported Media Type",
   422: "Unprocessable Content",
+  429: "Too Many Requests",
   500: "Internal Server Error",
   503: "Service Unavailable",
 };

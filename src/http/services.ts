@@ -1,4 +1,6 @@
 /** What the API's routes work with; roles/api.ts makes it. */
+import type { AuditReader } from "../access/audit.ts";
+import type { KeyStore } from "../access/key-store.ts";
 import type { DefinitionStore } from "../definition/store.ts";
 import type { Readiness } from "../readiness.ts";
 import type { LedgerReader } from "../run/views.ts";
@@ -11,5 +13,7 @@ export interface Services {
   readonly ledger: LedgerReader;
   readonly events: EventPublisher;
   readonly control: RunControl;
+  readonly keys: KeyStore;
+  readonly audit: AuditReader;
   readonly readiness: Readiness;
 }

@@ -1,6 +1,8 @@
 /** The audit log: written in the transaction of the change that it tells of. */
-import { timeOrderedUuid } from "../stable-id.ts";
-import type { Database } from "./client.ts";
+import { and, desc, eq, gte, lt } from "drizzle-orm";
+import type { AuditReader } from "../access/audit.ts";
+import { firstUuidAt, timeOrderedUuid } from "../stable-id.ts";
+import { type Database, guarded } from "./client.ts";
 import { auditLog } from "./schema.ts";
 
 export type Transaction = Parameters<Parameters<Database["transaction"]>[0]>[0];
@@ -15,4 +17,23 @@ export interface AuditEntry {
 
 export async function writeAudit(tx: Transaction | Database, entry: AuditEntry): Promise<void> {
   await tx.insert(auditLog).values({ entry_id: timeOrderedUuid(), before: null, after: null, ...entry });
+}
+
+export function createAuditReader(db: Database): AuditReader {
+  return {
+    async list({ subject, actor, since }, { limit, after }) {
+      const conditions = [
+        subject === undefined ? undefined : eq(auditLog.subject, subject),
+        actor === undefined ? undefined : eq(auditLog.actor, actor),
+        since === undefined ? undefined : gte(auditLog.entry_id, firstUuidAt(since)),
+        after === undefined ? undefined : lt(auditLog.entry_id, after),
+      ];
+      const query = db
+        .select()
+        .from(auditLog)
+        .where(and(...conditions));
+      const rows = await guarded(query.orderBy(desc(auditLog.entry_id)).limit(limit));
+      return rows.map((row) => ({ ...row, at: row.at.toISOString() }));
+    },
+  };
 }

@@ -217,17 +217,22 @@ export const tasks = actcore.table(
 );
 
 /** Who may do what over REST. A key is shown once and stored as its hash. */
-export const apiKeys = actcore.table("api_keys", {
-  key_id: uuid().primaryKey(),
-  name: text().notNull(),
-  /** SHA-256 of the key. */
-  hash: text().notNull().unique(),
-  scopes: text().array().$type<Scope[]>().notNull(),
-  created_at: time("created_at").notNull().defaultNow(),
-  expires_at: time("expires_at"),
-  last_used_at: time("last_used_at"),
-  revoked_at: time("revoked_at"),
-});
+export const apiKeys = actcore.table(
+  "api_keys",
+  {
+    key_id: uuid().primaryKey(),
+    name: text().notNull(),
+    /** SHA-256 of the key. */
+    hash: text().notNull().unique(),
+    scopes: text().array().$type<Scope[]>().notNull(),
+    created_at: time("created_at").notNull().defaultNow(),
+    expires_at: time("expires_at"),
+    /** To the minute. */
+    last_used_at: time("last_used_at"),
+    revoked_at: time("revoked_at"),
+  },
+  (table) => [uniqueIndex("api_keys_live_name").on(table.name).where(sql`revoked_at is null`)],
+);
 
 /** Who changed what. Written in the transaction of the change. */
 export const auditLog = actcore.table(
@@ -243,5 +248,8 @@ export const auditLog = actcore.table(
     before: json(),
     after: json(),
   },
-  (table) => [index("audit_subject").on(table.subject, table.entry_id)],
+  (table) => [
+    index("audit_subject").on(table.subject, table.entry_id),
+    index("audit_actor").on(table.actor, table.entry_id),
+  ],
 );

@@ -1,11 +1,16 @@
 /** The API: listens from the first moment, so that `/readyz` can say what is missing; answers 503 for what is. */
-import { type Address, formatAddress, SETTINGS } from "../config.ts";
-import { InvalidInputError, RetryableError } from "../errors.ts";
+import { createAuthenticator, type Keyless } from "../access/authenticate.ts";
+import type { KeyStore } from "../access/key-store.ts";
+import { type Address, type Config, formatAddress, isLoopback, SETTINGS } from "../config.ts";
+import { describeError, InvalidInputError, RetryableError, TerminalError } from "../errors.ts";
 import { createApp } from "../http/app.ts";
 import type { Services } from "../http/services.ts";
-import { aborted, type Role } from "../lifecycle.ts";
+import { aborted, type Role, retryUntilDone } from "../lifecycle.ts";
+import type { Log } from "../log.ts";
 import { createPublisher } from "../nats/publisher.ts";
 import { createAcceptanceLedger } from "../postgres/accepted-runs.ts";
+import { createKeyStore } from "../postgres/api-keys.ts";
+import { createAuditReader } from "../postgres/audit.ts";
 import { createDefinitionStore } from "../postgres/definitions.ts";
 import { createLedgerReader } from "../postgres/ledger-reader.ts";
 import { createRunLedger } from "../postgres/runs.ts";
@@ -14,10 +19,10 @@ import { createRunStarter } from "../temporal/run-starter.ts";
 import { createRunControl } from "../trigger/control.ts";
 import { createRole, type RoleDeps } from "./role.ts";
 
-/** @throws InvalidInputError `port_in_use` */
+/** @throws InvalidInputError `port_in_use`; fails with TerminalError `keys_required` on an address that needs keys */
 export function startApi({ config, connections, readiness, log: parent }: RoleDeps): Role {
   const log = parent.child({ role: "api" });
-  const reached: { -readonly [K in "definitions" | "ledger" | "events" | "control"]?: Services[K] } = {};
+  const reached: { -readonly [K in Exclude<keyof Services, "readiness">]?: Services[K] } = {};
   let starter: ReturnType<typeof createRunStarter> | undefined;
   const services: Services = {
     readiness,
@@ -33,16 +38,33 @@ export function startApi({ config, connections, readiness, log: parent }: RoleDe
     get control() {
       return reached.control ?? missing("postgres");
     },
+    get keys() {
+      return reached.keys ?? missing("postgres");
+    },
+    get audit() {
+      return reached.audit ?? missing("postgres");
+    },
   };
   function missing(engine: Engine): never {
     const why = readiness.report().engines[engine]?.error ?? "not reached yet";
     throw new RetryableError(`${engine}_unavailable`, `${engine} is not there: ${why}`);
   }
 
+  const keyless = keylessOf(config);
+  let closed = keyless === "never" ? notOpenYet() : undefined;
+  if (keyless === "always")
+    log.warn(
+      { address: formatAddress(config.apiAddr), setting: SETTINGS.insecureNoAuth.env },
+      "INSECURE: the API asks nobody for a key; whoever reaches this address can read, change and run everything",
+    );
   const server = listen(services);
   const role = createRole("api", { readiness, log }, async (signal, running) => {
     const engines = [
-      connections.postgres().then(({ db }) => {
+      connections.postgres().then(async ({ db }) => {
+        reached.keys = createKeyStore(db);
+        if (closed) await requireKeys(reached.keys, config.apiAddr, signal, log);
+        closed = undefined;
+        reached.audit = createAuditReader(db);
         reached.definitions = createDefinitionStore(db);
         reached.ledger = createLedgerReader(db);
         reached.control = createRunControl({
@@ -64,7 +86,9 @@ export function startApi({ config, connections, readiness, log: parent }: RoleDe
         starter = createRunStarter(temporal);
       }),
     ];
-    running(); // it serves what it can: the engines say the rest
+    if (!closed)
+      running(); // it serves what it can: the engines say the rest
+    else void engines[0]?.then(running, () => {});
     await Promise.race([Promise.all(engines), aborted(signal)]);
     await aborted(signal);
     await server.stop(); // refuses new connections and resolves when the last answer is out
@@ -72,7 +96,9 @@ export function startApi({ config, connections, readiness, log: parent }: RoleDe
   return { ...role, close: async () => void server.stop(true) };
 
   function listen(services: Services) {
-    const app = createApp(services, log);
+    const authenticator = createAuthenticator({ keys: () => services.keys, keyless, log });
+    const hosts = { loopback: isLoopback(config.apiAddr.host), hosts: config.apiHosts };
+    const app = createApp(services, { ...authenticator, hosts, closed: () => closed }, log);
     const { host, port } = config.apiAddr;
     try {
       // http/body.ts bounds each body as it reads; Bun's own refusal would be no problem+json.
@@ -83,6 +109,30 @@ export function startApi({ config, connections, readiness, log: parent }: RoleDe
     if (!app.server) throw portError(config.apiAddr, new Error("the listener did not start"));
     return app.server;
   }
+}
+
+function keylessOf({ insecureNoAuth, apiAddr }: Config): Keyless {
+  if (insecureNoAuth) return "always";
+  return isLoopback(apiAddr.host) ? "until_first_key" : "never";
+}
+
+function notOpenYet(): RetryableError {
+  return new RetryableError("not_open_yet", "the API opens when it has found that there are keys");
+}
+
+/** An address that others reach is not served before there are keys. @throws TerminalError `keys_required` */
+async function requireKeys(keys: KeyStore, address: Address, signal: AbortSignal, log: Log): Promise<void> {
+  const anyMade = await retryUntilDone(
+    () => keys.anyMade(),
+    signal,
+    (error) => log.warn({ reason: describeError(error) }, "waiting to learn whether there are keys"),
+  );
+  if (anyMade !== false) return;
+  throw new TerminalError("keys_required", `${formatAddress(address)} is reached by others, and there is no API key`, {
+    hint:
+      "Serve on loopback and make one: actcore keys create --name=NAME --scopes=admin. " +
+      "Or give --insecure-no-auth, which asks nobody for a key.",
+  });
 }
 
 /** What to do about a listener that did not start. */

@@ -140,7 +140,9 @@ CREATE TABLE "actcore"."tasks" (
 --> statement-breakpoint
 ALTER TABLE "actcore"."definition_versions" ADD CONSTRAINT "definition_versions_definition_id_definitions_id_fk" FOREIGN KEY ("definition_id") REFERENCES "actcore"."definitions"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "actcore"."schedule_projections" ADD CONSTRAINT "schedule_projections_definition_id_definitions_id_fk" FOREIGN KEY ("definition_id") REFERENCES "actcore"."definitions"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+CREATE UNIQUE INDEX "api_keys_live_name" ON "actcore"."api_keys" USING btree ("name") WHERE revoked_at is null;--> statement-breakpoint
 CREATE INDEX "audit_subject" ON "actcore"."audit_log" USING btree ("subject","entry_id");--> statement-breakpoint
+CREATE INDEX "audit_actor" ON "actcore"."audit_log" USING btree ("actor","entry_id");--> statement-breakpoint
 CREATE UNIQUE INDEX "definitions_live_name" ON "actcore"."definitions" USING btree ("name") WHERE deleted_at is null;--> statement-breakpoint
 CREATE INDEX "definitions_live_trigger" ON "actcore"."definitions" USING btree ("trigger_type") WHERE deleted_at is null;--> statement-breakpoint
 CREATE INDEX "event_keys_row" ON "actcore"."event_keys" USING btree ("row_id");--> statement-breakpoint
