@@ -63,6 +63,7 @@ export function createApp(services: Services, access: Access, log: Log) {
 
   function refuse(request: Request): ActcoreError | undefined {
     const { method, headers } = request;
+    if (!URL.canParse(request.url)) return new TerminalError("host_not_allowed", "the Host header is no host");
     const url = new URL(request.url);
     const health = isHealth(url.pathname);
     const host = headers.get("host") ?? url.host;
