@@ -49,7 +49,7 @@ function readFlags(name: CommandName, args: string[]): { flags: Flags; json: boo
   });
   for (const token of tokens) {
     if (token.kind === "positional") faults.push({ path: token.value, message: `is not expected after ${name}` });
-    if (token.kind !== "option" || token.name === "json") continue;
+    if (token.kind !== "option" || (command.json && token.name === "json")) continue;
     const setting = byFlag.get(token.name);
     if (setting === undefined)
       faults.push({ path: token.rawName, message: `is no flag of ${name}${nearest(token.rawName, names)}` });
