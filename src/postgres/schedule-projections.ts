@@ -1,5 +1,5 @@
 /** Which definitions' schedules are behind their row, and the lock under which one process at a time brings them up. */
-import { and, eq, isNull, ne, or, sql } from "drizzle-orm";
+import { and, eq, isNull, ne, notInArray, or, sql } from "drizzle-orm";
 import type { ProjectionStore } from "../trigger/projector.ts";
 import { guarded, type Postgres } from "./client.ts";
 import { DEFINITIONS_CHANNEL, toDefinition } from "./definitions.ts";
@@ -10,7 +10,7 @@ const LOCK = 7_218_460_126;
 
 export function createProjectionStore({ db, sql: client }: Postgres): ProjectionStore {
   return {
-    async listStale(limit) {
+    async listStale(limit, except = []) {
       const rows = await guarded(
         db
           .select({ definition: definitions, plan_hash: scheduleProjections.plan_hash })
@@ -19,6 +19,7 @@ export function createProjectionStore({ db, sql: client }: Postgres): Projection
           .where(
             and(
               isNull(definitions.deleted_at),
+              except.length === 0 ? undefined : notInArray(definitions.id, [...except]),
               or(isNull(scheduleProjections.version), ne(scheduleProjections.version, definitions.version)),
             ),
           )
