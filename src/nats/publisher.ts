@@ -32,5 +32,6 @@ function subjectOf({ type }: EventEnvelope): string {
     .replace(/[^A-Za-z0-9_.-]/g, "_")
     .split(".")
     .filter((token) => token !== "");
-  return ["activity", ...tokens].join(".");
+  // A type of dots alone has no token, and `activity` itself is no subject of the stream.
+  return ["activity", ...(tokens.length > 0 ? tokens : ["_"])].join(".");
 }
