@@ -140,7 +140,7 @@ async function announce(
     API: `${api}/docs`,
     Runs: `${api}/runs`,
     "Temporal Web UI": temporalUiUrl,
-    NATS: natsUrl,
+    NATS: natsUrl.replace(/\/\/[^/,]*@/g, "//"), // without user and password
     Temporal: temporalHost,
   };
   for (const [name, url] of Object.entries(lines)) if (url !== undefined) print(`  ${name.padEnd(16)} ${url}`);
