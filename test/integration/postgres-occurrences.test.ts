@@ -21,6 +21,9 @@ afterAll(() => database?.close());
 const findRun = (id: string) => createLedgerReader(database.db).findRun(id);
 const claimDue = (workflow: string) => claim(database, definition.id, {}, { workflow, scheduled_for: DUE });
 
+/** The whole pool is connected: claims that are made at once also arrive at once. */
+const connectAll = () => Promise.all(Array.from({ length: 10 }, () => database.sql`select pg_sleep(0.05)`));
+
 /** The event in the ledger, owing the definition a run. */
 async function record(event_id: string): Promise<void> {
   const trigger = { trigger_type: "event", event_type: "x" } as const;
@@ -61,6 +64,7 @@ describe("an occurrence (I1)", () => {
   });
 
   test("that twenty workflows claim at once goes to exactly one", async () => {
+    await connectAll();
     const claims = await Promise.all(Array.from({ length: 20 }, (_, n) => claimDue(`w${n}`)));
     expect(claims.filter(({ outcome }) => outcome === "claimed")).toHaveLength(1);
     expect(claims.filter(({ outcome }) => outcome === "duplicate")).toHaveLength(19);
@@ -137,6 +141,7 @@ describe("a foreign start", () => {
     const ids = [definition.id];
     for (let n = 0; n < 7; n++) ids.push((await store.create(bodyOf(`d-${crypto.randomUUID()}`), "rest")).id);
     const envelope = envelopeOf(`f-${crypto.randomUUID()}`);
+    await connectAll();
     const results = await Promise.allSettled(ids.map((id) => claim(database, id, envelope)));
     // A claim may meet another that is just storing the event; it is then told to come again.
     for (const result of results)
