@@ -70,7 +70,7 @@ async function insertNew(db: Database, matched: readonly MatchedEvent[]): Promis
   const eventRows = matched.map(({ envelope, matches }) => ({
     ...envelope,
     outcome: matches.some(({ outcome }) => outcome === "run") ? "received" : "unmatched",
-    payload: envelope.payload === undefined ? {} : envelope.payload,
+    payload: JSON.stringify(envelope.payload === undefined ? {} : envelope.payload),
     trace_id: envelope.trace_id ?? stableTraceId(envelope.event_id),
   }));
   const outcomeRows = matched.flatMap(({ envelope: { event_id }, matches }) =>
@@ -83,13 +83,14 @@ async function insertNew(db: Database, matched: readonly MatchedEvent[]): Promis
       run_id: outcome === "run" ? timeOrderedUuid() : null,
     })),
   );
+  // A payload travels as text within the rows: read as their JSON, its U+0000 and lone surrogates would be refused.
   // Rows go in by id order, so that two routers with overlapping groups wait for each other and do not deadlock.
   const rows = await db.execute<{ event_id: string }>(sql`
     with inserted as (
       insert into ${events} (event_id, outcome, type, source, subject, occurred_at, trace_id, payload)
-      select event_id, outcome, type, source, subject, occurred_at, trace_id, payload
+      select event_id, outcome, type, source, subject, occurred_at, trace_id, payload::json
       from json_to_recordset(${JSON.stringify(eventRows)}::json) as e(
-        event_id text, outcome text, type text, source text, subject text, occurred_at text, trace_id text, payload json)
+        event_id text, outcome text, type text, source text, subject text, occurred_at text, trace_id text, payload text)
       order by event_id
       on conflict do nothing
       returning event_id

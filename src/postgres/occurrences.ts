@@ -1,6 +1,6 @@
 /** The claim: one statement in which an occurrence gets its one workflow, its pinned version and its run (I1, I8). */
 import { sql } from "drizzle-orm";
-import { TerminalError } from "../errors.ts";
+import { RetryableError, TerminalError } from "../errors.ts";
 import type { ClaimRequest, RunStatus } from "../run/run.ts";
 import { isUuid, stableTraceId, timeOrderedUuid } from "../stable-id.ts";
 import type { Start } from "../trigger/classify.ts";
@@ -13,8 +13,8 @@ interface ClaimRow extends Record<string, unknown> {
   activity_name: string | null;
   event_known: boolean;
   claimed: boolean;
-  /** The occurrence's, whoever has it. */
-  run_id: string;
+  /** The occurrence's, whoever has it; null when another claim was made in the same moment. */
+  run_id: string | null;
   status: RunStatus | null;
   reason: string | null;
   /** Milliseconds since the event was received, or since the due time. */
@@ -22,23 +22,29 @@ interface ClaimRow extends Record<string, unknown> {
 }
 
 export function createOccurrenceLedger(db: Database): OccurrenceLedger {
-  return {
+  const ledger: OccurrenceLedger = {
     async claim(request, start) {
       if (!isUuid(request.activity_id)) throw unknownDefinition(request);
       const [row] = await guarded(db.execute<ClaimRow>(claimStatement(request, start)));
       if (row === undefined || row.activity_name === null) throw unknownDefinition(request);
+      // Another claim of the same foreign event is just storing it: this statement's snapshot is too old to see it.
+      if (!row.event_known && start.inline !== undefined)
+        throw new RetryableError("event_in_conflict", `event ${start.event_id} is being stored by another workflow`);
       if (!row.event_known)
         throw new TerminalError("event_not_found", `event ${start.event_id} is not in the ledger`, {
           hint: "publish it first (POST /events), or start the workflow with the whole envelope",
         });
       const start_latency_ms = Math.max(0, row.latency_ms ?? 0);
       const { activity_name, run_id } = row;
+      // Another workflow claimed it after this statement's snapshot was taken: the next one sees its run.
+      if (run_id === null) return ledger.claim(request, start);
       if (!row.claimed) return { outcome: "duplicate", run_id, start_latency_ms };
       return row.status === "skipped"
         ? { outcome: "skipped", run_id, activity_name, reason: row.reason ?? "skipped", start_latency_ms }
         : { outcome: "claimed", run_id, activity_name, start_latency_ms };
     },
   };
+  return ledger;
 }
 
 function claimStatement(request: ClaimRequest, start: Start) {
@@ -46,16 +52,23 @@ function claimStatement(request: ClaimRequest, start: Start) {
   const runId = timeOrderedUuid();
   const { workflow_id, first_execution_run_id, scheduled_for = null } = request;
   const eventId = start.event_id ?? null;
-  const inline = start.inline === undefined ? null : JSON.stringify({ payload: {}, ...start.inline });
+  // The payload as text within the JSON: see events.ts.
+  const inline =
+    start.inline === undefined
+      ? null
+      : JSON.stringify({
+          ...start.inline,
+          payload: JSON.stringify(start.inline.payload === undefined ? {} : start.inline.payload),
+        });
   const traceId = start.inline?.trace_id ?? stableTraceId(eventId ?? runId);
   return sql`
     with definition as (
       select id, name, enabled, deleted_at, version from ${definitions} where id = ${request.activity_id}
     ), persisted as (
       insert into ${events} (event_id, outcome, type, source, subject, occurred_at, trace_id, payload)
-      select event_id, 'dispatched', type, source, subject, occurred_at, ${traceId}, payload
+      select event_id, 'dispatched', type, source, subject, occurred_at, ${traceId}, payload::json
       from json_to_record(${inline}::json) as e(
-        event_id text, type text, source text, subject text, occurred_at text, payload json), definition
+        event_id text, type text, source text, subject text, occurred_at text, payload text), definition
       where ${inline !== null}
       on conflict do nothing
       returning event_id, trace_id, received_at
