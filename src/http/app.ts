@@ -3,7 +3,8 @@
  * everything that fails goes out as a problem.
  */
 import { Elysia } from "elysia";
-import { describeError, TerminalError } from "../errors.ts";
+import { describeError, RetryableError, TerminalError } from "../errors.ts";
+import { inTime } from "../lifecycle.ts";
 import type { Log } from "../log.ts";
 import { readJson } from "./body.ts";
 import { DEFINITION_ROUTES } from "./definition-routes.ts";
@@ -16,6 +17,13 @@ import { type Route, readQuery } from "./route.ts";
 import type { Services } from "./services.ts";
 
 export const ROUTES: readonly Route[] = [...DEFINITION_ROUTES, ...LEDGER_ROUTES, ...EVENT_ROUTES, ...HEALTH_ROUTES];
+
+/** Milliseconds. An engine that hangs must not let a caller hang: what was asked for may still be done. */
+const ANSWER_WITHIN_MS = 15_000;
+const noAnswer = () =>
+  new RetryableError("no_answer_in_time", `an engine did not answer within ${ANSWER_WITHIN_MS / 1000} s`, {
+    hint: "/readyz says which; the request may still take effect",
+  });
 
 /** The application, not listening yet. */
 export function createApp(services: Services, log: Log) {
@@ -42,7 +50,7 @@ export function createApp(services: Services, log: Log) {
       const url = new URL(request.url);
       const query = route.query === undefined ? {} : readQuery(route.query, Object.fromEntries(url.searchParams));
       const body = route.body === undefined ? undefined : await readJson(request);
-      const reply = await route.handle({ params, query, body, url, services });
+      const reply = await inTime(route.handle({ params, query, body, url, services }), ANSWER_WITHIN_MS, noAnswer);
       return Response.json(reply.body, { status: reply.status ?? 200, headers: reply.headers ?? {} });
     } catch (error) {
       const response = problemResponse(error);
