@@ -139,7 +139,8 @@ export function isDataDirectoryHeld(path: string): boolean {
 
 export function readRecord(path: string): EnginesRecord | undefined {
   try {
-    return JSON.parse(readFileSync(join(path, RECORD_FILE), "utf8"));
+    const record: unknown = JSON.parse(readFileSync(join(path, RECORD_FILE), "utf8"));
+    return isRecord(record) ? record : undefined;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT" || error instanceof SyntaxError) return undefined;
     throw new TerminalError("data_dir_unusable", `${join(path, RECORD_FILE)} cannot be read: ${describeError(error)}`, {
@@ -147,6 +148,24 @@ export function readRecord(path: string): EnginesRecord | undefined {
       cause: error,
     });
   }
+}
+
+/** A damaged record is none: its pids are signalled. */
+function isRecord(value: unknown): value is EnginesRecord {
+  const { holder, endpoints, engines, children } = (value ?? {}) as Partial<Record<keyof EnginesRecord, unknown>>;
+  return (
+    isIdentity(holder) &&
+    typeof endpoints === "object" &&
+    endpoints !== null &&
+    Array.isArray(engines) &&
+    Array.isArray(children) &&
+    children.every(isIdentity)
+  );
+}
+
+function isIdentity(value: unknown): value is ProcessIdentity {
+  const { pid, startedAt } = (value ?? {}) as Partial<Record<keyof ProcessIdentity, unknown>>;
+  return Number.isInteger(pid) && (pid as number) > 0 && typeof startedAt === "string";
 }
 
 /** Replaces the record (D2). */
