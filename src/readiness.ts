@@ -1,4 +1,4 @@
-/** What works and what is waited for in this process; `/readyz` and `actcore status` show it. */
+/** What works and what is waited for in this process; `/readyz` shows it. */
 import type { RoleName } from "./config.ts";
 
 export const ENGINES = ["postgres", "nats", "temporal"] as const;
