@@ -1,3 +1,4 @@
+/** Definitions over REST: listed, read, created. They are checked by definition/validate.ts, which names every fault. */
 import { Type } from "@sinclair/typebox";
 import { DefinitionInputSchema, DefinitionSchema } from "../definition/schema.ts";
 import { REST_SOURCE } from "../definition/store.ts";

@@ -1,3 +1,4 @@
+/** Events over REST: published into the stream (I2), and read back with what came of them (I3). */
 import { Type } from "@sinclair/typebox";
 import { InvalidInputError } from "../errors.ts";
 import { EventView } from "../run/views.ts";
