@@ -2,9 +2,9 @@
  * The shape of an ActivityDefinition, as JSON and as YAML: what to react to, and which tasks to make.
  *
  * These schemas validate REST bodies and files, type the code, and make the OpenAPI document. Unknown fields are
- * refused everywhere. `expected` is what an error says in place of a schema's own wording.
+ * refused everywhere. `expected` is what an error says in place of TypeBox's wording (faults.ts).
  */
-import { type Static, type TSchema, Type } from "@sinclair/typebox";
+import { type Static, Type } from "@sinclair/typebox";
 import { DurationSchema } from "./duration.ts";
 
 const closed = { additionalProperties: false } as const;
@@ -202,8 +202,3 @@ export type TaskTemplate = LogTemplate | HttpTemplate;
 export type Definition = Static<typeof DefinitionSchema>;
 /** A definition without what the store adds: the part that a version keeps. */
 export type DefinitionBody = Omit<Definition, "id" | "version" | "source" | "created_at" | "updated_at">;
-
-/** Custom words of a schema for its own errors. */
-export function expectedBy(schema: TSchema): string | undefined {
-  return typeof schema.expected === "string" ? schema.expected : undefined;
-}
