@@ -10,10 +10,10 @@ import { join, resolve } from "node:path";
 import { type Fault, InvalidInputError } from "./errors.ts";
 import { LOG_LEVELS, type LogLevel } from "./log.ts";
 
-export const ROLES = ["worker", "router", "api", "sync"] as const;
+const ROLES = ["worker", "router", "api", "sync"] as const;
 export type RoleName = (typeof ROLES)[number];
 /** A serve with all of these is a whole server, and starts engines of its own where none is configured. */
-export const DEFAULT_ROLES: readonly RoleName[] = ["worker", "router", "api"];
+const DEFAULT_ROLES: readonly RoleName[] = ["worker", "router", "api"];
 
 export interface Address {
   readonly host: string;
@@ -279,7 +279,7 @@ export function formatAddress({ host, port }: Address): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-export function isLoopback(host: string): boolean {
+function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
 }
 

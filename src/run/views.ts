@@ -62,7 +62,7 @@ export const TaskView = Type.Object(
   { title: "Task" },
 );
 
-export const EventOutcomeView = Type.Object(
+const EventOutcomeView = Type.Object(
   {
     activity_id: Type.String({ format: "uuid" }),
     activity_name: Type.String(),
