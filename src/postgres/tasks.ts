@@ -1,4 +1,4 @@
-/** Tasks in Postgres: begun, then ended once. A late word from an attempt that is not the latest changes nothing. */
+/** Tasks in Postgres: begun, then finished once. What an attempt that is not the latest reports changes nothing. */
 import { and, eq, isNull, sql } from "drizzle-orm";
 import { TerminalError } from "../errors.ts";
 import type { TaskPolicy } from "../run/decide.ts";
@@ -27,7 +27,7 @@ interface BegunRow extends Record<string, unknown> {
 }
 
 export function createTaskLedger(db: Database): TaskLedger {
-  async function end(
+  async function record(
     taskId: string,
     attempt: number,
     set: { status: TaskStatus; result?: unknown; error?: TaskError | null },
@@ -85,9 +85,9 @@ export function createTaskLedger(db: Database): TaskLedger {
         },
       };
     },
-    succeed: (taskId, attempt, result) => end(taskId, attempt, { status: "succeeded", result, error: null }),
-    retry: (taskId, attempt, error) => end(taskId, attempt, { status: "retrying", error }),
-    fail: (taskId, attempt, error) => end(taskId, attempt, { status: "failed", error }),
+    succeed: (taskId, attempt, result) => record(taskId, attempt, { status: "succeeded", result, error: null }),
+    retry: (taskId, attempt, error) => record(taskId, attempt, { status: "retrying", error }),
+    fail: (taskId, attempt, error) => record(taskId, attempt, { status: "failed", error }),
   };
 }
 
