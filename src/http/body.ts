@@ -1,17 +1,21 @@
 /** Reads a JSON body within bounds, before anything looks at it. */
 import { InvalidInputError, TerminalError } from "../errors.ts";
+import { inTime } from "../lifecycle.ts";
 
 /** Bytes. */
 export const MAX_BODY_BYTES = 1_048_576;
+/** Milliseconds. A sender that stops in the middle must not hold up a stop of the server. */
+const BODY_WITHIN_MS = 10_000;
+const tooSlow = () => new TerminalError("body_too_slow", `the body did not arrive within ${BODY_WITHIN_MS / 1000} s`);
 
-/** @throws TerminalError `unsupported_media_type`, `body_too_large`; InvalidInputError `malformed_json` */
+/** @throws TerminalError `unsupported_media_type`, `body_too_large`, `body_too_slow`; InvalidInputError `malformed_json` */
 export async function readJson(request: Request): Promise<unknown> {
   const type = request.headers.get("content-type");
   // A body of no declared type is read as JSON: that is what curl -d with a bare header list and most scripts mean.
   if (type !== null && !/^application\/([\w.+-]+\+)?json\s*(;|$)/i.test(type))
     throw new TerminalError("unsupported_media_type", `expected content-type application/json, received ${type}`);
 
-  const bytes = await readBounded(request);
+  const bytes = await inTime(readBounded(request), BODY_WITHIN_MS, tooSlow);
   try {
     return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch (error) {
