@@ -10,6 +10,7 @@
 import { Database } from "bun:sqlite";
 import {
   accessSync,
+  chmodSync,
   constants,
   mkdirSync,
   readFileSync,
@@ -90,6 +91,8 @@ export function lockDataDirectory(path: string): () => void {
   let database: Database | undefined;
   try {
     database = new Database(join(path, LOCK_FILE), { create: true, readwrite: true });
+    // Whoever can read it can hold a lock on it.
+    chmodSync(join(path, LOCK_FILE), 0o600);
     database.run(`PRAGMA busy_timeout = ${LOCK_WAIT_MS}`);
     database.run("BEGIN EXCLUSIVE");
     const held = database;

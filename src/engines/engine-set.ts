@@ -10,6 +10,7 @@
  *   E3. Endpoints hold for the life of the set: an engine that dies comes back on the same port.
  */
 import type { Config } from "../config.ts";
+import { describeError } from "../errors.ts";
 import { type Releasers, withReleasers } from "../lifecycle.ts";
 import type { Log } from "../log.ts";
 import { type EngineBinaries, unpackEngines } from "./archive.ts";
@@ -123,7 +124,7 @@ async function startAll(start: Start): Promise<Omit<EngineSet, "close">> {
 
   const supervisors = new Map<EngineName, Supervisor>();
   const status = () => [...supervisors.values()].map((supervisor) => supervisor.status());
-  const record = keepRecord(directory, endpoints, status);
+  const record = keepRecord(directory, endpoints, status, deps.log);
   releasers.push(() => removeRecord(directory.path));
 
   const contexts = new Map<EngineName, ChildContext>();
@@ -209,13 +210,23 @@ async function allOrNone(signal: AbortSignal, begin: (signal: AbortSignal) => Pr
 }
 
 /** Keeps `engines.json` true: whoever attaches, asks for the status or clears up after us reads it. */
-function keepRecord(directory: DataDirectory, endpoints: Partial<EngineEndpoints>, status: () => EngineStatus[]) {
+function keepRecord(
+  directory: DataDirectory,
+  endpoints: Partial<EngineEndpoints>,
+  status: () => EngineStatus[],
+  log: Log,
+) {
   const holder = ownIdentity();
   const startedAt = new Date().toISOString();
   const children = new Map<string, ProcessIdentity>();
   function write(): void {
     const list = [...children].map(([name, identity]) => ({ name, ...identity }));
-    writeRecord(directory.path, { holder, startedAt, endpoints, engines: status(), children: list });
+    try {
+      writeRecord(directory.path, { holder, startedAt, endpoints, engines: status(), children: list });
+    } catch (error) {
+      // A full disk must not end the server: the next change writes again, and the marker finds the children too.
+      log.error({ reason: describeError(error) }, "engines.json not written");
+    }
   }
   return {
     write,
