@@ -11,7 +11,7 @@ export async function runMigrate({ config, print }: Pick<CommandContext, "config
   const url = config.dbUrl ?? (await findRunningEngines(config.dataDir))?.endpoints.dbUrl;
   if (url === undefined)
     throw new TerminalError("no_database", `no database is configured, and no engines run on ${config.dataDir}`, {
-      hint: "give --db-url, or start actcore engines first",
+      hint: "Set ACTCORE_DB_URL, or start `actcore engines` first",
     });
   const postgres = openPostgres(url, "migrate", 1);
   try {

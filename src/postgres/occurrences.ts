@@ -32,7 +32,7 @@ export function createOccurrenceLedger(db: Database): OccurrenceLedger {
         throw new RetryableError("event_in_conflict", `event ${start.event_id} is being stored by another workflow`);
       if (!row.event_known)
         throw new TerminalError("event_not_found", `event ${start.event_id} is not in the ledger`, {
-          hint: "publish it first (POST /events), or start the workflow with the whole envelope",
+          hint: "Publish it first (POST /events), or start the workflow with the whole envelope",
         });
       const start_latency_ms = Math.max(0, row.latency_ms ?? 0);
       const { activity_name, run_id } = row;

@@ -102,7 +102,7 @@ function statusError(
       "http_redirect",
       `${what} to ${hidePassword(response.headers.get("location") ?? "nowhere")}`,
       {
-        hint: "redirects are not followed: put the final URL into the definition",
+        hint: "Put the final URL into the definition: redirects are not followed",
         details,
       },
     );

@@ -50,7 +50,7 @@ export function createScheduler({ client, connection }: Temporal): Scheduler {
     const { memo } = await client.schedule.getHandle(id).describe();
     if (memo?.[MEMO_KEY] !== true)
       throw new TerminalError("schedule_foreign", `schedule ${id} was not made by actcore, so it is left alone`, {
-        hint: "delete it in Temporal; actcore then makes its own",
+        hint: "Delete it in Temporal; actcore then makes its own",
       });
   }
 
