@@ -107,7 +107,7 @@ async function locate(
     const located = { ...running?.endpoints, ...configured };
     const missing = (["dbUrl", "natsUrl", "temporalHost"] as const).filter((name) => located[name] === undefined);
     if (missing.length === 0) {
-      if (running) log.info({ dataDir: config.dataDir, pid: running.pid }, "attached to running engines");
+      if (running) log.info({ data_dir: config.dataDir, pid: running.pid }, "attached to running engines");
       return located as Located;
     }
     if (whole && !running) {
@@ -118,7 +118,7 @@ async function locate(
     }
     if (!waiting)
       log.warn(
-        { dataDir: config.dataDir, missing: missing.map((name) => SETTINGS[name].env) },
+        { data_dir: config.dataDir, missing: missing.map((name) => SETTINGS[name].env) },
         "waiting for engines: start `actcore engines` with this data directory, or name them by these variables",
       );
     if (await sleep(500, signal)) throw signal.reason;
