@@ -87,7 +87,7 @@ export function startEngines(config: Config, deps: EngineDeps): Promise<EngineSe
     const onProgress = deps.onProgress ?? (() => {});
     const binaries = await unpackEngines(config.cacheDir, { onProgress, signal: deps.signal });
     const set = await startAll({ config, deps, directory, binaries, wanted, releasers, onProgress });
-    deps.log.info({ engines: wanted, dataDir: directory.path, tookMs: Date.now() - startedMs }, "engines answer");
+    deps.log.info({ engines: wanted, data_dir: directory.path, took_ms: Date.now() - startedMs }, "engines answer");
     let closing: Promise<void> | undefined;
     return {
       ...set,
