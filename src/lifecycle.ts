@@ -134,7 +134,7 @@ export function aborted(signal: AbortSignal): Promise<void> {
 }
 
 export interface Backoff {
-  /** The next wait in milliseconds: exponential, with full jitter above half. */
+  /** The next wait in milliseconds: exponential, half of it random. */
   next(): number;
   reset(): void;
 }

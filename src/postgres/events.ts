@@ -31,9 +31,9 @@ export function createEventLedger(db: Database): EventLedger {
 
     async record(matched) {
       const inserted = await guarded(insertNew(db, matched));
-      const news = matched.filter(({ envelope }) => inserted.has(envelope.event_id)).map(toRecorded);
+      const fresh = matched.filter(({ envelope }) => inserted.has(envelope.event_id)).map(toRecorded);
       const known = matched.map(({ envelope }) => envelope.event_id).filter((id) => !inserted.has(id));
-      return known.length === 0 ? news : [...news, ...(await guarded(readKnown(db, known)))];
+      return known.length === 0 ? fresh : [...fresh, ...(await guarded(readKnown(db, known)))];
     },
 
     async markDispatched(eventIds) {

@@ -52,7 +52,7 @@ const BATCH = 100;
 
 /** Projects until `signal` aborts; never rejects. */
 export async function runProjector({ store, scheduler, log }: ProjectorDeps, signal: AbortSignal): Promise<void> {
-  let wake = new AbortController();
+  let wake: AbortController;
   const backoff = createBackoff();
   let stopListening: (() => Promise<void>) | undefined;
   const refused: Refusals = new Map();
