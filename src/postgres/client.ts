@@ -30,7 +30,7 @@ export function openPostgres(url: string, name: string, max = 10): Postgres {
     backoff: (retries: number) => Math.min(0.1 * 2 ** retries, 2),
     connection: { application_name: `actcore-${name}` },
   });
-  // drizzle switches off this client's own reading and writing of times and JSON: raw queries through `sql` get text.
+  // drizzle takes over how this client handles times and writes JSON: a raw query through `sql` answers times as text.
   const db = drizzle(sql);
   let asking: Promise<unknown> | undefined;
   return {
