@@ -5,6 +5,7 @@
  * the roles' drain.
  */
 import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync } from "node:fs";
 import { describeError, TerminalError } from "../errors.ts";
 import { sleep } from "../lifecycle.ts";
 import type { EngineLog } from "./engine-log.ts";
@@ -122,5 +123,10 @@ function cleanEnvironment(): Record<string, string> {
 
 function notStarted(command: Command, cause: unknown): TerminalError {
   const why = cause === undefined ? "" : `: ${describeError(cause)}`;
-  return new TerminalError("engine_not_started", `${command.path} could not be started${why}`, { cause });
+  return new TerminalError("engine_not_started", `${command.path} could not be started${why}`, {
+    ...(!existsSync(command.path) && {
+      hint: "It is gone: remove its engines-… directory, and the next start unpacks it again",
+    }),
+    cause,
+  });
 }

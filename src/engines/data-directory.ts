@@ -107,9 +107,7 @@ export function lockDataDirectory(path: string): () => void {
       throw new TerminalError(
         "data_dir_unusable",
         `${join(path, LOCK_FILE)} cannot be locked: ${describeError(error)}`,
-        {
-          cause: error,
-        },
+        { hint: "If it is damaged and no actcore runs on the directory, remove it", cause: error },
       );
     }
     const pid = readRecord(path)?.holder.pid;
