@@ -107,7 +107,6 @@ describe("the publisher", () => {
     await createPublisher(nats).publish(event);
     const message = await manager.streams.getMessage(STREAM, { last_by_subj: "activity.>" });
     expect(message.subject).toBe("activity.user_created._ber");
-    expect(message.header.get("X-Trace-Id")).toBe("t1");
     expect(message.json<unknown>()).toEqual(event);
   });
 
