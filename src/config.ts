@@ -305,6 +305,7 @@ function parseRoles(text: string): RoleName[] {
     .map((name) => name.trim())
     .filter((name) => name !== "");
   const unknown = names.filter((name) => !ROLES.includes(name as RoleName));
+  if (text !== "" && names.length === 0) throw new Error(`expected a list of ${ROLES.join(", ")}`);
   if (unknown.length > 0) throw new Error(`expected a list of ${ROLES.join(", ")}; ${unknown.join(", ")} is none`);
   return [...new Set(names)] as RoleName[];
 }

@@ -32,8 +32,8 @@ export function createTaskSteps({ tasks, executors, metrics, log }: TaskStepsDep
 
   return {
     executeTask: translated(async (taskId) => {
-      const { info, cancellationSignal } = Context.current();
-      const task = await tasks.begin(taskId, info.attempt);
+      const { cancellationSignal } = Context.current();
+      const task = await tasks.begin(taskId);
       if (task === undefined) return;
 
       const taskLog = log.child({
@@ -62,6 +62,8 @@ export function createTaskSteps({ tasks, executors, metrics, log }: TaskStepsDep
 }
 
 function toTaskError(error: unknown): TaskError {
-  const code = error instanceof ActcoreError ? error.code : error instanceof Error ? error.name : "error";
-  return { code, message: describeError(error) };
+  const message = describeError(error);
+  if (!(error instanceof ActcoreError)) return { code: error instanceof Error ? error.name : "error", message };
+  const { code, details } = error;
+  return { code, message, ...(Object.keys(details).length > 0 && { details }) };
 }

@@ -72,11 +72,16 @@ export function runServe({ config, log, print, shutdown }: CommandContext): Prom
     if (failure) shutdown.request("a role failed");
 
     await Promise.all(roles.map((role) => role.drain(shutdown.cut)));
+    const cutShort = shutdown.cut.aborted; // a signal after the drain cuts nothing
     await endpoints.catch(() => {});
-    await releasers.release();
-    if (failure) throw failure.error;
+    const released = releasers.release();
+    if (failure) {
+      await released.catch((error) => log.error({ error }, "not everything could be closed"));
+      throw failure.error;
+    }
+    await released;
     log.info("stopped");
-    return shutdown.cut.aborted ? EXIT_CUT_SHORT : 0;
+    return cutShort ? EXIT_CUT_SHORT : 0;
   });
 }
 

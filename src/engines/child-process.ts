@@ -55,15 +55,14 @@ export function startChild(name: string, command: Command, context: ChildContext
     throw notStarted(command, undefined);
   }
   const identity = { pid, startedAt: startTimeOf(pid) ?? "" };
-  context.record(name, identity);
-
   child.once("error", (error) => end(describeError(error)));
   child.once("exit", (code, signal) => end(signal ? `was ended by ${signal}` : `exited with code ${code}`));
   function end(how: string): void {
     if (gone.signal.aborted) return;
-    context.record(name, undefined);
     gone.abort(new Error(`${name} ${how}`));
+    context.record(name, undefined);
   }
+  context.record(name, identity);
   return {
     ...identity,
     gone: gone.signal,

@@ -54,11 +54,8 @@ export function createApp(services: Services, log: Log) {
       return Response.json(reply.body, { status: reply.status ?? 200, headers: reply.headers ?? {} });
     } catch (error) {
       const response = problemResponse(error);
-      if (response.status >= 500)
-        log.warn(
-          { path: route.path, reason: describeError(error), ...(response.status === 500 && { error }) },
-          "request failed",
-        );
+      if (response.status === 500) log.error({ path: route.path, error }, "request failed unexpectedly");
+      else if (response.status > 500) log.warn({ path: route.path, reason: describeError(error) }, "request refused");
       return response;
     }
   }

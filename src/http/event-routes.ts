@@ -31,7 +31,14 @@ export const EVENT_ROUTES: readonly Route[] = [
     answers: { 200: EventView },
     async handle({ params, services }) {
       const id = params.event_id ?? "";
-      return { body: requireFound(await services.ledger.findEvent(id), `event ${JSON.stringify(id.slice(0, 200))}`) };
+      // Such an id is no event's, and Postgres could not even look for it.
+      const isStorable = !id.includes("\0") && id.isWellFormed();
+      return {
+        body: requireFound(
+          isStorable ? await services.ledger.findEvent(id) : undefined,
+          `event ${JSON.stringify(id.slice(0, 200))}`,
+        ),
+      };
     },
   },
 ];

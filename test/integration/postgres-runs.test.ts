@@ -68,7 +68,7 @@ describe("a task", () => {
       tasks: [task],
       run_id,
     } = await decidedRun("a");
-    const attempt = await tasks.begin(task.task_id, 1);
+    const attempt = await tasks.begin(task.task_id);
     expect(attempt).toMatchObject({
       task_id: task.task_id,
       key: "a",
@@ -86,7 +86,7 @@ describe("a task", () => {
       error: null,
       finished_at: expect.any(String),
     });
-    expect(await tasks.begin(task.task_id, 2)).toBeUndefined();
+    expect(await tasks.begin(task.task_id)).toBeUndefined();
   });
 
   test("sees the event that its run is about", async () => {
@@ -94,17 +94,17 @@ describe("a task", () => {
     const envelope = envelopeOf(`e-${crypto.randomUUID()}`, { payload: { n: 1 }, subject: "users/1" });
     const { run_id } = await claim(database, definition.id, envelope);
     const [step] = await runs.recordDecision(run_id, decideTasks(run_id, definition));
-    expect((await tasks.begin(step?.task_id ?? "", 1))?.input.event).toEqual({ subject: null, ...envelope } as never);
+    expect((await tasks.begin(step?.task_id ?? ""))?.input.event).toEqual({ subject: null, ...envelope } as never);
   });
 
   test("that is tried again keeps the error of the last try until it succeeds", async () => {
     const {
       tasks: [task],
     } = await decidedRun("a");
-    await tasks.begin(task.task_id, 1);
+    await tasks.begin(task.task_id);
     await tasks.retry(task.task_id, 1, failed);
     expect(await reader.findTask(task.task_id)).toMatchObject({ status: "retrying", error: failed, finished_at: null });
-    await tasks.begin(task.task_id, 2);
+    await tasks.begin(task.task_id);
     await tasks.succeed(task.task_id, 2, null);
     expect(await reader.findTask(task.task_id)).toMatchObject({ status: "succeeded", error: null, attempts: 2 });
   });
@@ -113,25 +113,24 @@ describe("a task", () => {
     const {
       tasks: [task],
     } = await decidedRun("a");
-    await tasks.begin(task.task_id, 1);
-    await tasks.begin(task.task_id, 2);
+    await tasks.begin(task.task_id);
+    await tasks.begin(task.task_id);
     await tasks.fail(task.task_id, 1, failed);
     expect(await reader.findTask(task.task_id)).toMatchObject({ status: "running", attempts: 2, error: null });
-    expect(await tasks.begin(task.task_id, 1)).toBeUndefined();
   });
 
   test("that has failed stays so", async () => {
     const {
       tasks: [task],
     } = await decidedRun("a");
-    await tasks.begin(task.task_id, 1);
+    await tasks.begin(task.task_id);
     await tasks.fail(task.task_id, 1, failed);
     await tasks.succeed(task.task_id, 1, {});
     expect(await reader.findTask(task.task_id)).toMatchObject({ status: "failed", error: failed, result: null });
   });
 
   test("that nobody recorded cannot be begun", async () => {
-    await expect(tasks.begin(crypto.randomUUID(), 1)).rejects.toMatchObject({ code: "task_not_found" });
+    await expect(tasks.begin(crypto.randomUUID())).rejects.toMatchObject({ code: "task_not_found" });
   });
 });
 
@@ -141,7 +140,7 @@ describe("a run is closed", () => {
       run_id,
       tasks: [task],
     } = await decidedRun("a");
-    await tasks.begin(task.task_id, 1);
+    await tasks.begin(task.task_id);
     await tasks.succeed(task.task_id, 1, {});
     expect(await runs.close({ run_id, failures: [] })).toEqual({ run_id, status: "succeeded", closedNow: true });
     const closed = await reader.findRun(run_id);
@@ -159,7 +158,7 @@ describe("a run is closed", () => {
       run_id,
       tasks: [a, b],
     } = await decidedRun("a", "b");
-    for (const { task_id } of [a, b]) await tasks.begin(task_id, 1);
+    for (const { task_id } of [a, b]) await tasks.begin(task_id);
     await tasks.fail(a.task_id, 1, failed);
     await tasks.succeed(b.task_id, 1, {});
     const failures = [{ task_id: a.task_id, message: "what the engine says" }];
@@ -196,7 +195,7 @@ describe("a run is closed", () => {
       run_id,
       tasks: [a],
     } = await decidedRun("a", "b");
-    await tasks.begin(a.task_id, 1);
+    await tasks.begin(a.task_id);
     await tasks.succeed(a.task_id, 1, {});
     const close = await runs.close({ run_id, failures: [], interruption: { status: "cancelled" } });
     expect(close).toMatchObject({ status: "cancelled", closedNow: true });

@@ -139,6 +139,10 @@ export function historyToJson(history: History): string {
   const { History } = temporal.api.history.v1;
   const plain = History.toObject(History.fromObject(history), { longs: String, enums: String, bytes: String });
   const anonymous = (key: string, value: unknown) =>
-    key === "identity" || (key === "name" && /^\d+[-@]/.test(String(value))) ? "test" : key === "stackTrace" ? "" : value;
+    key === "identity" || (key === "name" && /^\d+[-@]/.test(String(value)))
+      ? "test"
+      : key === "stackTrace"
+        ? ""
+        : value;
   return `${JSON.stringify(plain, anonymous, 1)}\n`;
 }
