@@ -83,31 +83,35 @@ describe("roles started before their engines", () => {
     await removeDirectory(dataDir);
   }, SERVER_TIMEOUT_MS);
 
-  test("make of 200 events 200 runs, with two routers and two workers at once", async () => {
-    const server = api as Server;
-    const definition = await define(server);
-    const nats = await connectNats(server);
-    const events = Array.from({ length: 200 }, () => envelope(definition.type));
-    await Promise.all(
-      events.map((event) => nats.jetstream({ timeout: 20_000 }).publish("activity.many", JSON.stringify(event))),
-    );
-    await nats.close();
-    const runs = await finishedRuns(server, definition.id, 200);
-    expect(runs).toHaveLength(200);
-    expect(runs.filter(({ status }) => status !== "succeeded")).toEqual([]);
-    expect(new Set(runs.map(({ event_id }) => event_id)).size).toBe(200);
-    expect(await listRuns(server, definition.id)).toHaveLength(200);
-    // Both copies of each had their share.
-    const counts = await Promise.all([
-      countOf(router, "actcore_events_total"),
-      countOf(api, "actcore_events_total"),
-      countOf(worker, "actcore_runs_total"),
-      countOf(second, "actcore_runs_total"),
-    ]);
-    console.log(`events per router: ${counts.slice(0, 2)}; runs per worker: ${counts.slice(2)}`);
-    expect((counts[2] ?? 0) + (counts[3] ?? 0)).toBe(200);
-    expect(Math.min(...counts)).toBeGreaterThan(0);
-  });
+  test(
+    "make of 200 events 200 runs, with two routers and two workers at once",
+    async () => {
+      const server = api as Server;
+      const definition = await define(server);
+      const nats = await connectNats(server);
+      const events = Array.from({ length: 200 }, () => envelope(definition.type));
+      await Promise.all(
+        events.map((event) => nats.jetstream({ timeout: 20_000 }).publish("activity.many", JSON.stringify(event))),
+      );
+      await nats.close();
+      const runs = await finishedRuns(server, definition.id, 200, 45_000);
+      expect(runs).toHaveLength(200);
+      expect(runs.filter(({ status }) => status !== "succeeded")).toEqual([]);
+      expect(new Set(runs.map(({ event_id }) => event_id)).size).toBe(200);
+      expect(await listRuns(server, definition.id)).toHaveLength(200);
+      // Both copies of each had their share.
+      const counts = await Promise.all([
+        countOf(router, "actcore_events_total"),
+        countOf(api, "actcore_events_total"),
+        countOf(worker, "actcore_runs_total"),
+        countOf(second, "actcore_runs_total"),
+      ]);
+      console.log(`events per router: ${counts.slice(0, 2)}; runs per worker: ${counts.slice(2)}`);
+      expect((counts[2] ?? 0) + (counts[3] ?? 0)).toBe(200);
+      expect(Math.min(...counts)).toBeGreaterThan(0);
+    },
+    SERVER_TIMEOUT_MS,
+  );
 
   test(
     "take an event after the engines were stopped and started again",
