@@ -60,6 +60,8 @@ export interface Shutdown {
   readonly stopping: AbortSignal;
   /** Aborted by the second signal or `cutAfterMs` after the first one: give up waiting. */
   readonly cut: AbortSignal;
+  /** Aborted by the second signal only: somebody wants the process to be gone, and even the engines get no more time. */
+  readonly insisted: AbortSignal;
   /** Begins the shutdown as the first signal does. */
   request(reason: string): void;
   /** Stops listening and clears the timer. */
@@ -70,10 +72,12 @@ export interface Shutdown {
 export function listenForShutdown(cutAfterMs: number, onRequest: (reason: string) => void = () => {}): Shutdown {
   const stopping = new AbortController();
   const cut = new AbortController();
+  const insisted = new AbortController();
   let timer: ReturnType<typeof setTimeout> | undefined;
 
   function request(reason: string): void {
     if (stopping.signal.aborted) {
+      insisted.abort(new Error(`cut short by ${reason}`));
       cut.abort(new Error(`cut short by ${reason}`));
       return;
     }
@@ -89,6 +93,7 @@ export function listenForShutdown(cutAfterMs: number, onRequest: (reason: string
   return {
     stopping: stopping.signal,
     cut: cut.signal,
+    insisted: insisted.signal,
     request,
     dispose() {
       clearTimeout(timer);

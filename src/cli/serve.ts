@@ -60,7 +60,7 @@ export function runServe({ config, log, print, shutdown }: CommandContext): Prom
     releasers.push(connections.close);
 
     const roles = startRoles({ config, connections, endpoints, readiness, metrics, log }, releasers);
-    locate(config, { log, print, signal }, engines).then(setEndpoints, failEndpoints);
+    locate(config, { log, print, signal, insisted: shutdown.insisted }, engines).then(setEndpoints, failEndpoints);
     // A start that is interrupted is a stop like any other.
     const stopped = aborted(signal);
     const located = await Promise.race([endpoints, stopped]);
@@ -98,7 +98,7 @@ function startRoles(deps: RoleDeps, releasers: Releasers): Role[] {
 /** Where the engines are: as configured; for the rest those of this data directory, running already or started here. */
 async function locate(
   config: Config,
-  { log, print, signal }: { log: Log; print(line: string): void; signal: AbortSignal },
+  { log, print, ...signals }: { log: Log; print(line: string): void; signal: AbortSignal; insisted: AbortSignal },
   engines: { close(): Promise<void> }[],
 ): Promise<Located> {
   const configured = {
@@ -117,7 +117,7 @@ async function locate(
     }
     if (whole && !running) {
       const onProgress = (message: string) => print(`${message} …`);
-      const set = await startEngines(config, { log, onProgress, signal });
+      const set = await startEngines(config, { log, onProgress, ...signals });
       engines.push(set);
       return { ...set.endpoints, ...configured } as Located;
     }
@@ -126,7 +126,7 @@ async function locate(
         { data_dir: config.dataDir, missing: missing.map((name) => SETTINGS[name].env) },
         "waiting for engines: start `actcore engines` with this data directory, or name them by these variables",
       );
-    if (await sleep(500, signal)) throw signal.reason;
+    if (await sleep(500, signals.signal)) throw signals.signal.reason;
   }
 }
 

@@ -73,17 +73,20 @@ export function startChild(name: string, command: Command, context: ChildContext
 }
 
 /**
- * Asks a child to end by each signal in turn, then by SIGKILL, and waits until it is gone.
+ * Asks a child to end by each signal in turn, then by SIGKILL, and waits until it is gone. `insisted` goes to SIGKILL.
  * @returns whether SIGKILL was needed
  */
 export async function endChild(
   child: Child,
   steps: readonly { signal: NodeJS.Signals; graceMs: number }[],
+  insisted?: AbortSignal,
 ): Promise<boolean> {
+  const ended = insisted === undefined ? child.gone : AbortSignal.any([child.gone, insisted]);
   for (const { signal, graceMs } of steps) {
-    if (child.gone.aborted) return false;
+    if (insisted?.aborted) break;
     child.signal(signal);
-    if (await sleep(graceMs, child.gone)) return false;
+    await sleep(graceMs, ended);
+    if (child.gone.aborted) return false;
   }
   child.signal("SIGKILL");
   // Only a process that hangs in the kernel outlives this; the next start finds it by its marker.

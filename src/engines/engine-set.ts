@@ -53,6 +53,8 @@ export interface EngineDeps {
   onProgress?(message: string): void;
   /** Aborts the start; afterwards it has no effect, see `close`. */
   readonly signal: AbortSignal;
+  /** Cuts the engines' time to end short: whoever aborts it has asked twice. */
+  readonly insisted?: AbortSignal;
 }
 
 const DATABASES_DEADLINE_MS = 30_000;
@@ -133,7 +135,11 @@ async function startAll(start: Start): Promise<Omit<EngineSet, "close">> {
     releasers.push(() => log.close());
     const context = { dataDir: directory.path, log, record: record.child };
     contexts.set(name, context);
-    const supervisor = createSupervisor(specOf(name), context, { log: deps.log, onChange: record.write });
+    const supervisor = createSupervisor(specOf(name), context, {
+      log: deps.log,
+      onChange: record.write,
+      insisted: deps.insisted,
+    });
     supervisors.set(name, supervisor);
     // In this order of acquiring, so that what is released first is the Web UI and last is Postgres.
     releasers.push(() => supervisor.stop());

@@ -53,7 +53,7 @@ const LOG_LINES_OF_A_DEATH = 4;
 export function createSupervisor(
   spec: EngineSpec,
   context: ChildContext,
-  deps: { log: Log; onChange(): void },
+  deps: { log: Log; onChange(): void; insisted?: AbortSignal | undefined },
 ): Supervisor {
   const log = deps.log.child({ engine: spec.name });
   const stopping = new AbortController();
@@ -189,7 +189,7 @@ export function createSupervisor(
     stop() {
       stopped ??= (async () => {
         stopping.abort(new Error(`${spec.name} is being stopped`));
-        if (child !== undefined && !child.gone.aborted && (await endChild(child, spec.stop)))
+        if (child !== undefined && !child.gone.aborted && (await endChild(child, spec.stop, deps.insisted)))
           log.warn("engine did not end in time and was killed");
         await keeping;
         await spec.dispose?.();

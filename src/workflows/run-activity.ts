@@ -18,6 +18,7 @@ import {
 } from "@temporalio/workflow";
 import {
   type ClaimRequest,
+  HEARTBEAT_TIMEOUT_MS,
   type RunClose,
   type RunResult,
   type RunSteps,
@@ -33,6 +34,8 @@ const { claimRun, decideRun, closeRun } = proxyLocalActivities<RunSteps>({
   // Postgres may be away for long: wait for it in the workflow, not in a failed run.
   retry: { initialInterval: "200ms", maximumInterval: "30s" },
 });
+
+const RECORDING_MS = 15 * 60_000;
 
 const ACTIVITY_ID = defineSearchAttributeKey("ActivityId", SearchAttributeType.KEYWORD);
 const ACTIVITY_NAME = defineSearchAttributeKey("ActivityName", SearchAttributeType.KEYWORD);
@@ -67,8 +70,10 @@ export async function RunActivityWorkflow(activity_id: string, trigger_event: Tr
 async function executeStep(step: TaskStep): Promise<TaskFailure | undefined> {
   const { executeTask } = proxyActivities<TaskSteps>({
     taskQueue: TASK_QUEUE,
-    // The worker ends the try by the task's own timeout; this one is for a worker that is lost.
-    startToCloseTimeout: step.timeout_ms + 5_000,
+    // The worker ends an attempt by the task's own timeout; what comes on top is for recording it while Postgres is away.
+    startToCloseTimeout: step.timeout_ms + RECORDING_MS,
+    // A worker that is lost is known by its silence.
+    heartbeatTimeout: HEARTBEAT_TIMEOUT_MS,
     retry: {
       maximumAttempts: step.max_attempts,
       initialInterval: step.initial_interval_ms,
