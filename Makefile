@@ -6,7 +6,7 @@ BUN := $(CACHE)/bun-$(BUN_VERSION)/node_modules/.bin/bun
 # bun run and its children find the same Bun and the tools of node_modules.
 export PATH := $(dir $(BUN)):$(CURDIR)/node_modules/.bin:$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help setup generate build run test check fmt clean
+.PHONY: help setup generate build run test check migration fmt clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -29,6 +29,9 @@ test: build ## Build, then run every test against the real engines
 
 check: setup ## Types, lint, import rules and the workflow bundle
 	@sh deploy/build/check.sh
+
+migration: setup ## Turn a change of src/postgres/schema.ts into a migration: make migration NAME=what_it_does
+	@drizzle-kit generate --name=$(or $(NAME),$(error Try: make migration NAME=what_it_does))
 
 fmt: ## Format the code and fix what the linter can
 	@sh deploy/build/setup.sh $(BUN_VERSION) >/dev/null

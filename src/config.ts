@@ -10,10 +10,10 @@ import { join, resolve } from "node:path";
 import { type Fault, InvalidInputError } from "./errors.ts";
 import { LOG_LEVELS, type LogLevel } from "./log.ts";
 
-export const ROLES = ["worker", "router", "api", "sync"] as const;
+const ROLES = ["worker", "router", "api", "sync"] as const;
 export type RoleName = (typeof ROLES)[number];
 /** A serve with all of these is a whole server, and starts engines of its own where none is configured. */
-export const DEFAULT_ROLES: readonly RoleName[] = ["worker", "router", "api"];
+const DEFAULT_ROLES: readonly RoleName[] = ["worker", "router", "api"];
 
 export interface Address {
   readonly host: string;
@@ -347,6 +347,7 @@ function parseRoles(text: string): RoleName[] {
     .map((name) => name.trim())
     .filter((name) => name !== "");
   const unknown = names.filter((name) => !ROLES.includes(name as RoleName));
+  if (text !== "" && names.length === 0) throw new Error(`expected a list of ${ROLES.join(", ")}`);
   if (unknown.length > 0) throw new Error(`expected a list of ${ROLES.join(", ")}; ${unknown.join(", ")} is none`);
   return [...new Set(names)] as RoleName[];
 }

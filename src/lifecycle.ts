@@ -60,6 +60,8 @@ export interface Shutdown {
   readonly stopping: AbortSignal;
   /** Aborted by the second signal or `cutAfterMs` after the first one: give up waiting. */
   readonly cut: AbortSignal;
+  /** Aborted by the second signal only: somebody wants the process to be gone, and even the engines get no more time. */
+  readonly insisted: AbortSignal;
   /** Begins the shutdown as the first signal does. */
   request(reason: string): void;
   /** Stops listening and clears the timer. */
@@ -70,10 +72,12 @@ export interface Shutdown {
 export function listenForShutdown(cutAfterMs: number, onRequest: (reason: string) => void = () => {}): Shutdown {
   const stopping = new AbortController();
   const cut = new AbortController();
+  const insisted = new AbortController();
   let timer: ReturnType<typeof setTimeout> | undefined;
 
   function request(reason: string): void {
     if (stopping.signal.aborted) {
+      insisted.abort(new Error(`cut short by ${reason}`));
       cut.abort(new Error(`cut short by ${reason}`));
       return;
     }
@@ -89,6 +93,7 @@ export function listenForShutdown(cutAfterMs: number, onRequest: (reason: string
   return {
     stopping: stopping.signal,
     cut: cut.signal,
+    insisted: insisted.signal,
     request,
     dispose() {
       clearTimeout(timer);
@@ -114,6 +119,19 @@ export function sleep(ms: number, signal?: AbortSignal): Promise<boolean> {
   });
 }
 
+/** As `promise`, or rejects with `late()` when it has not settled after `ms` milliseconds; it goes on, unheard. */
+export async function inTime<T>(promise: Promise<T>, ms: number, late: () => Error): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const deadline = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(late()), ms);
+  });
+  try {
+    return await Promise.race([promise, deadline]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /** Resolves when `signal` aborts. */
 export function aborted(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve();
@@ -121,7 +139,7 @@ export function aborted(signal: AbortSignal): Promise<void> {
 }
 
 export interface Backoff {
-  /** The next wait in milliseconds: exponential, with full jitter above half. */
+  /** The next wait in milliseconds: exponential, half of it random. */
   next(): number;
   reset(): void;
 }

@@ -17,7 +17,7 @@ async function main(argv: string[]): Promise<number> {
   try {
     const parsed = parseCommandLine(argv);
     if (parsed.help) {
-      print(parsed.command === undefined ? overview(parsed.group) : commandHelp(parsed.command));
+      print(parsed.command === undefined ? overview(parsed.group) : commandHelp(parsed.command, process.env));
       return 0;
     }
     const config = loadConfig(parsed.flags, process.env, parsed.faults);

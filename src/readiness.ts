@@ -1,7 +1,7 @@
-/** What works and what is waited for in this process; `/readyz` and `actcore status` show it. */
+/** What works and what is waited for in this process; `/readyz` shows it. */
 import type { RoleName } from "./config.ts";
 
-export const ENGINES = ["postgres", "nats", "temporal"] as const;
+const ENGINES = ["postgres", "nats", "temporal"] as const;
 export type Engine = (typeof ENGINES)[number];
 
 export interface EngineReadiness {

@@ -1,9 +1,10 @@
 /** One try of one task: begin in the ledger, do, record how it ended. */
 import { Context } from "@temporalio/activity";
 import { ActcoreError, describeError, RetryableError, TerminalError } from "../errors.ts";
+import { createBackoff, sleep } from "../lifecycle.ts";
 import type { Log } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
-import type { TaskSteps } from "../run/run.ts";
+import { HEARTBEAT_TIMEOUT_MS, type TaskSteps } from "../run/run.ts";
 import type { Executor, TaskAttempt, TaskError, TaskLedger } from "../task/task.ts";
 import { translated } from "./translate.ts";
 
@@ -30,38 +31,56 @@ export function createTaskSteps({ tasks, executors, metrics, log }: TaskStepsDep
     }
   }
 
+  /** Waits for a ledger that is away: what the task did must not be done again because it could not be recorded. */
+  async function patiently<T>(call: () => Promise<T>, cancelled: AbortSignal): Promise<T> {
+    for (const backoff = createBackoff(); ; ) {
+      try {
+        return await call();
+      } catch (error) {
+        if (!(error instanceof RetryableError) || cancelled.aborted) throw error;
+        log.warn({ reason: describeError(error) }, "task waits for its ledger");
+        await sleep(backoff.next(), cancelled);
+      }
+    }
+  }
+
   return {
     executeTask: translated(async (taskId) => {
-      const { info, cancellationSignal } = Context.current();
-      const task = await tasks.begin(taskId, info.attempt);
-      if (task === undefined) return;
-
-      const taskLog = log.child({
-        run: task.input.run.run_id,
-        task: task.key,
-        attempt: task.attempt,
-        trace_id: task.trace_id,
-      });
-      const signal = AbortSignal.any([cancellationSignal, AbortSignal.timeout(task.timeout_ms)]);
-      metrics.tasksInFlight.inc();
+      const context = Context.current();
+      const cancelled = context.cancellationSignal;
+      const beating = setInterval(() => context.heartbeat(), HEARTBEAT_TIMEOUT_MS / 5);
       try {
-        const result = await execute(task, signal, taskLog);
-        await tasks.succeed(taskId, task.attempt, result);
-        metrics.tasks.inc({ type: task.type, status: "succeeded" });
-      } catch (error) {
-        const final = error instanceof TerminalError;
-        await (final ? tasks.fail : tasks.retry)(taskId, task.attempt, toTaskError(error));
-        metrics.tasks.inc({ type: task.type, status: final ? "failed" : "retrying" });
-        taskLog.warn({ reason: describeError(error) }, final ? "task failed" : "task try failed");
-        throw error;
+        const task = await patiently(() => tasks.begin(taskId), cancelled);
+        if (task !== undefined) await attempt(task, cancelled);
       } finally {
-        metrics.tasksInFlight.dec();
+        clearInterval(beating);
       }
     }),
   };
+
+  async function attempt(task: TaskAttempt, cancelled: AbortSignal): Promise<void> {
+    const { task_id, key, type, attempt, trace_id } = task;
+    const taskLog = log.child({ run: task.input.run.run_id, task: key, attempt, trace_id });
+    metrics.tasksInFlight.inc();
+    try {
+      const result = await execute(task, AbortSignal.any([cancelled, AbortSignal.timeout(task.timeout_ms)]), taskLog);
+      await patiently(() => tasks.succeed(task_id, attempt, result), cancelled);
+      metrics.tasks.inc({ type, status: "succeeded" });
+    } catch (error) {
+      const final = error instanceof TerminalError;
+      await patiently(() => (final ? tasks.fail : tasks.retry)(task_id, attempt, toTaskError(error)), cancelled);
+      metrics.tasks.inc({ type, status: final ? "failed" : "retrying" });
+      taskLog.warn({ reason: describeError(error) }, final ? "task failed" : "task attempt failed");
+      throw error;
+    } finally {
+      metrics.tasksInFlight.dec();
+    }
+  }
 }
 
 function toTaskError(error: unknown): TaskError {
-  const code = error instanceof ActcoreError ? error.code : error instanceof Error ? error.name : "error";
-  return { code, message: describeError(error) };
+  const message = describeError(error);
+  if (!(error instanceof ActcoreError)) return { code: error instanceof Error ? error.name : "error", message };
+  const { code, details } = error;
+  return { code, message, ...(Object.keys(details).length > 0 && { details }) };
 }

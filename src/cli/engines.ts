@@ -20,6 +20,7 @@ export async function runEngines(
       log,
       onProgress: (message) => print(`${message} …`),
       signal: shutdown.stopping,
+      insisted: shutdown.insisted,
     });
   } catch (error) {
     if (shutdown.stopping.aborted && error === shutdown.stopping.reason) return 0;

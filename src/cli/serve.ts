@@ -60,7 +60,7 @@ export function runServe({ config, log, print, shutdown }: CommandContext): Prom
     releasers.push(connections.close);
 
     const roles = startRoles({ config, connections, endpoints, readiness, metrics, log }, releasers);
-    locate(config, { log, print, signal }, engines).then(setEndpoints, failEndpoints);
+    locate(config, { log, print, signal, insisted: shutdown.insisted }, engines).then(setEndpoints, failEndpoints);
     // A start that is interrupted is a stop like any other.
     const stopped = aborted(signal);
     const located = await Promise.race([endpoints, stopped]);
@@ -72,11 +72,16 @@ export function runServe({ config, log, print, shutdown }: CommandContext): Prom
     if (failure) shutdown.request("a role failed");
 
     await Promise.all(roles.map((role) => role.drain(shutdown.cut)));
+    const cutShort = shutdown.cut.aborted; // a signal after the drain cuts nothing
     await endpoints.catch(() => {});
-    await releasers.release();
-    if (failure) throw failure.error;
+    const released = releasers.release();
+    if (failure) {
+      await released.catch((error) => log.error({ error }, "not everything could be closed"));
+      throw failure.error;
+    }
+    await released;
     log.info("stopped");
-    return shutdown.cut.aborted ? EXIT_CUT_SHORT : 0;
+    return cutShort ? EXIT_CUT_SHORT : 0;
   });
 }
 
@@ -93,7 +98,7 @@ function startRoles(deps: RoleDeps, releasers: Releasers): Role[] {
 /** Where the engines are: as configured; for the rest those of this data directory, running already or started here. */
 async function locate(
   config: Config,
-  { log, print, signal }: { log: Log; print(line: string): void; signal: AbortSignal },
+  { log, print, ...signals }: { log: Log; print(line: string): void; signal: AbortSignal; insisted: AbortSignal },
   engines: { close(): Promise<void> }[],
 ): Promise<Located> {
   const configured = {
@@ -107,21 +112,21 @@ async function locate(
     const located = { ...running?.endpoints, ...configured };
     const missing = (["dbUrl", "natsUrl", "temporalHost"] as const).filter((name) => located[name] === undefined);
     if (missing.length === 0) {
-      if (running) log.info({ dataDir: config.dataDir, pid: running.pid }, "attached to running engines");
+      if (running) log.info({ data_dir: config.dataDir, pid: running.pid }, "attached to running engines");
       return located as Located;
     }
     if (whole && !running) {
       const onProgress = (message: string) => print(`${message} …`);
-      const set = await startEngines(config, { log, onProgress, signal });
+      const set = await startEngines(config, { log, onProgress, ...signals });
       engines.push(set);
       return { ...set.endpoints, ...configured } as Located;
     }
     if (!waiting)
       log.warn(
-        { dataDir: config.dataDir, missing: missing.map((name) => SETTINGS[name].env) },
+        { data_dir: config.dataDir, missing: missing.map((name) => SETTINGS[name].env) },
         "waiting for engines: start `actcore engines` with this data directory, or name them by these variables",
       );
-    if (await sleep(500, signal)) throw signal.reason;
+    if (await sleep(500, signals.signal)) throw signals.signal.reason;
   }
 }
 
@@ -140,7 +145,7 @@ async function announce(
     API: `${api}/docs`,
     Runs: `${api}/runs`,
     "Temporal Web UI": temporalUiUrl,
-    NATS: natsUrl,
+    NATS: natsUrl.replace(/\/\/[^/,]*@/g, "//"), // without user and password
     Temporal: temporalHost,
   };
   for (const [name, url] of Object.entries(lines)) if (url !== undefined) print(`  ${name.padEnd(16)} ${url}`);

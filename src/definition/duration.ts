@@ -2,6 +2,8 @@
 import { type TUnsafe, Type } from "@sinclair/typebox";
 
 const UNIT_MS = { d: 86_400_000, h: 3_600_000, m: 60_000, s: 1000, ms: 1 } as const;
+/** Longer ones overflow somewhere on their way through timers and engines. */
+export const MAX_DURATION_MS = 365 * UNIT_MS.d;
 const PATTERN = "^(\\d+(\\.\\d+)?(ms|s|m|h|d))+$";
 
 /** The schema of a duration; what it accepts, `parseDuration` can read. */

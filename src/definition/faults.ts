@@ -2,7 +2,6 @@
 import { KindGuard, type TSchema } from "@sinclair/typebox";
 import { Value, ValueErrorType } from "@sinclair/typebox/value";
 import type { Fault } from "../errors.ts";
-import { expectedBy } from "./schema.ts";
 
 const MAX_FAULTS = 50;
 
@@ -31,11 +30,13 @@ function isWithin(path: string, faults: ReadonlyMap<string, Fault>): boolean {
 function describe(type: ValueErrorType, schema: TSchema, value: unknown, wording: string): string {
   if (type === ValueErrorType.ObjectAdditionalProperties) return "unknown field";
   if (type === ValueErrorType.ObjectRequiredProperty || value === undefined) return "is required";
-  const expected = expectedBy(schema) ?? wordsFor(schema) ?? wording.replace(/^Expected /, "");
+  const expected = wordsFor(schema) ?? wording.replace(/^Expected /, "");
   return `expected ${expected}, received ${preview(value)}`;
 }
 
+/** The schema's own words (`expected`), or those for what may be written literally. */
 function wordsFor(schema: TSchema): string | undefined {
+  if (typeof schema.expected === "string") return schema.expected;
   if (KindGuard.IsLiteral(schema)) return JSON.stringify(schema.const);
   if (KindGuard.IsUnion(schema) && schema.anyOf.every(KindGuard.IsLiteral)) {
     return `one of ${schema.anyOf.map((option) => String((option as { const: unknown }).const)).join(", ")}`;

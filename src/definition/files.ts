@@ -1,7 +1,7 @@
 /** Definition files: YAML or JSON, one or many documents each, anywhere below a directory. */
 import { lstat, readdir, readFile } from "node:fs/promises";
 import { join, relative } from "node:path";
-import { isAlias, LineCounter, parseAllDocuments, visit } from "yaml";
+import { isAlias, isScalar, LineCounter, parseAllDocuments, visit } from "yaml";
 import { describeError, type Fault, InvalidInputError } from "../errors.ts";
 import type { DefinitionBody } from "./schema.ts";
 import { parseDefinition } from "./validate.ts";
@@ -69,7 +69,7 @@ export function parseDefinitions(text: string, path: string): { bodies: Definiti
       faults.push({ subject: lineAt(broken.pos[0]), message: broken.message.split("\n")[0] ?? "is no YAML" });
       continue;
     }
-    if (document.contents === null) continue;
+    if (document.contents === null || (isScalar(document.contents) && document.contents.value === null)) continue;
     let aliases = 0;
     visit(document, (_, node) => void (isAlias(node) && aliases++));
     if (aliases > MAX_ALIASES) {

@@ -2,16 +2,16 @@
  * The shape of an ActivityDefinition, as JSON and as YAML: what to react to, and which tasks to make.
  *
  * These schemas validate REST bodies and files, type the code, and make the OpenAPI document. Unknown fields are
- * refused everywhere. `expected` is what an error says in place of a schema's own wording.
+ * refused everywhere. `expected` is what an error says in place of TypeBox's wording (faults.ts).
  */
-import { type Static, type TSchema, Type } from "@sinclair/typebox";
+import { type Static, Type } from "@sinclair/typebox";
 import { DurationSchema } from "./duration.ts";
 
 const closed = { additionalProperties: false } as const;
 /** Text without NUL, which Postgres cannot store. */
 const PLAIN = "^[^\\u0000]*$";
 
-export const NameSchema = Type.String({
+const NameSchema = Type.String({
   minLength: 1,
   maxLength: 200,
   pattern: "^[^\\u0000-\\u001f]*$",
@@ -19,7 +19,7 @@ export const NameSchema = Type.String({
   expected: "1 to 200 characters without control characters",
 });
 
-export const EventTriggerSchema = Type.Object(
+const EventTriggerSchema = Type.Object(
   {
     trigger_type: Type.Literal("event"),
     event_type: Type.String({
@@ -39,7 +39,7 @@ export const EventTriggerSchema = Type.Object(
   { ...closed, title: "EventTrigger" },
 );
 
-export const CronTriggerSchema = Type.Object(
+const CronTriggerSchema = Type.Object(
   {
     trigger_type: Type.Literal("cron"),
     cron_expression: Type.String({
@@ -59,9 +59,9 @@ export const CronTriggerSchema = Type.Object(
 /** By `trigger_type`. */
 export const TRIGGER_SCHEMAS = { event: EventTriggerSchema, cron: CronTriggerSchema } as const;
 export const TRIGGER_TYPES = Object.keys(TRIGGER_SCHEMAS) as TriggerType[];
-export const TriggerConfigSchema = Type.Union(Object.values(TRIGGER_SCHEMAS), { expected: "a trigger" });
+const TriggerConfigSchema = Type.Union(Object.values(TRIGGER_SCHEMAS), { expected: "a trigger" });
 
-export const RetrySchema = Type.Object(
+const RetrySchema = Type.Object(
   {
     max_attempts: Type.Optional(
       Type.Integer({ minimum: 1, maximum: 1000, default: 5, description: "All tries, the first included." }),
@@ -85,7 +85,7 @@ const taskFields = {
   timeout: Type.Optional(DurationSchema({ description: "Of one try, 30s when absent.", examples: ["30s"] })),
 };
 
-export const LogTaskSchema = Type.Object(
+const LogTaskSchema = Type.Object(
   {
     ...taskFields,
     type: Type.Literal("log"),
@@ -105,9 +105,9 @@ export const LogTaskSchema = Type.Object(
   { ...closed, title: "LogTask" },
 );
 
-export const HTTP_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"] as const;
+const HTTP_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"] as const;
 
-export const HttpTaskSchema = Type.Object(
+const HttpTaskSchema = Type.Object(
   {
     ...taskFields,
     type: Type.Literal("http"),
@@ -142,7 +142,7 @@ export const HttpTaskSchema = Type.Object(
 /** By task `type`. */
 export const TASK_SCHEMAS = { log: LogTaskSchema, http: HttpTaskSchema } as const;
 export const TASK_TYPES = Object.keys(TASK_SCHEMAS) as TaskType[];
-export const TaskTemplateSchema = Type.Union(Object.values(TASK_SCHEMAS), { expected: "a task template" });
+const TaskTemplateSchema = Type.Union(Object.values(TASK_SCHEMAS), { expected: "a task template" });
 
 /** What a user sends: everything but `name` and `trigger_config` has a default. */
 export const DefinitionInputSchema = Type.Object(
@@ -208,8 +208,3 @@ export type DefinitionBody = Omit<
   Definition,
   "id" | "enabled_override" | "version" | "source" | "created_at" | "updated_at"
 >;
-
-/** Custom words of a schema for its own errors. */
-export function expectedBy(schema: TSchema): string | undefined {
-  return typeof schema.expected === "string" ? schema.expected : undefined;
-}

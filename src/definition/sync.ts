@@ -12,14 +12,22 @@ export async function syncDefinitions(store: DefinitionStore, directories: reado
   const report: SyncReport = { definitions: { created: 0, updated: 0, unchanged: 0 }, errors: [] };
   const note = (subject: string, message: string) =>
     void report.errors.push({ stage: "definitions", subject, message });
+  const seen = new Map<string, string>();
   for (const directory of directories) {
     const { definitions, faults }: FilesRead = await readDefinitionFiles(directory);
     for (const { subject, message } of faults) note(subject, message);
     for (const file of definitions) {
+      const { source, body } = file;
+      const first = seen.get(body.name);
+      if (first !== undefined) {
+        note(`${source} (${body.name})`, `the name is used twice: it is also in ${first}`);
+        continue;
+      }
+      seen.set(body.name, `${directory}/${source.replace(/^file:/, "")}`);
       try {
         report.definitions[await apply(store, file)]++;
       } catch (error) {
-        note(`${file.source} (${file.body.name})`, describeError(error));
+        note(`${source} (${body.name})`, describeError(error));
       }
     }
   }

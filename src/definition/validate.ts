@@ -7,6 +7,7 @@
 import { Type } from "@sinclair/typebox";
 import { type Fault, InvalidInputError } from "../errors.ts";
 import { checkCron } from "./cron-expression.ts";
+import { MAX_DURATION_MS, parseDuration } from "./duration.ts";
 import { findFaults, preview } from "./faults.ts";
 import {
   type CronTrigger,
@@ -20,6 +21,8 @@ import {
 } from "./schema.ts";
 
 type Fields = Record<string, unknown>;
+
+const MAX_DEPTH = 100;
 
 /** The input with its two unions opened; they are checked branch by branch. */
 const OuterSchema = Type.Composite(
@@ -40,7 +43,7 @@ const OuterSchema = Type.Composite(
  * @throws InvalidInputError code `invalid_definition`, with every fault.
  */
 export function parseDefinition(input: unknown): DefinitionBody {
-  const faults = isFields(input) ? findDefinitionFaults(input) : [{ path: "/", message: "expected an object" }];
+  const faults = isFields(input) ? findAllFaults(input) : [{ path: "/", message: "expected an object" }];
   if (faults.length > 0) throw new InvalidInputError("the definition is not valid", faults, "invalid_definition");
 
   const fields = input as Fields;
@@ -54,6 +57,12 @@ export function parseDefinition(input: unknown): DefinitionBody {
     task_templates: (fields.task_templates as TaskTemplate[] | undefined) ?? [],
     dedupe_key_strategy: "event_id",
   };
+}
+
+/** What cannot be stored first: the schemas are no help against it, and a parser may choke on it. */
+function findAllFaults(input: Fields): Fault[] {
+  const unstorable = findUnstorable(input);
+  return unstorable.length > 0 ? unstorable : findDefinitionFaults(input);
 }
 
 function findDefinitionFaults(input: Fields): Fault[] {
@@ -89,7 +98,10 @@ function findTriggerFaults(input: Fields): Fault[] {
     ];
   }
   const faults = findFaults(TRIGGER_SCHEMAS[type], trigger, path);
-  if (faults.length === 0 && type === "cron") faults.push(...checkCron(trigger as CronTrigger, path));
+  if (faults.length === 0 && type === "cron") {
+    const cron = trigger as CronTrigger;
+    faults.push(...checkCron(cron, path), ...findDurationFaults(cron.jitter, `${path}/jitter`, 0));
+  }
   return faults;
 }
 
@@ -103,8 +115,10 @@ function findTaskFaults(templates: unknown[]): Fault[] {
       faults.push({ path, message: `expected an object, received ${preview(template)}` });
       return;
     }
-    if (isKeyOf(TASK_SCHEMAS, type)) faults.push(...findFaults(TASK_SCHEMAS[type], template, path));
-    else
+    if (isKeyOf(TASK_SCHEMAS, type)) {
+      const found = findFaults(TASK_SCHEMAS[type], template, path);
+      faults.push(...(found.length > 0 ? found : findTaskValueFaults(template as TaskTemplate, path)));
+    } else
       faults.push({
         path: `${path}/type`,
         message:
@@ -119,6 +133,59 @@ function findTaskFaults(templates: unknown[]): Fault[] {
     else keys.set(template.key, index);
   });
   return faults;
+}
+
+/** What a schema does not say: durations that the engine can keep, and a request that can be made. */
+function findTaskValueFaults({ type, params, timeout, retry }: TaskTemplate, path: string): Fault[] {
+  const faults = [
+    ...findDurationFaults(timeout, `${path}/timeout`, 1),
+    ...findDurationFaults(retry?.initial_interval, `${path}/retry/initial_interval`, 1),
+    ...findDurationFaults(retry?.max_interval, `${path}/retry/max_interval`, 1),
+  ];
+  if (type !== "http") return faults;
+  if (!URL.canParse(params.url))
+    faults.push({
+      path: `${path}/params/url`,
+      message: `expected an http:// or https:// URL, received ${preview(params.url)}`,
+    });
+  for (const [name, value] of Object.entries(params.headers ?? {})) {
+    try {
+      new Headers([[name, value]]);
+    } catch {
+      faults.push({
+        path: `${path}/params/headers/${name}`,
+        message: "is no HTTP header: a name or value has characters that none may have",
+      });
+    }
+  }
+  return faults;
+}
+
+function findDurationFaults(value: string | number | undefined, path: string, minMs: number): Fault[] {
+  if (value === undefined) return [];
+  const ms = parseDuration(value);
+  if (ms >= minMs && ms <= MAX_DURATION_MS) return [];
+  return [{ path, message: `expected a duration from ${minMs} ms to 365d, received ${preview(value)}` }];
+}
+
+/** Text that Postgres cannot keep (NUL, half a surrogate pair), as key or value, and nesting without end. */
+function findUnstorable(value: unknown, path = "", depth = 0): Fault[] {
+  if (typeof value === "string") {
+    const message = describeUnstorable(value);
+    return message === undefined ? [] : [{ path: path || "/", message }];
+  }
+  if (typeof value !== "object" || value === null) return [];
+  if (depth === MAX_DEPTH) return [{ path: path || "/", message: `is nested deeper than ${MAX_DEPTH} levels` }];
+  return Object.entries(value).flatMap(([key, inner]) => {
+    const message = describeUnstorable(key);
+    if (message !== undefined) return [{ path: path || "/", message: `its key ${preview(key)} ${message}` }];
+    return findUnstorable(inner, `${path}/${key}`, depth + 1);
+  });
+}
+
+function describeUnstorable(text: string): string | undefined {
+  if (text.includes("\0")) return "has a NUL character";
+  return text.isWellFormed() ? undefined : "has half of a surrogate pair";
 }
 
 export function isFields(value: unknown): value is Fields {

@@ -5,6 +5,7 @@
  * the roles' drain.
  */
 import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync } from "node:fs";
 import { describeError, TerminalError } from "../errors.ts";
 import { sleep } from "../lifecycle.ts";
 import type { EngineLog } from "./engine-log.ts";
@@ -54,15 +55,14 @@ export function startChild(name: string, command: Command, context: ChildContext
     throw notStarted(command, undefined);
   }
   const identity = { pid, startedAt: startTimeOf(pid) ?? "" };
-  context.record(name, identity);
-
   child.once("error", (error) => end(describeError(error)));
   child.once("exit", (code, signal) => end(signal ? `was ended by ${signal}` : `exited with code ${code}`));
   function end(how: string): void {
     if (gone.signal.aborted) return;
-    context.record(name, undefined);
     gone.abort(new Error(`${name} ${how}`));
+    context.record(name, undefined);
   }
+  context.record(name, identity);
   return {
     ...identity,
     gone: gone.signal,
@@ -73,17 +73,20 @@ export function startChild(name: string, command: Command, context: ChildContext
 }
 
 /**
- * Asks a child to end by each signal in turn, then by SIGKILL, and waits until it is gone.
+ * Asks a child to end by each signal in turn, then by SIGKILL, and waits until it is gone. `insisted` goes to SIGKILL.
  * @returns whether SIGKILL was needed
  */
 export async function endChild(
   child: Child,
   steps: readonly { signal: NodeJS.Signals; graceMs: number }[],
+  insisted?: AbortSignal,
 ): Promise<boolean> {
+  const ended = insisted === undefined ? child.gone : AbortSignal.any([child.gone, insisted]);
   for (const { signal, graceMs } of steps) {
-    if (child.gone.aborted) return false;
+    if (insisted?.aborted) break;
     child.signal(signal);
-    if (await sleep(graceMs, child.gone)) return false;
+    await sleep(graceMs, ended);
+    if (child.gone.aborted) return false;
   }
   child.signal("SIGKILL");
   // Only a process that hangs in the kernel outlives this; the next start finds it by its marker.
@@ -122,5 +125,10 @@ function cleanEnvironment(): Record<string, string> {
 
 function notStarted(command: Command, cause: unknown): TerminalError {
   const why = cause === undefined ? "" : `: ${describeError(cause)}`;
-  return new TerminalError("engine_not_started", `${command.path} could not be started${why}`, { cause });
+  return new TerminalError("engine_not_started", `${command.path} could not be started${why}`, {
+    ...(!existsSync(command.path) && {
+      hint: "It is gone: remove its engines-… directory, and the next start unpacks it again",
+    }),
+    cause,
+  });
 }

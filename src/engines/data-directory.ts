@@ -10,6 +10,7 @@
 import { Database } from "bun:sqlite";
 import {
   accessSync,
+  chmodSync,
   constants,
   mkdirSync,
   readFileSync,
@@ -90,6 +91,8 @@ export function lockDataDirectory(path: string): () => void {
   let database: Database | undefined;
   try {
     database = new Database(join(path, LOCK_FILE), { create: true, readwrite: true });
+    // Whoever can read it can hold a lock on it.
+    chmodSync(join(path, LOCK_FILE), 0o600);
     database.run(`PRAGMA busy_timeout = ${LOCK_WAIT_MS}`);
     database.run("BEGIN EXCLUSIVE");
     const held = database;
@@ -104,9 +107,7 @@ export function lockDataDirectory(path: string): () => void {
       throw new TerminalError(
         "data_dir_unusable",
         `${join(path, LOCK_FILE)} cannot be locked: ${describeError(error)}`,
-        {
-          cause: error,
-        },
+        { hint: "If it is damaged and no actcore runs on the directory, remove it", cause: error },
       );
     }
     const pid = readRecord(path)?.holder.pid;
@@ -139,7 +140,8 @@ export function isDataDirectoryHeld(path: string): boolean {
 
 export function readRecord(path: string): EnginesRecord | undefined {
   try {
-    return JSON.parse(readFileSync(join(path, RECORD_FILE), "utf8"));
+    const record: unknown = JSON.parse(readFileSync(join(path, RECORD_FILE), "utf8"));
+    return isRecord(record) ? record : undefined;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT" || error instanceof SyntaxError) return undefined;
     throw new TerminalError("data_dir_unusable", `${join(path, RECORD_FILE)} cannot be read: ${describeError(error)}`, {
@@ -147,6 +149,24 @@ export function readRecord(path: string): EnginesRecord | undefined {
       cause: error,
     });
   }
+}
+
+/** A damaged record is none: its pids are signalled. */
+function isRecord(value: unknown): value is EnginesRecord {
+  const { holder, endpoints, engines, children } = (value ?? {}) as Partial<Record<keyof EnginesRecord, unknown>>;
+  return (
+    isIdentity(holder) &&
+    typeof endpoints === "object" &&
+    endpoints !== null &&
+    Array.isArray(engines) &&
+    Array.isArray(children) &&
+    children.every(isIdentity)
+  );
+}
+
+function isIdentity(value: unknown): value is ProcessIdentity {
+  const { pid, startedAt } = (value ?? {}) as Partial<Record<keyof ProcessIdentity, unknown>>;
+  return Number.isInteger(pid) && (pid as number) > 0 && typeof startedAt === "string";
 }
 
 /** Replaces the record (D2). */

@@ -10,6 +10,7 @@
  *   E3. Endpoints hold for the life of the set: an engine that dies comes back on the same port.
  */
 import type { Config } from "../config.ts";
+import { describeError } from "../errors.ts";
 import { type Releasers, withReleasers } from "../lifecycle.ts";
 import type { Log } from "../log.ts";
 import { type EngineBinaries, unpackEngines } from "./archive.ts";
@@ -52,6 +53,8 @@ export interface EngineDeps {
   onProgress?(message: string): void;
   /** Aborts the start; afterwards it has no effect, see `close`. */
   readonly signal: AbortSignal;
+  /** Cuts the engines' time to end short: whoever aborts it has asked twice. */
+  readonly insisted?: AbortSignal;
 }
 
 const DATABASES_DEADLINE_MS = 30_000;
@@ -86,7 +89,7 @@ export function startEngines(config: Config, deps: EngineDeps): Promise<EngineSe
     const onProgress = deps.onProgress ?? (() => {});
     const binaries = await unpackEngines(config.cacheDir, { onProgress, signal: deps.signal });
     const set = await startAll({ config, deps, directory, binaries, wanted, releasers, onProgress });
-    deps.log.info({ engines: wanted, dataDir: directory.path, tookMs: Date.now() - startedMs }, "engines answer");
+    deps.log.info({ engines: wanted, data_dir: directory.path, took_ms: Date.now() - startedMs }, "engines answer");
     let closing: Promise<void> | undefined;
     return {
       ...set,
@@ -123,7 +126,7 @@ async function startAll(start: Start): Promise<Omit<EngineSet, "close">> {
 
   const supervisors = new Map<EngineName, Supervisor>();
   const status = () => [...supervisors.values()].map((supervisor) => supervisor.status());
-  const record = keepRecord(directory, endpoints, status);
+  const record = keepRecord(directory, endpoints, status, deps.log);
   releasers.push(() => removeRecord(directory.path));
 
   const contexts = new Map<EngineName, ChildContext>();
@@ -132,7 +135,11 @@ async function startAll(start: Start): Promise<Omit<EngineSet, "close">> {
     releasers.push(() => log.close());
     const context = { dataDir: directory.path, log, record: record.child };
     contexts.set(name, context);
-    const supervisor = createSupervisor(specOf(name), context, { log: deps.log, onChange: record.write });
+    const supervisor = createSupervisor(specOf(name), context, {
+      log: deps.log,
+      onChange: record.write,
+      insisted: deps.insisted,
+    });
     supervisors.set(name, supervisor);
     // In this order of acquiring, so that what is released first is the Web UI and last is Postgres.
     releasers.push(() => supervisor.stop());
@@ -209,13 +216,23 @@ async function allOrNone(signal: AbortSignal, begin: (signal: AbortSignal) => Pr
 }
 
 /** Keeps `engines.json` true: whoever attaches, asks for the status or clears up after us reads it. */
-function keepRecord(directory: DataDirectory, endpoints: Partial<EngineEndpoints>, status: () => EngineStatus[]) {
+function keepRecord(
+  directory: DataDirectory,
+  endpoints: Partial<EngineEndpoints>,
+  status: () => EngineStatus[],
+  log: Log,
+) {
   const holder = ownIdentity();
   const startedAt = new Date().toISOString();
   const children = new Map<string, ProcessIdentity>();
   function write(): void {
     const list = [...children].map(([name, identity]) => ({ name, ...identity }));
-    writeRecord(directory.path, { holder, startedAt, endpoints, engines: status(), children: list });
+    try {
+      writeRecord(directory.path, { holder, startedAt, endpoints, engines: status(), children: list });
+    } catch (error) {
+      // A full disk must not end the server: the next change writes again, and the marker finds the children too.
+      log.error({ reason: describeError(error) }, "engines.json not written");
+    }
   }
   return {
     write,

@@ -1,4 +1,4 @@
-/** The words that engines, `status` and `/readyz` share. */
+/** Names, endpoints and states of the embedded engines: what `engines.json` and `actcore status` tell. */
 
 export const ENGINE_NAMES = ["postgres", "nats", "temporal", "temporal-ui"] as const;
 export type EngineName = (typeof ENGINE_NAMES)[number];

@@ -166,9 +166,11 @@ function checkMajorVersion(data: string, version: string): void {
 }
 
 function keepPassword(path: string, clusterExists: boolean): string {
-  if (existsSync(path)) return readFileSync(path, "utf8").trim();
+  // Empty is what a power cut leaves of a file that was just written.
+  const kept = existsSync(path) ? readFileSync(path, "utf8").trim() : "";
+  if (kept !== "") return kept;
   if (clusterExists) {
-    throw new TerminalError("postgres_password_lost", `the file with Postgres' password is missing: ${path}`, {
+    throw new TerminalError("postgres_password_lost", `the file with Postgres' password is missing or empty: ${path}`, {
       hint: "Restore it from the backup that the data directory came from",
     });
   }

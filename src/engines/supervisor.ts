@@ -53,7 +53,7 @@ const LOG_LINES_OF_A_DEATH = 4;
 export function createSupervisor(
   spec: EngineSpec,
   context: ChildContext,
-  deps: { log: Log; onChange(): void },
+  deps: { log: Log; onChange(): void; insisted?: AbortSignal | undefined },
 ): Supervisor {
   const log = deps.log.child({ engine: spec.name });
   const stopping = new AbortController();
@@ -93,16 +93,16 @@ export function createSupervisor(
       const failure = await askOnce(spec.probe, current.gone);
       if (current.gone.aborted || stopping.signal.aborted) break;
       if (status.state === "restarting" && failure !== undefined && Date.now() > deadline) {
-        log.error({ error: failure }, "does not answer after its restart, ending it");
+        log.error({ reason: failure }, "engine does not answer after its restart, ending it");
         current.signal("SIGKILL");
         break;
       }
       if (failure === undefined && (status.state !== "running" || status.error !== undefined)) {
-        if (status.state === "running") log.info("answers again");
+        if (status.state === "running") log.info("engine answers again");
         change("running");
         onAnswer();
       } else if (failure !== undefined && status.state === "running" && status.error === undefined) {
-        log.warn({ error: failure }, "does not answer");
+        log.warn({ reason: failure }, "engine does not answer");
         change("running", `does not answer: ${failure}`);
       }
       await sleep(status.state === "running" ? PROBE_RUNNING_EVERY_MS : PROBE_STARTING_EVERY_MS, current.gone);
@@ -141,7 +141,7 @@ export function createSupervisor(
       if (stopping.signal.aborted || (status.restarts === 0 && status.state === "starting")) return;
       const waitMs = backoff.next();
       log.error(
-        { reason, waitMs: Math.round(waitMs), lastLines: context.log.tail(LOG_LINES_OF_A_DEATH) },
+        { reason, retry_in_ms: Math.round(waitMs), last_lines: context.log.tail(LOG_LINES_OF_A_DEATH) },
         "engine died, restarting it",
       );
       change("restarting", reason);
@@ -174,7 +174,7 @@ export function createSupervisor(
       await sleep(spec.readyWithinMs, AbortSignal.any([answered.signal, first.gone, signal, stopping.signal]));
       signal.throwIfAborted();
       if (answered.signal.aborted) {
-        log.debug({ tookMs: Date.now() - startedMs, pid: first.pid }, "engine answers");
+        log.debug({ took_ms: Date.now() - startedMs, pid: first.pid }, "engine answers");
         return;
       }
       const how = first.gone.aborted
@@ -189,7 +189,7 @@ export function createSupervisor(
     stop() {
       stopped ??= (async () => {
         stopping.abort(new Error(`${spec.name} is being stopped`));
-        if (child !== undefined && !child.gone.aborted && (await endChild(child, spec.stop)))
+        if (child !== undefined && !child.gone.aborted && (await endChild(child, spec.stop, deps.insisted)))
           log.warn("engine did not end in time and was killed");
         await keeping;
         await spec.dispose?.();

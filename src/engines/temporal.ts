@@ -77,7 +77,8 @@ export function temporalSpec(
       args: ["--config-file", configFile, "--allow-no-auth", "start"],
       env: { GOMEMLIMIT: MEMORY_LIMIT, TEMPORAL_VERSION_CHECK_DISABLED: "1" },
     },
-    stop: [{ signal: "SIGTERM", graceMs: 10_000 }],
+    // Stopped in its first seconds, it may never end by itself. All that it acknowledged is in Postgres.
+    stop: [{ signal: "SIGTERM", graceMs: 3000 }],
     probe: probe.probe,
     dispose: probe.close,
     requires: (signal) => probePostgres(server, signal),

@@ -5,7 +5,8 @@
 import { Elysia } from "elysia";
 import { type Authenticator, requireScope } from "../access/authenticate.ts";
 import { findRefusal, type HostPolicy } from "../access/same-origin.ts";
-import { type ActcoreError, describeError, TerminalError } from "../errors.ts";
+import { type ActcoreError, describeError, RetryableError, TerminalError } from "../errors.ts";
+import { inTime } from "../lifecycle.ts";
 import type { Log } from "../log.ts";
 import { ACCESS_ROUTES } from "./access-routes.ts";
 import { readJson } from "./body.ts";
@@ -34,6 +35,13 @@ export interface Access extends Authenticator {
   /** Why nothing but health is answered yet; undefined once the API is open. */
   closed(): ActcoreError | undefined;
 }
+
+/** Milliseconds. An engine that hangs must not let a caller hang: what was asked for may still be done. */
+const ANSWER_WITHIN_MS = 15_000;
+const noAnswer = () =>
+  new RetryableError("no_answer_in_time", `an engine did not answer within ${ANSWER_WITHIN_MS / 1000} s`, {
+    hint: "/readyz says which; the request may still take effect",
+  });
 
 /** The application, not listening yet. */
 export function createApp(services: Services, access: Access, log: Log) {
@@ -83,14 +91,12 @@ export function createApp(services: Services, access: Access, log: Log) {
       return reply.body === undefined ? new Response(null, init) : Response.json(reply.body, init);
     } catch (error) {
       const response = problemResponse(error);
-      if (response.status >= 500)
-        log.warn(
-          { path: route.path, reason: describeError(error), ...(response.status === 500 && { error }) },
-          "request failed",
-        );
+      if (response.status === 500) log.error({ path: route.path, error }, "request failed unexpectedly");
+      else if (response.status > 500) log.warn({ path: route.path, reason: describeError(error) }, "request refused");
       return response;
     }
   }
+
   /** Asks who it is before it reads what he wants. */
   async function handle(
     route: Route,
@@ -108,7 +114,8 @@ export function createApp(services: Services, access: Access, log: Log) {
     const url = new URL(request.url);
     const query = route.query === undefined ? {} : readQuery(route.query, Object.fromEntries(url.searchParams));
     const body = route.body === undefined ? undefined : await readJson(request, route.bodyOptional);
-    return route.handle({ params, query, body, headers, url, actor, services });
+    const input = { params, query, body, headers, url, actor, services };
+    return inTime(route.handle(input), ANSWER_WITHIN_MS, noAnswer);
   }
   return app;
 }

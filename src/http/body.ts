@@ -1,10 +1,17 @@
 /** Reads a JSON body within bounds, before anything looks at it. */
 import { InvalidInputError, TerminalError } from "../errors.ts";
+import { inTime } from "../lifecycle.ts";
 
 /** Bytes. */
 export const MAX_BODY_BYTES = 1_048_576;
+/** Milliseconds. A sender that stops in the middle must not hold up a stop of the server. */
+const BODY_WITHIN_MS = 10_000;
+const tooSlow = () => new TerminalError("body_too_slow", `the body did not arrive within ${BODY_WITHIN_MS / 1000} s`);
 
-/** Undefined for an empty body where that is `optional`. @throws TerminalError `unsupported_media_type`, `body_too_large`; InvalidInputError `malformed_json` */
+/**
+ * Undefined for an empty body where that is `optional`.
+ * @throws TerminalError `unsupported_media_type`, `body_too_large`, `body_too_slow`; InvalidInputError `malformed_json`
+ */
 export async function readJson(request: Request, optional = false): Promise<unknown> {
   if (optional && request.body === null) return undefined;
   const type = request.headers.get("content-type");
@@ -12,7 +19,7 @@ export async function readJson(request: Request, optional = false): Promise<unkn
   if (type !== null && !/^application\/([\w.+-]+\+)?json\s*(;|$)/i.test(type))
     throw new TerminalError("unsupported_media_type", `expected content-type application/json, received ${type}`);
 
-  const bytes = await readBounded(request);
+  const bytes = await inTime(readBounded(request), BODY_WITHIN_MS, tooSlow);
   if (optional && bytes.byteLength === 0) return undefined;
   try {
     return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));

@@ -1,3 +1,7 @@
+/**
+ * Definitions over REST. They are checked by definition/validate.ts, which names every fault, and changed by
+ * definition/change.ts.
+ */
 import { type Static, Type } from "@sinclair/typebox";
 import { applyChange } from "../definition/change.ts";
 import { DefinitionInputSchema, DefinitionSchema } from "../definition/schema.ts";

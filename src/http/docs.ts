@@ -61,7 +61,10 @@ export function createDocs(routes: readonly Route[]) {
     .get("/docs/swagger-ui.js", page(Bun.file(swaggerUi.script.path), swaggerUi.script.contentType))
     .get("/docs/swagger-ui.css", page(Bun.file(swaggerUi.style.path), swaggerUi.style.contentType))
     .get("/openapi.json", async () => {
-      document ??= renderDocument(routes);
+      document ??= renderDocument(routes).catch((error) => {
+        document = undefined;
+        throw error;
+      });
       return new Response(await document, { headers: { "content-type": "application/json" } });
     });
 }

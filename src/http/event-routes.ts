@@ -1,3 +1,4 @@
+/** Events over REST: published into the stream (I2), and read back with what came of them (I3). */
 import { type Static, Type } from "@sinclair/typebox";
 import { InvalidInputError } from "../errors.ts";
 import { EVENT_OUTCOMES, EventSummary, EventView } from "../run/views.ts";
@@ -56,7 +57,14 @@ export const EVENT_ROUTES: readonly Route[] = [
     answers: { 200: EventView },
     async handle({ params, services }) {
       const id = params.event_id ?? "";
-      return { body: requireFound(await services.ledger.findEvent(id), `event ${JSON.stringify(id.slice(0, 200))}`) };
+      // Such an id is no event's, and Postgres could not even look for it.
+      const isStorable = !id.includes("\0") && id.isWellFormed();
+      return {
+        body: requireFound(
+          isStorable ? await services.ledger.findEvent(id) : undefined,
+          `event ${JSON.stringify(id.slice(0, 200))}`,
+        ),
+      };
     },
   },
 ];

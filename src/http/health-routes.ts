@@ -1,3 +1,4 @@
+/** `/healthz` and `/readyz` of the API; every process serves both on its metrics port too (http/monitor.ts). */
 import { Type } from "@sinclair/typebox";
 import type { ReadinessReport } from "../readiness.ts";
 import type { Route } from "./route.ts";

@@ -1,3 +1,4 @@
+/** Runs and tasks over REST: what the ledger says, newest first. */
 import { type Static, Type } from "@sinclair/typebox";
 import { RUN_STATUSES, RUN_TRIGGERS, RunView, TASK_STATUSES, TaskView } from "../run/views.ts";
 import { filterOf, linkNext, PageQuery, type Route, readPage, requireFound, requireUuid, Since } from "./route.ts";

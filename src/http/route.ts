@@ -50,7 +50,14 @@ export const PageQuery = {
   limit: Type.Optional(
     Type.Integer({ minimum: 1, maximum: 500, default: 100, expected: "a whole number from 1 to 500" }),
   ),
-  cursor: Type.Optional(Type.String({ maxLength: 500, description: 'From the `Link: rel="next"` header.' })),
+  cursor: Type.Optional(
+    Type.String({
+      maxLength: 500,
+      pattern: "^[^\\u0000]*$",
+      expected: "a cursor that actcore gave",
+      description: 'From the `Link: rel="next"` header.',
+    }),
+  ),
 };
 
 export const Since = Type.String({

@@ -51,7 +51,7 @@ export function startIntake(nats: Nats, handle: (group: IncomingEvent[]) => Prom
   };
 }
 
-/** Until the consumer ends or `stopping` aborts. */
+/** Until the consumer ends or `stopping` aborts. What arrived and was not handled goes back. */
 async function handleGroups(
   messages: ConsumerMessages,
   handle: (group: IncomingEvent[]) => Promise<void>,
@@ -60,37 +60,43 @@ async function handleGroups(
   const arrived: JsMsg[] = [];
   let wake = () => {};
   let ended = false;
-  const gather = (async () => {
-    for await (const message of messages) {
-      arrived.push(message);
-      wake();
-    }
-  })().finally(() => {
+  const end = () => {
     ended = true;
     wake();
-  });
+  };
+  const gathering = gather(messages, (message) => {
+    arrived.push(message);
+    wake();
+  }).then(end, end);
+  const watching = closeWhenGone(messages).catch(() => {}); // its end is the consumer's, which is seen above
   void aborted(stopping).then(() => wake());
-  void watchConsumer(messages);
 
-  while (!stopping.aborted && !(ended && arrived.length === 0)) {
-    if (arrived.length === 0) {
-      await new Promise<void>((resolve) => {
-        wake = resolve;
-      });
-      continue;
+  try {
+    while (!stopping.aborted && !(ended && arrived.length === 0)) {
+      if (arrived.length > 0) await handle(takeGroup(arrived).map(toIncoming));
+      else
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
     }
-    await handle(takeGroup(arrived).map(toIncoming));
+  } finally {
+    await messages.close();
+    await Promise.all([gathering, watching]);
+    for (const message of arrived) message.nak();
   }
-  await messages.close();
-  for (const message of arrived) message.nak();
-  await gather;
+}
+
+async function gather(messages: ConsumerMessages, onMessage: (message: JsMsg) => void): Promise<void> {
+  for await (const message of messages) onMessage(message);
 }
 
 /** A consumer that was deleted under us is made anew by the next round. */
-async function watchConsumer(messages: ConsumerMessages): Promise<void> {
+async function closeWhenGone(messages: ConsumerMessages): Promise<void> {
   for await (const { type } of await messages.status()) {
-    if (type === "consumer_deleted" || type === "stream_not_found" || type === "consumer_not_found")
+    if (type === "consumer_deleted" || type === "stream_not_found" || type === "consumer_not_found") {
       await messages.close();
+      return;
+    }
   }
 }
 

@@ -1,8 +1,11 @@
 /** Publishes events into the stream; answered only when JetStream has them (I2). */
-import { headers } from "nats";
+import { ErrorCode, NatsError } from "nats";
 import { RetryableError, TerminalError } from "../errors.ts";
 import { type EventEnvelope, type EventPublisher, MAX_EVENT_BYTES } from "../trigger/event.ts";
 import { type Nats, unavailable } from "./connection.ts";
+
+/** JetStream: "maximum bytes exceeded". */
+const JS_STREAM_FULL = 10077;
 
 export function createPublisher({ connection }: Nats): EventPublisher {
   const jetstream = connection.jetstream({ timeout: 5000 });
@@ -15,15 +18,28 @@ export function createPublisher({ connection }: Nats): EventPublisher {
           `the event has ${bytes.byteLength} bytes, more than ${MAX_EVENT_BYTES}`,
         );
       if (connection.isClosed()) throw new RetryableError("nats_unavailable", "NATS: the connection is closed");
-      const header = headers();
-      if (envelope.trace_id !== undefined) header.set("X-Trace-Id", envelope.trace_id);
       try {
-        await jetstream.publish(subjectOf(envelope), bytes, { headers: header });
+        await jetstream.publish(subjectOf(envelope), bytes);
       } catch (error) {
-        throw unavailable(error);
+        throw refusal(error) ?? unavailable(error);
       }
     },
   };
+}
+
+/** What the server itself says no to, and why. */
+function refusal(error: unknown): TerminalError | RetryableError | undefined {
+  if (!(error instanceof NatsError)) return undefined;
+  if (error.code === ErrorCode.MaxPayloadExceeded)
+    return new TerminalError("event_too_large", "the event is larger than this NATS server accepts (max_payload)", {
+      cause: error,
+    });
+  if (error.api_error?.err_code === JS_STREAM_FULL)
+    return new RetryableError("stream_full", "the event stream is full: no router takes events out of it", {
+      hint: "Start a router (`actcore serve --roles=router`), or raise the stream's max_bytes",
+      cause: error,
+    });
+  return undefined;
 }
 
 /** `activity.{type}`: for people who watch the stream; routing reads the envelope, never the subject. */
@@ -32,5 +48,6 @@ function subjectOf({ type }: EventEnvelope): string {
     .replace(/[^A-Za-z0-9_.-]/g, "_")
     .split(".")
     .filter((token) => token !== "");
-  return ["activity", ...tokens].join(".");
+  // A type of dots alone has no token, and `activity` itself is no subject of the stream.
+  return ["activity", ...(tokens.length > 0 ? tokens : ["_"])].join(".");
 }

@@ -49,7 +49,7 @@ async function ensureStreamItself(manager: JetStreamManager, log: Log): Promise<
   const { subjects, max_age, retention } = info.config;
   if (!subjects?.includes(SUBJECTS))
     throw new TerminalError("stream_unusable", `stream ${STREAM} takes in ${subjects?.join(", ")}, not ${SUBJECTS}`, {
-      hint: `add the subject, or remove the stream and let actcore make it`,
+      hint: "Add the subject, or remove the stream and let actcore make it",
     });
   if (max_age > 0)
     log.warn(
@@ -101,7 +101,7 @@ async function ensureConsumer(manager: JetStreamManager, log: Log): Promise<void
       "consumer_unusable",
       `consumer ${CONSUMER} acknowledges ${info.config.ack_policy}, not explicitly`,
       {
-        hint: "remove it and let actcore make it",
+        hint: "Remove it and let actcore make it",
       },
     );
   if ((info.config.max_deliver ?? -1) > 0)

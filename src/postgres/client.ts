@@ -2,6 +2,7 @@
 import { drizzle, type PostgresJsDatabase } from "drizzle-orm/postgres-js";
 import postgres from "postgres";
 import { ActcoreError, describeError, RetryableError, TerminalError } from "../errors.ts";
+import { inTime } from "../lifecycle.ts";
 
 export type Database = PostgresJsDatabase;
 export type Sql = postgres.Sql;
@@ -11,10 +12,13 @@ export type ISql = postgres.ISql;
 export interface Postgres {
   readonly sql: Sql;
   readonly db: Database;
-  /** Resolves when the server answers; rejects with RetryableError `postgres_unavailable`. */
+  /** Resolves when the server answers within 2 s; rejects with RetryableError `postgres_unavailable`. */
   ping(): Promise<void>;
   close(): Promise<void>;
 }
+
+const MAX_TEXT_LENGTH = 10_000;
+const PING_WITHIN_MS = 2_000;
 
 /** Connects lazily; a lost server is connected to again by itself. `name` shows in pg_stat_activity. */
 export function openPostgres(url: string, name: string, max = 10): Postgres {
@@ -26,13 +30,22 @@ export function openPostgres(url: string, name: string, max = 10): Postgres {
     backoff: (retries: number) => Math.min(0.1 * 2 ** retries, 2),
     connection: { application_name: `actcore-${name}` },
   });
-  // postgres.js throws away its own Date and JSON handling for drizzle's: one client, one owner.
+  // drizzle takes over how this client handles times and writes JSON: a raw query through `sql` answers times as text.
   const db = drizzle(sql);
+  let asking: Promise<unknown> | undefined;
   return {
     sql,
     db,
     async ping() {
-      await guarded(sql`select 1`);
+      // One question at a time: a server that hangs would be asked ever more of them.
+      asking ??= guarded(sql`select 1`).finally(() => {
+        asking = undefined;
+      });
+      await inTime(
+        asking,
+        PING_WITHIN_MS,
+        () => new RetryableError("postgres_unavailable", "Postgres: no answer within 2 s"),
+      );
     },
     close: () => sql.end({ timeout: 2 }),
   };
@@ -54,6 +67,11 @@ export async function guarded<T>(query: PromiseLike<T>): Promise<T> {
   } catch (error) {
     throw toActcoreError(error);
   }
+}
+
+/** The text as Postgres can keep it: without NUL and half surrogate pairs, and of an error's reasonable length. */
+export function storableText(text: string): string {
+  return text.slice(0, MAX_TEXT_LENGTH).toWellFormed().replaceAll("\0", "\\u0000");
 }
 
 function toActcoreError(error: unknown): unknown {

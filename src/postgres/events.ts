@@ -1,5 +1,5 @@
 /** Events in Postgres: what arrived, what it reached, which runs it still owes. */
-import { and, eq, inArray, isNull, type SQL, sql } from "drizzle-orm";
+import { and, eq, inArray, isNull, sql } from "drizzle-orm";
 import type { EventTrigger } from "../definition/schema.ts";
 import { stableTraceId, timeOrderedUuid } from "../stable-id.ts";
 import type { Dispatch, EventLedger, MatchedEvent, RecordedEvent } from "../trigger/ledger.ts";
@@ -28,9 +28,9 @@ export function createEventLedger(db: Database): EventLedger {
 
     async record(matched) {
       const inserted = await guarded(insertNew(db, matched));
-      const news = matched.filter(({ envelope }) => inserted.has(envelope.event_id)).map(toRecorded);
+      const fresh = matched.filter(({ envelope }) => inserted.has(envelope.event_id)).map(toRecorded);
       const known = matched.map(({ envelope }) => envelope.event_id).filter((id) => !inserted.has(id));
-      return known.length === 0 ? news : [...news, ...(await guarded(readKnown(db, known)))];
+      return known.length === 0 ? fresh : [...fresh, ...(await guarded(readKnown(db, known)))];
     },
 
     async markDispatched(eventIds) {
@@ -72,13 +72,17 @@ function rowsOf(db: Database, eventIds: readonly string[]) {
     .where(inArray(eventKeys.event_id, [...eventIds]));
 }
 
-/** One statement, one transaction: keys, events, what they reached, and the occurrences that they claim. */
+/**
+ * One statement, one transaction: keys, events, what they reached, and the occurrences that they claim. Keys go in by the
+ * order of the ids, so that two routers with overlapping groups wait for each other and do not deadlock; a key that a
+ * foreign start has taken is taken over.
+ */
 async function insertNew(db: Database, matched: readonly MatchedEvent[]): Promise<Set<string>> {
   const eventRows = matched.map(({ envelope, matches }) => ({
     ...envelope,
     row_id: timeOrderedUuid(),
     outcome: matches.some(({ outcome }) => outcome === "run") ? "received" : "unmatched",
-    payload: envelope.payload === undefined ? {} : envelope.payload,
+    payload: JSON.stringify(envelope.payload === undefined ? {} : envelope.payload),
     trace_id: envelope.trace_id ?? stableTraceId(envelope.event_id),
   }));
   const outcomeRows = matched.flatMap(({ envelope: { event_id }, matches }) =>
@@ -91,15 +95,18 @@ async function insertNew(db: Database, matched: readonly MatchedEvent[]): Promis
       run_id: outcome === "run" ? timeOrderedUuid() : null,
     })),
   );
+  // A payload travels as text within the rows: read as their JSON, its U+0000 and lone surrogates would be refused.
   const rows = await db.execute<{ event_id: string }>(sql`
     with input as (
       select * from json_to_recordset(${JSON.stringify(eventRows)}::json) as e(row_id uuid, event_id text, outcome text,
-        type text, source text, subject text, occurred_at text, trace_id text, payload json)
+        type text, source text, subject text, occurred_at text, trace_id text, payload text)
     ), keyed as (
-      ${insertKeys(sql`input`)}
+      insert into ${eventKeys} as k (event_id, row_id) select event_id, row_id from input order by event_id
+      on conflict (event_id) do update set row_id = excluded.row_id, provisional = false where k.provisional
+      returning event_id, row_id
     ), inserted as (
       insert into ${events} (row_id, event_id, outcome, type, source, subject, occurred_at, trace_id, payload)
-      select row_id, event_id, outcome, type, source, subject, occurred_at, trace_id, payload
+      select row_id, event_id, outcome, type, source, subject, occurred_at, trace_id, payload::json
       from input join keyed using (row_id, event_id)
     ), reached as (
       insert into ${eventOutcomes} (row_id, activity_id, activity_name, outcome, reason, run_id)
@@ -118,13 +125,6 @@ async function insertNew(db: Database, matched: readonly MatchedEvent[]): Promis
     )
     select event_id from keyed`);
   return new Set(rows.map(({ event_id }) => event_id));
-}
-
-/** In the order of the ids, so that two routers with overlapping groups wait for each other and do not deadlock. */
-export function insertKeys(input: SQL): SQL {
-  return sql`
-    insert into ${eventKeys} (event_id, row_id) select event_id, row_id from ${input} order by event_id
-    on conflict do nothing returning event_id, row_id`;
 }
 
 function toRecorded({ envelope: { event_id }, matches }: MatchedEvent): RecordedEvent {

@@ -59,7 +59,7 @@ function findMissing(applied: ReadonlyMap<string, string>, known: readonly Migra
         ...changed.map(({ name }) => `${name} differs`),
       ].join(", ")}`,
       {
-        hint: "a newer actcore has migrated it: run that version, or give this one a database of its own (ACTCORE_DB_URL)",
+        hint: "Run the newer actcore that migrated it, or give this one a database of its own with ACTCORE_DB_URL",
       },
     );
   return known.filter(({ name }) => !applied.has(name));

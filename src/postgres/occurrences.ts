@@ -1,12 +1,11 @@
 /** The claim: one statement in which an occurrence gets its one workflow, its pinned version and its run (I1, I8). */
 import { and, eq, sql } from "drizzle-orm";
-import { TerminalError } from "../errors.ts";
+import { RetryableError, TerminalError } from "../errors.ts";
 import type { ClaimRequest, RunStatus } from "../run/run.ts";
 import { isUuid, stableTraceId, timeOrderedUuid } from "../stable-id.ts";
 import type { AcceptedStart, Start } from "../trigger/classify.ts";
 import type { OccurrenceLedger } from "../trigger/ledger.ts";
 import { type Database, guarded } from "./client.ts";
-import { insertKeys } from "./events.ts";
 import { definitions, eventKeys, eventOutcomes, events, occurrences, runs } from "./schema.ts";
 
 /** One row always: nulls say what was not there. */
@@ -14,8 +13,8 @@ interface ClaimRow extends Record<string, unknown> {
   activity_name: string | null;
   event_known: boolean;
   claimed: boolean;
-  /** The occurrence's, whoever has it. */
-  run_id: string;
+  /** The occurrence's, whoever has it; null when another claim was made in the same moment. */
+  run_id: string | null;
   status: RunStatus | null;
   reason: string | null;
   /** Milliseconds since the event was received, or since the due time. */
@@ -23,24 +22,30 @@ interface ClaimRow extends Record<string, unknown> {
 }
 
 export function createOccurrenceLedger(db: Database): OccurrenceLedger {
-  return {
+  const ledger: OccurrenceLedger = {
     async claim(request, requested) {
       if (!isUuid(request.activity_id)) throw unknownDefinition(request);
       const start = "run_id" in requested ? await findAccepted(db, request, requested) : requested;
       const [row] = await guarded(db.execute<ClaimRow>(claimStatement(request, start)));
       if (row === undefined || row.activity_name === null) throw unknownDefinition(request);
+      // Another claim of the same foreign event is just storing it: this statement's snapshot is too old to see it.
+      if (!row.event_known && start.inline !== undefined)
+        throw new RetryableError("event_in_conflict", `event ${start.event_id} is being stored by another workflow`);
       if (!row.event_known)
         throw new TerminalError("event_not_found", `event ${start.event_id} is not in the ledger`, {
-          hint: "publish it first (POST /events), or start the workflow with the whole envelope",
+          hint: "Publish it first (POST /events), or start the workflow with the whole envelope",
         });
       const start_latency_ms = Math.max(0, row.latency_ms ?? 0);
       const { activity_name, run_id } = row;
+      // Another workflow claimed it after this statement's snapshot was taken: the next one sees its run.
+      if (run_id === null) return ledger.claim(request, requested);
       if (!row.claimed) return { outcome: "duplicate", run_id, start_latency_ms };
       return row.status === "skipped"
         ? { outcome: "skipped", run_id, activity_name, reason: row.reason ?? "skipped", start_latency_ms }
         : { outcome: "claimed", run_id, activity_name, start_latency_ms };
     },
   };
+  return ledger;
 }
 
 /** @throws TerminalError `run_not_found` */
@@ -65,8 +70,15 @@ function claimStatement(request: ClaimRequest, start: Start) {
   const eventId = start.event_id ?? null;
   // Somebody asked for it: that is reason enough for a disabled one.
   const isAskedFor = start.kind === "manual" || start.kind === "rerun";
+  // The payload as text within the JSON: see events.ts.
   const inline =
-    start.inline === undefined ? null : JSON.stringify({ payload: {}, ...start.inline, row_id: timeOrderedUuid() });
+    start.inline === undefined
+      ? null
+      : JSON.stringify({
+          ...start.inline,
+          row_id: timeOrderedUuid(),
+          payload: JSON.stringify(start.inline.payload === undefined ? {} : start.inline.payload),
+        });
   const traceId = start.inline?.trace_id ?? stableTraceId(eventId ?? runId);
   return sql`
     with definition as (
@@ -75,13 +87,15 @@ function claimStatement(request: ClaimRequest, start: Start) {
       from ${definitions} where id = ${request.activity_id}
     ), foreign_event as (
       select e.* from json_to_record(${inline}::json) as e(row_id uuid, event_id text, type text, source text,
-        subject text, occurred_at text, payload json), definition
+        subject text, occurred_at text, payload text), definition
       where ${inline !== null}
     ), keyed as (
-      ${insertKeys(sql`foreign_event`)}
+      insert into ${eventKeys} (event_id, row_id, provisional) select event_id, row_id, true from foreign_event
+      on conflict do nothing
+      returning event_id, row_id
     ), persisted as (
       insert into ${events} (row_id, event_id, outcome, type, source, subject, occurred_at, trace_id, payload)
-      select row_id, event_id, 'dispatched', type, source, subject, occurred_at, ${traceId}, payload
+      select row_id, event_id, 'dispatched', type, source, subject, occurred_at, ${traceId}, payload::json
       from foreign_event join keyed using (row_id, event_id)
       returning row_id, trace_id, received_at
     ), event as (

@@ -3,7 +3,7 @@ import { and, eq, sql } from "drizzle-orm";
 import { TerminalError } from "../errors.ts";
 import type { RunLedger } from "../run/ledger.ts";
 import type { RunClose, RunStatus, TaskStep } from "../run/run.ts";
-import { type Database, guarded } from "./client.ts";
+import { type Database, guarded, storableText } from "./client.ts";
 import { definitionVersions, runs, tasks } from "./schema.ts";
 
 export function createRunLedger(db: Database): RunLedger {
@@ -26,6 +26,8 @@ export function createRunLedger(db: Database): RunLedger {
     },
 
     async recordDecision(runId, instances) {
+      // Parameters as text within the rows: see events.ts.
+      const rows = instances.map((instance) => ({ ...instance, params: JSON.stringify(instance.params) }));
       const recorded = await guarded(
         db.execute<{ decided: boolean }>(sql`
           with decided as (
@@ -33,9 +35,9 @@ export function createRunLedger(db: Database): RunLedger {
             where run_id = ${runId} and tasks_spawned is null and finished_at is null returning activity_id
           ), recorded as (
             insert into ${tasks} (task_id, run_id, activity_id, key, type, status, params, policy)
-            select t.task_id, ${runId}::uuid, d.activity_id, t.key, t.type, 'pending', t.params, t.policy
-            from decided d, json_to_recordset(${JSON.stringify(instances)}::json)
-              as t(task_id uuid, key text, type text, params json, policy json)
+            select t.task_id, ${runId}::uuid, d.activity_id, t.key, t.type, 'pending', t.params::json, t.policy
+            from decided d, json_to_recordset(${JSON.stringify(rows)}::json)
+              as t(task_id uuid, key text, type text, params text, policy json)
             on conflict do nothing
           )
           select exists (select from decided) as decided`),
@@ -70,10 +72,12 @@ interface ClosedRow extends Record<string, unknown> {
 function closeStatement({ run_id, failures, interruption }: RunClose) {
   const cancelled = interruption?.status === "cancelled";
   const failure = interruption?.status === "failed" ? interruption : undefined;
-  const message = failure?.message ?? null;
+  const message = failure === undefined ? null : storableText(failure.message);
+  // A run must close whatever the world put into an error's message.
+  const reasons = failures.map((each) => ({ ...each, message: storableText(each.message) }));
   return sql`
     with failure as (
-      select * from json_to_recordset(${JSON.stringify(failures)}::json) as f(task_id uuid, message text)
+      select * from json_to_recordset(${JSON.stringify(reasons)}::json) as f(task_id uuid, message text)
     ), ended as (
       update ${tasks} t set
         status = ${cancelled ? "cancelled" : "failed"},

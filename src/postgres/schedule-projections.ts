@@ -1,5 +1,5 @@
 /** Which definitions' schedules are behind their row, and the lock under which one process at a time brings them up. */
-import { eq, isNull, ne, or, sql } from "drizzle-orm";
+import { and, eq, isNull, ne, notInArray, or, sql } from "drizzle-orm";
 import type { ProjectionStore } from "../trigger/projector.ts";
 import { guarded, type Postgres } from "./client.ts";
 import { DEFINITIONS_CHANNEL, toDefinition } from "./definitions.ts";
@@ -9,13 +9,18 @@ import { definitions, scheduleProjections } from "./schema.ts";
 export function createProjectionStore(postgres: Postgres): ProjectionStore {
   const { db, sql: client } = postgres;
   return {
-    async listStale(limit) {
+    async listStale(limit, except = []) {
       const rows = await guarded(
         db
           .select({ definition: definitions, plan_hash: scheduleProjections.plan_hash })
           .from(definitions)
           .leftJoin(scheduleProjections, eq(scheduleProjections.definition_id, definitions.id))
-          .where(or(isNull(scheduleProjections.version), ne(scheduleProjections.version, definitions.version)))
+          .where(
+            and(
+              except.length === 0 ? undefined : notInArray(definitions.id, [...except]),
+              or(isNull(scheduleProjections.version), ne(scheduleProjections.version, definitions.version)),
+            ),
+          )
           .orderBy(definitions.updated_at)
           .limit(limit),
       );

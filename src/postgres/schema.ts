@@ -96,6 +96,8 @@ export const eventKeys = actcore.table(
   {
     event_id: text().primaryKey(),
     row_id: uuid().notNull(),
+    /** Taken by a foreign start, which reached one activity only: the stream's copy of the event takes it over. */
+    provisional: boolean().notNull().default(false),
   },
   (table) => [index("event_keys_row").on(table.row_id)],
 );

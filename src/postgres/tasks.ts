@@ -1,4 +1,4 @@
-/** Tasks in Postgres: begun, then ended once. A late word from an attempt that is not the latest changes nothing. */
+/** Tasks in Postgres: begun, then finished once. What an attempt that is not the latest reports changes nothing. */
 import { and, eq, isNull, sql } from "drizzle-orm";
 import { TerminalError } from "../errors.ts";
 import type { TaskPolicy } from "../run/decide.ts";
@@ -10,6 +10,7 @@ import { eventKeys, events, runs, tasks } from "./schema.ts";
 interface BegunRow extends Record<string, unknown> {
   key: string;
   type: string;
+  attempts: number;
   params: unknown;
   policy: TaskPolicy;
   run_id: string;
@@ -27,7 +28,7 @@ interface BegunRow extends Record<string, unknown> {
 }
 
 export function createTaskLedger(db: Database): TaskLedger {
-  async function end(
+  async function record(
     taskId: string,
     attempt: number,
     set: { status: TaskStatus; result?: unknown; error?: TaskError | null },
@@ -42,8 +43,8 @@ export function createTaskLedger(db: Database): TaskLedger {
   }
 
   return {
-    async begin(taskId, attempt) {
-      const [row] = await guarded(db.execute<BegunRow>(beginStatement(taskId, attempt)));
+    async begin(taskId) {
+      const [row] = await guarded(db.execute<BegunRow>(beginStatement(taskId)));
       if (row === undefined) {
         const [known] = await guarded(db.select({ status: tasks.status }).from(tasks).where(eq(tasks.task_id, taskId)));
         if (known === undefined) throw new TerminalError("task_not_found", `task ${taskId} is not in the ledger`);
@@ -66,7 +67,7 @@ export function createTaskLedger(db: Database): TaskLedger {
         key: row.key,
         type: row.type,
         params: row.params,
-        attempt,
+        attempt: row.attempts,
         trace_id: row.trace_id,
         timeout_ms: row.policy.timeout_ms,
         input: {
@@ -85,20 +86,20 @@ export function createTaskLedger(db: Database): TaskLedger {
         },
       };
     },
-    succeed: (taskId, attempt, result) => end(taskId, attempt, { status: "succeeded", result, error: null }),
-    retry: (taskId, attempt, error) => end(taskId, attempt, { status: "retrying", error }),
-    fail: (taskId, attempt, error) => end(taskId, attempt, { status: "failed", error }),
+    succeed: (taskId, attempt, result) => record(taskId, attempt, { status: "succeeded", result, error: null }),
+    retry: (taskId, attempt, error) => record(taskId, attempt, { status: "retrying", error }),
+    fail: (taskId, attempt, error) => record(taskId, attempt, { status: "failed", error }),
   };
 }
 
-function beginStatement(taskId: string, attempt: number) {
+function beginStatement(taskId: string) {
   return sql`
     with begun as (
-      update ${tasks} set status = 'running', attempts = ${attempt}, started_at = coalesce(started_at, now())
-      where task_id = ${taskId} and finished_at is null and attempts <= ${attempt}
-      returning run_id, key, type, params, policy
+      update ${tasks} set status = 'running', attempts = attempts + 1, started_at = coalesce(started_at, now())
+      where task_id = ${taskId} and finished_at is null
+      returning run_id, key, type, attempts, params, policy
     )
-    select b.key, b.type, b.params, b.policy, r.run_id, r.activity_id, r.activity_name, r.trigger, r.trace_id,
+    select b.key, b.type, b.attempts, b.params, b.policy, r.run_id, r.activity_id, r.activity_name, r.trigger, r.trace_id,
       to_char(r.scheduled_for at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as scheduled_for,
       r.event_id, e.type as event_type, e.source, e.occurred_at, e.subject, e.payload
     from begun b join ${runs} r using (run_id) 

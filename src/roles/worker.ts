@@ -28,6 +28,9 @@ import { createRole, type RoleDeps } from "./role.ts";
 import { syncOnce } from "./sync.ts";
 
 const COUNT_EVERY_MS = 5_000;
+const RECORD_WITHIN_MS = 3_000;
+/** Workers that ran this long have nothing to do with the failure before. */
+const GOOD_UPTIME_MS = 60_000;
 
 export function startWorker(deps: RoleDeps): Role {
   const { config, connections, endpoints, readiness, metrics } = deps;
@@ -48,7 +51,8 @@ export function startWorker(deps: RoleDeps): Role {
         log,
       }),
       taskSteps: createTaskSteps({ tasks: createTaskLedger(postgres.db), executors: EXECUTORS, metrics, log }),
-      shutdownGraceMs: config.drainTimeoutMs,
+      // Cancelled some seconds before the drain is cut, so that a long try can still record how it ended.
+      shutdownGraceMs: Math.max(0, config.drainTimeoutMs - RECORD_WITHIN_MS),
     };
     const onFailure = (error: unknown) => log.warn({ reason: describeError(error) }, "workers not started");
     const backoff = createBackoff(200, 5_000);
@@ -73,8 +77,10 @@ export function startWorker(deps: RoleDeps): Role {
     let workers = await startAgain();
     if (workers) running();
     while (workers !== undefined) {
+      const startedMs = Date.now();
       await untilStopped(workers, signal);
       if (signal.aborted) break;
+      if (Date.now() - startedMs > GOOD_UPTIME_MS) backoff.reset();
       await sleep(backoff.next(), signal);
       workers = await startAgain();
     }

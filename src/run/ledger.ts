@@ -1,8 +1,7 @@
 /**
- * The port through which runs are claimed, decided and closed; postgres/runs.ts is behind it. Each method is one
- * transaction and may be called again with the same arguments: it then answers what stands there.
+ * The port through which claimed runs are decided and closed; postgres/runs.ts is behind it. Each method may be called
+ * again with the same arguments: it then answers what stands there.
  */
-
 import type { DefinitionBody } from "../definition/schema.ts";
 import type { TaskInstance } from "./decide.ts";
 import type { RunClose, RunResult, TaskStep } from "./run.ts";

@@ -54,7 +54,13 @@ export const TaskView = Type.Object(
     params: Type.Unknown(),
     result: Type.Unknown(),
     attempts: Type.Integer(),
-    error: Nullable(Type.Object({ code: Type.String(), message: Type.String() })),
+    error: Nullable(
+      Type.Object({
+        code: Type.String(),
+        message: Type.String(),
+        details: Type.Optional(Type.Unknown({ description: "What the outside said: the response of an http task." })),
+      }),
+    ),
     created_at: Time,
     started_at: Nullable(Time),
     finished_at: Nullable(Time),
@@ -64,7 +70,7 @@ export const TaskView = Type.Object(
   { title: "Task" },
 );
 
-export const EventOutcomeView = Type.Object(
+const EventOutcomeView = Type.Object(
   {
     activity_id: Type.String({ format: "uuid" }),
     activity_name: Type.String(),

@@ -24,7 +24,7 @@ export interface HttpResult {
 }
 
 export const executeHttp: Executor = async (attempt, { signal }) => {
-  const request = buildRequest(attempt);
+  const request = buildRequestOrFail(attempt);
   const { url } = attempt.params as HttpTemplate["params"];
   let response: Response;
   let kept: Pick<HttpResult, "body" | "truncated">;
@@ -41,6 +41,17 @@ export const executeHttp: Executor = async (attempt, { signal }) => {
   if (response.ok) return result;
   throw statusError(request.method, url, response, result);
 };
+
+/** What cannot be a request today is none tomorrow. */
+function buildRequestOrFail(attempt: TaskAttempt): ReturnType<typeof buildRequest> {
+  const { url } = attempt.params as HttpTemplate["params"];
+  if (!URL.canParse(url)) throw new TerminalError("http_request_invalid", `${hidePassword(url)} is no URL`);
+  try {
+    return buildRequest(attempt);
+  } catch (error) {
+    throw new TerminalError("http_request_invalid", describeError(error), { cause: error });
+  }
+}
 
 function buildRequest(attempt: TaskAttempt): { method: string; headers: Headers; body: string | null } {
   const { method = "POST", headers: given, body } = attempt.params as HttpTemplate["params"];
@@ -87,10 +98,14 @@ function statusError(
   const what = `${method} ${hidePassword(url)} answered ${status}`;
   const details = { response: result };
   if (status >= 300 && status < 400)
-    return new TerminalError("http_redirect", `${what} to ${response.headers.get("location") ?? "nowhere"}`, {
-      hint: "redirects are not followed: put the final URL into the definition",
-      details,
-    });
+    return new TerminalError(
+      "http_redirect",
+      `${what} to ${hidePassword(response.headers.get("location") ?? "nowhere")}`,
+      {
+        hint: "Put the final URL into the definition: redirects are not followed",
+        details,
+      },
+    );
   if (status >= 400 && status < 500 && !RETRYABLE_4XX.has(status))
     return new TerminalError("http_status", what, { details });
   const retryAfterMs = parseRetryAfter(response.headers.get("retry-after"));
@@ -105,5 +120,5 @@ function parseRetryAfter(header: string | null): number | undefined {
 }
 
 function hidePassword(url: string): string {
-  return url.replace(/\/\/[^/@]*@/, "//***@").replace(/\?.*$/, "?…");
+  return url.replace(/\/\/[^/?#]*@/, "//***@").replace(/\?.*$/s, "?…");
 }

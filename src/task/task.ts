@@ -32,10 +32,11 @@ export interface TaskAttempt {
 
 export interface TaskLedger {
   /**
-   * Marks the task as running its `attempt`; undefined when it is finished already.
+   * Marks the task as running, and counts the attempt: an engine that forgot earlier ones (a reset workflow) begins
+   * again at one, the ledger does not. Undefined when the task is finished already.
    * @throws TerminalError `task_not_found`
    */
-  begin(taskId: string, attempt: number): Promise<TaskAttempt | undefined>;
+  begin(taskId: string): Promise<TaskAttempt | undefined>;
   /** The next three are ignored when the task is finished or a later attempt has begun. */
   succeed(taskId: string, attempt: number, result: unknown): Promise<void>;
   retry(taskId: string, attempt: number, error: TaskError): Promise<void>;
@@ -46,6 +47,8 @@ export interface TaskLedger {
 export interface TaskError {
   code: string;
   message: string;
+  /** What the outside said, bounded: the response of an http task. */
+  details?: Record<string, unknown>;
 }
 
 /**

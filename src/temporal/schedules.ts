@@ -1,11 +1,12 @@
 /** Carries a schedule plan out. Touches only schedules with our id prefix and memo (I6). */
 import {
+  isGrpcServiceError,
   ScheduleAlreadyRunning,
   ScheduleNotFoundError,
   type ScheduleOptions,
   ScheduleOverlapPolicy,
 } from "@temporalio/client";
-import { TerminalError } from "../errors.ts";
+import { describeError, TerminalError } from "../errors.ts";
 import { ORCHESTRATOR_QUEUE, RUN_ACTIVITY_WORKFLOW } from "../run/run.ts";
 import type { Scheduler } from "../trigger/projector.ts";
 import { type SchedulePlan, scheduledWorkflowId } from "../trigger/schedule-plan.ts";
@@ -15,8 +16,23 @@ import { searchAttributesOf } from "./search-attributes.ts";
 const MEMO_KEY = "actcore";
 /** The engine's minimum: what was due before is not started late. */
 const CATCHUP_WINDOW = "10s";
+const CALL_DEADLINE_MS = 10_000;
+/** gRPC: INVALID_ARGUMENT, FAILED_PRECONDITION, OUT_OF_RANGE. */
+const REFUSALS = new Set([3, 9, 11]);
 
-export function createScheduler({ client }: Temporal): Scheduler {
+export function createScheduler({ client, connection }: Temporal): Scheduler {
+  async function guarded(call: () => Promise<void>): Promise<void> {
+    try {
+      await connection.withDeadline(Date.now() + CALL_DEADLINE_MS, call);
+    } catch (error) {
+      if (error instanceof TerminalError) throw error;
+      if (!isRefusal(error)) throw unavailable(error);
+      throw new TerminalError("schedule_refused", `Temporal refuses the schedule: ${describeError(error)}`, {
+        cause: error,
+      });
+    }
+  }
+
   async function replace(plan: SchedulePlan): Promise<void> {
     const handle = client.schedule.getHandle(plan.schedule_id);
     await assertOurs(plan.schedule_id);
@@ -34,7 +50,7 @@ export function createScheduler({ client }: Temporal): Scheduler {
     const { memo } = await client.schedule.getHandle(id).describe();
     if (memo?.[MEMO_KEY] !== true)
       throw new TerminalError("schedule_foreign", `schedule ${id} was not made by actcore, so it is left alone`, {
-        hint: "delete it in Temporal; actcore then makes its own",
+        hint: "Delete it in Temporal; actcore then makes its own",
       });
   }
 
@@ -79,10 +95,9 @@ function toOptions(plan: SchedulePlan) {
   } satisfies ScheduleOptions;
 }
 
-async function guarded(call: () => Promise<void>): Promise<void> {
-  try {
-    await call();
-  } catch (error) {
-    throw error instanceof TerminalError ? error : unavailable(error);
-  }
+/** The server's no to this schedule, or the client's, which cannot even encode it. */
+function isRefusal(error: unknown): boolean {
+  const cause = error instanceof Error && isGrpcServiceError(error.cause) ? error.cause : error;
+  if (isGrpcServiceError(cause)) return REFUSALS.has(cause.code);
+  return error instanceof Error && ["ValueError", "TypeError", "RangeError"].includes(error.name);
 }

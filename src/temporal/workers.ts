@@ -36,27 +36,28 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
     shutdownGraceTime: shutdownGraceMs,
     shutdownForceTime: shutdownGraceMs + 2000,
   };
-  let workers: Worker[];
-  try {
-    workers = await Promise.all([
-      Worker.create({
-        ...shared,
-        taskQueue: ORCHESTRATOR_QUEUE,
-        workflowBundle,
-        activities: { ...runSteps },
-        enableNonLocalActivities: false,
-        maxCachedWorkflows: 500,
-      }),
-      Worker.create({
-        ...shared,
-        taskQueue: TASK_QUEUE,
-        activities: { ...taskSteps },
-        maxConcurrentActivityTaskExecutions: 100,
-      }),
-    ]);
-  } catch (error) {
-    await connection.close();
-    throw unavailable(error);
+  const created = await Promise.allSettled([
+    Worker.create({
+      ...shared,
+      taskQueue: ORCHESTRATOR_QUEUE,
+      workflowBundle,
+      activities: { ...runSteps },
+      enableNonLocalActivities: false,
+      maxCachedWorkflows: 500,
+    }),
+    Worker.create({
+      ...shared,
+      taskQueue: TASK_QUEUE,
+      activities: { ...taskSteps },
+      maxConcurrentActivityTaskExecutions: 100,
+    }),
+  ]);
+  const workers = created.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
+  const failure = created.find((result) => result.status === "rejected");
+  if (failure) {
+    await Promise.allSettled(workers.map(endUnused));
+    await connection.close().catch(() => {}); // the failure before says more
+    throw unavailable(failure.reason);
   }
 
   const shutdown = () => {
@@ -75,4 +76,11 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
     if (failed) throw failed.reason;
   });
   return { done, shutdown };
+}
+
+/** A worker holds the connection until it has run. */
+async function endUnused(worker: Worker): Promise<void> {
+  const running = worker.run();
+  worker.shutdown();
+  await running;
 }

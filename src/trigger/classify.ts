@@ -47,7 +47,7 @@ function foreignStart(request: ClaimRequest, event: TriggerEvent, now: Date): St
     throw new TerminalError(
       "trigger_event_too_large",
       `RunActivityWorkflow: trigger_event has ${bytes} bytes, more than ${MAX_INLINE_BYTES}`,
-      { hint: "publish it as an event and start with {event_id}" },
+      { hint: "Publish it as an event and start with {event_id}" },
     );
   const isEnvelope = "event_id" in event && "type" in event;
   if (isEnvelope) {

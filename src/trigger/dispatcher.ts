@@ -76,7 +76,7 @@ export function createDispatcher({ ledger, starter, metrics, log }: DispatcherDe
     log.warn({ event: event_id, subject, reason, detail }, "event dead-lettered");
   }
 
-  /** Decides and records the events, then starts what they owe. */
+  /** Matches and records the events, then starts the runs that they owe. */
   async function dispatch(received: readonly Received[]): Promise<void> {
     const byId = Map.groupBy(received, ({ envelope }) => envelope.event_id);
     const matching = await freshIndex();

@@ -1,1 +1,2 @@
+/** What the workflow bundle exports: a workflow is found by the name of its function. */
 export { RunActivityWorkflow } from "./run-activity.ts";

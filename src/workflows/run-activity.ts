@@ -18,6 +18,7 @@ import {
 } from "@temporalio/workflow";
 import {
   type ClaimRequest,
+  HEARTBEAT_TIMEOUT_MS,
   type RunClose,
   type RunResult,
   type RunSteps,
@@ -34,11 +35,14 @@ const { claimRun, decideRun, closeRun } = proxyLocalActivities<RunSteps>({
   retry: { initialInterval: "200ms", maximumInterval: "30s" },
 });
 
+const RECORDING_MS = 15 * 60_000;
+
 const ACTIVITY_ID = defineSearchAttributeKey("ActivityId", SearchAttributeType.KEYWORD);
 const ACTIVITY_NAME = defineSearchAttributeKey("ActivityName", SearchAttributeType.KEYWORD);
 
 export async function RunActivityWorkflow(activity_id: string, trigger_event: TriggerEvent): Promise<RunResult> {
-  const claim = await claimRun(describeStart(activity_id, trigger_event));
+  // What a cancellation interrupts here would stay open in the ledger: it is obeyed after the claim.
+  const claim = await CancellationScope.nonCancellable(() => claimRun(describeStart(activity_id, trigger_event)));
   if (claim.outcome === "duplicate") return { run_id: claim.run_id, status: "duplicate" };
   labelForeignStart(activity_id, claim.activity_name);
   if (claim.outcome === "skipped") return { run_id: claim.run_id, status: "skipped", reason: claim.reason };
@@ -66,8 +70,10 @@ export async function RunActivityWorkflow(activity_id: string, trigger_event: Tr
 async function executeStep(step: TaskStep): Promise<TaskFailure | undefined> {
   const { executeTask } = proxyActivities<TaskSteps>({
     taskQueue: TASK_QUEUE,
-    // The worker ends the try by the task's own timeout; this one is for a worker that is lost.
-    startToCloseTimeout: step.timeout_ms + 5_000,
+    // The worker ends an attempt by the task's own timeout; what comes on top is for recording it while Postgres is away.
+    startToCloseTimeout: step.timeout_ms + RECORDING_MS,
+    // A worker that is lost is known by its silence.
+    heartbeatTimeout: HEARTBEAT_TIMEOUT_MS,
     retry: {
       maximumAttempts: step.max_attempts,
       initialInterval: step.initial_interval_ms,

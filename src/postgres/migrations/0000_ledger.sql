@@ -51,7 +51,8 @@ CREATE TABLE "actcore"."definitions" (
 --> statement-breakpoint
 CREATE TABLE "actcore"."event_keys" (
 	"event_id" text PRIMARY KEY NOT NULL,
-	"row_id" uuid NOT NULL
+	"row_id" uuid NOT NULL,
+	"provisional" boolean DEFAULT false NOT NULL
 );
 --> statement-breakpoint
 CREATE TABLE "actcore"."event_outcomes" (

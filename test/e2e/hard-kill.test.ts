@@ -1,0 +1,57 @@
+/** A server killed in the middle of its work: nothing accepted is lost (I2), nothing runs twice (I1), nothing is left. */
+import { afterAll, expect, test } from "bun:test";
+import { eventually } from "../support/engines.ts";
+import { findAllOf } from "../support/leash.ts";
+import { connectNats, countMessages } from "../support/nats-client.ts";
+import { createDirectory, readStatus, removeDirectory, SERVER_TIMEOUT_MS, startServer } from "../support/server.ts";
+import { define, envelope, finishedRuns, listRuns } from "../support/shared-server.ts";
+
+const EVENTS = 500;
+
+const dataDir = createDirectory();
+afterAll(() => removeDirectory(dataDir), SERVER_TIMEOUT_MS);
+
+test(`a server killed in a burst of ${EVENTS} events and started again makes exactly ${EVENTS} runs, and clears the first one's engines`, async () => {
+  const first = await startServer({ dataDir });
+  await first.ready();
+  const definition = await define(first);
+  const before = await readStatus(first);
+  const nats = await connectNats(first);
+  const events = Array.from({ length: EVENTS }, () => envelope(definition.type));
+  for (const event of events) {
+    // Acknowledged, so all of them are accepted; a few at once, so that the router is in the middle of it.
+    await nats.jetstream().publish("activity.burst", JSON.stringify(event));
+  }
+  await eventually("some runs are done", async () =>
+    (await listRuns(first, definition.id)).some(({ status }) => status === "succeeded"),
+  );
+  const unfinished = async () => {
+    const runs = await listRuns(first, definition.id);
+    return EVENTS - runs.filter(({ status }) => status === "succeeded").length;
+  };
+  const left = await unfinished();
+  first.kill("SIGKILL");
+  expect(await first.exited).toBe("SIGKILL");
+  await nats.close();
+  console.log(`killed with ${left} of ${EVENTS} runs not done`);
+  expect(left).toBeGreaterThan(0);
+
+  const start = performance.now();
+  const second = await startServer({ dataDir, flags: first.flags });
+  await second.ready();
+  console.log(`ready again after ${Math.round(performance.now() - start)} ms`);
+  const alive = new Set(findAllOf(dataDir).map(({ pid }) => pid));
+  expect(before.engines.map(({ pid }) => alive.has(pid))).toEqual([false, false, false, false]);
+  expect(second.stderr()).toContain("ended the engines of a server that was killed");
+
+  const runs = await finishedRuns(second, definition.id, EVENTS, 60_000);
+  const natsAgain = await connectNats(second);
+  await eventually("the stream is empty", async () => (await countMessages(natsAgain)) === 0);
+  await natsAgain.close();
+  const all = await listRuns(second, definition.id);
+  expect(all).toHaveLength(EVENTS);
+  expect(new Set(all.map(({ event_id }) => event_id))).toEqual(new Set(events.map(({ event_id }) => event_id)));
+  expect(runs.filter(({ status }) => status !== "succeeded")).toEqual([]);
+  second.kill("SIGTERM");
+  expect(await second.exited).toBe(0);
+}, 120_000);

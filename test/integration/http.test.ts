@@ -1,0 +1,243 @@
+/** The REST API over a real database, asked through the application itself. */
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { RetryableError } from "../../src/errors.ts";
+import { createApp, ROUTES } from "../../src/http/app.ts";
+import { createLog } from "../../src/log.ts";
+import { createDefinitionStore } from "../../src/postgres/definitions.ts";
+import { createLedgerReader } from "../../src/postgres/ledger-reader.ts";
+import { createReadiness } from "../../src/readiness.ts";
+import type { EventEnvelope } from "../../src/trigger/event.ts";
+import { createTestDatabase, type TestDatabase } from "../support/database.ts";
+import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";
+import { claim, claimedRun, envelopeOf } from "../support/ledger.ts";
+
+const readiness = createReadiness({ api: ["postgres", "nats"] });
+const published: EventEnvelope[] = [];
+let natsAway = false;
+let database: TestDatabase;
+let app: ReturnType<typeof createApp>;
+beforeAll(async () => {
+  database = await createTestDatabase();
+  const services = {
+    definitions: createDefinitionStore(database.db),
+    ledger: createLedgerReader(database.db),
+    readiness,
+    events: {
+      async publish(envelope: EventEnvelope) {
+        if (natsAway) throw new RetryableError("nats_unavailable", "NATS: away");
+        published.push(envelope);
+      },
+    },
+  };
+  app = createApp(services, createLog("silent"));
+}, ENGINES_TIMEOUT_MS);
+beforeEach(() => {
+  natsAway = false;
+  published.length = 0;
+});
+afterAll(() => database?.close());
+
+interface Answer {
+  status: number;
+  headers: Headers;
+  // biome-ignore lint/suspicious/noExplicitAny: whatever the API answers
+  body: any;
+}
+
+async function ask(method: string, path: string, init: RequestInit = {}): Promise<Answer> {
+  const response = await app.handle(new Request(`http://localhost${path}`, { method, ...init }));
+  const text = await response.text();
+  return { status: response.status, headers: response.headers, body: text === "" ? undefined : JSON.parse(text) };
+}
+const get = (path: string) => ask("GET", path);
+const post = (path: string, body: unknown, headers: Record<string, string> = { "content-type": "application/json" }) =>
+  ask("POST", path, { headers, body: typeof body === "string" ? body : JSON.stringify(body) });
+const definitionOf = (name: string) => ({ name, trigger_config: { trigger_type: "event", event_type: "x" } });
+
+/** Asserts problem+json with this status and code; answers its faults' paths. */
+function pathsOf({ status, headers, body }: Answer, expected: number, code: string): string[] {
+  expect([status, headers.get("content-type"), body.status, body.code]).toEqual([
+    expected,
+    "application/problem+json",
+    expected,
+    code,
+  ]);
+  return body.errors.map(({ path }: { path: string }) => path);
+}
+
+describe("bad input is a problem that names every fault:", () => {
+  test.each(["/activity-definitions", "/events"])("malformed JSON to %s", async (path) => {
+    for (const text of ["{", "", "\ufeff{}x"])
+      expect(pathsOf(await post(path, text), 400, "malformed_json")).toEqual(["/"]);
+  });
+
+  test("unknown fields, at every depth", async () => {
+    const input = {
+      ...definitionOf("a"),
+      colour: 1,
+      trigger_config: { trigger_type: "cron", cron_expression: "@x", b: 1 },
+    };
+    expect(pathsOf(await post("/activity-definitions", input), 400, "invalid_definition").sort()).toEqual([
+      "/colour",
+      "/trigger_config/b",
+    ]);
+    const event = { event_id: "e", colour: 1 };
+    expect(pathsOf(await post("/events", event), 400, "invalid_event").sort()).toEqual([
+      "/colour",
+      "/occurred_at",
+      "/source",
+      "/type",
+    ]);
+  });
+
+  test("a body over 1 MB, with its length said and without", async () => {
+    const large = "x".repeat(1_048_577);
+    const headers = { "content-type": "application/json" };
+    pathsOf(
+      await post("/events", large, { ...headers, "content-length": String(large.length) }),
+      413,
+      "body_too_large",
+    );
+    const stream = new ReadableStream({
+      start(controller) {
+        for (let n = 0; n < 3; n++) controller.enqueue(new Uint8Array(500_000));
+        controller.close();
+      },
+    });
+    pathsOf(
+      await ask("POST", "/events", { headers, body: stream, duplex: "half" } as RequestInit),
+      413,
+      "body_too_large",
+    );
+    expect(published).toEqual([]);
+  });
+
+  test.each(["text/plain", "application/x-www-form-urlencoded", "application/jsonp"])(
+    "the content type %s",
+    async (type) => {
+      pathsOf(await post("/events", {}, { "content-type": type }), 415, "unsupported_media_type");
+    },
+  );
+
+  test.each(["/activity-definitions/x", "/runs/1", "/tasks/%00", "/runs/00000000-0000-0000-0000-00000000000g"])(
+    "the id in %s",
+    async (path) => {
+      expect(pathsOf(await get(path), 400, "invalid_path")).toHaveLength(1);
+    },
+  );
+
+  test.each([
+    ["/runs?limit=0&status=odd&colour=red", ["?limit", "?status", "?colour"]],
+    ["/runs?limit=x", ["?limit"]],
+    ["/runs?limit=501", ["?limit"]],
+    ["/runs?activity_id=x&trigger=y", ["?activity_id", "?trigger"]],
+    ["/tasks?run_id=x&since=today", ["?run_id", "?since"]],
+    ["/runs?since=2026-13-45", ["?since"]],
+    ["/runs?cursor=x", ["?cursor"]],
+    ["/tasks?cursor=2026", ["?cursor"]],
+    ["/activity-definitions?limit=-1", ["?limit"]],
+  ])("the query of %s", async (path, paths) => {
+    expect(pathsOf(await get(path), 400, "invalid_query").sort()).toEqual(paths.sort());
+  });
+
+  test.each(["/nothing", "/", "/runs/a/b", "/docs/nothing"])("the unknown route %s", async (path) => {
+    pathsOf(await get(path), 404, "not_found");
+  });
+
+  test.each([
+    ["DELETE", "/runs", "GET"],
+    ["PUT", "/activity-definitions/", "GET, POST"],
+    ["POST", `/runs/${crypto.randomUUID()}`, "GET"],
+    ["PATCH", "/healthz", "GET"],
+  ])("the method of %s %s", async (method, path, allow) => {
+    const answer = await ask(method, path);
+    pathsOf(answer, 405, "method_not_allowed");
+    expect(answer.headers.get("allow")).toBe(allow);
+  });
+
+  test.each(["activity-definitions", "runs", "tasks", "events"])("what is not there among %s", async (list) => {
+    pathsOf(await get(`/${list}/${crypto.randomUUID()}`), 404, "not_found");
+  });
+
+  test("a name that is taken", async () => {
+    await post("/activity-definitions", definitionOf("taken"));
+    pathsOf(await post("/activity-definitions", definitionOf("taken")), 409, "name_taken");
+  });
+});
+
+describe("definitions", () => {
+  test("are created, read and listed, with a trailing slash or without", async () => {
+    const created = await post("/activity-definitions/", definitionOf("created"));
+    expect(created).toMatchObject({
+      status: 201,
+      body: { name: "created", version: 1, source: "rest", enabled: true },
+    });
+    const location = created.headers.get("location") as string;
+    for (const path of [location, `${location}/`, location.replace(/[^/]+$/, (id) => id.toUpperCase())])
+      expect((await get(path)).body).toEqual(created.body);
+    for (const path of ["/activity-definitions", "/activity-definitions/"])
+      expect((await get(path)).body).toContainEqual(created.body);
+  });
+
+  test("are accepted without a content type, which is read as JSON", async () => {
+    const body = new TextEncoder().encode(JSON.stringify(definitionOf("untyped")));
+    expect(await ask("POST", "/activity-definitions", { body })).toMatchObject({ status: 201 });
+  });
+});
+
+test("lists go on where their Link says, until there is no more", async () => {
+  const { definition, run_id } = await claimedRun(database);
+  const ids = [run_id];
+  for (let n = 0; n < 4; n++) ids.unshift((await claim(database, definition.id)).run_id);
+  const seen: string[] = [];
+  let next: string | undefined = `/runs/?limit=2&activity_id=${definition.id}`;
+  while (next !== undefined) {
+    const { body, headers } = await get(next);
+    seen.push(...body.map((run: { run_id: string }) => run.run_id));
+    next = headers.get("link")?.match(/^<(.*)>; rel="next"$/)?.[1];
+  }
+  expect(seen).toEqual(ids);
+});
+
+describe("an event", () => {
+  test("is published and answered with where its outcome will be", async () => {
+    const event = envelopeOf("a/b c");
+    const answer = await post("/events", event);
+    expect(answer).toMatchObject({ status: 202, body: { event_id: "a/b c" } });
+    expect(answer.headers.get("location")).toBe("/events/a%2Fb%20c");
+    expect(published).toEqual([event]);
+  });
+
+  test("is found under an id of any characters", async () => {
+    const { definition } = await claimedRun(database);
+    await claim(database, definition.id, envelopeOf("ü/?#%"));
+    expect(await get(`/events/${encodeURIComponent("ü/?#%")}`)).toMatchObject({
+      status: 200,
+      body: { event_id: "ü/?#%" },
+    });
+  });
+
+  test("waits with its sender while NATS is away", async () => {
+    natsAway = true;
+    pathsOf(await post("/events", envelopeOf("e")), 503, "nats_unavailable");
+  });
+});
+
+test("/readyz is 503 and names what is missing, until everything is there", async () => {
+  readiness.engineUp("postgres");
+  readiness.role("api", "running");
+  const missing = await get("/readyz");
+  expect(missing).toMatchObject({ status: 503, body: { engines: { nats: { state: "down" } } } });
+  expect(missing.body.roles.api.waiting_for).toEqual(["nats"]);
+  readiness.engineUp("nats");
+  expect(await get("/readyz")).toMatchObject({ status: 200, body: { status: "ready" } });
+});
+
+test("the OpenAPI document has every route, with its summary", async () => {
+  const { body } = await get("/openapi.json");
+  const described = Object.entries(body.paths as Record<string, Record<string, { summary: string }>>).flatMap(
+    ([path, methods]) => Object.entries(methods).map(([method, { summary }]) => [method.toUpperCase(), path, summary]),
+  );
+  const routes = ROUTES.map(({ method, path, summary }) => [method, path.replace(/:(\w+)/g, "{$1}"), summary]);
+  expect(described.sort()).toEqual(routes.sort());
+});

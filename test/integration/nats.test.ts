@@ -1,0 +1,220 @@
+/**
+ * Stream, intake and publisher on a real NATS. The stream's name is fixed, so each test begins without it; the tests of
+ * one process run one after the other.
+ */
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { type JetStreamManager, nanos } from "nats";
+import { retryUntilDone } from "../../src/lifecycle.ts";
+import { createLog } from "../../src/log.ts";
+import { type Nats, openNats } from "../../src/nats/connection.ts";
+import { type Intake, startIntake } from "../../src/nats/intake.ts";
+import { createPublisher } from "../../src/nats/publisher.ts";
+import { CONSUMER, ensureStream, STREAM } from "../../src/nats/stream.ts";
+import type { IncomingEvent } from "../../src/trigger/dispatcher.ts";
+import { ENGINES_TIMEOUT_MS, eventually, useEngines } from "../support/engines.ts";
+import { envelopeOf } from "../support/ledger.ts";
+
+const log = createLog("silent");
+let nats: Nats;
+let manager: JetStreamManager;
+beforeAll(async () => {
+  nats = await openNats((await useEngines()).natsUrl, "test");
+  manager = await nats.connection.jetstreamManager();
+}, ENGINES_TIMEOUT_MS);
+beforeEach(async () => {
+  await manager.streams.delete(STREAM).catch(() => {});
+});
+afterAll(async () => {
+  await manager?.streams.delete(STREAM).catch(() => {});
+  await nats?.close();
+});
+
+const publishRaw = (text: string) => nats.connection.jetstream().publish("activity.x", text);
+const textOf = ({ bytes }: IncomingEvent) => new TextDecoder().decode(bytes);
+
+/** An intake that hands its groups to `handle`, for as long as `body` runs. */
+async function withIntake(
+  handle: (group: IncomingEvent[]) => Promise<void>,
+  body: (intake: Intake) => Promise<void>,
+): Promise<void> {
+  const intake = startIntake(nats, handle, log);
+  try {
+    await body(intake);
+  } finally {
+    intake.stop();
+    await intake.done;
+  }
+}
+
+describe("the stream", () => {
+  test("is made as others rely on it, once, with the router's consumer (design §4)", async () => {
+    await ensureStream(nats, log);
+    await ensureStream(nats, log);
+    const { config } = await manager.streams.info(STREAM);
+    expect(config).toMatchObject({
+      subjects: ["activity.>"],
+      storage: "file",
+      retention: "workqueue",
+      discard: "new",
+      max_age: 0,
+      max_msgs: -1,
+    });
+    expect(config.max_bytes).toBeGreaterThan(0);
+    const consumer = await manager.consumers.info(STREAM, CONSUMER);
+    expect(consumer.config).toMatchObject({
+      durable_name: "activity-core-event-router",
+      ack_policy: "explicit",
+      deliver_policy: "all",
+      max_deliver: -1,
+    });
+  });
+
+  test("is made once by several routers at once", async () => {
+    // One that comes while another is at it may be refused for now, and asks again.
+    const ensure = () =>
+      retryUntilDone(
+        () => ensureStream(nats, log),
+        new AbortController().signal,
+        () => {},
+      );
+    await Promise.all([1, 2, 3].map(ensure));
+    expect((await manager.streams.info(STREAM)).state.consumer_count).toBe(1);
+  });
+
+  test("that somebody else made differently is used and not changed (I6)", async () => {
+    await manager.streams.add({ name: STREAM, subjects: ["activity.>", "theirs"], max_age: nanos(3_600_000) });
+    const before = await manager.streams.info(STREAM);
+    await ensureStream(nats, log);
+    expect((await manager.streams.info(STREAM)).config).toEqual(before.config);
+  });
+
+  test("that does not take events in is refused", async () => {
+    await manager.streams.add({ name: STREAM, subjects: ["theirs"] });
+    await expect(ensureStream(nats, log)).rejects.toMatchObject({ code: "stream_unusable", name: "TerminalError" });
+  });
+
+  test("whose consumer acknowledges otherwise is refused", async () => {
+    await manager.streams.add({ name: STREAM, subjects: ["activity.>"] });
+    await manager.consumers.add(STREAM, { durable_name: CONSUMER, ack_policy: "none" as never });
+    await expect(ensureStream(nats, log)).rejects.toMatchObject({ code: "consumer_unusable" });
+  });
+});
+
+describe("the publisher", () => {
+  test("answers when the stream has the event, under a subject of its type", async () => {
+    await ensureStream(nats, log);
+    const event = envelopeOf("e1", { type: "user created.über", trace_id: "t1", payload: { a: 1 } });
+    await createPublisher(nats).publish(event);
+    const message = await manager.streams.getMessage(STREAM, { last_by_subj: "activity.>" });
+    expect(message.subject).toBe("activity.user_created._ber");
+    expect(message.json<unknown>()).toEqual(event);
+  });
+
+  test("refuses an event that no router would read", async () => {
+    await ensureStream(nats, log);
+    const event = envelopeOf("e1", { payload: "x".repeat(1_048_576) });
+    await expect(createPublisher(nats).publish(event)).rejects.toMatchObject({ code: "event_too_large" });
+    expect((await manager.streams.info(STREAM)).state.messages).toBe(0);
+  });
+
+  test("does not answer well while nobody keeps the event (I2)", async () => {
+    await expect(createPublisher(nats).publish(envelopeOf("e1"))).rejects.toMatchObject({ code: "nats_unavailable" });
+  });
+});
+
+describe("the intake", () => {
+  beforeEach(() => ensureStream(nats, log));
+
+  test("hands on in one group what arrived while the one before was handled", async () => {
+    const groups: string[][] = [];
+    const hold = Promise.withResolvers<void>();
+    const handle = async (group: IncomingEvent[]) => {
+      groups.push(group.map(textOf));
+      if (groups.length === 1) await hold.promise;
+      for (const message of group) message.ack();
+    };
+    await withIntake(handle, async (intake) => {
+      await publishRaw("1");
+      await eventually("the first is at work", () => groups.length === 1);
+      for (const text of ["2", "3", "4"]) await publishRaw(text);
+      await eventually("all were given out", async () => (await intake.lag()).ackPending === 4);
+      await nats.connection.flush();
+      hold.resolve();
+      await eventually("all are acknowledged", async () => (await intake.lag()).ackPending === 0);
+    });
+    expect(groups).toEqual([["1"], ["2", "3", "4"]]);
+    expect((await manager.streams.info(STREAM)).state.messages).toBe(0);
+  });
+
+  test("is given again what was put back, and never again what was terminated", async () => {
+    const seen: string[] = [];
+    const handle = async (group: IncomingEvent[]) => {
+      for (const message of group) {
+        seen.push(`${textOf(message)} ${message.deliveries}`);
+        if (textOf(message) === "bad") message.terminate("not_json");
+        else if (message.deliveries < 3) message.retryAfter(1);
+        else message.ack();
+      }
+    };
+    await withIntake(handle, async () => {
+      await publishRaw("bad");
+      await publishRaw("late");
+      await eventually("the stream is empty", async () => (await manager.streams.info(STREAM)).state.messages === 0);
+    });
+    expect(seen.sort()).toEqual(["bad 1", "late 1", "late 2", "late 3"]);
+  });
+
+  test("that stops finishes its group and puts the rest back at once for another", async () => {
+    const hold = Promise.withResolvers<void>();
+    const begun: string[] = [];
+    const first = startIntake(
+      nats,
+      async (group) => {
+        begun.push(...group.map(textOf));
+        await hold.promise;
+        for (const message of group) message.ack();
+      },
+      log,
+    );
+    await publishRaw("1");
+    await eventually("the first is at work", () => begun.length === 1);
+    await publishRaw("2");
+    await eventually("the second was given out", async () => (await first.lag()).ackPending === 2);
+    first.stop();
+    hold.resolve();
+    await first.done;
+    expect(begun).toEqual(["1"]);
+    const taken: string[] = [];
+    const handle = async (group: IncomingEvent[]) => {
+      for (const message of group) {
+        taken.push(textOf(message));
+        message.ack();
+      }
+    };
+    // Well before the 30 s after which an unacknowledged message would come by itself.
+    await withIntake(handle, async () => void (await eventually("it comes again", () => taken.length > 0, 10_000)));
+    expect(taken).toEqual(["2"]);
+  });
+
+  test("goes on when the stream was removed and made anew", async () => {
+    const seen: string[] = [];
+    const handle = async (group: IncomingEvent[]) => {
+      for (const message of group) {
+        seen.push(textOf(message));
+        message.ack();
+      }
+    };
+    await withIntake(handle, async () => {
+      await publishRaw("1");
+      await eventually("the first is seen", () => seen.length === 1);
+      await manager.streams.delete(STREAM);
+      await eventually("the stream is there again", () => manager.streams.info(STREAM).catch(() => undefined), 25_000);
+      await publishRaw("2");
+      await eventually("the second is seen", () => seen.length === 2);
+    });
+  });
+});
+
+test("a NATS that is away is something to wait for", async () => {
+  await expect(openNats("nats://127.0.0.1:1", "test")).rejects.toMatchObject({ code: "nats_unavailable" });
+});

@@ -1,0 +1,67 @@
+import { afterEach, beforeAll, beforeEach, expect, test } from "bun:test";
+import { migrations } from "../../src/generated/migrations.ts";
+import { openPostgres } from "../../src/postgres/client.ts";
+import { migrate } from "../../src/postgres/migrate.ts";
+import { createTestDatabase, type TestDatabase } from "../support/database.ts";
+import { ENGINES_TIMEOUT_MS, useEngines } from "../support/engines.ts";
+
+const names = migrations.map(({ name }) => name);
+let database: TestDatabase;
+beforeAll(() => useEngines(), ENGINES_TIMEOUT_MS);
+beforeEach(async () => {
+  database = await createTestDatabase({ migrated: false });
+});
+afterEach(() => database.close());
+
+test("an empty database gets every migration in order, and a second time none", async () => {
+  expect(await migrate(database.sql, migrations)).toEqual(names);
+  expect(await migrate(database.sql, migrations)).toEqual([]);
+});
+
+test("ten processes at once apply each migration once", async () => {
+  const pools = Array.from({ length: 10 }, () => openPostgres(database.url, "test", 1));
+  try {
+    const applied = await Promise.all(pools.map(({ sql }) => migrate(sql, migrations)));
+    expect(applied.flat()).toEqual(names);
+  } finally {
+    await Promise.all(pools.map((pool) => pool.close()));
+  }
+});
+
+test("a migration that fails leaves nothing of itself behind", async () => {
+  const broken = [...migrations, { name: "9999_broken", sql: "create table actcore.half (); select nonsense" }];
+  await expect(migrate(database.sql, broken)).rejects.toThrow("nonsense");
+  const [row] = await database.sql`select to_regclass('actcore.half') as half, to_regclass('actcore.runs') as runs`;
+  expect(row).toEqual({ half: null, runs: null });
+  expect(await migrate(database.sql, migrations)).toEqual(names);
+});
+
+test("a schema of a newer actcore is refused and left as it is", async () => {
+  const newer = [...migrations, { name: "9999_newer", sql: "select 1" }];
+  await migrate(database.sql, newer);
+  await expect(migrate(database.sql, migrations)).rejects.toMatchObject({
+    code: "schema_unknown",
+    message: expect.stringContaining("9999_newer is unknown"),
+  });
+  expect(await migrate(database.sql, newer)).toEqual([]);
+});
+
+test("a migration that was changed after it was applied is refused", async () => {
+  await migrate(database.sql, migrations);
+  const changed = migrations.map(({ name, sql }) => ({ name, sql: `${sql}\n` }));
+  await expect(migrate(database.sql, changed)).rejects.toMatchObject({
+    code: "schema_unknown",
+    message: expect.stringContaining(`${names[0]} differs`),
+  });
+});
+
+test("an up-to-date schema needs no right to change it", async () => {
+  await migrate(database.sql, migrations);
+  const readOnly = openPostgres(database.url, "test", 1);
+  try {
+    await readOnly.sql`set default_transaction_read_only = on`;
+    expect(await migrate(readOnly.sql, migrations)).toEqual([]);
+  } finally {
+    await readOnly.close();
+  }
+});

@@ -1,0 +1,156 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import type { Definition } from "../../src/definition/schema.ts";
+import { createDefinitionStore } from "../../src/postgres/definitions.ts";
+import { createEventLedger } from "../../src/postgres/events.ts";
+import { createLedgerReader } from "../../src/postgres/ledger-reader.ts";
+import { createTestDatabase, type TestDatabase } from "../support/database.ts";
+import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";
+import { bodyOf, claim, envelopeOf } from "../support/ledger.ts";
+
+const DUE = "2026-01-31T09:30:00.000Z";
+let database: TestDatabase;
+let definition: Definition;
+beforeAll(async () => {
+  database = await createTestDatabase();
+}, ENGINES_TIMEOUT_MS);
+beforeEach(async () => {
+  definition = await createDefinitionStore(database.db).create(bodyOf(`d-${crypto.randomUUID()}`), "rest");
+});
+afterAll(() => database?.close());
+
+const findRun = (id: string) => createLedgerReader(database.db).findRun(id);
+const claimDue = (workflow: string) => claim(database, definition.id, {}, { workflow, scheduled_for: DUE });
+
+/** The whole pool is connected: claims that are made at once also arrive at once. */
+const connectAll = () => Promise.all(Array.from({ length: 10 }, () => database.sql`select pg_sleep(0.05)`));
+
+/** The event in the ledger, owing the definition a run. */
+async function record(event_id: string): Promise<void> {
+  const trigger = { trigger_type: "event", event_type: "x" } as const;
+  const subscription = { activity_id: definition.id, activity_name: definition.name, trigger };
+  await createEventLedger(database.db).record([
+    { envelope: envelopeOf(event_id), matches: [{ subscription, outcome: "run" }] },
+  ]);
+}
+
+describe("an occurrence (I1)", () => {
+  test("goes to the first who claims it: a run is opened on the definition's version", async () => {
+    const { outcome, run_id } = await claimDue("first");
+    expect(outcome).toBe("claimed");
+    expect(await findRun(run_id)).toMatchObject({
+      activity_id: definition.id,
+      activity_name: definition.name,
+      trigger: "cron",
+      status: "running",
+      scheduled_for: DUE,
+      workflow_id: "first",
+      version_used: 1,
+      event_id: null,
+      finished_at: null,
+      tasks_spawned: null,
+    });
+  });
+
+  test("stays with the same workflow when it asks again, and so does its version", async () => {
+    const first = await claimDue("first");
+    await createDefinitionStore(database.db).replace(definition.id, bodyOf(definition.name, { enabled: false }));
+    expect(await claimDue("first")).toMatchObject({ outcome: "claimed", run_id: first.run_id });
+    expect(await findRun(first.run_id)).toMatchObject({ status: "running", version_used: 1 });
+  });
+
+  test("is a duplicate to any other workflow, which is told the run that has it", async () => {
+    const { run_id } = await claimDue("first");
+    expect(await claimDue("second")).toMatchObject({ outcome: "duplicate", run_id });
+  });
+
+  test("that twenty workflows claim at once goes to exactly one", async () => {
+    await connectAll();
+    const claims = await Promise.all(Array.from({ length: 20 }, (_, n) => claimDue(`w${n}`)));
+    expect(claims.filter(({ outcome }) => outcome === "claimed")).toHaveLength(1);
+    expect(claims.filter(({ outcome }) => outcome === "duplicate")).toHaveLength(19);
+    const runs = await createLedgerReader(database.db).listRuns({ activity_id: definition.id }, { limit: 10 });
+    expect(runs).toHaveLength(1);
+    expect(new Set(claims.map(({ run_id }) => run_id))).toEqual(new Set([runs[0]?.run_id as string]));
+  });
+
+  test("of an event has the run that the router recorded, whoever claims it", async () => {
+    const event_id = `e-${crypto.randomUUID()}`;
+    await record(event_id);
+    const { outcome, run_id } = await claim(database, definition.id, { event_id }, { workflow: "first" });
+    expect(outcome).toBe("claimed");
+    expect(await createLedgerReader(database.db).findEvent(event_id)).toMatchObject({ activities: [{ run_id }] });
+    expect(await findRun(run_id)).toMatchObject({ trigger: "event", event_id });
+    expect(await claim(database, definition.id, { event_id })).toMatchObject({ outcome: "duplicate", run_id });
+  });
+});
+
+describe("a run is skipped, with the reason, when the definition is", () => {
+  test.each<[reason: string, column: string]>([
+    ["disabled", "enabled"],
+    ["deleted", "deleted_at"],
+  ])("%s", async (reason, column) => {
+    await database.sql`update actcore.definitions set ${database.sql({ [column]: column === "enabled" ? false : new Date().toISOString() })}
+      where id = ${definition.id}`;
+    const skipped = await claimDue("first");
+    expect(skipped).toMatchObject({ outcome: "skipped", reason });
+    expect(await findRun(skipped.run_id)).toMatchObject({ status: "skipped", reason, finished_at: expect.any(String) });
+    expect(await claimDue("first")).toMatchObject({ outcome: "skipped", reason, run_id: skipped.run_id });
+    expect(await claimDue("second")).toMatchObject({ outcome: "duplicate", run_id: skipped.run_id });
+  });
+});
+
+describe("a claim is refused when", () => {
+  test.each([crypto.randomUUID(), "no uuid", ""])("there is no definition %j", async (id) => {
+    await expect(claim(database, id)).rejects.toMatchObject({ code: "definition_not_found", name: "TerminalError" });
+  });
+
+  test("its event was never recorded", async () => {
+    await expect(claim(database, definition.id, { event_id: "never" })).rejects.toMatchObject({
+      code: "event_not_found",
+      name: "TerminalError",
+    });
+    const runs = await createLedgerReader(database.db).listRuns({ activity_id: definition.id }, { limit: 1 });
+    expect(runs).toEqual([]);
+  });
+});
+
+describe("a foreign start", () => {
+  test("has its envelope persisted with the run", async () => {
+    const event_id = `f-${crypto.randomUUID()}`;
+    const envelope = envelopeOf(event_id, { payload: { text: "a\u0000b" }, trace_id: "theirs" });
+    const { run_id } = await claim(database, definition.id, envelope, { workflow: event_id });
+    expect(await createLedgerReader(database.db).findEvent(event_id)).toMatchObject({
+      outcome: "dispatched",
+      trace_id: "theirs",
+      payload: { text: "a\u0000b" },
+      activities: [{ activity_id: definition.id, outcome: "run", run_id }],
+    });
+    expect(await findRun(run_id)).toMatchObject({ trigger: "event", event_id, trace_id: "theirs" });
+  });
+
+  test("with a bare payload is a manual run about an event of its own", async () => {
+    const { run_id } = await claim(database, definition.id, { user: 7 });
+    const run = await findRun(run_id);
+    expect(run).toMatchObject({ trigger: "manual" });
+    const event = await createLedgerReader(database.db).findEvent(run?.event_id ?? "");
+    expect(event).toMatchObject({ payload: { user: 7 }, type: "actcore.foreign" });
+  });
+
+  test("of many activities with one envelope at once stores it once, and no start is lost", async () => {
+    const store = createDefinitionStore(database.db);
+    const ids = [definition.id];
+    for (let n = 0; n < 7; n++) ids.push((await store.create(bodyOf(`d-${crypto.randomUUID()}`), "rest")).id);
+    const envelope = envelopeOf(`f-${crypto.randomUUID()}`);
+    await connectAll();
+    const results = await Promise.allSettled(ids.map((id) => claim(database, id, envelope)));
+    // A claim may meet another that is just storing the event; it is then told to come again.
+    for (const result of results)
+      if (result.status === "rejected") expect(result.reason).toMatchObject({ name: "RetryableError" });
+    const again = await Promise.all(
+      results.map((result, n) =>
+        result.status === "fulfilled" ? result.value : claim(database, ids[n] ?? "", envelope),
+      ),
+    );
+    expect(again.map(({ outcome }) => outcome)).toEqual(ids.map(() => "claimed"));
+  });
+});

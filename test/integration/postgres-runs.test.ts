@@ -1,0 +1,210 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { createDefinitionStore } from "../../src/postgres/definitions.ts";
+import { createLedgerReader } from "../../src/postgres/ledger-reader.ts";
+import { createRunLedger } from "../../src/postgres/runs.ts";
+import { createTaskLedger } from "../../src/postgres/tasks.ts";
+import { decideTasks } from "../../src/run/decide.ts";
+import type { RunLedger } from "../../src/run/ledger.ts";
+import type { LedgerReader, TaskView } from "../../src/run/views.ts";
+import type { TaskLedger } from "../../src/task/task.ts";
+import { createTestDatabase, type TestDatabase } from "../support/database.ts";
+import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";
+import { bodyOf, claim, claimedRun, envelopeOf } from "../support/ledger.ts";
+
+let database: TestDatabase;
+let runs: RunLedger;
+let tasks: TaskLedger;
+let reader: LedgerReader;
+beforeAll(async () => {
+  database = await createTestDatabase();
+  runs = createRunLedger(database.db);
+  tasks = createTaskLedger(database.db);
+  reader = createLedgerReader(database.db);
+}, ENGINES_TIMEOUT_MS);
+afterAll(() => database?.close());
+
+const tasksOf = async (run_id: string) =>
+  (await reader.listTasks({ run_id }, { limit: 100 })).sort((a, b) => a.key.localeCompare(b.key));
+const failed = { code: "http_status", message: "answered 404" };
+
+/** A run that has decided these tasks. */
+async function decidedRun(...keys: string[]) {
+  const { definition, run_id } = await claimedRun(database, keys);
+  await runs.recordDecision(run_id, decideTasks(run_id, definition));
+  return { run_id, tasks: (await tasksOf(run_id)) as [TaskView, TaskView] };
+}
+
+describe("a decision (I8)", () => {
+  test("is made on the version that the claim pinned", async () => {
+    const { definition, run_id } = await claimedRun(database, ["a"]);
+    await createDefinitionStore(database.db).replace(definition.id, bodyOf(definition.name));
+    expect(await runs.findPinned(run_id)).toMatchObject({ run_id, body: { task_templates: [{ key: "a" }] } });
+    expect(await runs.findPinned(crypto.randomUUID())).toBeUndefined();
+  });
+
+  test("is recorded once: a second one changes nothing and answers the first", async () => {
+    const { definition, run_id } = await claimedRun(database, ["a", "b"]);
+    const decided = decideTasks(run_id, definition);
+    const steps = await runs.recordDecision(run_id, decided);
+    expect(steps.map(({ task_id }) => task_id)).toEqual(decided.map(({ task_id }) => task_id));
+    expect(await runs.recordDecision(run_id, decided.slice(1))).toEqual(steps);
+    expect(await reader.findRun(run_id)).toMatchObject({ tasks_spawned: 2, context_snapshot: {} });
+    expect(await tasksOf(run_id)).toMatchObject([
+      { key: "a", status: "pending", attempts: 0, params: { message: "a" } },
+      { key: "b", status: "pending" },
+    ]);
+  });
+
+  test("may be of no tasks", async () => {
+    const { run_id } = await claimedRun(database);
+    expect([await runs.recordDecision(run_id, []), await runs.recordDecision(run_id, [])]).toEqual([[], []]);
+    expect(await reader.findRun(run_id)).toMatchObject({ tasks_spawned: 0 });
+  });
+});
+
+describe("a task", () => {
+  test("is begun, and ends with its result", async () => {
+    const {
+      tasks: [task],
+      run_id,
+    } = await decidedRun("a");
+    const attempt = await tasks.begin(task.task_id);
+    expect(attempt).toMatchObject({
+      task_id: task.task_id,
+      key: "a",
+      type: "log",
+      params: { message: "a" },
+      attempt: 1,
+      timeout_ms: 30_000,
+      input: { run: { run_id, trigger: "manual", scheduled_for: null } },
+    });
+    expect(await reader.findTask(task.task_id)).toMatchObject({ status: "running", attempts: 1 });
+    await tasks.succeed(task.task_id, 1, { text: "a\u0000b" });
+    expect(await reader.findTask(task.task_id)).toMatchObject({
+      status: "succeeded",
+      result: { text: "a\u0000b" },
+      error: null,
+      finished_at: expect.any(String),
+    });
+    expect(await tasks.begin(task.task_id)).toBeUndefined();
+  });
+
+  test("sees the event that its run is about", async () => {
+    const { definition } = await claimedRun(database, ["a"]);
+    const envelope = envelopeOf(`e-${crypto.randomUUID()}`, { payload: { n: 1 }, subject: "users/1" });
+    const { run_id } = await claim(database, definition.id, envelope);
+    const [step] = await runs.recordDecision(run_id, decideTasks(run_id, definition));
+    expect((await tasks.begin(step?.task_id ?? ""))?.input.event).toEqual({ subject: null, ...envelope } as never);
+  });
+
+  test("that is tried again keeps the error of the last try until it succeeds", async () => {
+    const {
+      tasks: [task],
+    } = await decidedRun("a");
+    await tasks.begin(task.task_id);
+    await tasks.retry(task.task_id, 1, failed);
+    expect(await reader.findTask(task.task_id)).toMatchObject({ status: "retrying", error: failed, finished_at: null });
+    await tasks.begin(task.task_id);
+    await tasks.succeed(task.task_id, 2, null);
+    expect(await reader.findTask(task.task_id)).toMatchObject({ status: "succeeded", error: null, attempts: 2 });
+  });
+
+  test("ignores the late word of an earlier attempt", async () => {
+    const {
+      tasks: [task],
+    } = await decidedRun("a");
+    await tasks.begin(task.task_id);
+    await tasks.begin(task.task_id);
+    await tasks.fail(task.task_id, 1, failed);
+    expect(await reader.findTask(task.task_id)).toMatchObject({ status: "running", attempts: 2, error: null });
+  });
+
+  test("that has failed stays so", async () => {
+    const {
+      tasks: [task],
+    } = await decidedRun("a");
+    await tasks.begin(task.task_id);
+    await tasks.fail(task.task_id, 1, failed);
+    await tasks.succeed(task.task_id, 1, {});
+    expect(await reader.findTask(task.task_id)).toMatchObject({ status: "failed", error: failed, result: null });
+  });
+
+  test("that nobody recorded cannot be begun", async () => {
+    await expect(tasks.begin(crypto.randomUUID())).rejects.toMatchObject({ code: "task_not_found" });
+  });
+});
+
+describe("a run is closed", () => {
+  test("as succeeded when its tasks did, and a second time as it was", async () => {
+    const {
+      run_id,
+      tasks: [task],
+    } = await decidedRun("a");
+    await tasks.begin(task.task_id);
+    await tasks.succeed(task.task_id, 1, {});
+    expect(await runs.close({ run_id, failures: [] })).toEqual({ run_id, status: "succeeded", closedNow: true });
+    const closed = await reader.findRun(run_id);
+    const interruption = { status: "cancelled" } as const;
+    expect(await runs.close({ run_id, failures: [], interruption })).toEqual({
+      run_id,
+      status: "succeeded",
+      closedNow: false,
+    });
+    expect(await reader.findRun(run_id)).toEqual(closed);
+  });
+
+  test("as failed when a task is, naming it", async () => {
+    const {
+      run_id,
+      tasks: [a, b],
+    } = await decidedRun("a", "b");
+    for (const { task_id } of [a, b]) await tasks.begin(task_id);
+    await tasks.fail(a.task_id, 1, failed);
+    await tasks.succeed(b.task_id, 1, {});
+    const failures = [{ task_id: a.task_id, message: "what the engine says" }];
+    expect(await runs.close({ run_id, failures })).toMatchObject({ status: "failed", reason: "task_failed" });
+    expect(await reader.findRun(run_id)).toMatchObject({ status: "failed", error: "failed tasks: a" });
+    expect(await reader.findTask(a.task_id)).toMatchObject({ error: failed });
+  });
+
+  test("with its unfinished tasks failed, for the reason that only the engine knows", async () => {
+    const {
+      run_id,
+      tasks: [a, b],
+    } = await decidedRun("a", "b");
+    await runs.close({ run_id, failures: [{ task_id: a.task_id, message: "worker \u0000 lost" }] });
+    expect(await tasksOf(run_id)).toMatchObject([
+      { status: "failed", error: { code: "not_finished", message: expect.stringMatching(/^worker .* lost$/) } },
+      { status: "failed", error: { code: "not_finished", message: "the run ended before the task did" } },
+    ]);
+    expect(b.status).toBe("pending");
+  });
+
+  test("as failed when it ended before its decision, with the message", async () => {
+    const { run_id } = await claimedRun(database, ["a"]);
+    const interruption = { status: "failed", message: "no \u0000 definition" } as const;
+    expect(await runs.close({ run_id, failures: [], interruption })).toMatchObject({
+      status: "failed",
+      reason: "error",
+    });
+    expect((await reader.findRun(run_id))?.error).toMatch(/^no .* definition$/);
+  });
+
+  test("as cancelled, and so are its unfinished tasks", async () => {
+    const {
+      run_id,
+      tasks: [a],
+    } = await decidedRun("a", "b");
+    await tasks.begin(a.task_id);
+    await tasks.succeed(a.task_id, 1, {});
+    const close = await runs.close({ run_id, failures: [], interruption: { status: "cancelled" } });
+    expect(close).toMatchObject({ status: "cancelled", closedNow: true });
+    expect((await tasksOf(run_id)).map(({ status }) => status)).toEqual(["succeeded", "cancelled"]);
+  });
+
+  test("only when it is there", async () => {
+    await expect(runs.close({ run_id: crypto.randomUUID(), failures: [] })).rejects.toMatchObject({
+      code: "run_not_found",
+    });
+  });
+});

@@ -1,0 +1,39 @@
+/** Rows that tests of the ledger begin with. */
+import type { DefinitionBody } from "../../src/definition/schema.ts";
+import { parseDefinition } from "../../src/definition/validate.ts";
+import { createDefinitionStore } from "../../src/postgres/definitions.ts";
+import { createOccurrenceLedger } from "../../src/postgres/occurrences.ts";
+import type { ClaimRequest, TriggerEvent } from "../../src/run/run.ts";
+import { classifyStart } from "../../src/trigger/classify.ts";
+import type { EventEnvelope } from "../../src/trigger/event.ts";
+import type { TestDatabase } from "./database.ts";
+
+export function bodyOf(name: string, rest: object = {}): DefinitionBody {
+  return parseDefinition({ name, trigger_config: { trigger_type: "event", event_type: name }, ...rest });
+}
+
+export const logTask = (key: string) => ({ key, type: "log", params: { message: key } });
+
+export function envelopeOf(event_id: string, rest: Partial<EventEnvelope> = {}): EventEnvelope {
+  return { event_id, type: "x", source: "test", occurred_at: "2026-01-31T09:30:00Z", payload: {}, ...rest };
+}
+
+/** The claim of an activity's start, as the workflow `workflow` makes it. */
+export function claim(
+  { db }: TestDatabase,
+  activity_id: string,
+  trigger_event: TriggerEvent = {},
+  { workflow = crypto.randomUUID() as string, ...rest }: Partial<ClaimRequest> & { workflow?: string } = {},
+) {
+  const request = { activity_id, trigger_event, workflow_id: workflow, first_execution_run_id: workflow, ...rest };
+  return createOccurrenceLedger(db).claim(request, classifyStart(request, new Date()));
+}
+
+/** A definition of `name` with these log tasks, and a claimed run of it. */
+export async function claimedRun(database: TestDatabase, taskKeys: readonly string[] = []) {
+  const name = `d-${crypto.randomUUID()}`;
+  const body = bodyOf(name, { task_templates: taskKeys.map(logTask) });
+  const definition = await createDefinitionStore(database.db).create(body, "rest");
+  const { run_id } = await claim(database, definition.id);
+  return { definition, run_id };
+}

@@ -1,0 +1,148 @@
+/** RunActivityWorkflow on a real Temporal, in a namespace of its own, with steps that each test plans. */
+import { ApplicationFailure, type TypedSearchAttributes } from "@temporalio/common";
+import { temporal } from "@temporalio/proto";
+import { DefaultLogger, makeTelemetryFilterString, Runtime } from "@temporalio/worker";
+import { workflowBundle } from "../../src/generated/workflow-bundle.ts";
+import type { Claim, ClaimRequest, RunClose, RunResult, TaskStep } from "../../src/run/run.ts";
+import { ORCHESTRATOR_QUEUE, RUN_ACTIVITY_WORKFLOW } from "../../src/run/run.ts";
+import { openTemporal, type Temporal } from "../../src/temporal/connection.ts";
+import { ensureNamespace } from "../../src/temporal/namespace.ts";
+import { startWorkers } from "../../src/temporal/workers.ts";
+import { useEngines } from "./engines.ts";
+
+export type History = temporal.api.history.v1.IHistory;
+
+/** What the steps of one activity's run answer; what is absent succeeds. */
+export interface Plan {
+  claim?: Partial<Claim>;
+  tasks?: string[];
+  /** Tries of each task, 1 when absent. */
+  attempts?: number;
+  decide?: () => Promise<TaskStep[]>;
+  execute?: (taskId: string) => Promise<void>;
+  result?: Partial<RunResult>;
+}
+
+/** What the steps of one activity's run were asked. */
+export interface Calls {
+  claims: ClaimRequest[];
+  decisions: number;
+  executed: string[];
+  closes: RunClose[];
+}
+
+const INSTALLED = Symbol.for("actcore.test.runtime");
+
+/** Temporal's native core without its logs: once per process, whichever file comes first. */
+export function installTestRuntime(): void {
+  const shared = globalThis as { [INSTALLED]?: true };
+  if (shared[INSTALLED]) return;
+  shared[INSTALLED] = true;
+  const logging = { filter: makeTelemetryFilterString({ core: "ERROR" }), forward: {} };
+  Runtime.install({ shutdownSignals: [], logger: new DefaultLogger("ERROR"), telemetryOptions: { logging } });
+}
+
+export async function openTestNamespace(): Promise<Temporal & { address: string; namespace: string }> {
+  const { temporalHost: address } = await useEngines();
+  const namespace = `test-${crypto.randomUUID().slice(0, 8)}`;
+  const opened = await openTemporal(address, namespace, "test");
+  await ensureNamespace(opened.connection, namespace, { signal: new AbortController().signal, register: true });
+  return { ...opened, address, namespace };
+}
+
+function stepOf(task_id: string, max_attempts = 1): TaskStep {
+  return {
+    task_id,
+    timeout_ms: 30_000,
+    max_attempts,
+    initial_interval_ms: 1,
+    backoff_coefficient: 1,
+    max_interval_ms: 1,
+  };
+}
+
+export const refusal = (message: string) => ApplicationFailure.nonRetryable(message, "refused");
+
+/** Workers whose steps follow `plans`, by activity id; the run id of each is `run-{activity id}`. */
+export async function startPlannedWorkers() {
+  installTestRuntime();
+  const temporalServer = await openTestNamespace();
+  const { address, namespace, client } = temporalServer;
+  const plans = new Map<string, { plan: Plan; calls: Calls }>();
+  const planned = (id: string) => {
+    const found = plans.get(id.replace(/^run-/, ""));
+    if (found === undefined) throw refusal(`no plan for ${id}`);
+    return found;
+  };
+  const workers = await startWorkers({
+    address,
+    namespace,
+    workflowBundle,
+    shutdownGraceMs: 0,
+    runSteps: {
+      async claimRun(request) {
+        const { plan, calls } = planned(request.activity_id);
+        calls.claims.push(request);
+        const run_id = `run-${request.activity_id}`;
+        return { outcome: "claimed", run_id, activity_name: "planned", ...plan.claim } as Claim;
+      },
+      async decideRun(runId) {
+        const { plan, calls } = planned(runId);
+        calls.decisions++;
+        return plan.decide ? plan.decide() : (plan.tasks ?? []).map((key) => stepOf(`${runId}/${key}`, plan.attempts));
+      },
+      async closeRun(close) {
+        const { plan, calls } = planned(close.run_id);
+        calls.closes.push(close);
+        return { run_id: close.run_id, status: "succeeded", ...plan.result };
+      },
+    },
+    taskSteps: {
+      async executeTask(taskId) {
+        const { plan, calls } = planned(taskId.split("/")[0] ?? "");
+        calls.executed.push(taskId.split("/")[1] ?? "");
+        await plan.execute?.(taskId);
+      },
+    },
+  });
+
+  return {
+    client,
+    /** Starts a run of a new activity that goes as planned. */
+    async start(plan: Plan, attributes?: (activityId: string) => TypedSearchAttributes) {
+      const activityId = crypto.randomUUID();
+      const calls: Calls = { claims: [], decisions: 0, executed: [], closes: [] };
+      plans.set(activityId, { plan, calls });
+      const handle = await client.workflow.start(RUN_ACTIVITY_WORKFLOW, {
+        taskQueue: ORCHESTRATOR_QUEUE,
+        workflowId: `activity-${activityId}:e`,
+        args: [activityId, { event_id: "e" }],
+        ...(attributes && { typedSearchAttributes: attributes(activityId) }),
+      });
+      return { activityId, calls, handle };
+    },
+    async close() {
+      workers.shutdown();
+      await workers.done;
+      await temporalServer.close();
+    },
+  };
+}
+
+/** A recorded history. The SDK's own historyFromJSON fails under Bun (design §6). */
+export function historyOf(json: object): History {
+  return temporal.api.history.v1.History.fromObject(json);
+}
+
+/** The history as JSON, without the names of the machine that made it: its processes, its sticky queues, its paths. */
+export function historyToJson(history: History): string {
+  const { History } = temporal.api.history.v1;
+  const plain = History.toObject(History.fromObject(history), { longs: String, enums: String, bytes: String });
+  const anonymous = (key: string, value: unknown) =>
+    key === "identity" || (key === "name" && /^\d+[-@]/.test(String(value)))
+      ? "test"
+      : key === "stackTrace"
+        ? ""
+        : value;
+  return `${JSON.stringify(plain, anonymous, 1)}\n`;
+}

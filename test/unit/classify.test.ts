@@ -1,0 +1,67 @@
+import { describe, expect, test } from "bun:test";
+import type { ClaimRequest } from "../../src/run/run.ts";
+import { classifyStart, MAX_INLINE_BYTES } from "../../src/trigger/classify.ts";
+
+const now = new Date("2026-01-31T09:30:00Z");
+const envelope = { event_id: "e1", type: "x", source: "s", occurred_at: "2026-01-31T09:00:00Z" };
+const classify = (trigger_event: unknown, rest: Partial<ClaimRequest> = {}) =>
+  classifyStart(
+    {
+      activity_id: "a",
+      workflow_id: "wf",
+      first_execution_run_id: "first",
+      trigger_event: trigger_event as ClaimRequest["trigger_event"],
+      ...rest,
+    },
+    now,
+  );
+
+test("an event's id alone is the router's start", () => {
+  expect(classify({ event_id: "e1" })).toEqual({ kind: "event", key: "e1", trigger: "event", event_id: "e1" });
+});
+
+test("nothing, at a due time, is the schedule's start", () => {
+  const scheduled_for = "2026-01-31T09:30:00.000Z";
+  expect(classify({}, { scheduled_for })).toEqual({ kind: "due", key: scheduled_for, trigger: "cron" });
+});
+
+describe("a start by somebody else", () => {
+  test("with an envelope is keyed by its workflow, and keeps the envelope", () => {
+    expect(classify(envelope)).toEqual({
+      kind: "foreign",
+      key: "wf",
+      trigger: "event",
+      event_id: "e1",
+      inline: envelope,
+    });
+  });
+
+  test.each([[{}], [{ user: 7 }], [{ event_id: 5 }]])(
+    "with the payload %j makes it the payload of an event",
+    (payload) => {
+      const start = classify(payload);
+      expect(start).toMatchObject({
+        kind: "foreign",
+        key: "wf",
+        trigger: "manual",
+        inline: { payload, source: "temporal" },
+      });
+      expect(start.event_id).toBe(start.inline?.event_id as string);
+    },
+  );
+
+  test("gets the same event id when its claim is repeated, and another workflow gets another", () => {
+    expect(classify({ a: 1 }).event_id).toBe(classify({ a: 1 }).event_id as string);
+    expect(classify({ a: 1 }, { workflow_id: "other" }).event_id).not.toBe(classify({ a: 1 }).event_id);
+  });
+
+  test.each<[what: string, event: unknown, code: string]>([
+    ["a list", [], "trigger_event_invalid"],
+    ["null", null, "trigger_event_invalid"],
+    ["a text", "e1", "trigger_event_invalid"],
+    ["a faulty envelope", { ...envelope, occurred_at: "never" }, "trigger_event_invalid"],
+    ["more than it may bring", { blob: "x".repeat(MAX_INLINE_BYTES) }, "trigger_event_too_large"],
+  ])("with %s is refused", (_, event, code) => {
+    expect(() => classify(event)).toThrow(expect.objectContaining({ code }));
+  });
+});

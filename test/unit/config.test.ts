@@ -1,0 +1,100 @@
+import { describe, expect, test } from "bun:test";
+import { type Environment, type Flags, hideSecret, isWholeServer, loadConfig } from "../../src/config.ts";
+import type { Fault, InvalidInputError } from "../../src/errors.ts";
+
+/** The faults with which the configuration is refused. */
+function faultsOf(flags: Flags, env: Environment = {}, earlier: Fault[] = []): readonly Fault[] {
+  try {
+    loadConfig(flags, env, earlier);
+  } catch (error) {
+    return (error as InvalidInputError).faults;
+  }
+  throw new Error("the configuration was accepted");
+}
+
+describe("a setting", () => {
+  test("is taken from the flag before the variable, and from the variable before the default", () => {
+    expect(loadConfig({ logLevel: "warn" }, { ACTCORE_LOG_LEVEL: "debug" }).logLevel).toBe("warn");
+    expect(loadConfig({}, { ACTCORE_LOG_LEVEL: "debug" }).logLevel).toBe("debug");
+    expect(loadConfig({}, {}).logLevel).toBe("info");
+  });
+
+  test("whose variable is empty has its default", () => {
+    expect(loadConfig({}, { NATS_URL: "", ACTCORE_LOG_LEVEL: "" })).toMatchObject({ logLevel: "info" });
+    expect(loadConfig({}, { NATS_URL: "" }).natsUrl).toBeUndefined();
+  });
+
+  test("cannot be changed once resolved", () => {
+    expect(Object.isFrozen(loadConfig({}, {}))).toBe(true);
+  });
+});
+
+describe("a wrong configuration", () => {
+  test("is refused with every fault at once, each under the name that was used, with what was received", () => {
+    const faults = faultsOf(
+      { natsPort: "0", logLevel: "loud" },
+      { ACTCORE_ROLES: "worker,cook", SKIP_SCHEDULE_SYNC: "maybe", TEMPORAL_HOST: "temporal" },
+    );
+    expect(faults.map(({ path }) => path).sort()).toEqual(
+      ["--log-level", "--nats-port", "ACTCORE_ROLES", "SKIP_SCHEDULE_SYNC", "TEMPORAL_HOST"].sort(),
+    );
+    expect(faults.find(({ path }) => path === "ACTCORE_ROLES")?.message).toContain('received "worker,cook"');
+  });
+
+  test("is refused together with the faults of the command line", () => {
+    const earlier = { path: "--prot", message: "is no flag" };
+    expect(faultsOf({ logLevel: "loud" }, {}, [earlier]).map(({ path }) => path)).toEqual(["--prot", "--log-level"]);
+  });
+
+  test("never shows a secret", () => {
+    const [db, nats] = faultsOf({ dbUrl: "mysql://u:hunter2@db/x" }, { NATS_URL: "http://u:hunter2@nats" });
+    expect(`${db?.message} ${nats?.message}`).not.toContain("hunter2");
+    expect(db?.message).toContain("mysql://u:***@db/x");
+  });
+
+  test.each(["hunter2", "u:hunter2@db", "postgresql://h/x?password=hunter2"])("hides the secret of %s", (text) => {
+    expect(hideSecret(text)).not.toContain("hunter2");
+  });
+});
+
+describe("a database URL", () => {
+  test.each(["postgresql://u:p@db/x", "postgres://u:p@db/x", "postgresql+asyncpg://u:p@db/x"])("may be %s", (url) => {
+    expect(loadConfig({}, { ACTCORE_DB_URL: url }).dbUrl).toBe("postgresql://u:p@db/x");
+  });
+
+  test.each(["mysql://db/x", "db/x", "postgresql://"])("may not be %s", (url) => {
+    expect(faultsOf({}, { ACTCORE_DB_URL: url })).toHaveLength(1);
+  });
+});
+
+describe("the roles", () => {
+  test("are worker, router and api, and sync once it has an interval", () => {
+    expect(loadConfig({}, {}).roles).toEqual(["worker", "router", "api"]);
+    expect(loadConfig({}, { ACTIVITY_SYNC_INTERVAL_SECONDS: "60" }).roles).toContain("sync");
+  });
+
+  test("may be some, named once each, and then make no whole server", () => {
+    const config = loadConfig({ roles: "api, router,api" }, {});
+    expect(config.roles).toEqual(["api", "router"]);
+    expect(isWholeServer(config)).toBe(false);
+    expect(isWholeServer(loadConfig({}, {}))).toBe(true);
+  });
+});
+
+describe("the address of the API", () => {
+  test.each(["127.0.0.1:80", "[::1]:80", "localhost:80", "127.9.9.9:80"])("may be %s", (apiAddr) => {
+    expect(loadConfig({ apiAddr }, {}).apiAddr.port).toBe(80);
+  });
+
+  test.each(["0.0.0.0:80", ":80", "[::]:80", "10.0.0.1:80", "127.0.0.1.example.org:80"])(
+    "%s is reached by others, so it needs their leave",
+    (apiAddr) => {
+      expect(faultsOf({ apiAddr })).toHaveLength(1);
+      expect(loadConfig({ apiAddr, insecureNoAuth: "true" }, {}).insecureNoAuth).toBe(true);
+    },
+  );
+
+  test.each(["127.0.0.1", "127.0.0.1:0", "127.0.0.1:65536", "::1:80", "a b:80"])("may not be %s", (apiAddr) => {
+    expect(faultsOf({ apiAddr })).toHaveLength(1);
+  });
+});

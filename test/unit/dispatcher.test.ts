@@ -1,0 +1,159 @@
+/** The dispatcher over fakes of its ports: what it does with failures that real engines do not make on demand. */
+import { describe, expect, test } from "bun:test";
+import { RetryableError, TerminalError } from "../../src/errors.ts";
+import { createLog } from "../../src/log.ts";
+import { createMetrics } from "../../src/metrics.ts";
+import { createDispatcher, type IncomingEvent } from "../../src/trigger/dispatcher.ts";
+import type { DeadLetter, EventLedger, EventOutcome } from "../../src/trigger/ledger.ts";
+
+type Settled = string[];
+
+/** A message of the type `x`, unless the bytes say otherwise; what happened to it goes to `settled`. */
+function message(id: string, settled: Settled, bytes?: string): IncomingEvent {
+  const envelope = { event_id: id, type: "x", source: "s", occurred_at: "2026-01-31T09:30:00Z" };
+  return {
+    bytes: new TextEncoder().encode(bytes ?? JSON.stringify(envelope)),
+    subject: "activity.x",
+    streamedAtNs: 1,
+    deliveries: 1,
+    ack: () => settled.push(`${id} acked`),
+    terminate: (reason) => settled.push(`${id} terminated: ${reason}`),
+    retryAfter: (delayMs) => settled.push(`${id} put back for ${delayMs} ms`),
+  };
+}
+
+/** A dispatcher with one definition of the type `x`, over a ledger in memory. */
+function setUp({ refuses = (_: string): Error | undefined => undefined, startFails = "", down = false } = {}) {
+  const known = new Map<string, EventOutcome>();
+  const started: string[] = [];
+  const letters: DeadLetter[] = [];
+  const calls = { listSubscriptions: 0, revision: 0n, records: [] as string[][] };
+  const away = () => new RetryableError("postgres_unavailable", "away");
+  const ledger: EventLedger = {
+    readRevision: async () => {
+      if (down) throw away();
+      return calls.revision;
+    },
+    async listSubscriptions() {
+      calls.listSubscriptions++;
+      return [{ activity_id: "a", activity_name: "a", trigger: { trigger_type: "event", event_type: "x" } }];
+    },
+    async record(events) {
+      calls.records.push(events.map(({ envelope }) => envelope.event_id));
+      for (const { envelope } of events) {
+        const refusal = refuses(envelope.event_id);
+        if (refusal) throw refusal;
+      }
+      return events.map(({ envelope: { event_id } }) => {
+        const outcome = known.get(event_id) ?? "received";
+        known.set(event_id, outcome);
+        const dispatches = outcome === "received" ? [{ activity_id: "a", activity_name: "a", event_id }] : [];
+        return { event_id, outcome, dispatches };
+      });
+    },
+    async markDispatched(ids) {
+      for (const id of ids) known.set(id, "dispatched");
+    },
+    async recordDeadLetter(letter) {
+      if (down) throw away();
+      letters.push(letter);
+    },
+  };
+  const starter = {
+    async start({ event_id }: { event_id: string }) {
+      if (event_id === startFails) throw new RetryableError("temporal_unavailable", "away");
+      started.push(event_id);
+    },
+  };
+  const metrics = createMetrics();
+  const { handle } = createDispatcher({ ledger, starter, metrics, log: createLog("silent") });
+  return { handle, known, started, letters, calls, metrics };
+}
+
+describe("a group of messages", () => {
+  test("is acknowledged after its runs are started and that is recorded", async () => {
+    const settled: Settled = [];
+    const { handle, known, started } = setUp();
+    const message1 = message("1", settled);
+    message1.ack = () => settled.push(`acked when ${known.get("1")} and ${started.join()} started`);
+    await handle([message1]);
+    expect(settled).toEqual(["acked when dispatched and 1 started"]);
+  });
+
+  test("with a message that is no event keeps that one as a dead letter, and the others go on", async () => {
+    const settled: Settled = [];
+    const { handle, letters, started } = setUp();
+    await handle([message("bad", settled, "{oops"), message("1", settled)]);
+    expect(settled).toEqual(["bad terminated: not_json", "1 acked"]);
+    expect(letters).toMatchObject([{ reason: "not_json", raw: new TextEncoder().encode("{oops") }]);
+    expect(started).toEqual(["1"]);
+  });
+
+  test("with an event that the ledger refuses dead-letters that one, and the others go on", async () => {
+    const settled: Settled = [];
+    const refuses = (id: string) => (id === "poison" ? new TerminalError("not_storable", "no") : undefined);
+    const { handle, letters, started } = setUp({ refuses });
+    await handle(["1", "poison", "2"].map((id) => message(id, settled)));
+    expect(settled.sort()).toEqual(["1 acked", "2 acked", "poison terminated: not_storable"]);
+    expect(letters).toMatchObject([{ reason: "not_storable", detail: "no" }]);
+    expect(started).toEqual(["1", "2"]);
+  });
+
+  test("in which one run cannot be started puts only that event back", async () => {
+    const settled: Settled = [];
+    const { handle, known } = setUp({ startFails: "2" });
+    await handle(["1", "2", "3"].map((id) => message(id, settled)));
+    expect(settled).toEqual(["1 acked", "3 acked", "2 put back for 500 ms"]);
+    expect(Object.fromEntries(known)).toEqual({ 1: "dispatched", 2: "received", 3: "dispatched" });
+  });
+
+  test("is put back whole while the ledger is away, dead letters included", async () => {
+    const settled: Settled = [];
+    await setUp({ down: true }).handle([message("bad", settled, "{oops"), message("1", settled)]);
+    expect(settled).toEqual(["bad put back for 500 ms", "1 put back for 500 ms"]);
+  });
+
+  test("is put back whole when the ledger fails in a way that nobody knows", async () => {
+    const settled: Settled = [];
+    const refuses = (id: string) => (id === "1" ? new Error("a bug") : undefined);
+    await setUp({ refuses }).handle([message("1", settled), message("2", settled)]);
+    expect(settled).toEqual(["1 put back for 500 ms", "2 put back for 500 ms"]);
+  });
+
+  test("with the same event twice records and starts it once, and acknowledges both", async () => {
+    const settled: Settled = [];
+    const { handle, started, calls, metrics } = setUp();
+    await handle([message("1", settled), message("1", settled)]);
+    expect([settled, started, calls.records]).toEqual([["1 acked", "1 acked"], ["1"], [["1"]]]);
+    const { values } = await metrics.events.get();
+    expect(values.map(({ labels, value }) => [labels.outcome, value])).toEqual([
+      ["dispatched", 1],
+      ["duplicate", 1],
+    ]);
+  });
+
+  test("with an event that was dispatched before acknowledges it and starts nothing", async () => {
+    const settled: Settled = [];
+    const { handle, started } = setUp();
+    await handle([message("1", settled)]);
+    await handle([message("1", settled)]);
+    expect([settled, started]).toEqual([["1 acked", "1 acked"], ["1"]]);
+  });
+});
+
+test("a message is put back for ever longer, up to a bound", async () => {
+  const waits: Settled = [];
+  const { handle } = setUp({ down: true });
+  for (const deliveries of [1, 2, 5, 6, 1000]) await handle([{ ...message("1", waits), deliveries }]);
+  expect(waits).toEqual([500, 1000, 8000, 15_000, 15_000].map((ms) => `1 put back for ${ms} ms`));
+});
+
+test("definitions are loaded once, and again only when the revision moved (I4)", async () => {
+  const { handle, calls } = setUp();
+  await handle([message("1", [])]);
+  await handle([message("2", [])]);
+  expect(calls.listSubscriptions).toBe(1);
+  calls.revision = 1n;
+  await handle([message("3", [])]);
+  expect(calls.listSubscriptions).toBe(2);
+});

@@ -1,0 +1,81 @@
+import { describe, expect, test } from "bun:test";
+import { deadLetterId, decodeEvent, MAX_EVENT_BYTES } from "../../src/trigger/event.ts";
+
+const envelope = { event_id: "e1", type: "user.created", source: "crm", occurred_at: "2026-01-31T09:30:00Z" };
+const encode = (value: unknown) => new TextEncoder().encode(typeof value === "string" ? value : JSON.stringify(value));
+const decode = (value: unknown) => decodeEvent(encode(value));
+const nest = (depth: number): unknown => (depth === 0 ? 1 : [nest(depth - 1)]);
+
+test.each<[what: string, rest: object]>([
+  ["only what is required", {}],
+  ["every field", { subject: "users/1", trace_id: "abc-1", payload: { a: [1, null] } }],
+  ["U+0000 in its payload", { payload: { text: "a\u0000b" } }],
+  ["half of a surrogate pair in its payload", { payload: "\ud800" }],
+  ["a payload that is null", { payload: null }],
+  ["an id of exactly 200 bytes", { event_id: "é".repeat(100) }],
+  ["a time with an offset", { occurred_at: "2026-01-31T09:30:00.123+02:00" }],
+])("an envelope may have %s", (_, rest) => {
+  expect(decode({ ...envelope, ...rest })).toEqual({ ok: true, envelope: { ...envelope, ...rest } });
+});
+
+describe("a message is kept as a dead letter when it", () => {
+  test.each<[what: string, bytes: Uint8Array, reason: string]>([
+    ["is empty", encode(""), "not_json"],
+    ["is no JSON", encode("{oops"), "not_json"],
+    ["is no UTF-8", new Uint8Array([0x22, 0xff, 0x22]), "not_json"],
+    ["is JSON of another kind", encode("[1]"), "not_an_envelope"],
+    ["is too large", new Uint8Array(MAX_EVENT_BYTES + 1), "too_large"],
+    ["is nested too deep", encode({ ...envelope, payload: nest(200) }), "not_an_envelope"],
+    ["is nested deeper than a parser's stack", encode("[".repeat(500_000) + "]".repeat(500_000)), "any"],
+  ])("%s", (_, bytes, reason) => {
+    const decoded = decodeEvent(bytes);
+    expect(decoded).toEqual({
+      ok: false,
+      reason: reason === "any" ? expect.stringMatching(/^not_(json|an_envelope)$/) : reason,
+      detail: expect.stringMatching(/./),
+    } as never);
+  });
+
+  test.each<[field: string, value: unknown]>([
+    ["event_id", ""],
+    ["event_id", "x".repeat(201)],
+    ["event_id", "é".repeat(101)],
+    ["event_id", "a\u0000"],
+    ["event_id", "\udc00"],
+    ["event_id", 5],
+    ["type", ""],
+    ["type", "a\u0000b"],
+    ["type", "\ud800"],
+    ["source", "\ud800x"],
+    ["subject", "\u0000"],
+    ["subject", "\ud800"],
+    ["trace_id", "a b"],
+    ["occurred_at", "yesterday"],
+    ["occurred_at", "2026-13-01T00:00:00Z"],
+    ["occurred_at", "2026-01-31"],
+    ["colour", "red"],
+  ])("has %s %j", (field, value) => {
+    expect(decode({ ...envelope, [field]: value })).toMatchObject({
+      ok: false,
+      reason: "not_an_envelope",
+      detail: expect.stringContaining(`/${field} `),
+    });
+  });
+
+  test("lacks fields, and all of them are named", () => {
+    const decoded = decode({ event_id: "e1", colour: 1 });
+    for (const path of ["/type", "/source", "/occurred_at", "/colour"])
+      expect((decoded as { detail: string }).detail).toContain(path);
+  });
+});
+
+test("a dead letter's id is the same at each delivery, and another for another message", () => {
+  const id = deadLetterId("activity.x", 5n, encode("oops"));
+  expect(deadLetterId("activity.x", 5n, encode("oops"))).toBe(id);
+  const others = [
+    deadLetterId("activity.y", 5n, encode("oops")),
+    deadLetterId("activity.x", 6n, encode("oops")),
+    deadLetterId("activity.x", 5n, encode("oops!")),
+  ];
+  expect(new Set([id, ...others]).size).toBe(4);
+});

@@ -1,0 +1,191 @@
+/** The `http` executor against a server of this process. */
+import { afterAll, beforeEach, describe, expect, test } from "bun:test";
+import type { ActcoreError } from "../../src/errors.ts";
+import { createLog } from "../../src/log.ts";
+import { executeHttp, type HttpResult, MAX_RESPONSE_BYTES } from "../../src/task/http.ts";
+import type { TaskAttempt } from "../../src/task/task.ts";
+
+interface Seen {
+  method: string;
+  path: string;
+  headers: Record<string, string>;
+  body: string;
+}
+let seen: Seen[] = [];
+let answer: (request: Request) => Response | Promise<Response> = () => Response.json({ ok: true });
+
+const server = Bun.serve({
+  port: 0,
+  hostname: "127.0.0.1",
+  async fetch(request) {
+    seen.push({
+      method: request.method,
+      path: new URL(request.url).pathname,
+      headers: Object.fromEntries(request.headers),
+      body: await request.text(),
+    });
+    return answer(request);
+  },
+});
+beforeEach(() => {
+  seen = [];
+});
+afterAll(() => server.stop(true));
+
+const log = createLog("silent");
+const base = `http://127.0.0.1:${server.port}`;
+const attempt: TaskAttempt = {
+  task_id: "01976f2a-5b3c-8123-8abc-0123456789ab",
+  key: "mail",
+  type: "http",
+  params: {},
+  attempt: 1,
+  trace_id: "4bf92f3577b34da6a3ce929d0e0e4736",
+  timeout_ms: 1000,
+  input: {
+    run: { run_id: "r", activity_id: "a", activity_name: "n", trigger: "event", scheduled_for: null },
+    event: null,
+  },
+};
+const never = new AbortController().signal;
+const send = (params: object = {}, rest: Partial<TaskAttempt> = {}, signal = never) =>
+  executeHttp({ ...attempt, ...rest, params: { url: `${base}/x`, ...params } }, { signal, log }) as Promise<HttpResult>;
+/** The error of a try while the server answers so. */
+async function failure(response: () => Response | Promise<Response>, params: object = {}): Promise<ActcoreError> {
+  answer = response;
+  return send(params).then(
+    (result) => Promise.reject(new Error(`it succeeded: ${JSON.stringify(result)}`)),
+    (error) => error,
+  );
+}
+
+describe("a request", () => {
+  beforeEach(() => {
+    answer = () => Response.json({ ok: true });
+  });
+
+  test("carries the task's id as its idempotency key, whatever the definition says", async () => {
+    await send({ headers: { "Idempotency-Key": "mine", "x-mine": "yes" } });
+    expect(seen[0]?.headers).toMatchObject({ "idempotency-key": attempt.task_id, "x-mine": "yes" });
+  });
+
+  test("is part of the run's trace, each try a span of its own", async () => {
+    await send();
+    await send({}, { attempt: 2 });
+    const [first, second] = seen.map(({ headers }) => headers.traceparent);
+    expect(first).toMatch(new RegExp(`^00-${attempt.trace_id}-[0-9a-f]{16}-01$`));
+    expect(second).toMatch(new RegExp(`^00-${attempt.trace_id}-[0-9a-f]{16}-01$`));
+    expect(second).not.toBe(first);
+  });
+
+  test("is a POST of the task's own input when the definition says nothing else", async () => {
+    await send();
+    expect(seen[0]).toMatchObject({ method: "POST", headers: { "content-type": "application/json" } });
+    expect(JSON.parse(seen[0]?.body ?? "")).toEqual(attempt.input);
+  });
+
+  test.each<[what: string, params: object, method: string, body: string]>([
+    ["sends a text as it is", { body: "plain" }, "POST", "plain"],
+    ["sends anything else as JSON", { method: "PUT", body: [1, null] }, "PUT", "[1,null]"],
+    ["sends null", { method: "PATCH", body: null }, "PATCH", "null"],
+    ["sends nothing with a GET", { method: "GET" }, "GET", ""],
+    ["sends nothing with a DELETE that has no body", { method: "DELETE" }, "DELETE", ""],
+    ["sends a DELETE's body", { method: "DELETE", body: { a: 1 } }, "DELETE", '{"a":1}'],
+  ])("%s", async (_, params, method, body) => {
+    await send(params);
+    expect(seen).toMatchObject([{ method, body }]);
+  });
+
+  test("keeps a content type that the definition chose", async () => {
+    await send({ body: { a: 1 }, headers: { "Content-Type": "application/vnd.x+json" } });
+    expect(seen[0]?.headers["content-type"]).toBe("application/vnd.x+json");
+  });
+});
+
+describe("a response", () => {
+  test.each<[what: string, response: () => Response, result: object]>([
+    ["of JSON is kept as a value", () => Response.json({ n: 1 }), { status: 200, body: { n: 1 }, truncated: false }],
+    ["of text is kept as text", () => new Response("hi", { status: 201 }), { status: 201, body: "hi" }],
+    ["without a body is kept as empty", () => new Response(null, { status: 204 }), { status: 204, body: "" }],
+    [
+      "that only claims to be JSON is kept as text",
+      () => new Response("{", { headers: { "content-type": "application/json" } }),
+      { body: "{" },
+    ],
+  ])("%s", async (_, response, result) => {
+    answer = response;
+    expect(await send()).toMatchObject(result);
+  });
+
+  test("is kept up to a bound, however long it goes on", async () => {
+    let stopped = false;
+    const endless = new ReadableStream({
+      pull: (controller) => controller.enqueue(new TextEncoder().encode("x".repeat(8192))),
+      cancel: () => {
+        stopped = true;
+      },
+    });
+    answer = () => new Response(endless);
+    const { body, truncated } = await send();
+    expect([String(body).length, truncated]).toEqual([MAX_RESPONSE_BYTES, true]);
+    while (!stopped) await Bun.sleep(5); // the test's own time limit is the deadline
+  });
+});
+
+describe("a try fails", () => {
+  test.each([400, 401, 404, 409, 422, 499])("for good with %d", async (status) => {
+    const error = await failure(() => new Response("why", { status }));
+    expect(error).toMatchObject({ name: "TerminalError", code: "http_status", details: { response: { body: "why" } } });
+  });
+
+  test.each([408, 425, 429, 500, 502, 503])("for now with %d", async (status) => {
+    const error = await failure(() => new Response("", { status }));
+    expect(error).toMatchObject({ name: "RetryableError", code: "http_status" });
+    expect((error as { retryAfterMs?: number }).retryAfterMs).toBeUndefined();
+  });
+
+  test.each<[header: string, ms: unknown]>([
+    ["7", 7000],
+    ["999999", 86_400_000],
+    ["0", 0],
+    ["soon", undefined],
+    ["-1", undefined],
+  ])("for as long as Retry-After: %s says", async (header, ms) => {
+    const error = await failure(() => new Response("", { status: 503, headers: { "retry-after": header } }));
+    expect((error as { retryAfterMs?: number }).retryAfterMs).toBe(ms as number);
+  });
+
+  test("until the date that Retry-After names", async () => {
+    const date = new Date(Date.now() + 60_000).toUTCString();
+    const error = await failure(() => new Response("", { status: 429, headers: { "retry-after": date } }));
+    expect((error as { retryAfterMs?: number }).retryAfterMs).toBeWithin(50_000, 60_001);
+  });
+
+  test.each([301, 302, 307, 308])("for good with a redirect (%d), which is not followed", async (status) => {
+    const error = await failure(() => new Response(null, { status, headers: { location: `${base}/else` } }));
+    expect(error).toMatchObject({ name: "TerminalError", code: "http_redirect" });
+    expect(seen.map(({ path }) => path)).toEqual(["/x"]);
+  });
+
+  test("for now when nobody listens, and does not tell the URL's secrets", async () => {
+    const url = `http://user:hunter2@127.0.0.1:1/x?token=hunter2`;
+    const error = await failure(() => new Response(), { url });
+    expect(error).toMatchObject({ name: "RetryableError", code: "http_unreachable" });
+    expect(error.message).not.toContain("hunter2");
+  });
+
+  test("with the signal's reason when its time is over", async () => {
+    answer = () => new Promise<Response>(() => {});
+    await expect(send({}, {}, AbortSignal.timeout(20))).rejects.toThrow(
+      expect.objectContaining({ name: "TimeoutError" }),
+    );
+  });
+
+  test("with the signal's reason when its time is over in the middle of the body", async () => {
+    const stuck = new ReadableStream({ start: (controller) => controller.enqueue(new Uint8Array([120])) });
+    answer = () => new Response(stuck);
+    await expect(send({}, {}, AbortSignal.timeout(50))).rejects.toThrow(
+      expect.objectContaining({ name: "TimeoutError" }),
+    );
+  });
+});

@@ -1,0 +1,118 @@
+import { describe, expect, test } from "bun:test";
+import {
+  createBackoff,
+  createReleasers,
+  listenForShutdown,
+  retryUntilDone,
+  sleep,
+  withReleasers,
+} from "../../src/lifecycle.ts";
+
+describe("what was acquired", () => {
+  test("is released last in first out, each once, and the first error is thrown after the last", async () => {
+    const released: string[] = [];
+    const releasers = createReleasers();
+    for (const name of ["a", "b", "c"])
+      releasers.push(async () => {
+        released.push(name);
+        if (name !== "a") throw new Error(name);
+      });
+    await expect(releasers.release()).rejects.toThrow("c");
+    await releasers.release();
+    expect(released).toEqual(["c", "b", "a"]);
+  });
+
+  test("is released when the rest fails, and the failure is the one that is thrown", async () => {
+    let released = false;
+    const body = withReleasers(async (releasers) => {
+      releasers.push(() => {
+        released = true;
+        throw new Error("of the release");
+      });
+      throw new Error("of the body");
+    });
+    await expect(body).rejects.toThrow("of the body");
+    expect(released).toBe(true);
+  });
+
+  test("is kept when nothing fails", async () => {
+    let released = false;
+    const answer = await withReleasers(async (releasers) => {
+      releasers.push(() => {
+        released = true;
+      });
+      return 5;
+    });
+    expect([answer, released]).toEqual([5, false]);
+  });
+});
+
+describe("a shutdown", () => {
+  test("begins with the first signal, is cut short by the second, and then listens no more", () => {
+    const listeners = process.listenerCount("SIGTERM");
+    const reasons: string[] = [];
+    const shutdown = listenForShutdown(60_000, (reason) => reasons.push(reason));
+    process.emit("SIGTERM");
+    expect([shutdown.stopping.aborted, shutdown.cut.aborted]).toEqual([true, false]);
+    process.emit("SIGINT");
+    expect(shutdown.cut.reason.message).toBe("cut short by SIGINT");
+    expect(reasons).toEqual(["SIGTERM"]);
+    shutdown.dispose();
+    expect(process.listenerCount("SIGTERM")).toBe(listeners);
+  });
+
+  test("is cut short by its deadline", async () => {
+    const shutdown = listenForShutdown(1);
+    const cut = new Promise((resolve) => shutdown.cut.addEventListener("abort", resolve));
+    shutdown.request("a role failed");
+    await cut;
+    expect(shutdown.cut.reason.message).toBe("drain deadline of 1 ms passed");
+    shutdown.dispose();
+  });
+});
+
+describe("a sleep", () => {
+  test("ends at once, and says so, when its signal aborts or has", async () => {
+    const abort = new AbortController();
+    const sleeping = sleep(60_000, abort.signal);
+    abort.abort();
+    expect(await sleeping).toBe(true);
+    expect(await sleep(60_000, abort.signal)).toBe(true);
+  });
+
+  test("ends by itself", async () => {
+    expect(await sleep(1, new AbortController().signal)).toBe(false);
+  });
+});
+
+test("backoff grows up to its bound, never waits less than half, and begins again after a reset", () => {
+  const backoff = createBackoff(100, 400);
+  for (const bound of [100, 200, 400, 400]) {
+    const wait = backoff.next();
+    expect(wait).toBeWithin(bound / 2, bound + 1);
+  }
+  backoff.reset();
+  expect(backoff.next()).toBeLessThanOrEqual(100);
+});
+
+describe("a try that is repeated until it is done", () => {
+  const backoff = { next: () => 0, reset: () => {} };
+
+  test("answers its first success, and tells of each failure", async () => {
+    const failures: string[] = [];
+    let tries = 0;
+    const attempt = async () => {
+      if (++tries < 3) throw new Error(`try ${tries}`);
+      return tries;
+    };
+    const onFailure = (error: unknown) => failures.push((error as Error).message);
+    expect(await retryUntilDone(attempt, new AbortController().signal, onFailure, backoff)).toBe(3);
+    expect(failures).toEqual(["try 1", "try 2"]);
+  });
+
+  test("answers nothing when its signal aborts first", async () => {
+    const abort = new AbortController();
+    const attempt = () => Promise.reject(new Error("no"));
+    expect(await retryUntilDone(attempt, abort.signal, () => abort.abort(), backoff)).toBeUndefined();
+  });
+});

@@ -1,0 +1,162 @@
+/**
+ * RunActivityWorkflow, through a real Temporal, with planned steps.
+ *
+ * ACTCORE_RECORD_HISTORIES=1 records the history of each run with a name here into histories/, for replay.test.ts:
+ * do so when the workflow learns a new way, under a new name. What was recorded by a release is never recorded anew.
+ */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { existsSync, writeFileSync } from "node:fs";
+import { WorkflowFailedError, type WorkflowHandle } from "@temporalio/client";
+import { searchAttributesOf } from "../../src/temporal/search-attributes.ts";
+import { ENGINES_TIMEOUT_MS, eventually } from "../support/engines.ts";
+import { historyToJson, type Plan, refusal, startPlannedWorkers } from "../support/workflow.ts";
+
+let workers: Awaited<ReturnType<typeof startPlannedWorkers>>;
+beforeAll(async () => {
+  workers = await startPlannedWorkers();
+}, ENGINES_TIMEOUT_MS);
+afterAll(() => workers?.close());
+
+async function record(name: string, handle: WorkflowHandle): Promise<void> {
+  const file = `${import.meta.dir}/histories/${name}.json`;
+  if (!process.env.ACTCORE_RECORD_HISTORIES || existsSync(file)) return;
+  writeFileSync(file, historyToJson(await handle.fetchHistory()));
+}
+
+/** The run's result and what its steps were asked. */
+async function run(name: string, plan: Plan) {
+  const started = await workers.start(plan);
+  const result = await started.handle.result().catch((error: unknown) => error);
+  await record(name, started.handle);
+  return { ...started, result };
+}
+
+async function countEvents({ handle }: { handle: WorkflowHandle }, field: string): Promise<number> {
+  const { events } = await handle.fetchHistory();
+  return (events ?? []).filter((event) => event[field as keyof typeof event]).length;
+}
+
+describe("a run", () => {
+  test("claims with the names by which the engine knows it, decides, does its task and closes", async () => {
+    const { result, calls, activityId, handle } = await run("one-task", { tasks: ["a"] });
+    expect(result).toEqual({ run_id: `run-${activityId}`, status: "succeeded" });
+    expect(calls).toEqual({
+      claims: [
+        {
+          activity_id: activityId,
+          trigger_event: { event_id: "e" },
+          workflow_id: handle.workflowId,
+          first_execution_run_id: (handle as { firstExecutionRunId?: string }).firstExecutionRunId as string,
+        },
+      ],
+      decisions: 1,
+      executed: ["a"],
+      closes: [{ run_id: `run-${activityId}`, failures: [] }],
+    });
+  });
+
+  test("of one task costs two workflow tasks and one activity (design §5)", async () => {
+    const ended = await run("one-task", { tasks: ["a"] });
+    expect(await countEvents(ended, "workflowTaskCompletedEventAttributes")).toBe(2);
+    expect(await countEvents(ended, "activityTaskScheduledEventAttributes")).toBe(1);
+  });
+
+  test("does its tasks side by side", async () => {
+    let waiting = 0;
+    const together = Promise.withResolvers<void>();
+    const execute = () => {
+      if (++waiting === 3) together.resolve();
+      return together.promise;
+    };
+    const { result, calls } = await run("three-tasks", { tasks: ["a", "b", "c"], execute });
+    expect(result).toMatchObject({ status: "succeeded" });
+    expect(calls.executed.sort()).toEqual(["a", "b", "c"]);
+  });
+
+  test("without tasks closes at once", async () => {
+    const ended = await run("no-tasks", {});
+    expect(ended.calls.closes).toHaveLength(1);
+    expect(await countEvents(ended, "workflowTaskCompletedEventAttributes")).toBe(1);
+  });
+});
+
+describe("a claim that is", () => {
+  test("a duplicate ends the workflow well, with nothing decided and nothing closed", async () => {
+    const { result, calls } = await run("duplicate", { claim: { outcome: "duplicate", run_id: "the-first" } });
+    expect(result).toEqual({ run_id: "the-first", status: "duplicate" });
+    expect([calls.decisions, calls.closes]).toEqual([0, []]);
+  });
+
+  test("skipped ends the workflow well, with the reason", async () => {
+    const { result, calls } = await run("skipped", { claim: { outcome: "skipped", reason: "disabled" } as object });
+    expect(result).toMatchObject({ status: "skipped", reason: "disabled" });
+    expect([calls.decisions, calls.closes]).toEqual([0, []]);
+  });
+});
+
+describe("a run fails, after it was closed,", () => {
+  test("when a task does, whose message goes with it, and the other tasks are done", async () => {
+    const execute = async (id: string) => {
+      if (id.endsWith("/a")) throw refusal("no such user");
+    };
+    const failed = { status: "failed", reason: "task_failed" } as const;
+    const ended = await run("failed-task", { tasks: ["a", "b"], execute, result: failed });
+    expect(ended.result).toBeInstanceOf(WorkflowFailedError);
+    expect((ended.result as WorkflowFailedError).cause).toMatchObject({ type: "RunFailed", message: "task_failed" });
+    const run_id = `run-${ended.activityId}`;
+    expect(ended.calls.closes).toEqual([{ run_id, failures: [{ task_id: `${run_id}/a`, message: "no such user" }] }]);
+    expect(ended.calls.executed.sort()).toEqual(["a", "b"]);
+  });
+
+  test("when it cannot decide", async () => {
+    const decide = () => Promise.reject(refusal("no such run"));
+    const ended = await run("failed-decision", { decide, result: { status: "failed" } });
+    expect(ended.result).toBeInstanceOf(WorkflowFailedError);
+    expect(ended.calls.closes).toMatchObject([{ interruption: { status: "failed", message: "no such run" } }]);
+  });
+});
+
+test("a task is tried as often as its policy says", async () => {
+  let tries = 0;
+  const execute = async () => {
+    if (++tries < 2) throw new Error("away");
+  };
+  const { result, calls } = await run("retried-task", { tasks: ["a"], attempts: 2, execute });
+  expect(result).toMatchObject({ status: "succeeded" });
+  expect([tries, calls.closes[0]?.failures]).toEqual([2, []]);
+});
+
+test("a cancelled workflow closes its run as cancelled, and then is cancelled", async () => {
+  const released = Promise.withResolvers<void>();
+  const { handle, calls, activityId } = await workers.start({ tasks: ["a"], execute: () => released.promise });
+  try {
+    await eventually("the task is at work", () => calls.executed.length === 1);
+    await handle.cancel();
+    const error = await handle.result().catch((error: unknown) => error);
+    expect((error as WorkflowFailedError).cause).toMatchObject({ name: "CancelledFailure" });
+    expect(calls.closes).toEqual([
+      { run_id: `run-${activityId}`, failures: [], interruption: { status: "cancelled" } },
+    ]);
+    await record("cancelled", handle);
+  } finally {
+    released.resolve();
+  }
+});
+
+describe("the search attributes", () => {
+  test("are given to a foreign start", async () => {
+    const { handle, activityId } = await workers.start({});
+    await handle.result();
+    const { typedSearchAttributes } = await handle.describe();
+    const found = Object.fromEntries(typedSearchAttributes.getAll().map(({ key, value }) => [key.name, value]));
+    expect(found).toMatchObject({ ActivityId: activityId, ActivityName: "planned" });
+  });
+
+  test("are left as they are where the start brought them", async () => {
+    const { handle } = await workers.start({}, (activityId) => searchAttributesOf(activityId, "brought"));
+    await handle.result();
+    expect(await countEvents({ handle }, "upsertWorkflowSearchAttributesEventAttributes")).toBe(0);
+    const { typedSearchAttributes } = await handle.describe();
+    expect(typedSearchAttributes.getAll().map(({ value }) => value)).toContain("brought");
+  });
+});
