@@ -37,8 +37,8 @@ export function createOccurrenceLedger(db: Database): OccurrenceLedger {
         });
       const start_latency_ms = Math.max(0, row.latency_ms ?? 0);
       const { activity_name, run_id } = row;
-      // Another workflow claimed it after this statement's snapshot was taken: the next one sees its run.
-      if (run_id === null) return ledger.claim(request, requested);
+      // Another claim was made after this statement's snapshot was taken: the next one sees what it left.
+      if (run_id === null || (row.claimed && row.status === null)) return ledger.claim(request, requested);
       if (!row.claimed) return { outcome: "duplicate", run_id, start_latency_ms };
       return row.status === "skipped"
         ? { outcome: "skipped", run_id, activity_name, reason: row.reason ?? "skipped", start_latency_ms }
