@@ -55,9 +55,9 @@ function readCommand(words: readonly string[]): CommandName {
 function describeUnknown(first: string, two: string): Fault {
   const members = NAMES.filter((name) => name.startsWith(`${first} `)).map((name) => name.slice(first.length + 1));
   if (members.length > 0 && two === first) return { path: first, message: `needs one of ${members.join(", ")}` };
-  const asTwo = nearest(two, NAMES);
-  if (members.length > 0 || asTwo !== "") return { path: two, message: `is no command${asTwo}` };
-  return { path: first, message: `is no command${nearest(first, [...NAMES, ...GROUPS])}` };
+  const names = [...NAMES, ...GROUPS];
+  const path = members.length > 0 || distanceTo(two, names) <= distanceTo(first, names) ? two : first;
+  return { path, message: `is no command${nearest(path, names)}` };
 }
 
 function readArguments(name: CommandName, argv: readonly string[]): Arguments {
@@ -70,59 +70,65 @@ function readArguments(name: CommandName, argv: readonly string[]): Arguments {
     ...Object.entries(own).map(([flag, { value }]) => [flag, value] as const),
     ...(command.json ? [["json", undefined] as const] : []),
   ]);
+  const known = [...behind.keys()].map((flag) => `--${flag}`);
+  const expected = [...(command.positionals ?? [])];
   const flags: Flags = {};
   const args: Record<string, string> = {};
   const faults: Fault[] = [];
-  const expected = [...(command.positionals ?? [])];
   let json = false;
 
-  for (const token of tokensOf(argv, behind)) {
+  const { tokens, valueless } = readTokens(argv, behind);
+  for (const token of tokens) {
     if (token.kind === "positional") {
       const positional = expected.shift();
       if (positional === undefined) faults.push({ path: token.value, message: `is not expected after ${name}` });
       else args[positional] = token.value;
     }
     if (token.kind !== "option") continue;
-    const { name: flag, rawName, value, inlineValue } = token;
+    const { name: flag, rawName, value } = token;
     const setting = byFlag.get(flag);
-    if (!behind.has(flag))
-      faults.push({
-        path: rawName,
-        message: `is no flag of ${name}${nearest(
-          rawName,
-          [...behind.keys()].map((known) => `--${known}`),
-        )}`,
-      });
-    else if (behind.get(flag) !== undefined && (value === undefined || (value.startsWith("--") && !inlineValue)))
-      faults.push({ path: rawName, message: `needs a value: ${rawName}=${behind.get(flag)}` });
+    if (!behind.has(flag)) faults.push({ path: rawName, message: `is no flag of ${name}${nearest(rawName, known)}` });
     else if (setting !== undefined) flags[setting] = value ?? "true";
     else if (Object.hasOwn(own, flag)) args[flag] = value ?? "";
     else json = true;
   }
+  for (const flag of valueless)
+    faults.push({ path: `--${flag}`, message: `needs a value: --${flag}=${behind.get(flag)}` });
   for (const positional of expected) faults.push({ path: positional, message: `is required after ${name}` });
   for (const [flag, { value, required }] of Object.entries(own))
-    if (required && args[flag] === undefined && !faults.some(({ path }) => path === `--${flag}`))
+    if (required && args[flag] === undefined && !valueless.includes(flag))
       faults.push({ path: `--${flag}`, message: `is required: --${flag}=${value}` });
   return { flags, args, json, faults };
 }
 
-function tokensOf(argv: readonly string[], behind: ReadonlyMap<string, string | undefined>) {
+/** The flags that miss their value are taken out first: the next flag is no value of theirs. */
+function readTokens(argv: readonly string[], behind: ReadonlyMap<string, string | undefined>) {
+  const isValueless = (word: string, at: number) =>
+    word.startsWith("--") && behind.get(word.slice(2)) !== undefined && (argv[at + 1] ?? "--").startsWith("--");
   const options = Object.fromEntries(
-    [...behind].map(([flag, value]) => [
-      flag,
-      { type: value === undefined ? ("boolean" as const) : ("string" as const) },
-    ]),
+    [...behind].map(([flag, value]) => [flag, { type: value === undefined ? "boolean" : "string" } as const]),
   );
-  const args = [...argv];
-  return parseArgs({ args, options, strict: false, tokens: true, allowPositionals: true, allowNegative: false }).tokens;
+  const { tokens } = parseArgs({
+    args: argv.filter((word, at) => !isValueless(word, at)),
+    options,
+    strict: false,
+    tokens: true,
+    allowPositionals: true,
+    allowNegative: false,
+  });
+  return { tokens, valueless: argv.filter(isValueless).map((word) => word.slice(2)) };
 }
 
 export function valueName(setting: SettingName): string | undefined {
   return (SETTINGS[setting] as { value?: string }).value;
 }
 
+function distanceTo(text: string, names: readonly string[]): number {
+  return distance(text, closest(text, names));
+}
+
 function nearest(text: string, names: readonly string[]): string {
   if (names.length === 0) return "";
   const candidate = closest(text, names);
-  return distance(text, candidate) <= Math.max(2, text.length / 3) ? `. Did you mean ${candidate}?` : "";
+  return distanceTo(text, names) <= Math.max(2, text.length / 3) ? `. Did you mean ${candidate}?` : "";
 }

@@ -1,0 +1,41 @@
+import { describe, expect, test } from "bun:test";
+import { SCOPES } from "../../src/access/scope.ts";
+import { type Access, createApp, ROUTES } from "../../src/http/app.ts";
+import type { Services } from "../../src/http/services.ts";
+import { createLog } from "../../src/log.ts";
+
+const OPEN = ["GET /healthz", "GET /readyz"];
+/** Static, the same for everyone, and without a key of their own. */
+const DOCUMENTATION = ["/docs", "/docs/start.js", "/docs/swagger-ui.js", "/docs/swagger-ui.css", "/openapi.json"];
+
+const nobody: Access = {
+  hosts: { loopback: true, hosts: [] },
+  closed: () => undefined,
+  authenticate: () => Promise.reject(new Error("the documentation asks for no key")),
+};
+const app = createApp({} as Services, nobody, createLog("silent"));
+const nameOf = ({ method, path }: { method: string; path: string }) => `${method} ${path}`;
+
+describe("every route", () => {
+  test.each(ROUTES.map((route) => [nameOf(route), route] as const))("%s says which scope it needs", (name, route) => {
+    expect(Object.hasOwn(route, "scope")).toBe(true);
+    if (OPEN.includes(name)) expect(route.scope).toBeNull();
+    else expect(SCOPES as readonly unknown[]).toContain(route.scope);
+  });
+
+  test("that is served stands in the table, or is documentation", () => {
+    const served = app.routes.filter(({ path }) => !DOCUMENTATION.includes(path)).map(nameOf);
+    expect(served.sort()).toEqual(ROUTES.map(nameOf).sort());
+  });
+
+  test("stands in the OpenAPI document with its scope", async () => {
+    const document = await (await app.handle(new Request("http://localhost/openapi.json"))).json();
+    expect(Object.keys(document.components.securitySchemes)).toEqual(["bearer", "header"]);
+    for (const { method, path, scope } of ROUTES) {
+      const operation = document.paths[path.replace(/:(\w+)/g, "{$1}")][method.toLowerCase()];
+      expect([path, operation["x-scope"] ?? null]).toEqual([path, scope]);
+      expect(operation.security).toEqual(scope === null ? [] : [{ bearer: [] }, { header: [] }]);
+      if (scope !== null) expect(operation.description).toContain(`\`${scope}\``);
+    }
+  });
+});
