@@ -18,14 +18,14 @@ const ADAPTERS = ["postgres", "nats", "temporal", "http", "engines"];
 export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   "main.ts": ["cli"],
   // Commands need an adapter where no role is at work: migrate, status, the process' own monitor and runtime.
-  cli: ["roles", ...ADAPTERS, "generated"],
-  roles: [...ADAPTERS, "activities", ...CORE, "generated"],
+  cli: ["roles", ...ADAPTERS, "access", "generated"],
+  roles: [...ADAPTERS, "activities", ...CORE, "access", "generated"],
   activities: CORE,
   // Adapters implement the ports of the core, and never see each other.
-  postgres: CORE,
+  postgres: [...CORE, "access"],
   nats: CORE,
   temporal: CORE,
-  http: [...CORE, "generated"],
+  http: [...CORE, "access", "generated"],
   // Engines know nothing of activities: what they start is other people's.
   engines: ["generated"],
   trigger: ["run", "definition"],
@@ -33,6 +33,8 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   // An executor does what a definition's template says.
   task: ["definition"],
   definition: [],
+  // Who may do what. The faults and durations of its requests are written as a definition's are.
+  access: ["definition"],
   // Types and names only: workflow code stays the same function of its history (I9).
   workflows: ["run/run.ts"],
 };

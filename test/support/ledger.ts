@@ -8,6 +8,9 @@ import { classifyStart } from "../../src/trigger/classify.ts";
 import type { EventEnvelope } from "../../src/trigger/event.ts";
 import type { TestDatabase } from "./database.ts";
 
+/** Who changes definitions here. */
+export const BY_TEST = { actor: "test" } as const;
+
 export function bodyOf(name: string, rest: object = {}): DefinitionBody {
   return parseDefinition({ name, trigger_config: { trigger_type: "event", event_type: name }, ...rest });
 }
@@ -33,7 +36,7 @@ export function claim(
 export async function claimedRun(database: TestDatabase, taskKeys: readonly string[] = []) {
   const name = `d-${crypto.randomUUID()}`;
   const body = bodyOf(name, { task_templates: taskKeys.map(logTask) });
-  const definition = await createDefinitionStore(database.db).create(body, "rest");
+  const definition = await createDefinitionStore(database.db).create(body, "rest", BY_TEST);
   const { run_id } = await claim(database, definition.id);
   return { definition, run_id };
 }

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import type { ClaimRequest } from "../../src/run/run.ts";
-import { classifyStart, MAX_INLINE_BYTES } from "../../src/trigger/classify.ts";
+import { classifyStart, MAX_INLINE_BYTES, type Start } from "../../src/trigger/classify.ts";
 
 const now = new Date("2026-01-31T09:30:00Z");
 const envelope = { event_id: "e1", type: "x", source: "s", occurred_at: "2026-01-31T09:00:00Z" };
-const classify = (trigger_event: unknown, rest: Partial<ClaimRequest> = {}) =>
+const classifyAny = (trigger_event: unknown, rest: Partial<ClaimRequest> = {}) =>
   classifyStart(
     {
       activity_id: "a",
@@ -15,9 +15,20 @@ const classify = (trigger_event: unknown, rest: Partial<ClaimRequest> = {}) =>
     },
     now,
   );
+/** Of a start that nothing was accepted for. */
+function classify(trigger_event: unknown, rest: Partial<ClaimRequest> = {}): Start {
+  const start = classifyAny(trigger_event, rest);
+  if ("run_id" in start) throw new Error(`it counts as the accepted run ${start.run_id}`);
+  return start;
+}
 
 test("an event's id alone is the router's start", () => {
   expect(classify({ event_id: "e1" })).toEqual({ kind: "event", key: "e1", trigger: "event", event_id: "e1" });
+});
+
+test("a run's id alone is the start of a run that was accepted over REST", () => {
+  const run_id = crypto.randomUUID();
+  expect(classifyAny({ run_id })).toEqual({ run_id });
 });
 
 test("nothing, at a due time, is the schedule's start", () => {
@@ -36,19 +47,22 @@ describe("a start by somebody else", () => {
     });
   });
 
-  test.each([[{}], [{ user: 7 }], [{ event_id: 5 }]])(
-    "with the payload %j makes it the payload of an event",
-    (payload) => {
-      const start = classify(payload);
-      expect(start).toMatchObject({
-        kind: "foreign",
-        key: "wf",
-        trigger: "manual",
-        inline: { payload, source: "temporal" },
-      });
-      expect(start.event_id).toBe(start.inline?.event_id as string);
-    },
-  );
+  test.each([
+    [{}],
+    [{ user: 7 }],
+    [{ event_id: 5 }],
+    [{ run_id: "mine" }],
+    [{ run_id: "00000000-0000-0000-0000-000000000000", more: 1 }],
+  ])("with the payload %j makes it the payload of an event", (payload) => {
+    const start = classify(payload);
+    expect(start).toMatchObject({
+      kind: "foreign",
+      key: "wf",
+      trigger: "manual",
+      inline: { payload, source: "temporal" },
+    });
+    expect(start.event_id).toBe(start.inline?.event_id as string);
+  });
 
   test("gets the same event id when its claim is repeated, and another workflow gets another", () => {
     expect(classify({ a: 1 }).event_id).toBe(classify({ a: 1 }).event_id as string);

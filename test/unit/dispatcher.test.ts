@@ -4,7 +4,7 @@ import { RetryableError, TerminalError } from "../../src/errors.ts";
 import { createLog } from "../../src/log.ts";
 import { createMetrics } from "../../src/metrics.ts";
 import { createDispatcher, type IncomingEvent } from "../../src/trigger/dispatcher.ts";
-import type { DeadLetter, EventLedger, EventOutcome } from "../../src/trigger/ledger.ts";
+import type { DeadLetter, Dispatch, EventLedger, EventOutcome } from "../../src/trigger/ledger.ts";
 
 type Settled = string[];
 
@@ -22,6 +22,10 @@ function message(id: string, settled: Settled, bytes?: string): IncomingEvent {
   };
 }
 
+function dispatchOf(event_id: string): Dispatch {
+  return { activity_id: "a", activity_name: "a", workflow_id: `activity-a:${event_id}`, trigger_event: { event_id } };
+}
+
 /** A dispatcher with one definition of the type `x`, over a ledger in memory. */
 function setUp({ refuses = (_: string): Error | undefined => undefined, startFails = "", down = false } = {}) {
   const known = new Map<string, EventOutcome>();
@@ -36,7 +40,9 @@ function setUp({ refuses = (_: string): Error | undefined => undefined, startFai
     },
     async listSubscriptions() {
       calls.listSubscriptions++;
-      return [{ activity_id: "a", activity_name: "a", trigger: { trigger_type: "event", event_type: "x" } }];
+      return [
+        { activity_id: "a", activity_name: "a", enabled: true, trigger: { trigger_type: "event", event_type: "x" } },
+      ];
     },
     async record(events) {
       calls.records.push(events.map(({ envelope }) => envelope.event_id));
@@ -47,8 +53,7 @@ function setUp({ refuses = (_: string): Error | undefined => undefined, startFai
       return events.map(({ envelope: { event_id } }) => {
         const outcome = known.get(event_id) ?? "received";
         known.set(event_id, outcome);
-        const dispatches = outcome === "received" ? [{ activity_id: "a", activity_name: "a", event_id }] : [];
-        return { event_id, outcome, dispatches };
+        return { event_id, outcome, dispatches: outcome === "received" ? [dispatchOf(event_id)] : [] };
       });
     },
     async markDispatched(ids) {
@@ -60,7 +65,8 @@ function setUp({ refuses = (_: string): Error | undefined => undefined, startFai
     },
   };
   const starter = {
-    async start({ event_id }: { event_id: string }) {
+    async start({ trigger_event }: Dispatch) {
+      const { event_id } = trigger_event as { event_id: string };
       if (event_id === startFails) throw new RetryableError("temporal_unavailable", "away");
       started.push(event_id);
     },

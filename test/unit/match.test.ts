@@ -1,9 +1,15 @@
 import { describe, expect, test } from "bun:test";
 import { indexSubscriptions, matchEvent, type Subscription } from "../../src/trigger/match.ts";
 
-const subscription = (name: string, event_type: string, filters?: Record<string, unknown>): Subscription => ({
+const subscription = (
+  name: string,
+  event_type: string,
+  filters?: Record<string, unknown>,
+  enabled = true,
+): Subscription => ({
   activity_id: name,
   activity_name: name,
+  enabled,
   trigger: { trigger_type: "event", event_type, ...(filters && { filters }) },
 });
 const eventOf = (type: string, payload?: unknown) => ({ event_id: "e", type, source: "s", occurred_at: "t", payload });
@@ -41,5 +47,23 @@ describe("filters", () => {
   test("name the first of them that did not hold", () => {
     const index = indexSubscriptions([subscription("a", "x", { a: 1, b: 2 })]);
     expect(matchEvent(index, eventOf("x", { a: 1 }))[0]?.reason).toBe("payload.b differs from the filter");
+  });
+});
+
+describe("a disabled definition", () => {
+  test.each<[payload: unknown, expected: object]>([
+    [{ tier: "pro" }, { outcome: "skipped", reason: "disabled" }],
+    [{ tier: "free" }, { outcome: "filtered", reason: "payload.tier differs from the filter" }],
+    [undefined, { outcome: "filtered", reason: "payload.tier differs from the filter" }],
+  ])("with a filter on tier makes of the payload %j: %j", (payload, expected) => {
+    const disabled = subscription("off", "x", { tier: "pro" }, false);
+    expect(matchEvent(indexSubscriptions([disabled]), eventOf("x", payload))).toEqual([
+      { subscription: disabled, ...expected } as never,
+    ]);
+  });
+
+  test("holds up no other of its type", () => {
+    const index = indexSubscriptions([subscription("off", "x", {}, false), subscription("on", "x")]);
+    expect(matchEvent(index, eventOf("x")).map(({ outcome }) => outcome)).toEqual(["skipped", "run"]);
   });
 });

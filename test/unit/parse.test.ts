@@ -16,6 +16,7 @@ describe("a command line", () => {
       help: false,
       command: "serve",
       flags: { roles: "api", logLevel: "warn", skipScheduleSync: "true" },
+      args: {},
       json: false,
       faults: [],
     });
