@@ -120,10 +120,12 @@ function claimStatement(request: ClaimRequest, start: Start) {
       on conflict do nothing
       returning run_id, status, reason
     ), refused as (
-      -- A run that was accepted over REST stands already; what was disabled or deleted since then does not run.
+      -- A run that was accepted over REST stands already; what was disabled or deleted since then does not run. The same
+      -- claim made again finds it claimed, in the snapshot of this statement, and answers what stands there.
       update ${runs} r set status = 'skipped', reason = refusal, finished_at = now()
       from definition, occurrence
-      where r.run_id = occurrence.run_id and refusal is not null and r.tasks_spawned is null and r.finished_at is null
+      where r.run_id = occurrence.run_id and refusal is not null and r.finished_at is null
+        and exists (select from ${occurrences} o where o.run_id = r.run_id and o.claimed_by is null)
       returning r.status, r.reason
     ), reached as (
       insert into ${eventOutcomes} (row_id, activity_id, activity_name, outcome, run_id)
