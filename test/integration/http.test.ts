@@ -1,69 +1,27 @@
 /** The REST API over a real database, asked through the application itself. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { RetryableError } from "../../src/errors.ts";
-import { createApp, ROUTES } from "../../src/http/app.ts";
-import { createLog } from "../../src/log.ts";
-import { createDefinitionStore } from "../../src/postgres/definitions.ts";
-import { createLedgerReader } from "../../src/postgres/ledger-reader.ts";
-import { createReadiness } from "../../src/readiness.ts";
-import type { EventEnvelope } from "../../src/trigger/event.ts";
+import { ROUTES } from "../../src/http/app.ts";
+import { createTestApi, pathsOf } from "../support/api.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";
 import { claim, claimedRun, envelopeOf } from "../support/ledger.ts";
 
-const readiness = createReadiness({ api: ["postgres", "nats"] });
-const published: EventEnvelope[] = [];
-let natsAway = false;
 let database: TestDatabase;
-let app: ReturnType<typeof createApp>;
+let api: ReturnType<typeof createTestApi>;
 beforeAll(async () => {
   database = await createTestDatabase();
-  const services = {
-    definitions: createDefinitionStore(database.db),
-    ledger: createLedgerReader(database.db),
-    readiness,
-    events: {
-      async publish(envelope: EventEnvelope) {
-        if (natsAway) throw new RetryableError("nats_unavailable", "NATS: away");
-        published.push(envelope);
-      },
-    },
-  };
-  app = createApp(services, createLog("silent"));
+  api = createTestApi(database);
 }, ENGINES_TIMEOUT_MS);
 beforeEach(() => {
-  natsAway = false;
-  published.length = 0;
+  api.away.nats = false;
+  api.published.length = 0;
 });
 afterAll(() => database?.close());
 
-interface Answer {
-  status: number;
-  headers: Headers;
-  // biome-ignore lint/suspicious/noExplicitAny: whatever the API answers
-  body: any;
-}
-
-async function ask(method: string, path: string, init: RequestInit = {}): Promise<Answer> {
-  const response = await app.handle(new Request(`http://localhost${path}`, { method, ...init }));
-  const text = await response.text();
-  return { status: response.status, headers: response.headers, body: text === "" ? undefined : JSON.parse(text) };
-}
+const ask = (...request: Parameters<typeof api.ask>) => api.ask(...request);
 const get = (path: string) => ask("GET", path);
-const post = (path: string, body: unknown, headers: Record<string, string> = { "content-type": "application/json" }) =>
-  ask("POST", path, { headers, body: typeof body === "string" ? body : JSON.stringify(body) });
+const post = (path: string, body: unknown, headers?: Record<string, string>) => api.send("POST", path, body, headers);
 const definitionOf = (name: string) => ({ name, trigger_config: { trigger_type: "event", event_type: "x" } });
-
-/** Asserts problem+json with this status and code; answers its faults' paths. */
-function pathsOf({ status, headers, body }: Answer, expected: number, code: string): string[] {
-  expect([status, headers.get("content-type"), body.status, body.code]).toEqual([
-    expected,
-    "application/problem+json",
-    expected,
-    code,
-  ]);
-  return body.errors.map(({ path }: { path: string }) => path);
-}
 
 describe("bad input is a problem that names every fault:", () => {
   test.each(["/activity-definitions", "/events"])("malformed JSON to %s", async (path) => {
@@ -109,7 +67,7 @@ describe("bad input is a problem that names every fault:", () => {
       413,
       "body_too_large",
     );
-    expect(published).toEqual([]);
+    expect(api.published).toEqual([]);
   });
 
   test.each(["text/plain", "application/x-www-form-urlencoded", "application/jsonp"])(
@@ -136,6 +94,9 @@ describe("bad input is a problem that names every fault:", () => {
     ["/runs?cursor=x", ["?cursor"]],
     ["/tasks?cursor=2026", ["?cursor"]],
     ["/activity-definitions?limit=-1", ["?limit"]],
+    ["/activity-definitions?enabled=2&trigger_type=x&colour=1", ["?enabled", "?trigger_type", "?colour"]],
+    ["/events?outcome=lost&since=now&colour=1", ["?outcome", "?since", "?colour"]],
+    ["/events?cursor=x", ["?cursor"]],
   ])("the query of %s", async (path, paths) => {
     expect(pathsOf(await get(path), 400, "invalid_query").sort()).toEqual(paths.sort());
   });
@@ -147,6 +108,8 @@ describe("bad input is a problem that names every fault:", () => {
   test.each([
     ["DELETE", "/runs", "GET"],
     ["PUT", "/activity-definitions/", "GET, POST"],
+    ["POST", `/activity-definitions/${crypto.randomUUID()}`, "GET, PUT, PATCH, DELETE"],
+    ["GET", `/activity-definitions/${crypto.randomUUID()}/trigger`, "POST"],
     ["POST", `/runs/${crypto.randomUUID()}`, "GET"],
     ["PATCH", "/healthz", "GET"],
   ])("the method of %s %s", async (method, path, allow) => {
@@ -205,7 +168,7 @@ describe("an event", () => {
     const answer = await post("/events", event);
     expect(answer).toMatchObject({ status: 202, body: { event_id: "a/b c" } });
     expect(answer.headers.get("location")).toBe("/events/a%2Fb%20c");
-    expect(published).toEqual([event]);
+    expect(api.published).toEqual([event]);
   });
 
   test("is found under an id of any characters", async () => {
@@ -218,18 +181,18 @@ describe("an event", () => {
   });
 
   test("waits with its sender while NATS is away", async () => {
-    natsAway = true;
+    api.away.nats = true;
     pathsOf(await post("/events", envelopeOf("e")), 503, "nats_unavailable");
   });
 });
 
 test("/readyz is 503 and names what is missing, until everything is there", async () => {
-  readiness.engineUp("postgres");
-  readiness.role("api", "running");
+  api.readiness.engineUp("postgres");
+  api.readiness.role("api", "running");
   const missing = await get("/readyz");
   expect(missing).toMatchObject({ status: 503, body: { engines: { nats: { state: "down" } } } });
   expect(missing.body.roles.api.waiting_for).toEqual(["nats"]);
-  readiness.engineUp("nats");
+  api.readiness.engineUp("nats");
   expect(await get("/readyz")).toMatchObject({ status: 200, body: { status: "ready" } });
 });
 

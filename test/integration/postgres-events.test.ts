@@ -2,11 +2,13 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createDefinitionStore } from "../../src/postgres/definitions.ts";
 import { createEventLedger } from "../../src/postgres/events.ts";
 import { createLedgerReader } from "../../src/postgres/ledger-reader.ts";
+import type { EventFilter, Page } from "../../src/run/views.ts";
 import type { EventEnvelope } from "../../src/trigger/event.ts";
-import type { EventLedger, MatchedEvent } from "../../src/trigger/ledger.ts";
+import type { ActivityOutcome, EventLedger, MatchedEvent } from "../../src/trigger/ledger.ts";
+import type { Subscription } from "../../src/trigger/match.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";
-import { bodyOf, envelopeOf } from "../support/ledger.ts";
+import { BY_TEST, bodyOf, claim, envelopeOf } from "../support/ledger.ts";
 
 const ACTIVITY = { activity_id: crypto.randomUUID(), activity_name: "mail" };
 let database: TestDatabase;
@@ -17,18 +19,24 @@ beforeAll(async () => {
 }, ENGINES_TIMEOUT_MS);
 afterAll(() => database?.close());
 
+const REASONS: { [K in ActivityOutcome]?: string } = {
+  filtered: "payload.a differs from the filter",
+  skipped: "disabled",
+};
 const find = (id: string) => createLedgerReader(database.db).findEvent(id);
 
 /** An event that reached an activity with this outcome, or none. */
-function matched(envelope: EventEnvelope, outcome?: "run" | "filtered", activity = ACTIVITY): MatchedEvent {
+function matched(envelope: EventEnvelope, outcome?: ActivityOutcome, activity = ACTIVITY): MatchedEvent {
   const trigger = { trigger_type: "event", event_type: "x" } as const;
-  const reason = outcome === "filtered" ? { reason: "payload.a differs from the filter" } : {};
-  return { envelope, matches: outcome ? [{ subscription: { ...activity, trigger }, outcome, ...reason }] : [] };
+  const subscription = { ...activity, enabled: outcome !== "skipped", trigger };
+  const reason = outcome && REASONS[outcome];
+  return { envelope, matches: outcome ? [{ subscription, outcome, ...(reason && { reason }) }] : [] };
 }
 
 describe("an event", () => {
   test("that owes a run is received with its occurrence, and dispatched once that is noted", async () => {
-    const dispatches = [{ ...ACTIVITY, event_id: "owes" }];
+    const workflow_id = `activity-${ACTIVITY.activity_id}:owes`;
+    const dispatches = [{ ...ACTIVITY, workflow_id, trigger_event: { event_id: "owes" } }];
     expect(await ledger.record([matched(envelopeOf("owes"), "run")])).toEqual([
       { event_id: "owes", outcome: "received", dispatches },
     ]);
@@ -47,14 +55,17 @@ describe("an event", () => {
     expect(await find("owes")).toMatchObject({ outcome: "dispatched" });
   });
 
-  test.each([undefined, "filtered"] as const)("that owes none (%p) is unmatched, with the reason", async (outcome) => {
-    const id = `none-${outcome}`;
-    expect(await ledger.record([matched(envelopeOf(id), outcome)])).toEqual([
-      { event_id: id, outcome: "unmatched", dispatches: [] },
-    ]);
-    const reached = outcome ? [{ outcome, reason: "payload.a differs from the filter", run_id: null }] : [];
-    expect(await find(id)).toMatchObject({ outcome: "unmatched", activities: reached });
-  });
+  test.each([undefined, "filtered", "skipped"] as const)(
+    "that owes none (%p) is unmatched, with the reason",
+    async (outcome) => {
+      const id = `none-${outcome}`;
+      expect(await ledger.record([matched(envelopeOf(id), outcome)])).toEqual([
+        { event_id: id, outcome: "unmatched", dispatches: [] },
+      ]);
+      const reached = outcome ? [{ outcome, reason: REASONS[outcome] as string, run_id: null }] : [];
+      expect(await find(id)).toMatchObject({ outcome: "unmatched", activities: reached });
+    },
+  );
 
   test("that comes again keeps what was recorded first, and owes the same until it is dispatched", async () => {
     const first = await ledger.record([matched(envelopeOf("again"), "run")]);
@@ -98,6 +109,95 @@ test("two routers with overlapping groups in opposite order neither wait for eve
   expect(row?.n).toBe(1000);
 });
 
+describe("an event whose id a foreign start has taken", () => {
+  /** A workflow that somebody started with the whole envelope, and the stream's copy of it. */
+  async function taken() {
+    const { id, name } = await createDefinitionStore(database.db).create(
+      bodyOf(`d-${crypto.randomUUID()}`),
+      "rest",
+      BY_TEST,
+    );
+    const envelope = envelopeOf(`f-${crypto.randomUUID()}`);
+    const foreign = await claim(database, id, envelope);
+    return { envelope, foreign, activity: { activity_id: id, activity_name: name } };
+  }
+
+  test("is taken over by the stream's copy, which runs what the start did not reach", async () => {
+    const { envelope, foreign, activity } = await taken();
+    const { event_id } = envelope;
+    expect(await find(event_id)).toMatchObject({ outcome: "dispatched", activities: [{ run_id: foreign.run_id }] });
+    const [recorded] = await ledger.record([matched(envelope, "run")]);
+    expect(recorded).toMatchObject({ outcome: "received", dispatches: [ACTIVITY] });
+    expect(await find(event_id)).toMatchObject({ outcome: "received", activities: [ACTIVITY] });
+    const both = await createLedgerReader(database.db).listEvents({ type: "x" }, { limit: 2 });
+    expect(both.map((event) => [event.event_id, event.outcome])).toEqual([
+      [event_id, "received"],
+      [event_id, "dispatched"],
+    ]);
+    expect(await claim(database, activity.activity_id, envelope)).toMatchObject({ outcome: "claimed" });
+  });
+
+  test("is taken over once: a second copy is known", async () => {
+    const { envelope } = await taken();
+    const first = await ledger.record([matched(envelope, "run")]);
+    expect(await ledger.record([matched(envelope)])).toEqual(first);
+    await ledger.markDispatched([envelope.event_id]);
+    expect(await ledger.record([matched(envelope, "run")])).toMatchObject([{ outcome: "dispatched", dispatches: [] }]);
+  });
+
+  test("is taken over by one of two routers that have it at once", async () => {
+    const { envelope } = await taken();
+    const copies = await Promise.all(Array.from({ length: 4 }, () => ledger.record([matched(envelope, "run")])));
+    expect(copies.map(([copy]) => copy)).toEqual(copies.map(() => copies[0]?.[0]));
+    const [row] =
+      await database.sql`select count(*)::int as n from actcore.events where event_id = ${envelope.event_id}`;
+    expect(row?.n).toBe(2);
+  });
+});
+
+test("an event of which only the key is left is settled: it owes nothing, and nothing is recorded anew", async () => {
+  await ledger.record([matched(envelopeOf("swept"), "run")]);
+  await ledger.markDispatched(["swept"]);
+  await database.sql`delete from actcore.event_outcomes where row_id in (select row_id from actcore.events where event_id = 'swept')`;
+  await database.sql`delete from actcore.events where event_id = 'swept'`;
+  expect(await ledger.record([matched(envelopeOf("swept"), "run")])).toEqual([
+    { event_id: "swept", outcome: "dispatched", dispatches: [] },
+  ]);
+  expect(await find("swept")).toBeUndefined();
+});
+
+describe("a list of events", () => {
+  const type = `listed-${crypto.randomUUID()}`;
+  const idsOf = async (filter: EventFilter, page: Page) =>
+    (await createLedgerReader(database.db).listEvents({ type, ...filter }, page)).map(({ event_id }) => event_id);
+  let since: Date;
+  beforeAll(async () => {
+    await ledger.record([matched(envelopeOf("l1", { type })), matched(envelopeOf("l2", { type }), "run")]);
+    await Bun.sleep(2); // the next id begins in another millisecond
+    since = new Date();
+    await ledger.record([matched(envelopeOf("l3", { type }), "filtered"), matched(envelopeOf("l4", { type }), "run")]);
+    await ledger.markDispatched(["l4"]);
+  });
+
+  test.each<[what: string, filter: () => EventFilter, ids: string[]]>([
+    ["type", () => ({}), ["l4", "l3", "l2", "l1"]],
+    ["another type", () => ({ type: "nobody" }), []],
+    ["unmatched", () => ({ outcome: "unmatched" }), ["l3", "l1"]],
+    ["received", () => ({ outcome: "received" }), ["l2"]],
+    ["dispatched", () => ({ outcome: "dispatched" }), ["l4"]],
+    ["dead_lettered", () => ({ outcome: "dead_lettered" }), []],
+    ["since", () => ({ since }), ["l4", "l3"]],
+    ["since and outcome", () => ({ since, outcome: "unmatched" }), ["l3"]],
+  ])("by %s, newest first", async (_, filter, ids) => {
+    expect(await idsOf(filter(), { limit: 10 })).toEqual(ids);
+  });
+
+  test("goes on after a row's id", async () => {
+    const [, second] = await createLedgerReader(database.db).listEvents({ type }, { limit: 2 });
+    expect(await idsOf({}, { limit: 2, after: second?.row_id as string })).toEqual(["l2", "l1"]);
+  });
+});
+
 test("a dead letter is kept with its raw bytes and reason, once", async () => {
   const raw = new Uint8Array([0, 255, 123]);
   const letter = { event_id: "dead", reason: "not_json", detail: "at \u0000", subject: "activity.x", raw } as const;
@@ -112,15 +212,22 @@ test("a dead letter is kept with its raw bytes and reason, once", async () => {
   });
 });
 
-test("only enabled, live event definitions are subscriptions", async () => {
+test("live event definitions are subscriptions, disabled ones too, so that they skip with a reason", async () => {
   const store = createDefinitionStore(database.db);
-  const live = await store.create(bodyOf("live"), "rest");
-  await store.create(bodyOf("disabled", { enabled: false }), "rest");
+  const live = await store.create(bodyOf("live"), "rest", BY_TEST);
+  const disabled = await store.create(bodyOf("disabled", { enabled: false }), "rest", BY_TEST);
   const cron = { trigger_type: "cron", cron_expression: "* * * * *" };
-  await store.create(bodyOf("cron", { trigger_config: cron }), "rest");
-  const deleted = await store.create(bodyOf("deleted"), "rest");
-  await database.sql`update actcore.definitions set deleted_at = now() where id = ${deleted.id}`;
-  expect(await ledger.listSubscriptions()).toEqual([
-    { activity_id: live.id, activity_name: "live", trigger: { trigger_type: "event", event_type: "live" } },
-  ]);
+  await store.create(bodyOf("cron", { trigger_config: cron }), "rest", BY_TEST);
+  const deleted = await store.create(bodyOf("deleted"), "rest", BY_TEST);
+  await store.remove(deleted.id, BY_TEST);
+  const isOurs = ({ activity_name }: Subscription) => ["live", "disabled", "cron", "deleted"].includes(activity_name);
+  const subscriptions = (await ledger.listSubscriptions()).filter(isOurs);
+  expect(subscriptions.sort((a, b) => a.activity_name.localeCompare(b.activity_name))).toEqual(
+    [disabled, live].map(({ id, name, enabled }) => ({
+      activity_id: id,
+      activity_name: name,
+      enabled,
+      trigger: { trigger_type: "event", event_type: name },
+    })),
+  );
 });

@@ -5,7 +5,7 @@ import { createEventLedger } from "../../src/postgres/events.ts";
 import { createLedgerReader } from "../../src/postgres/ledger-reader.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";
-import { bodyOf, claim, envelopeOf } from "../support/ledger.ts";
+import { BY_TEST, bodyOf, claim, disable, envelopeOf } from "../support/ledger.ts";
 
 const DUE = "2026-01-31T09:30:00.000Z";
 let database: TestDatabase;
@@ -14,7 +14,7 @@ beforeAll(async () => {
   database = await createTestDatabase();
 }, ENGINES_TIMEOUT_MS);
 beforeEach(async () => {
-  definition = await createDefinitionStore(database.db).create(bodyOf(`d-${crypto.randomUUID()}`), "rest");
+  definition = await createDefinitionStore(database.db).create(bodyOf(`d-${crypto.randomUUID()}`), "rest", BY_TEST);
 });
 afterAll(() => database?.close());
 
@@ -27,7 +27,7 @@ const connectAll = () => Promise.all(Array.from({ length: 10 }, () => database.s
 /** The event in the ledger, owing the definition a run. */
 async function record(event_id: string): Promise<void> {
   const trigger = { trigger_type: "event", event_type: "x" } as const;
-  const subscription = { activity_id: definition.id, activity_name: definition.name, trigger };
+  const subscription = { activity_id: definition.id, activity_name: definition.name, enabled: true, trigger };
   await createEventLedger(database.db).record([
     { envelope: envelopeOf(event_id), matches: [{ subscription, outcome: "run" }] },
   ]);
@@ -53,7 +53,7 @@ describe("an occurrence (I1)", () => {
 
   test("stays with the same workflow when it asks again, and so does its version", async () => {
     const first = await claimDue("first");
-    await createDefinitionStore(database.db).replace(definition.id, bodyOf(definition.name, { enabled: false }));
+    await disable(database, definition);
     expect(await claimDue("first")).toMatchObject({ outcome: "claimed", run_id: first.run_id });
     expect(await findRun(first.run_id)).toMatchObject({ status: "running", version_used: 1 });
   });
@@ -139,7 +139,7 @@ describe("a foreign start", () => {
   test("of many activities with one envelope at once stores it once, and no start is lost", async () => {
     const store = createDefinitionStore(database.db);
     const ids = [definition.id];
-    for (let n = 0; n < 7; n++) ids.push((await store.create(bodyOf(`d-${crypto.randomUUID()}`), "rest")).id);
+    for (let n = 0; n < 7; n++) ids.push((await store.create(bodyOf(`d-${crypto.randomUUID()}`), "rest", BY_TEST)).id);
     const envelope = envelopeOf(`f-${crypto.randomUUID()}`);
     await connectAll();
     const results = await Promise.allSettled(ids.map((id) => claim(database, id, envelope)));

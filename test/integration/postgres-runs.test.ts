@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { createDefinitionStore } from "../../src/postgres/definitions.ts";
 import { createLedgerReader } from "../../src/postgres/ledger-reader.ts";
 import { createRunLedger } from "../../src/postgres/runs.ts";
 import { createTaskLedger } from "../../src/postgres/tasks.ts";
@@ -9,7 +8,7 @@ import type { LedgerReader, TaskView } from "../../src/run/views.ts";
 import type { TaskLedger } from "../../src/task/task.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";
-import { bodyOf, claim, claimedRun, envelopeOf } from "../support/ledger.ts";
+import { bodyOf, claim, claimedRun, envelopeOf, replace } from "../support/ledger.ts";
 
 let database: TestDatabase;
 let runs: RunLedger;
@@ -37,7 +36,7 @@ async function decidedRun(...keys: string[]) {
 describe("a decision (I8)", () => {
   test("is made on the version that the claim pinned", async () => {
     const { definition, run_id } = await claimedRun(database, ["a"]);
-    await createDefinitionStore(database.db).replace(definition.id, bodyOf(definition.name));
+    await replace(database, definition.id, bodyOf(definition.name));
     expect(await runs.findPinned(run_id)).toMatchObject({ run_id, body: { task_templates: [{ key: "a" }] } });
     expect(await runs.findPinned(crypto.randomUUID())).toBeUndefined();
   });

@@ -40,3 +40,13 @@ export async function claimedRun(database: TestDatabase, taskKeys: readonly stri
   const { run_id } = await claim(database, definition.id);
   return { definition, run_id };
 }
+
+/** The definition with another body, as its source would replace it. */
+export function replace({ db }: TestDatabase, id: string, body: DefinitionBody) {
+  const change = () => ({ body, enabled_override: null });
+  return createDefinitionStore(db).change(id, change, BY_TEST);
+}
+
+export function disable(database: TestDatabase, { id, name }: { id: string; name: string }) {
+  return replace(database, id, bodyOf(name, { enabled: false }));
+}

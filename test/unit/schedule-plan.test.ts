@@ -12,6 +12,7 @@ const definition: Definition = {
   context_sources: [],
   task_templates: [],
   dedupe_key_strategy: "event_id",
+  enabled_override: null,
   version: 3,
   source: "rest",
   created_at: "2026-01-01T00:00:00.000Z",

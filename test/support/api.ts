@@ -1,0 +1,110 @@
+/** The REST API over a test's database, asked through the application itself; NATS and Temporal are fakes. */
+import { expect } from "bun:test";
+import { createAuthenticator } from "../../src/access/authenticate.ts";
+import { RetryableError } from "../../src/errors.ts";
+import { createApp } from "../../src/http/app.ts";
+import type { Services } from "../../src/http/services.ts";
+import { createLog } from "../../src/log.ts";
+import { createAcceptanceLedger } from "../../src/postgres/accepted-runs.ts";
+import { createKeyStore } from "../../src/postgres/api-keys.ts";
+import { createAuditReader } from "../../src/postgres/audit.ts";
+import { createDefinitionStore } from "../../src/postgres/definitions.ts";
+import { createLedgerReader } from "../../src/postgres/ledger-reader.ts";
+import { createRunLedger } from "../../src/postgres/runs.ts";
+import { createReadiness } from "../../src/readiness.ts";
+import { createRunControl } from "../../src/trigger/control.ts";
+import type { EventEnvelope } from "../../src/trigger/event.ts";
+import type { Dispatch } from "../../src/trigger/ledger.ts";
+import type { TestDatabase } from "./database.ts";
+
+export interface Answer {
+  status: number;
+  headers: Headers;
+  // biome-ignore lint/suspicious/noExplicitAny: whatever the API answers
+  body: any;
+}
+
+const JSON_TYPE = { "content-type": "application/json" };
+
+export function createTestApi({ db }: TestDatabase) {
+  const log = createLog("silent");
+  const readiness = createReadiness({ api: ["postgres", "nats"] });
+  const published: EventEnvelope[] = [];
+  /** Workflows that were started, and of those the ones that were asked to end. */
+  const started: Dispatch[] = [];
+  const cancelled: string[] = [];
+  const away = { nats: false, temporal: false };
+  const temporalAway = () => new RetryableError("temporal_unavailable", "Temporal: away");
+
+  const ledger = createLedgerReader(db);
+  const keys = createKeyStore(db);
+  const services: Services = {
+    definitions: createDefinitionStore(db),
+    ledger,
+    keys,
+    audit: createAuditReader(db),
+    readiness,
+    events: {
+      async publish(envelope) {
+        if (away.nats) throw new RetryableError("nats_unavailable", "NATS: away");
+        published.push(envelope);
+      },
+    },
+    control: createRunControl({
+      accepted: createAcceptanceLedger(db),
+      reader: ledger,
+      runs: createRunLedger(db),
+      starter: {
+        async start(dispatch) {
+          if (away.temporal) throw temporalAway();
+          const isNew = started.every(({ workflow_id }) => workflow_id !== dispatch.workflow_id);
+          if (isNew) started.push(dispatch);
+        },
+        async cancel(workflowId) {
+          if (away.temporal) throw temporalAway();
+          const isThere = started.some(({ workflow_id }) => workflow_id === workflowId);
+          if (isThere) cancelled.push(workflowId);
+          return isThere;
+        },
+      },
+      log,
+    }),
+  };
+  const hosts = { loopback: true, hosts: [] };
+  const authenticator = createAuthenticator({ keys: () => keys, keyless: "until_first_key", log });
+  const app = createApp(services, { ...authenticator, hosts, closed: () => undefined }, log);
+
+  async function ask(method: string, path: string, init: RequestInit = {}): Promise<Answer> {
+    const response = await app.handle(new Request(`http://localhost${path}`, { method, ...init }));
+    const text = await response.text();
+    return { status: response.status, headers: response.headers, body: text === "" ? undefined : JSON.parse(text) };
+  }
+
+  return {
+    services,
+    readiness,
+    published,
+    started,
+    cancelled,
+    away,
+    ask,
+    get: (path: string) => ask("GET", path),
+    /** With `body` as it is when it is text, else as JSON. */
+    send: (method: string, path: string, body: unknown, headers: Record<string, string> = {}) =>
+      ask(method, path, {
+        headers: { ...JSON_TYPE, ...headers },
+        body: typeof body === "string" ? body : JSON.stringify(body),
+      }),
+  };
+}
+
+/** Asserts problem+json with this status and code; answers its faults' paths. */
+export function pathsOf({ status, headers, body }: Answer, expected: number, code: string): string[] {
+  expect([status, headers.get("content-type"), body.status, body.code]).toEqual([
+    expected,
+    "application/problem+json",
+    expected,
+    code,
+  ]);
+  return body.errors.map(({ path }: { path: string }) => path);
+}
