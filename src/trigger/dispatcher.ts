@@ -37,7 +37,11 @@ export interface DispatcherDeps {
   starter: RunStarter;
   metrics: Metrics;
   log: Log;
+  /** Hears of each point that a crash may follow (docs/idempotency.md); the chaos tests crash there. */
+  onPoint?(point: DispatchPoint): void;
 }
+
+export type DispatchPoint = "fetched" | "recorded" | "started" | "marked";
 
 interface Received {
   message: IncomingEvent;
@@ -54,7 +58,7 @@ const SETTLED_AS = {
   dead_lettered: "duplicate",
 } as const;
 
-export function createDispatcher({ ledger, starter, metrics, log }: DispatcherDeps) {
+export function createDispatcher({ ledger, starter, metrics, log, onPoint = () => {} }: DispatcherDeps) {
   let index: SubscriptionIndex = new Map();
   let indexRevision: bigint | undefined;
 
@@ -78,6 +82,7 @@ export function createDispatcher({ ledger, starter, metrics, log }: DispatcherDe
 
   /** Matches and records the events, then starts the runs that they owe. */
   async function dispatch(received: readonly Received[]): Promise<void> {
+    onPoint("fetched");
     const byId = Map.groupBy(received, ({ envelope }) => envelope.event_id);
     const matching = await freshIndex();
     const matched = byId
@@ -86,12 +91,15 @@ export function createDispatcher({ ledger, starter, metrics, log }: DispatcherDe
       .map((envelope) => ({ envelope, matches: matchEvent(matching, envelope) }))
       .toArray();
     const recorded = await ledger.record(matched);
+    onPoint("recorded");
     const failed = await startAll(recorded);
+    onPoint("started");
 
     const settled = recorded.filter(({ event_id }) => !failed.has(event_id));
     await ledger.markDispatched(
       settled.filter(({ outcome }) => outcome === "received").map(({ event_id }) => event_id),
     );
+    onPoint("marked");
     for (const event of settled) settle(event, byId.get(event.event_id) ?? []);
     for (const [eventId, error] of failed) for (const { message } of byId.get(eventId) ?? []) putBack(message, error);
   }

@@ -1,0 +1,70 @@
+/** `make chaos`: every scenario at its full size, with the compiled binary. Ends with `N passed, N failed`. */
+import { createDirectory, removeDirectory, type ServerOptions, startServer } from "../support/server.ts";
+import * as scenarios from "./scenarios.ts";
+
+const only = process.argv[2];
+const dataDir = createDirectory();
+const ground: scenarios.Ground = {
+  dataDir,
+  start: (options: ServerOptions = {}) => startServer({ dataDir, ...options }),
+};
+let passed = 0;
+let failed = 0;
+
+async function scenario(title: string, body: () => Promise<void>): Promise<void> {
+  if (only !== undefined && !title.includes(only)) return;
+  const startedMs = Date.now();
+  try {
+    await body();
+    passed++;
+    console.log(`(pass) ${title} [${Math.round((Date.now() - startedMs) / 1000)} s]`);
+  } catch (error) {
+    failed++;
+    console.log(`(fail) ${title}: ${(error as Error).message}`);
+  }
+}
+
+try {
+  await scenario("1,000 events, each twice, the server killed five times: 1,000 runs", async () => {
+    const server = await scenarios.killServer(ground, 1000, 5);
+    server.kill("SIGTERM");
+    await server.exited;
+  });
+
+  // Routers come and go beside a worker, so the engines run alone.
+  const engines = await ground.start({ command: "engines" });
+  const worker = await ground.start({ roles: "api,worker", flags: engines.flags });
+  await worker.ready(60_000);
+  for (const point of scenarios.POINTS)
+    await scenario(`a router killed 25 times at "${point}": one run each`, () =>
+      scenarios.killRouterAt(worker, point, 25),
+    );
+  worker.kill("SIGTERM");
+  await worker.exited;
+  engines.kill("SIGTERM");
+  await engines.exited;
+
+  const server = await ground.start();
+  await server.ready(60_000);
+  await scenario("three routers and three workers, 1,000 events twice: 1,000 runs", () =>
+    scenarios.runReplicas(ground, server, 1000),
+  );
+  await scenario("a router stopped for two ack deadlines and continued", () =>
+    scenarios.freezeRouter(ground, server, 200, 61_000),
+  );
+  await scenario("200 workflows deleted, their events published again: no second run", () =>
+    scenarios.forgetWorkflows(server, 200),
+  );
+  await scenario("the stream deleted and made anew: 100 of 100 new events run", () =>
+    scenarios.loseStream(server, 100),
+  );
+  await scenario("1,000 times create, then publish at once: 1,000 runs (I4)", () =>
+    scenarios.publishAtOnce(server, 1000),
+  );
+  server.kill("SIGTERM");
+  await server.exited;
+} finally {
+  await removeDirectory(dataDir);
+}
+console.log(`\n${passed} passed, ${failed} failed`);
+process.exit(failed === 0 ? 0 : 1);
