@@ -1,11 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import type { DefinitionStore } from "../../src/definition/store.ts";
+import type { DefinitionBody } from "../../src/definition/schema.ts";
+import type { DefinitionFilter, DefinitionStore } from "../../src/definition/store.ts";
+import { createAuditReader } from "../../src/postgres/audit.ts";
 import { createDefinitionStore, DEFINITIONS_CHANNEL } from "../../src/postgres/definitions.ts";
 import { createEventLedger } from "../../src/postgres/events.ts";
 import { createProjectionStore } from "../../src/postgres/schedule-projections.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS, eventually } from "../support/engines.ts";
-import { bodyOf, logTask } from "../support/ledger.ts";
+import { BY_TEST, bodyOf, logTask, replace as replaceIn } from "../support/ledger.ts";
 
 let database: TestDatabase;
 let store: DefinitionStore;
@@ -15,79 +17,200 @@ beforeAll(async () => {
 }, ENGINES_TIMEOUT_MS);
 afterAll(() => database?.close());
 
+const replace = (id: string, body: DefinitionBody) => replaceIn(database, id, body);
+const auditOf = (id: string) => createAuditReader(database.db).list({ subject: `definition:${id}` }, { limit: 10 });
 const readRevision = () => createEventLedger(database.db).readRevision();
 
 test("a new definition is its first version, and is found by id and by name", async () => {
   const body = bodyOf("new", { task_templates: [logTask("a")] });
-  const created = await store.create(body, "rest");
+  const created = await store.create(body, "rest", BY_TEST);
   expect(created).toMatchObject({ ...body, version: 1, source: "rest", created_at: created.updated_at });
   expect(await store.find(created.id)).toEqual(created);
-  expect(await store.findByName("new")).toEqual(created);
+  expect(await store.findByName("new")).toEqual({ definition: created, body });
+  expect(await store.findVersion(created.id, 1)).toEqual({ version: 1, ...body, created_at: created.created_at });
 });
 
 test("a replaced one is a version more, and the versions before it are kept", async () => {
-  const { id } = await store.create(bodyOf("old-name"), "rest");
-  const replaced = await store.replace(id, bodyOf("new-name", { enabled: false }));
+  const { id } = await store.create(bodyOf("old-name"), "rest", BY_TEST);
+  const replaced = await replace(id, bodyOf("new-name", { enabled: false }));
   expect(replaced).toMatchObject({ id, name: "new-name", enabled: false, version: 2 });
   expect(await store.find(id)).toEqual(replaced);
   expect(await store.findByName("old-name")).toBeUndefined();
-  const versions = await database.sql`
-    select version, body->>'name' as name from actcore.definition_versions where definition_id = ${id} order by version`;
-  expect([...versions]).toEqual([
-    { version: 1, name: "old-name" },
-    { version: 2, name: "new-name" },
+  const versions = await store.listVersions(id, { limit: 10 });
+  expect(versions.map(({ version, name }) => [version, name])).toEqual([
+    [2, "new-name"],
+    [1, "old-name"],
   ]);
+  expect(await store.listVersions(id, { limit: 1 })).toEqual(versions.slice(0, 1));
+  expect(await store.listVersions(id, { limit: 10, before: 2 })).toEqual(versions.slice(1));
+  expect(await store.findVersion(id, 1)).toEqual(versions[1]);
+  expect(await store.findVersion(id, 3)).toBeUndefined();
 });
 
 test("each change moves the revision and is told to those who listen (I4)", async () => {
   const heard: string[] = [];
   const { unlisten } = await database.sql.listen(DEFINITIONS_CHANNEL, (id) => heard.push(id));
   const before = await readRevision();
-  const { id } = await store.create(bodyOf("revised"), "rest");
+  const { id } = await store.create(bodyOf("revised"), "rest", BY_TEST);
   expect(await readRevision()).toBe(before + 1n);
-  await store.replace(id, bodyOf("revised", { enabled: false }));
+  await replace(id, bodyOf("revised", { enabled: false }));
   expect(await readRevision()).toBe(before + 2n);
-  await eventually("both changes are heard", () => heard.length === 2);
-  expect(heard).toEqual([id, id]);
+  await store.remove(id, BY_TEST);
+  expect(await readRevision()).toBe(before + 3n);
+  await eventually("the changes are heard", () => heard.length === 3);
+  expect(heard).toEqual([id, id, id]);
   await unlisten();
 });
 
 describe("a name that is taken", () => {
   test("is refused, and nothing of the change stays", async () => {
-    await store.create(bodyOf("taken"), "rest");
-    const other = await store.create(bodyOf("other"), "rest");
+    await store.create(bodyOf("taken"), "rest", BY_TEST);
+    const other = await store.create(bodyOf("other"), "rest", BY_TEST);
     const before = await readRevision();
-    await expect(store.create(bodyOf("taken"), "rest")).rejects.toMatchObject({ code: "name_taken" });
-    await expect(store.replace(other.id, bodyOf("taken"))).rejects.toMatchObject({ code: "name_taken" });
+    await expect(store.create(bodyOf("taken"), "rest", BY_TEST)).rejects.toMatchObject({ code: "name_taken" });
+    await expect(replace(other.id, bodyOf("taken"))).rejects.toMatchObject({ code: "name_taken" });
     expect(await readRevision()).toBe(before);
     expect(await store.find(other.id)).toEqual(other);
   });
 
   test("goes to exactly one of many who want it at once", async () => {
-    const wants = await Promise.allSettled(Array.from({ length: 8 }, () => store.create(bodyOf("wanted"), "rest")));
+    const wants = await Promise.allSettled(
+      Array.from({ length: 8 }, () => store.create(bodyOf("wanted"), "rest", BY_TEST)),
+    );
     expect(wants.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
   });
 
   test("is free again when its definition is deleted", async () => {
-    const { id } = await store.create(bodyOf("reused"), "rest");
-    await database.sql`update actcore.definitions set deleted_at = now() where id = ${id}`;
+    const { id } = await store.create(bodyOf("reused"), "rest", BY_TEST);
+    await store.remove(id, BY_TEST);
     expect(await store.findByName("reused")).toBeUndefined();
-    expect((await store.create(bodyOf("reused"), "rest")).id).not.toBe(id);
+    expect((await store.create(bodyOf("reused"), "rest", BY_TEST)).id).not.toBe(id);
   });
 });
 
-test("a definition that is not there cannot be replaced", async () => {
-  await expect(store.replace(crypto.randomUUID(), bodyOf("nobody"))).rejects.toMatchObject({
-    code: "definition_not_found",
+test("what is not there, or no more, can be neither changed nor deleted", async () => {
+  const { id } = await store.create(bodyOf("gone"), "rest", BY_TEST);
+  await store.remove(id, BY_TEST);
+  for (const gone of [id, crypto.randomUUID()]) {
+    const refusal = { code: "definition_not_found", name: "TerminalError" };
+    await expect(replace(gone, bodyOf("nobody"))).rejects.toMatchObject(refusal);
+    await expect(store.remove(gone, BY_TEST)).rejects.toMatchObject(refusal);
+  }
+});
+
+test("an equal replacement is no change: no version, no revision, nothing audited", async () => {
+  const created = await store.create(bodyOf("same"), "rest", BY_TEST);
+  const before = await readRevision();
+  expect(await replace(created.id, bodyOf("same"))).toEqual(created);
+  expect(await readRevision()).toBe(before);
+  expect(await auditOf(created.id)).toHaveLength(1);
+});
+
+describe("a deleted definition", () => {
+  test("is found no more, and is listed no more", async () => {
+    const { id, name } = await store.create(bodyOf("deleted"), "rest", BY_TEST);
+    await store.remove(id, BY_TEST);
+    expect([await store.find(id), await store.findByName(name)]).toEqual([undefined, undefined]);
+    expect(await store.list({}, { limit: 1, after: "deletec" })).not.toMatchObject([{ name }]);
+  });
+
+  test("keeps its versions, and its deletion is one more", async () => {
+    const { id } = await store.create(bodyOf("kept"), "rest", BY_TEST);
+    await store.remove(id, BY_TEST);
+    const versions = await store.listVersions(id, { limit: 10 });
+    expect(versions.map(({ version, name }) => [version, name])).toEqual([
+      [2, "kept"],
+      [1, "kept"],
+    ]);
+    expect(await store.findVersion(id, 1)).toMatchObject({ name: "kept" });
+  });
+});
+
+describe("who knows another version than the present one", () => {
+  test("can neither change nor delete, and nothing is changed", async () => {
+    const { id } = await store.create(bodyOf("locked"), "rest", BY_TEST);
+    const second = await replace(id, bodyOf("locked", { enabled: false }));
+    const stale = { ...BY_TEST, expectedVersion: 1 };
+    const change = () => ({ body: bodyOf("locked"), enabled_override: null });
+    const refusal = { code: "version_mismatch", message: expect.stringContaining("has version 2, not 1") };
+    await expect(store.change(id, change, stale)).rejects.toMatchObject(refusal);
+    await expect(store.remove(id, stale)).rejects.toMatchObject(refusal);
+    expect(await store.find(id)).toEqual(second);
+    const fresh = { ...BY_TEST, expectedVersion: 2 };
+    expect(await store.change(id, change, fresh)).toMatchObject({ version: 3 });
+    await store.remove(id, { ...BY_TEST, expectedVersion: 3 });
+  });
+
+  test("is all but one of many who change the same version at once", async () => {
+    const { id } = await store.create(bodyOf("raced"), "rest", BY_TEST);
+    const wants = await Promise.allSettled(
+      Array.from({ length: 8 }, (_, n) =>
+        store.change(id, () => ({ body: bodyOf(`raced-${n}`), enabled_override: null }), {
+          ...BY_TEST,
+          expectedVersion: 1,
+        }),
+      ),
+    );
+    expect(wants.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
+    expect(await store.find(id)).toMatchObject({ version: 2 });
+  });
+});
+
+describe("the audit log", () => {
+  test("has each change: who, what, before and after", async () => {
+    const created = await store.create(bodyOf("audited"), "rest", { actor: "key:a" });
+    const change = () => ({ body: bodyOf("audited", { enabled: false }), enabled_override: null });
+    const changed = await store.change(created.id, change, { actor: "key:b" });
+    await store.remove(created.id, { actor: "key:c" });
+    expect(await auditOf(created.id)).toMatchObject([
+      { actor: "key:c", action: "delete", before: changed, after: null },
+      { actor: "key:b", action: "update", before: created, after: changed },
+      { actor: "key:a", action: "create", before: null, after: created },
+    ]);
+  });
+
+  test("has nothing of a change that failed, and a change that cannot be audited is none", async () => {
+    const { id } = await store.create(bodyOf("atomic"), "rest", BY_TEST);
+    const before = await readRevision();
+    const fail = () => {
+      throw new Error("no");
+    };
+    await expect(store.change(id, fail, BY_TEST)).rejects.toThrow("no");
+    const unstorable = { actor: "\0" };
+    const refusal = { code: "not_storable" };
+    await expect(store.create(bodyOf("unaudited"), "rest", unstorable)).rejects.toMatchObject(refusal);
+    await expect(store.remove(id, unstorable)).rejects.toMatchObject(refusal);
+    expect(await store.findByName("unaudited")).toBeUndefined();
+    expect(await store.find(id)).toMatchObject({ version: 1 });
+    expect(await readRevision()).toBe(before);
+    expect(await auditOf(id)).toHaveLength(1);
   });
 });
 
 test("a list is in the order of names and goes on after one of them", async () => {
-  for (const name of ["list-c", "list-a", "list-b"]) await store.create(bodyOf(name), "rest");
-  const page = await store.list({ limit: 2, after: "list-" });
+  for (const name of ["list-c", "list-a", "list-b"]) await store.create(bodyOf(name), "rest", BY_TEST);
+  const page = await store.list({}, { limit: 2, after: "list-" });
   expect(page.map(({ name }) => name)).toEqual(["list-a", "list-b"]);
-  const next = await store.list({ limit: 1, after: "list-b" });
+  const next = await store.list({}, { limit: 1, after: "list-b" });
   expect(next.map(({ name }) => name)).toEqual(["list-c"]);
+});
+
+test.each<[filter: DefinitionFilter, names: string[]]>([
+  [{}, ["filter-cron", "filter-file", "filter-off"]],
+  [{ enabled: false }, ["filter-off"]],
+  [{ enabled: true }, ["filter-cron", "filter-file"]],
+  [{ trigger_type: "cron" }, ["filter-cron"]],
+  [{ source: "file:a.yaml" }, ["filter-file"]],
+  [{ source: "file:a.yaml", enabled: false }, []],
+])("a list by %j has %j", async (filter, names) => {
+  if ((await store.findByName("filter-cron")) === undefined) {
+    const trigger_config = { trigger_type: "cron", cron_expression: "* * * * *" };
+    await store.create(bodyOf("filter-cron", { trigger_config }), "rest", BY_TEST);
+    await store.create(bodyOf("filter-file"), "file:a.yaml", BY_TEST);
+    await store.create(bodyOf("filter-off", { enabled: false }), "rest", BY_TEST);
+  }
+  const listed = await store.list(filter, { limit: 3, after: "filter-" });
+  expect(listed.map(({ name }) => name).filter((name) => name.startsWith("filter-"))).toEqual(names);
 });
 
 describe("schedules that are behind their definition", () => {
@@ -95,11 +218,11 @@ describe("schedules that are behind their definition", () => {
     const projections = createProjectionStore(database);
     const hashOf = async (id: string) =>
       (await projections.listStale(1000)).find(({ definition }) => definition.id === id)?.plan_hash;
-    const definition = await store.create(bodyOf("stale"), "rest");
+    const definition = await store.create(bodyOf("stale"), "rest", BY_TEST);
     expect(await hashOf(definition.id)).toBeNull();
     await projections.markProjected(definition, "hash");
     expect(await hashOf(definition.id)).toBeUndefined();
-    await store.replace(definition.id, bodyOf("stale", { enabled: false }));
+    await replace(definition.id, bodyOf("stale", { enabled: false }));
     expect(await hashOf(definition.id)).toBe("hash");
   });
 
