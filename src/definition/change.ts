@@ -23,7 +23,10 @@ export function applyChange({ definition, body }: StoredDefinition, input: unkno
     .filter((key) => !Bun.deepEquals(input[key], definition[key]))
     .map((key): Fault => ({ path: `/${key}`, message: `is ${preview(definition[key])} and cannot be changed` }));
   if (faults.length > 0) throw new InvalidInputError("the change is not valid", faults, "invalid_definition");
-  const changed = Object.fromEntries(Object.entries(input).filter(([key]) => !readOnly.includes(key as "id")));
+  // Who sends back the whole object as read says nothing of `enabled` that would be an override.
+  const isEcho = "enabled_override" in input && input.enabled === definition.enabled;
+  const ignored: readonly string[] = isEcho ? [...readOnly, "enabled"] : readOnly;
+  const changed = Object.fromEntries(Object.entries(input).filter(([key]) => !ignored.includes(key)));
 
   if (definition.source !== REST_SOURCE) return overrideEnabled({ definition, body }, changed);
   const { trigger_type: _, ...kept } = body;
