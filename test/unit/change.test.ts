@@ -1,0 +1,133 @@
+/** What a REST change makes of a definition. */
+import { describe, expect, test } from "bun:test";
+import { applyChange } from "../../src/definition/change.ts";
+import type { Definition, DefinitionBody } from "../../src/definition/schema.ts";
+import type { StoredDefinition } from "../../src/definition/store.ts";
+import { parseDefinition } from "../../src/definition/validate.ts";
+import type { InvalidInputError } from "../../src/errors.ts";
+
+const TRIGGER = { trigger_type: "event", event_type: "x", filters: { tier: "pro" } } as const;
+const CRON = { trigger_type: "cron", cron_expression: "0 9 * * *" } as const;
+const TASK = { key: "a", type: "log", params: { message: "m" } } as const;
+const body: DefinitionBody = parseDefinition({ name: "mail", trigger_config: TRIGGER, task_templates: [TASK] });
+
+function stored(source: string, enabled_override: boolean | null = null): StoredDefinition {
+  const kept = { version: 3, source, created_at: "2026-01-01T00:00:00.000Z", updated_at: "2026-01-02T00:00:00.000Z" };
+  const id = "0b0b0b0b-0000-7000-8000-000000000000";
+  const definition = { id, ...body, enabled: enabled_override ?? body.enabled, enabled_override, ...kept };
+  return { definition, body };
+}
+const rest = stored("rest");
+const file = stored("file:mail.yaml");
+
+/** As a client gets it. */
+const asRead = ({ definition }: StoredDefinition): Definition => JSON.parse(JSON.stringify(definition));
+
+/** The paths of the faults for which the change is refused. */
+function faultsOf(before: StoredDefinition, input: unknown): string[] {
+  try {
+    applyChange(before, input);
+  } catch (error) {
+    expect(error).toMatchObject({ code: "invalid_definition" });
+    return (error as InvalidInputError).faults.map(({ path }) => path);
+  }
+  throw new Error("the change was accepted");
+}
+
+describe("a change of what REST made", () => {
+  test.each<[input: object, changed: Partial<DefinitionBody>]>([
+    [{}, {}],
+    [{ enabled: false }, { enabled: false }],
+    [{ name: "post" }, { name: "post" }],
+    [{ task_templates: [] }, { task_templates: [] }],
+    [
+      { trigger_config: { trigger_type: "event", event_type: "y" } },
+      { trigger_config: { trigger_type: "event", event_type: "y" } },
+    ],
+    [{ trigger_config: CRON }, { trigger_type: "cron", trigger_config: CRON }],
+    [
+      { trigger_type: "cron", trigger_config: CRON, enabled: false },
+      { trigger_type: "cron", trigger_config: CRON, enabled: false },
+    ],
+    [{ trigger_type: "event" }, {}],
+  ])("by %j replaces these keys whole and keeps the others", (input, changed) => {
+    expect(applyChange(rest, input)).toEqual({
+      body: { ...body, ...changed } as DefinitionBody,
+      enabled_override: null,
+    });
+  });
+
+  test("by the whole object as it was read changes nothing, and one changed key in it is that change", () => {
+    expect(applyChange(rest, asRead(rest))).toEqual({ body, enabled_override: null });
+    expect(applyChange(rest, { ...asRead(rest), name: "post" }).body).toEqual({ ...body, name: "post" });
+  });
+
+  test.each<[input: object, faults: string[]]>([
+    [{ colour: 1 }, ["/colour"]],
+    [{ colour: 1, enabled: "yes", name: "" }, ["/colour", "/enabled", "/name"]],
+    [{ enabled: null }, ["/enabled"]],
+    [{ trigger_type: "cron" }, ["/trigger_type"]],
+    [{ trigger_config: { event_type: "y" } }, ["/trigger_config/trigger_type"]],
+    [{ trigger_config: { ...TRIGGER, colour: 1 } }, ["/trigger_config/colour"]],
+    [{ task_templates: [{ ...TASK, type: "magic" }] }, ["/task_templates/0/type"]],
+    [{ id: crypto.randomUUID() }, ["/id"]],
+    [{ version: 4, source: "mine", created_at: null }, ["/created_at", "/source", "/version"]],
+    [{ enabled_override: false }, ["/enabled_override"]],
+    [{ updated_at: "2027-01-01T00:00:00.000Z", enabled: false }, ["/updated_at"]],
+  ])("by %j is refused, with every fault", (input, faults) => {
+    expect(faultsOf(rest, input).sort()).toEqual(faults);
+  });
+
+  test.each([[null], [[]], ["x"], [5], [true]])("by %j, which is no object, is refused", (input) => {
+    expect(faultsOf(rest, input)).toEqual(["/"]);
+  });
+
+  test("says of a read-only key what it is", () => {
+    expect(() => applyChange(rest, { version: 4 })).toThrow(
+      expect.objectContaining({ faults: [{ path: "/version", message: "is 3 and cannot be changed" }] }),
+    );
+  });
+
+  test("does not take keys from a prototype", () => {
+    expect(faultsOf(rest, JSON.parse('{"__proto__": {"enabled": false}}'))).toEqual(["/__proto__"]);
+  });
+});
+
+describe("a change of what a file made", () => {
+  test.each<[override: boolean | null, input: object, after: boolean | null]>([
+    [null, {}, null],
+    [null, { enabled: false }, false],
+    [null, { enabled: true }, true],
+    [false, { enabled: true }, true],
+    [false, { enabled: null }, null],
+    [null, { enabled: null }, null],
+    [false, {}, false],
+    [false, { name: "mail", version: 3, trigger_config: TRIGGER }, false],
+  ])("whose override is %p by %j makes the override %p, and keeps the file's word", (override, input, after) => {
+    expect(applyChange(stored("file:mail.yaml", override), input)).toEqual({ body, enabled_override: after });
+  });
+
+  test.each([null, true, false])("by the whole object as it was read keeps the override %p", (override) => {
+    const before = stored("file:mail.yaml", override);
+    expect(applyChange(before, asRead(before))).toEqual({ body, enabled_override: override });
+    const other = !before.definition.enabled;
+    expect(applyChange(before, { ...asRead(before), enabled: other }).enabled_override).toBe(other);
+  });
+
+  test.each<[input: object, named: string]>([
+    [{ name: "post" }, "name"],
+    [{ enabled: false, trigger_config: CRON }, "trigger_config"],
+    [{ task_templates: [], colour: 1 }, "task_templates, colour"],
+  ])("by %j is refused: it is the file's", (input, named) => {
+    expect(() => applyChange(file, input)).toThrow(
+      expect.objectContaining({
+        code: "definition_from_file",
+        message: expect.stringContaining(`: ${named} can only`),
+      }),
+    );
+  });
+
+  test.each([[{ enabled: "no" }], [{ enabled: 0 }]])("by %j is refused", (input) => {
+    expect(faultsOf(file, input)).toEqual(["/enabled"]);
+  });
+});

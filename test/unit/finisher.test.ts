@@ -1,0 +1,170 @@
+/** One round of the finisher over fakes of its ports: a crash at each step, made on demand. */
+import { describe, expect, test } from "bun:test";
+import { RetryableError } from "../../src/errors.ts";
+import { createLog } from "../../src/log.ts";
+import { createMetrics } from "../../src/metrics.ts";
+import type { RunClose } from "../../src/run/run.ts";
+import { type FinisherDeps, finish, type OpenRun } from "../../src/trigger/finisher.ts";
+import type { Dispatch, RecordedEvent } from "../../src/trigger/ledger.ts";
+
+const BEFORE = new Date("2026-01-31T09:30:00Z");
+
+function dispatchOf(activity_id: string, event_id: string): Dispatch {
+  const workflow_id = `activity-${activity_id}:${event_id}`;
+  return { activity_id, activity_name: activity_id, workflow_id, trigger_event: { event_id } };
+}
+const owing = (event_id: string, ...activities: string[]): RecordedEvent => ({
+  event_id,
+  outcome: "received",
+  dispatches: activities.map((activity) => dispatchOf(activity, event_id)),
+});
+const unclaimedOf = (run_id: string) => ({ run_id, ...dispatchOf("a", run_id) });
+const openOf = (run_id: string): OpenRun => ({ run_id, workflow_id: `workflow-of-${run_id}` });
+
+interface Leftovers {
+  owed?: RecordedEvent[];
+  unclaimed?: (Dispatch & { run_id: string })[];
+  open?: OpenRun[];
+  /** What the engine says of a workflow; `open` when absent. */
+  states?: Record<string, string>;
+  /** The workflow whose start fails. */
+  startFails?: string;
+  /** Runs that their workflow closed while we looked. */
+  closedMeanwhile?: string[];
+}
+
+/** One round, and what it did, in order. */
+async function finishRound(left: Leftovers, signal = new AbortController().signal) {
+  const did: string[] = [];
+  const closes: RunClose[] = [];
+  const pages: (string | undefined)[] = [];
+  const page = <T extends { run_id: string }>(rows: T[] = [], limit: number, after?: string) => {
+    pages.push(after);
+    return rows.filter(({ run_id }) => after === undefined || run_id > after).slice(0, limit);
+  };
+  const metrics = createMetrics();
+  const deps: Pick<FinisherDeps, "metrics" | "log" | "workflows"> & {
+    unfinished: Partial<FinisherDeps["unfinished"]>;
+    events: Partial<FinisherDeps["events"]>;
+    runs: Partial<FinisherDeps["runs"]>;
+  } = {
+    unfinished: {
+      async listOwedEvents(before) {
+        expect(before).toBe(BEFORE);
+        return left.owed ?? [];
+      },
+      listUnclaimed: async (_, limit, after) => page(left.unclaimed, limit, after),
+      listOpenRuns: async (_, limit, after) => page(left.open, limit, after),
+      async recordLost({ run_id }, reason) {
+        did.push(`lost ${run_id}: ${reason}`);
+      },
+    },
+    events: {
+      async markDispatched(ids) {
+        did.push(`marked ${ids.join()}`);
+      },
+    },
+    runs: {
+      async close(close) {
+        closes.push(close);
+        const closedNow = !left.closedMeanwhile?.includes(close.run_id);
+        return { run_id: close.run_id, status: "failed", closedNow };
+      },
+    },
+    workflows: {
+      async start({ workflow_id }) {
+        if (workflow_id === left.startFails) throw new RetryableError("temporal_unavailable", "away");
+        did.push(`started ${workflow_id}`);
+      },
+      inspect: async (workflowId) => left.states?.[workflowId] ?? "open",
+    },
+    metrics,
+    log: createLog("silent"),
+  };
+  const failed = await finish(deps as FinisherDeps, BEFORE, signal).catch((error: unknown) => error);
+  const { values } = await metrics.finished.get();
+  const counted = Object.fromEntries(values.map(({ labels, value }) => [labels.what, value]));
+  return { did, closes, pages, counted, failed };
+}
+
+describe("an event that still owes starts", () => {
+  test("has each of them started, and is then marked", async () => {
+    const { did, counted } = await finishRound({ owed: [owing("e1", "a", "b"), owing("e2", "a")] });
+    expect(did).toEqual([
+      "started activity-a:e1",
+      "started activity-b:e1",
+      "marked e1",
+      "started activity-a:e2",
+      "marked e2",
+    ]);
+    expect(counted).toEqual({ event_dispatched: 2 });
+  });
+
+  test("is not marked when one of them cannot be started, and the round ends", async () => {
+    const { did, failed } = await finishRound({ owed: [owing("e1", "a", "b")], startFails: "activity-b:e1" });
+    expect(did).toEqual(["started activity-a:e1"]);
+    expect(failed).toMatchObject({ code: "temporal_unavailable" });
+  });
+});
+
+describe("a run that nobody has claimed", () => {
+  test("is started, and left to its workflow", async () => {
+    const { did, counted } = await finishRound({ unclaimed: [unclaimedOf("r1")] });
+    expect([did, counted]).toEqual([["started activity-a:r1"], {}]);
+  });
+
+  test.each(["completed", "terminated", "failed", "missing"])(
+    "whose workflow is %s is recorded as lost",
+    async (state) => {
+      const { did, counted } = await finishRound({
+        unclaimed: [unclaimedOf("r1")],
+        states: { "activity-a:r1": state },
+      });
+      expect(did).toEqual(["started activity-a:r1", `lost r1: workflow_${state}`]);
+      expect(counted).toEqual({ run_lost: 1 });
+    },
+  );
+});
+
+describe("an open run", () => {
+  test("is left alone while its workflow is open", async () => {
+    expect(await finishRound({ open: [openOf("r1")] })).toMatchObject({ did: [], closes: [], counted: {} });
+  });
+
+  test.each(["missing", "terminated", "timed_out", "failed", "completed"])(
+    "is closed as failed, naming the reason, when its workflow is %s",
+    async (state) => {
+      const { closes, counted } = await finishRound({ open: [openOf("r1")], states: { "workflow-of-r1": state } });
+      const reason = `workflow_${state}`;
+      const message = `its workflow is ${state}, and did not close it`;
+      expect(closes).toEqual([{ run_id: "r1", failures: [], interruption: { status: "failed", reason, message } }]);
+      expect(counted).toEqual({ run_closed: 1 });
+    },
+  );
+
+  test("is closed as cancelled when its workflow was", async () => {
+    const { closes } = await finishRound({ open: [openOf("r1")], states: { "workflow-of-r1": "canceled" } });
+    expect(closes).toEqual([{ run_id: "r1", failures: [], interruption: { status: "cancelled" } }]);
+  });
+
+  test("that its workflow closed in the meantime does not count", async () => {
+    const states = { "workflow-of-r1": "completed" };
+    const { counted } = await finishRound({ open: [openOf("r1")], states, closedMeanwhile: ["r1"] });
+    expect(counted).toEqual({});
+  });
+
+  test("behind hundreds of others is looked at too, in pages", async () => {
+    const open = Array.from({ length: 450 }, (_, n) => openOf(`r${String(n).padStart(4, "0")}`));
+    const { closes, pages } = await finishRound({ open, states: { "workflow-of-r0449": "missing" } });
+    expect(closes.map(({ run_id }) => run_id)).toEqual(["r0449"]);
+    expect(pages).toEqual([undefined, undefined, "r0199", "r0399"]);
+  });
+});
+
+test("a round that is stopped looks at nothing more", async () => {
+  const { did, closes } = await finishRound(
+    { unclaimed: [unclaimedOf("r1")], open: [openOf("r1")], states: { "workflow-of-r1": "missing" } },
+    AbortSignal.abort(),
+  );
+  expect([did, closes]).toEqual([[], []]);
+});
