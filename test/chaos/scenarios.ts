@@ -207,10 +207,15 @@ export async function forgetWorkflows(server: Server, count: number): Promise<vo
     const workflowExecution = { workflowId: `activity-${activity.id}:${id}` };
     await client.workflowService.deleteWorkflowExecution({ namespace, workflowExecution });
   }
-  await eventually("the workflows are gone", async () => {
-    const query = `ActivityId = "${activity.id}"`;
-    return Number((await client.workflowService.countWorkflowExecutions({ namespace, query })).count) === 0;
-  });
+  await eventually(
+    "the workflows are gone",
+    async () => {
+      const query = `ActivityId = "${activity.id}"`;
+      const { count: left } = await client.workflowService.countWorkflowExecutions({ namespace, query });
+      return String(left) === "0";
+    },
+    120_000,
+  );
   await publishAll(nats, activity, ids);
   await eventually("the stream is empty", async () => (await countMessages(nats)) === 0);
   // And the engine alone does not run them again either: the claim refuses.

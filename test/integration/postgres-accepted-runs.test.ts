@@ -1,0 +1,216 @@
+/** Runs that a person asked for, from the request to the claim of their workflow. */
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import type { Definition } from "../../src/definition/schema.ts";
+import { createAcceptanceLedger } from "../../src/postgres/accepted-runs.ts";
+import { createAuditReader } from "../../src/postgres/audit.ts";
+import { createDefinitionStore } from "../../src/postgres/definitions.ts";
+import { createLedgerReader } from "../../src/postgres/ledger-reader.ts";
+import { createRunLedger } from "../../src/postgres/runs.ts";
+import { createTaskLedger } from "../../src/postgres/tasks.ts";
+import { decideTasks } from "../../src/run/decide.ts";
+import type { LedgerReader } from "../../src/run/views.ts";
+import type { AcceptanceLedger } from "../../src/trigger/control.ts";
+import { createTestDatabase, type TestDatabase } from "../support/database.ts";
+import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";
+import { BY_TEST, bodyOf, claim, disable, envelopeOf, logTask } from "../support/ledger.ts";
+
+const ACTOR = { actor: "key:ops" };
+let database: TestDatabase;
+let accepted: AcceptanceLedger;
+let reader: LedgerReader;
+let definition: Definition;
+beforeAll(async () => {
+  database = await createTestDatabase();
+  accepted = createAcceptanceLedger(database.db);
+  reader = createLedgerReader(database.db);
+}, ENGINES_TIMEOUT_MS);
+beforeEach(async () => {
+  const body = bodyOf(`d-${crypto.randomUUID()}`, { task_templates: [logTask("a")] });
+  definition = await createDefinitionStore(database.db).create(body, "rest", BY_TEST);
+});
+afterAll(() => database?.close());
+
+const trigger = (payload: unknown = {}, requestKey?: string) =>
+  accepted.acceptManual({ activity_id: definition.id, payload, ...ACTOR, ...(requestKey && { requestKey }) });
+const rerun = (run_id: string) => accepted.acceptRerun({ run_id, ...ACTOR });
+const claimAccepted = (run_id: string, workflow = "first") => claim(database, definition.id, { run_id }, { workflow });
+const remove = () => createDefinitionStore(database.db).remove(definition.id, BY_TEST);
+const runsOfActivity = () => reader.listRuns({ activity_id: definition.id }, { limit: 100 });
+const auditOf = (run_id: string) => createAuditReader(database.db).list({ subject: `run:${run_id}` }, { limit: 10 });
+
+describe("a manual trigger", () => {
+  test("records the run, its payload and who asked, before anything is started (I8)", async () => {
+    const { run_id, ...run } = await trigger({ text: "a\u0000b" });
+    const event_id = `manual:${run_id}`;
+    const workflow_id = `activity-${definition.id}:${event_id}`;
+    const activity = { activity_id: definition.id, activity_name: definition.name };
+    expect(run).toEqual({ ...activity, workflow_id, trigger_event: { run_id } });
+    expect(await reader.findRun(run_id)).toMatchObject({
+      ...activity,
+      ...{ trigger: "manual", status: "running", event_id, workflow_id, version_used: 1, tasks_spawned: null },
+    });
+    expect(await reader.findEvent(event_id)).toMatchObject({
+      ...{ outcome: "dispatched", type: "actcore.manual", source: "rest", payload: { text: "a\u0000b" } },
+      activities: [{ ...activity, outcome: "run", run_id }],
+    });
+    expect(await auditOf(run_id)).toMatchObject([{ ...ACTOR, action: "trigger", after: activity }]);
+  });
+
+  test("is a run of its own each time", async () => {
+    const [a, b] = await Promise.all([trigger(), trigger()]);
+    expect(a.run_id).not.toBe(b.run_id);
+    expect(await runsOfActivity()).toHaveLength(2);
+  });
+
+  test("with the same Idempotency-Key is the same run, with what was sent first", async () => {
+    const first = await trigger({ n: 1 }, "k");
+    expect(await trigger({ n: 2 }, "k")).toEqual(first);
+    const [run, ...others] = await runsOfActivity();
+    expect([run?.run_id, others]).toEqual([first.run_id, []]);
+    expect(await reader.findEvent(run?.event_id ?? "")).toMatchObject({ payload: { n: 1 } });
+    expect(await auditOf(first.run_id)).toHaveLength(1);
+    expect((await trigger({}, "other")).run_id).not.toBe(first.run_id);
+  });
+
+  test("with the same Idempotency-Key many times at once is one run", async () => {
+    const runs = await Promise.all(Array.from({ length: 10 }, (_, n) => trigger({ n }, "at once")));
+    expect(new Set(runs.map(({ run_id }) => run_id)).size).toBe(1);
+    expect(await runsOfActivity()).toHaveLength(1);
+  });
+
+  test("with the same Idempotency-Key for another activity is another run", async () => {
+    const first = await trigger({}, "k");
+    definition = await createDefinitionStore(database.db).create(bodyOf(`d-${crypto.randomUUID()}`), "rest", BY_TEST);
+    expect((await trigger({}, "k")).run_id).not.toBe(first.run_id);
+  });
+
+  test("may run what is disabled: somebody asks for it", async () => {
+    await disable(database, definition);
+    const { run_id } = await trigger();
+    expect(await claimAccepted(run_id)).toMatchObject({ outcome: "claimed", run_id });
+  });
+
+  test("may not run what is deleted, or was never there", async () => {
+    await remove();
+    await expect(trigger()).rejects.toMatchObject({ code: "definition_not_found" });
+    const activity_id = crypto.randomUUID();
+    await expect(accepted.acceptManual({ activity_id, payload: {}, ...ACTOR })).rejects.toMatchObject({
+      code: "definition_not_found",
+    });
+    expect(await runsOfActivity()).toEqual([]);
+  });
+
+  test("whose payload cannot be stored leaves nothing", async () => {
+    await expect(trigger({}, "nul \u0000")).rejects.toMatchObject({ code: "not_storable" });
+    expect(await runsOfActivity()).toEqual([]);
+  });
+});
+
+describe("an accepted run", () => {
+  test("is claimed by its id, decides and closes like any other", async () => {
+    const { run_id, workflow_id } = await trigger({ n: 1 });
+    expect(await claimAccepted(run_id)).toMatchObject({ outcome: "claimed", run_id, activity_name: definition.name });
+    const runs = createRunLedger(database.db);
+    const [step] = await runs.recordDecision(run_id, decideTasks(run_id, definition));
+    const tasks = createTaskLedger(database.db);
+    expect(await tasks.begin(step?.task_id ?? "")).toMatchObject({
+      input: { run: { run_id, trigger: "manual" }, event: { type: "actcore.manual", payload: { n: 1 } } },
+    });
+    await tasks.succeed(step?.task_id ?? "", 1, {});
+    expect(await runs.close({ run_id, failures: [] })).toMatchObject({ status: "succeeded", closedNow: true });
+    expect(await reader.findRun(run_id)).toMatchObject({ status: "succeeded", workflow_id });
+  });
+
+  test("is claimed once: by the same workflow again, by no other", async () => {
+    const { run_id } = await trigger();
+    expect(await claimAccepted(run_id)).toMatchObject({ outcome: "claimed" });
+    expect(await claimAccepted(run_id)).toMatchObject({ outcome: "claimed", run_id });
+    expect(await claimAccepted(run_id, "second")).toMatchObject({ outcome: "duplicate", run_id });
+    expect(await runsOfActivity()).toHaveLength(1);
+  });
+
+  test("of which the definition was deleted in between is skipped with that reason", async () => {
+    const { run_id } = await trigger();
+    await remove();
+    for (let time = 0; time < 2; time++)
+      expect(await claimAccepted(run_id)).toMatchObject({ outcome: "skipped", reason: "deleted", run_id });
+    expect(await reader.findRun(run_id)).toMatchObject({
+      ...{ status: "skipped", reason: "deleted", finished_at: expect.any(String), tasks_spawned: null },
+    });
+  });
+
+  test("that was cancelled before its workflow began does nothing", async () => {
+    const { run_id } = await trigger();
+    const runs = createRunLedger(database.db);
+    await runs.close({ run_id, failures: [], interruption: { status: "cancelled" } });
+    await claimAccepted(run_id);
+    expect(await runs.recordDecision(run_id, decideTasks(run_id, definition))).toEqual([]);
+    expect(await runs.close({ run_id, failures: [] })).toMatchObject({ status: "cancelled", closedNow: false });
+  });
+
+  test.each<[what: string, start: (run_id: string) => Promise<unknown>]>([
+    ["of another activity", (run_id) => claim(database, crypto.randomUUID(), { run_id })],
+    ["that nobody accepted", () => claim(database, definition.id, { run_id: crypto.randomUUID() })],
+  ])("%s is not there to be claimed", async (_, start) => {
+    const { run_id } = await trigger();
+    await expect(start(run_id)).rejects.toMatchObject({ code: "run_not_found", name: "TerminalError" });
+  });
+});
+
+describe("a rerun", () => {
+  test("is a run of its own about the same event, and names the old one", async () => {
+    const envelope = envelopeOf(`f-${crypto.randomUUID()}`, { payload: { n: 1 }, trace_id: "theirs" });
+    const old = await claim(database, definition.id, envelope, { workflow: "their workflow" });
+    const again = await rerun(old.run_id);
+    expect(again.workflow_id).toBe("their workflow:rerun-1");
+    expect(await reader.findRun(again.run_id)).toMatchObject({
+      ...{ trigger: "rerun", status: "running", rerun_of: old.run_id },
+      ...{ event_id: envelope.event_id, trace_id: "theirs", workflow_id: again.workflow_id },
+    });
+    expect(await claimAccepted(again.run_id)).toMatchObject({ outcome: "claimed", run_id: again.run_id });
+    expect(await auditOf(again.run_id)).toMatchObject([{ ...ACTOR, action: "rerun" }]);
+  });
+
+  test("uses the definition's version of now", async () => {
+    const { run_id } = await trigger();
+    await disable(database, definition);
+    expect(await reader.findRun((await rerun(run_id)).run_id)).toMatchObject({ version_used: 2 });
+  });
+
+  test("of a due run keeps its due time, from the request to the task", async () => {
+    const scheduled_for = "2026-01-31T09:30:00.000Z";
+    const old = await claim(database, definition.id, {}, { scheduled_for });
+    const { run_id } = await rerun(old.run_id);
+    expect(await reader.findRun(run_id)).toMatchObject({ scheduled_for, event_id: null });
+    expect(await claimAccepted(run_id)).toMatchObject({ outcome: "claimed", run_id });
+    expect(await reader.findRun(run_id)).toMatchObject({ scheduled_for, trigger: "rerun" });
+    const [step] = await createRunLedger(database.db).recordDecision(run_id, decideTasks(run_id, definition));
+    expect(await createTaskLedger(database.db).begin(step?.task_id ?? "")).toMatchObject({
+      input: { run: { trigger: "rerun", scheduled_for }, event: null },
+    });
+  });
+
+  test("that many ask for at once gives each a run and a number of its own", async () => {
+    const { run_id, workflow_id } = await trigger();
+    const reruns = await Promise.all(Array.from({ length: 5 }, () => rerun(run_id)));
+    expect(reruns.map((run) => run.workflow_id).sort()).toEqual(
+      [1, 2, 3, 4, 5].map((n) => `${workflow_id}:rerun-${n}`),
+    );
+    expect(new Set(reruns.map((run) => run.run_id)).size).toBe(5);
+    expect(await runsOfActivity()).toHaveLength(6);
+  });
+
+  test("may be rerun itself", async () => {
+    const first = await rerun((await trigger()).run_id);
+    const second = await rerun(first.run_id);
+    expect(second.workflow_id).toBe(`${first.workflow_id}:rerun-1`);
+    expect(await reader.findRun(second.run_id)).toMatchObject({ rerun_of: first.run_id });
+  });
+
+  test("needs a run that is there, and a definition that is not deleted", async () => {
+    await expect(rerun(crypto.randomUUID())).rejects.toMatchObject({ code: "not_found" });
+    const { run_id } = await trigger();
+    await remove();
+    await expect(rerun(run_id)).rejects.toMatchObject({ code: "definition_not_found" });
+  });
+});
