@@ -2,7 +2,8 @@
  * Removes what has been kept long enough, oldest first, in small batches with pauses, so that ingest never waits.
  *
  * Tables with the time in their key are walked by it: a batch is a range scan from the old end. Occurrences have it in
- * their run id. An open run, its tasks and its occurrence stay, however old.
+ * their run id. An open run, its tasks and its occurrence stay, however old, and so does all of an event that still owes
+ * starts.
  */
 import { type SQL, sql } from "drizzle-orm";
 import type { Retention } from "../config.ts";
@@ -23,31 +24,41 @@ const FIRST_AFTER_MS = 60_000;
 
 interface Sweep {
   table: string;
-  /** Deletes at most BATCH rows older than the id. */
-  statement: (before: string) => SQL;
+  /** Deletes at most `batch` rows older than the id. */
+  statement: (before: string, batch: number) => SQL;
   keepMs: number;
 }
 
 function sweepsOf({ eventsMs, runsMs, keysMs, auditMs }: Retention): Sweep[] {
   const byKey =
     (table: SQL, key: string, where: SQL = sql`true`) =>
-    (before: string) =>
+    (before: string, batch: number) =>
       sql`
     delete from ${table} t using (
       select ${sql.identifier(key)} as id from ${table} where ${sql.identifier(key)} < ${before}::uuid and ${where}
-      order by ${sql.identifier(key)} limit ${BATCH}
+      order by ${sql.identifier(key)} limit ${batch}
     ) old where t.${sql.identifier(key)} = old.id`;
+  const ofClosedRun = (runId: SQL) =>
+    sql`not exists (select from ${runs} r where r.run_id = ${runId} and r.finished_at is null)`;
+  const ofSettledEvent = (rowId: SQL) =>
+    sql`not exists (select from ${events} e where e.row_id = ${rowId} and e.outcome = 'received')`;
+  const isDoneTask = sql`finished_at is not null and ${ofClosedRun(sql`${tasks.run_id}`)}`;
+  const isDoneOccurrence = sql`claimed_by is not null and ${ofClosedRun(sql`${occurrences.run_id}`)}`;
   return [
-    { table: "tasks", keepMs: runsMs, statement: byKey(sql`${tasks}`, "task_id", sql`finished_at is not null`) },
+    { table: "tasks", keepMs: runsMs, statement: byKey(sql`${tasks}`, "task_id", isDoneTask) },
     { table: "runs", keepMs: runsMs, statement: byKey(sql`${runs}`, "run_id", sql`finished_at is not null`) },
-    { table: "event_outcomes", keepMs: eventsMs, statement: byKey(sql`${eventOutcomes}`, "row_id") },
-    { table: "events", keepMs: eventsMs, statement: byKey(sql`${events}`, "row_id", sql`outcome <> 'received'`) },
     {
-      table: "occurrences",
-      keepMs: keysMs,
-      statement: byKey(sql`${occurrences}`, "run_id", sql`claimed_by is not null`),
+      table: "event_outcomes",
+      keepMs: eventsMs,
+      statement: byKey(sql`${eventOutcomes}`, "row_id", ofSettledEvent(sql`${eventOutcomes.row_id}`)),
     },
-    { table: "event_keys", keepMs: keysMs, statement: byKey(sql`${eventKeys}`, "row_id") },
+    { table: "events", keepMs: eventsMs, statement: byKey(sql`${events}`, "row_id", sql`outcome <> 'received'`) },
+    { table: "occurrences", keepMs: keysMs, statement: byKey(sql`${occurrences}`, "run_id", isDoneOccurrence) },
+    {
+      table: "event_keys",
+      keepMs: keysMs,
+      statement: byKey(sql`${eventKeys}`, "row_id", ofSettledEvent(sql`${eventKeys.row_id}`)),
+    },
     { table: "audit_log", keepMs: auditMs, statement: byKey(sql`${auditLog}`, "entry_id") },
   ];
 }
@@ -78,13 +89,14 @@ export async function sweep(
   retention: Retention,
   now: Date,
   signal: AbortSignal,
+  batch = BATCH,
 ): Promise<Record<string, number>> {
   const swept: Record<string, number> = {};
   for (const { table, keepMs, statement } of sweepsOf(retention)) {
     const before = firstUuidAt(new Date(now.getTime() - keepMs));
     let removed: number;
     do {
-      removed = (await guarded(db.execute(statement(before)))).count;
+      removed = (await guarded(db.execute(statement(before, batch)))).count;
       swept[table] = (swept[table] ?? 0) + removed;
     } while (removed > 0 && !(await sleep(PAUSE_MS, signal)));
   }
