@@ -1,0 +1,128 @@
+/** What retention removes and what it keeps. Rows get old by their id, which begins with their time. */
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { createEventLedger } from "../../src/postgres/events.ts";
+import { createLedgerReader } from "../../src/postgres/ledger-reader.ts";
+import { sweep } from "../../src/postgres/retention.ts";
+import { firstUuidAt } from "../../src/stable-id.ts";
+import { createTestDatabase, type TestDatabase } from "../support/database.ts";
+import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";
+import { envelopeOf } from "../support/ledger.ts";
+
+const DAY_MS = 86_400_000;
+const NOW = new Date("2026-06-30T00:00:00Z");
+const RETENTION = { eventsMs: 30 * DAY_MS, runsMs: 90 * DAY_MS, keysMs: 400 * DAY_MS, auditMs: 400 * DAY_MS };
+const TABLES = ["tasks", "runs", "event_outcomes", "events", "occurrences", "event_keys", "audit_log"] as const;
+const ACTIVITY = crypto.randomUUID();
+
+let database: TestDatabase;
+beforeAll(async () => {
+  database = await createTestDatabase();
+}, ENGINES_TIMEOUT_MS);
+beforeEach(async () => {
+  await database.sql.unsafe(`truncate ${TABLES.map((table) => `actcore.${table}`).join(", ")}`);
+});
+afterAll(() => database?.close());
+
+interface Story {
+  outcome?: string;
+  claimed?: boolean;
+  /** Whether the run is closed; its task is done in any case. */
+  closed?: boolean;
+}
+
+let made = 0;
+
+/** One event with its run and all that belongs to them, so many days old; answers the id that they share. */
+async function tell(days: number, { outcome = "dispatched", claimed = true, closed = true }: Story = {}) {
+  const id = firstUuidAt(new Date(NOW.getTime() - days * DAY_MS)).slice(0, 24) + String(++made).padStart(12, "0");
+  const { sql } = database;
+  const finished_at = closed ? NOW.toISOString() : null;
+  await sql`insert into actcore.event_keys (event_id, row_id) values (${id}, ${id})`;
+  await sql`insert into actcore.events (row_id, event_id, outcome, trace_id) values (${id}, ${id}, ${outcome}, 't')`;
+  await sql`insert into actcore.event_outcomes (row_id, activity_id, activity_name, outcome, run_id)
+    values (${id}, ${ACTIVITY}, 'a', 'run', ${id})`;
+  await sql`insert into actcore.occurrences (activity_id, kind, key, run_id, claimed_by)
+    values (${ACTIVITY}, 'event', ${id}, ${id}, ${claimed ? "w" : null})`;
+  if (claimed) {
+    await sql`insert into actcore.runs (run_id, activity_id, activity_name, trigger, status, trace_id, workflow_id, version_used, finished_at)
+      values (${id}, ${ACTIVITY}, 'a', 'event', ${closed ? "succeeded" : "running"}, 't', 'w', 1, ${finished_at})`;
+    await sql`insert into actcore.tasks (task_id, run_id, activity_id, key, type, status, params, policy, finished_at)
+      values (${id}, ${id}, ${ACTIVITY}, 'k', 'log', 'failed', '{}', '{}', now())`;
+  }
+  await sql`insert into actcore.audit_log (entry_id, actor, action, subject) values (${id}, 'a', 'trigger', ${`run:${id}`})`;
+  return id;
+}
+
+const sweepNow = (batch?: number) => sweep(database.db, RETENTION, NOW, new AbortController().signal, batch);
+
+async function countAll(): Promise<Record<string, number>> {
+  const counts: Record<string, number> = {};
+  for (const table of TABLES) {
+    const [row] = await database.sql.unsafe(`select count(*)::int as n from actcore.${table}`);
+    if (row?.n > 0) counts[table] = row?.n;
+  }
+  return counts;
+}
+
+const WHOLE = { tasks: 1, runs: 1, event_outcomes: 1, events: 1, occurrences: 1, event_keys: 1, audit_log: 1 };
+const GUARDS = { occurrences: 1, event_keys: 1, audit_log: 1 };
+const RUN = { tasks: 1, runs: 1 };
+
+describe("of what is so many days old stays", () => {
+  test.each<[days: number, story: Story, kept: Record<string, number>]>([
+    [0, {}, WHOLE],
+    [29.9, {}, WHOLE],
+    [30.1, {}, { ...RUN, ...GUARDS }],
+    [89.9, {}, { ...RUN, ...GUARDS }],
+    [90.1, {}, GUARDS],
+    [399.9, {}, GUARDS],
+    [400.1, {}, {}],
+    [90.1, { closed: false }, { ...RUN, ...GUARDS }],
+    [399.9, { closed: false }, { ...RUN, ...GUARDS }],
+    [400.1, { closed: false }, { ...RUN, occurrences: 1 }],
+    [90.1, { outcome: "received", claimed: false }, { events: 1, event_outcomes: 1, ...GUARDS }],
+    [400.1, { outcome: "received", claimed: false }, { events: 1, event_outcomes: 1, event_keys: 1, occurrences: 1 }],
+    [400.1, { claimed: false }, { occurrences: 1 }],
+    [30.1, { outcome: "dead_lettered" }, { ...RUN, ...GUARDS }],
+    [30.1, { outcome: "unmatched" }, { ...RUN, ...GUARDS }],
+  ])("%p days, %j: %j", async (days, story, kept) => {
+    await tell(days, story);
+    await sweepNow();
+    expect(await countAll()).toEqual(kept);
+  });
+});
+
+test("what is old goes in as many batches as it takes, and what is young stays", async () => {
+  for (let n = 0; n < 25; n++) await tell(500);
+  for (let n = 0; n < 5; n++) await tell(1);
+  const swept = await sweepNow(10);
+  expect(swept).toEqual(Object.fromEntries(TABLES.map((table) => [table, 25])));
+  expect(await countAll()).toEqual(Object.fromEntries(TABLES.map((table) => [table, 5])));
+  expect(await sweepNow(10)).toEqual(Object.fromEntries(TABLES.map((table) => [table, 0])));
+});
+
+test("old rows that have to stay hold up none behind them", async () => {
+  for (let n = 0; n < 15; n++) await tell(200, { closed: false });
+  for (let n = 0; n < 15; n++) await tell(100);
+  const swept = await sweepNow(10);
+  expect(swept).toMatchObject({ runs: 15, tasks: 15 });
+  expect(await countAll()).toMatchObject({ runs: 15, tasks: 15 });
+});
+
+test("a sweep that is stopped ends after its batch", async () => {
+  for (let n = 0; n < 25; n++) await tell(500);
+  expect(await sweep(database.db, RETENTION, NOW, AbortSignal.abort(), 10)).toMatchObject({ runs: 10 });
+});
+
+test("an event whose row was swept is a duplicate for as long as its key stands", async () => {
+  const id = await tell(100);
+  await sweepNow();
+  const trigger = { trigger_type: "event", event_type: "x" } as const;
+  const subscription = { activity_id: crypto.randomUUID(), activity_name: "b", enabled: true, trigger };
+  const matched = { envelope: envelopeOf(id), matches: [{ subscription, outcome: "run" as const }] };
+  expect(await createEventLedger(database.db).record([matched])).toEqual([
+    { event_id: id, outcome: "dispatched", dispatches: [] },
+  ]);
+  expect(await createLedgerReader(database.db).findEvent(id)).toBeUndefined();
+  expect(await countAll()).toEqual(GUARDS);
+});
