@@ -33,6 +33,8 @@ import type { OccurrenceKind } from "../trigger/occurrence.ts";
 export const actcore = pgSchema("actcore");
 
 const time = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: "date" });
+/** Of a run or a task. Not the open ones: they are few, and every row would pass through the index. */
+const endedBadly = sql`status in ('failed', 'skipped', 'cancelled')`;
 const bytea = customType<{ data: Uint8Array }>({ dataType: () => "bytea" });
 
 export const definitions = actcore.table(
@@ -55,7 +57,9 @@ export const definitions = actcore.table(
   },
   (table) => [
     uniqueIndex("definitions_live_name").on(table.name).where(sql`deleted_at is null`),
-    index("definitions_live_trigger").on(table.trigger_type).where(sql`deleted_at is null`),
+    index("definitions_live_trigger").on(table.trigger_type, table.name).where(sql`deleted_at is null`),
+    index("definitions_live_source").on(table.source, table.name).where(sql`deleted_at is null`),
+    index("definitions_live_enabled").on(table.enabled, table.name).where(sql`deleted_at is null`),
   ],
 );
 
@@ -124,6 +128,7 @@ export const events = actcore.table(
   (table) => [
     index("events_type").on(table.type, table.row_id),
     index("events_notable").on(table.outcome, table.row_id).where(sql`outcome <> 'dispatched'`),
+    index("events_type_unmatched").on(table.type, table.row_id).where(sql`outcome = 'unmatched'`),
   ],
 );
 
@@ -190,6 +195,8 @@ export const runs = actcore.table(
     index("runs_activity").on(table.activity_id, table.run_id),
     index("runs_trigger").on(table.trigger, table.run_id),
     index("runs_notable").on(table.status, table.run_id).where(sql`status <> 'succeeded'`),
+    index("runs_activity_notable").on(table.activity_id, table.status, table.run_id).where(endedBadly),
+    index("runs_trigger_notable").on(table.trigger, table.status, table.run_id).where(endedBadly),
     index("runs_reruns").on(table.rerun_of).where(sql`rerun_of is not null`),
     index("runs_open").on(table.run_id).where(sql`finished_at is null`),
   ],
@@ -215,7 +222,12 @@ export const tasks = actcore.table(
     due_at: time("due_at"),
     assignee: text(),
   },
-  (table) => [index("tasks_run").on(table.run_id), index("tasks_activity").on(table.activity_id, table.task_id)],
+  (table) => [
+    index("tasks_run").on(table.run_id),
+    index("tasks_activity").on(table.activity_id, table.task_id),
+    index("tasks_notable").on(table.status, table.task_id).where(sql`status <> 'succeeded'`),
+    index("tasks_activity_notable").on(table.activity_id, table.status, table.task_id).where(endedBadly),
+  ],
 );
 
 /** Who may do what over REST. A key is shown once and stored as its hash. */

@@ -145,17 +145,24 @@ CREATE UNIQUE INDEX "api_keys_live_name" ON "actcore"."api_keys" USING btree ("n
 CREATE INDEX "audit_subject" ON "actcore"."audit_log" USING btree ("subject","entry_id");--> statement-breakpoint
 CREATE INDEX "audit_actor" ON "actcore"."audit_log" USING btree ("actor","entry_id");--> statement-breakpoint
 CREATE UNIQUE INDEX "definitions_live_name" ON "actcore"."definitions" USING btree ("name") WHERE deleted_at is null;--> statement-breakpoint
-CREATE INDEX "definitions_live_trigger" ON "actcore"."definitions" USING btree ("trigger_type") WHERE deleted_at is null;--> statement-breakpoint
+CREATE INDEX "definitions_live_trigger" ON "actcore"."definitions" USING btree ("trigger_type","name") WHERE deleted_at is null;--> statement-breakpoint
+CREATE INDEX "definitions_live_source" ON "actcore"."definitions" USING btree ("source","name") WHERE deleted_at is null;--> statement-breakpoint
+CREATE INDEX "definitions_live_enabled" ON "actcore"."definitions" USING btree ("enabled","name") WHERE deleted_at is null;--> statement-breakpoint
 CREATE INDEX "event_keys_row" ON "actcore"."event_keys" USING btree ("row_id");--> statement-breakpoint
 CREATE INDEX "events_type" ON "actcore"."events" USING btree ("type","row_id");--> statement-breakpoint
 CREATE INDEX "events_notable" ON "actcore"."events" USING btree ("outcome","row_id") WHERE outcome <> 'dispatched';--> statement-breakpoint
+CREATE INDEX "events_type_unmatched" ON "actcore"."events" USING btree ("type","row_id") WHERE outcome = 'unmatched';--> statement-breakpoint
 CREATE UNIQUE INDEX "occurrences_run" ON "actcore"."occurrences" USING btree ("run_id");--> statement-breakpoint
 CREATE INDEX "occurrences_unclaimed" ON "actcore"."occurrences" USING btree ("run_id") WHERE claimed_by is null;--> statement-breakpoint
 CREATE INDEX "runs_activity" ON "actcore"."runs" USING btree ("activity_id","run_id");--> statement-breakpoint
 CREATE INDEX "runs_trigger" ON "actcore"."runs" USING btree ("trigger","run_id");--> statement-breakpoint
 CREATE INDEX "runs_notable" ON "actcore"."runs" USING btree ("status","run_id") WHERE status <> 'succeeded';--> statement-breakpoint
+CREATE INDEX "runs_activity_notable" ON "actcore"."runs" USING btree ("activity_id","status","run_id") WHERE status in ('failed', 'skipped', 'cancelled');--> statement-breakpoint
+CREATE INDEX "runs_trigger_notable" ON "actcore"."runs" USING btree ("trigger","status","run_id") WHERE status in ('failed', 'skipped', 'cancelled');--> statement-breakpoint
 CREATE INDEX "runs_reruns" ON "actcore"."runs" USING btree ("rerun_of") WHERE rerun_of is not null;--> statement-breakpoint
 CREATE INDEX "runs_open" ON "actcore"."runs" USING btree ("run_id") WHERE finished_at is null;--> statement-breakpoint
 CREATE INDEX "tasks_run" ON "actcore"."tasks" USING btree ("run_id");--> statement-breakpoint
 CREATE INDEX "tasks_activity" ON "actcore"."tasks" USING btree ("activity_id","task_id");--> statement-breakpoint
+CREATE INDEX "tasks_notable" ON "actcore"."tasks" USING btree ("status","task_id") WHERE status <> 'succeeded';--> statement-breakpoint
+CREATE INDEX "tasks_activity_notable" ON "actcore"."tasks" USING btree ("activity_id","status","task_id") WHERE status in ('failed', 'skipped', 'cancelled');--> statement-breakpoint
 INSERT INTO "actcore"."definition_revision" ("revision") VALUES (0);
