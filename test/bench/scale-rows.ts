@@ -10,7 +10,10 @@ export const DAYS = 100;
 /** Rows that have a rare value, at the old end. */
 const RARE = 20;
 
-/** Half of all runs are of the first activity; the second has a tenth, and none of them ever failed. */
+/**
+ * Half of all runs are of the first activity; the second has a tenth, and none of them ever failed. Nor did a manual run
+ * fail, nor was an event of the common type unmatched.
+ */
 export const ACTIVITY = {
   common: "00000000-0000-7000-8000-000000000000",
   unfailing: "00000000-0000-7000-8000-000000000001",
@@ -54,7 +57,7 @@ function tables() {
   const body = sql`json_build_object('name', 'd' || n, 'enabled', n % 10 > 0, 'trigger_type', 'event', 'trigger_config',
     json_build_object('trigger_type', 'event', 'event_type', 'type-' || n), 'context_sources', '[]'::json,
     'task_templates', '[]'::json, 'dedupe_key_strategy', 'event_id')`;
-  const status = sql`case when ${rare} then 'cancelled' when n % 10 <> 5 and n % 33 = 0 then 'failed' else 'succeeded' end`;
+  const status = sql`case when ${rare} then 'cancelled' when n % 10 <> 5 and n % 33 = 0 and n % 1000 <> 1 then 'failed' else 'succeeded' end`;
   const definitionId = sql`scale_id('d', n, at(n))`;
   return [
     [
@@ -69,7 +72,7 @@ function tables() {
       "events",
       "row_id, event_id, outcome, type, source, trace_id, payload, received_at",
       sql`${idOf("e")}, 'e' || n,
-        case when ${rare} then 'dead_lettered' when n % 10 = 0 then 'unmatched' else 'dispatched' end,
+        case when ${rare} then 'dead_lettered' when n % 3 = 0 and n % 10 < 4 then 'unmatched' else 'dispatched' end,
         case when ${rare} then 'rare.type' when n % 3 = 0 then 'other.type' else 'common.type' end,
         'scale', md5(n::text), json_build_object('n', n, 'text', repeat('x', 100)), at(n)`,
     ],
