@@ -6,7 +6,7 @@ BUN := $(CACHE)/bun-$(BUN_VERSION)/node_modules/.bin/bun
 # bun run and its children find the same Bun and the tools of node_modules.
 export PATH := $(dir $(BUN)):$(CURDIR)/node_modules/.bin:$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help setup generate build run test check migration fmt clean
+.PHONY: help setup generate build run test chaos bench check migration fmt clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -26,6 +26,13 @@ run: build ## Build, then serve with the example activities
 
 test: build ## Build, then run every test against the real engines
 	@$(BUN) deploy/build/test.ts
+
+chaos: build ## Kill, freeze and lose everything, at full size (about 15 minutes)
+	@$(BUN) test/chaos/chaos.ts
+
+bench: build ## Measure against a bare Temporal worker, in ratios of one run; then two million rows in each table
+	@$(BUN) test/bench/bench.ts
+	@$(BUN) test/bench/scale.ts
 
 check: setup ## Types, lint, import rules and the workflow bundle
 	@sh deploy/build/check.sh

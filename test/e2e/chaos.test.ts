@@ -1,0 +1,57 @@
+/** The short form of `make chaos`: each scenario once or twice, on one server. */
+import { afterAll, beforeAll, describe, test } from "bun:test";
+import * as scenarios from "../chaos/scenarios.ts";
+import {
+  createDirectory,
+  removeDirectory,
+  SERVER_TIMEOUT_MS,
+  type Server,
+  type ServerOptions,
+  startServer,
+} from "../support/server.ts";
+
+const dataDir = createDirectory();
+const ground = { dataDir, start: (options: ServerOptions = {}) => startServer({ dataDir, ...options }) };
+afterAll(() => removeDirectory(dataDir), SERVER_TIMEOUT_MS);
+
+test("events published twice, and the server killed twice on the way, run once each", async () => {
+  const server = await scenarios.killServer(ground, 60, 2);
+  server.kill("SIGTERM");
+  await server.exited;
+}, 240_000);
+
+describe("beside a worker", () => {
+  let engines: Server;
+  let worker: Server;
+  beforeAll(async () => {
+    engines = await ground.start({ command: "engines" });
+    worker = await ground.start({ roles: "api,worker", flags: engines.flags });
+    await worker.ready(60_000);
+  }, SERVER_TIMEOUT_MS);
+  afterAll(async () => {
+    for (const each of [worker, engines]) {
+      each.kill("SIGTERM");
+      await each.exited;
+    }
+  }, SERVER_TIMEOUT_MS);
+
+  for (const point of scenarios.POINTS)
+    test(`a router killed at "${point}" loses nothing and repeats nothing`, () =>
+      scenarios.killRouterAt(worker, point, 2), 120_000);
+});
+
+describe("a whole server", () => {
+  let server: Server;
+  beforeAll(async () => {
+    server = await ground.start();
+    await server.ready(60_000);
+  }, SERVER_TIMEOUT_MS);
+  afterAll(async () => {
+    server.kill("SIGTERM");
+    await server.exited;
+  }, SERVER_TIMEOUT_MS);
+
+  test("does not run again what the engine has forgotten", () => scenarios.forgetWorkflows(server, 5), 180_000);
+  test("goes on with a stream that was deleted and made anew", () => scenarios.loseStream(server, 10), 120_000);
+  test("sees a definition in the event that follows its answer (I4)", () => scenarios.publishAtOnce(server, 25), 120_000);
+});
