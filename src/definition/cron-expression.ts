@@ -29,8 +29,10 @@ function findCronFault(expression: string): string | undefined {
   if (/[LW#?+]/i.test(fields.join(" ").replace(/\b(JUL|APR|WED)\b/gi, "")))
     return "L, W, #, ? and + have no meaning in a crontab";
   try {
-    if (new Cron(fields.join(" "), { timezone: "UTC", mode: "5-part" }).nextRun() === null)
-      return "never fires: there is no such date";
+    // As the engine reads each of them: day-of-month AND day-of-week.
+    const options = { timezone: "UTC", mode: "5-part", domAndDow: true } as const;
+    const fires = splitCron(expression).some((each) => new Cron(each, options).nextRun() !== null);
+    if (!fires) return "never fires: there is no such date";
   } catch (error) {
     return `is no cron expression: ${(error as Error).message.replace(/^CronPattern: /, "")}`;
   }

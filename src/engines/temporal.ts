@@ -78,7 +78,7 @@ export function temporalSpec(
       env: { GOMEMLIMIT: MEMORY_LIMIT, TEMPORAL_VERSION_CHECK_DISABLED: "1" },
     },
     // Stopped in its first seconds, it may never end by itself. All that it acknowledged is in Postgres.
-    stop: [{ signal: "SIGTERM", graceMs: 3000 }],
+    stop: [{ signal: "SIGTERM", graceMs: 2000 }],
     probe: probe.probe,
     dispose: probe.close,
     requires: (signal) => probePostgres(server, signal),

@@ -4,11 +4,13 @@ import { RetryableError, TerminalError } from "../errors.ts";
 import { type EventEnvelope, type EventPublisher, MAX_EVENT_BYTES } from "../trigger/event.ts";
 import { type Nats, unavailable } from "./connection.ts";
 
+const ANSWER_WITHIN_MS = 1_500;
+const ATTEMPTS = 3;
 /** JetStream: "maximum bytes exceeded". */
 const JS_STREAM_FULL = 10077;
 
 export function createPublisher({ connection }: Nats): EventPublisher {
-  const jetstream = connection.jetstream({ timeout: 5000 });
+  const jetstream = connection.jetstream({ timeout: ANSWER_WITHIN_MS });
   return {
     async publish(envelope) {
       const bytes = new TextEncoder().encode(JSON.stringify(envelope));
@@ -18,10 +20,15 @@ export function createPublisher({ connection }: Nats): EventPublisher {
           `the event has ${bytes.byteLength} bytes, more than ${MAX_EVENT_BYTES}`,
         );
       if (connection.isClosed()) throw new RetryableError("nats_unavailable", "NATS: the connection is closed");
-      try {
-        await jetstream.publish(subjectOf(envelope), bytes);
-      } catch (error) {
-        throw refusal(error) ?? unavailable(error);
+      for (let attempt = 1; ; attempt++) {
+        try {
+          await jetstream.publish(subjectOf(envelope), bytes);
+          return;
+        } catch (error) {
+          // An answer lost with a broken connection does not come: ask again. The event's id makes that safe.
+          const lost = error instanceof NatsError && error.code === ErrorCode.Timeout;
+          if (!lost || attempt === ATTEMPTS) throw refusal(error) ?? unavailable(error);
+        }
       }
     },
   };

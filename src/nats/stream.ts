@@ -75,8 +75,11 @@ async function createStream(manager: JetStreamManager): Promise<void> {
       await manager.streams.add({ ...config, max_bytes });
       return;
     } catch (error) {
-      if (!(error instanceof NatsError && error.api_error?.err_code === JS_NO_STORAGE) || max_bytes < 64 * 1024 ** 2)
-        throw error;
+      const noStorage = error instanceof NatsError && error.api_error?.err_code === JS_NO_STORAGE;
+      if (noStorage && max_bytes >= 64 * 1024 ** 2) continue;
+      // Another process made it in the same moment.
+      if ((await found(manager.streams.info(STREAM))) === undefined) throw error;
+      return;
     }
   }
 }

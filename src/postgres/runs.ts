@@ -85,10 +85,10 @@ function closeStatement({ run_id, failures, interruption }: RunClose) {
         error = coalesce(t.error, json_build_object('code', ${cancelled ? "cancelled" : "not_finished"}::text, 'message',
           coalesce((select f.message from failure f where f.task_id = t.task_id), ${message}, 'the run ended before the task did')))
       where t.run_id = ${run_id} and t.finished_at is null
-      returning task_id, key, status
+      returning key, status, t.error
     ), failed as (
-      select key from ended where status = 'failed'
-      union select key from ${tasks} where run_id = ${run_id} and status = 'failed'
+      select key, error from ended where status = 'failed'
+      union all select key, error from ${tasks} where run_id = ${run_id} and status = 'failed'
     ), verdict as (
       select case when ${cancelled} then 'cancelled'
                   when ${message}::text is not null or exists (select from failed) then 'failed'
@@ -96,7 +96,7 @@ function closeStatement({ run_id, failures, interruption }: RunClose) {
              case when ${cancelled} then 'cancelled'
                   when ${message}::text is not null then ${failure?.reason ?? "error"}
                   when exists (select from failed) then 'task_failed' end as reason,
-             coalesce(${message}, (select 'failed tasks: ' || string_agg(key, ', ' order by key) from failed)) as error
+             coalesce(${message}, (select left(string_agg(key || ': ' || (error->>'message'), '; ' order by key), 2000) from failed)) as error
     ), closed as (
       update ${runs} r set status = v.status, reason = v.reason, error = v.error, finished_at = now()
       from verdict v where r.run_id = ${run_id} and r.finished_at is null

@@ -4,7 +4,7 @@ import { TerminalError } from "../errors.ts";
 import type { TaskPolicy } from "../run/decide.ts";
 import type { RunTrigger } from "../run/run.ts";
 import type { TaskError, TaskLedger, TaskStatus } from "../task/task.ts";
-import { type Database, guarded } from "./client.ts";
+import { type Database, guarded, storableText } from "./client.ts";
 import { eventKeys, events, runs, tasks } from "./schema.ts";
 
 interface BegunRow extends Record<string, unknown> {
@@ -87,9 +87,14 @@ export function createTaskLedger(db: Database): TaskLedger {
       };
     },
     succeed: (taskId, attempt, result) => record(taskId, attempt, { status: "succeeded", result, error: null }),
-    retry: (taskId, attempt, error) => record(taskId, attempt, { status: "retrying", error }),
-    fail: (taskId, attempt, error) => record(taskId, attempt, { status: "failed", error }),
+    retry: (taskId, attempt, error) => record(taskId, attempt, { status: "retrying", error: storable(error) }),
+    fail: (taskId, attempt, error) => record(taskId, attempt, { status: "failed", error: storable(error) }),
   };
+}
+
+/** The close of the run reads the message as text. */
+function storable(error: TaskError): TaskError {
+  return { ...error, message: storableText(error.message) };
 }
 
 function beginStatement(taskId: string) {

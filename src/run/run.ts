@@ -9,7 +9,7 @@ export const ORCHESTRATOR_QUEUE = "orchestrator-tq";
 export const TASK_QUEUE = "task-execution-tq";
 
 /** Milliseconds of silence after which a worker that has a task counts as lost; it beats several times in between. */
-export const HEARTBEAT_TIMEOUT_MS = 30_000;
+export const HEARTBEAT_TIMEOUT_MS = 15_000;
 
 /** Registered by actcore, both of type Keyword: found by equality, also from the Web UI. */
 export const SEARCH_ATTRIBUTES = ["ActivityId", "ActivityName"] as const;

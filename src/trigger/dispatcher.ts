@@ -9,7 +9,7 @@
 import { describeError, RetryableError, TerminalError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
-import { type DeadLetterReason, type Decoded, deadLetterId, decodeEvent, type EventEnvelope } from "./event.ts";
+import { type DeadLetterReason, deadLetterId, decodeEvent, type EventEnvelope } from "./event.ts";
 import type { Dispatch, EventLedger, RecordedEvent } from "./ledger.ts";
 import { indexSubscriptions, matchEvent, type SubscriptionIndex } from "./match.ts";
 
@@ -168,13 +168,10 @@ export function createDispatcher({ ledger, starter, metrics, log, onPoint = () =
   return {
     /** Settles every message of the group; never rejects. */
     async handle(group: readonly IncomingEvent[]): Promise<void> {
-      const received: Received[] = [];
-      for (const message of group) {
-        const decoded: Decoded = decodeEvent(message.bytes);
-        if (decoded.ok) received.push({ message, envelope: decoded.envelope });
-        else await deadLetterOrPutBack(message, decoded.reason, decoded.detail);
-      }
+      const decoded = group.map((message) => ({ message, ...decodeEvent(message.bytes) }));
+      const received = decoded.filter((each) => each.ok);
       if (received.length > 0) await dispatchOrPutBack(received);
+      for (const each of decoded) if (!each.ok) await deadLetterOrPutBack(each.message, each.reason, each.detail);
     },
   };
 }

@@ -162,7 +162,7 @@ describe("a run is closed", () => {
     await tasks.succeed(b.task_id, 1, {});
     const failures = [{ task_id: a.task_id, message: "what the engine says" }];
     expect(await runs.close({ run_id, failures })).toMatchObject({ status: "failed", reason: "task_failed" });
-    expect(await reader.findRun(run_id)).toMatchObject({ status: "failed", error: "failed tasks: a" });
+    expect(await reader.findRun(run_id)).toMatchObject({ status: "failed", error: `a: ${failed.message}` });
     expect(await reader.findTask(a.task_id)).toMatchObject({ error: failed });
   });
 
