@@ -112,7 +112,7 @@ async function locate(
     const located = { ...running?.endpoints, ...configured };
     const missing = (["dbUrl", "natsUrl", "temporalHost"] as const).filter((name) => located[name] === undefined);
     if (missing.length === 0) {
-      if (running) log.info({ data_dir: config.dataDir, pid: running.pid }, "attached to running engines");
+      if (running) log.info({ data_dir: config.dataDir, holder: running.pid }, "attached to running engines");
       return located as Located;
     }
     if (whole && !running) {

@@ -102,7 +102,14 @@ export function startApi({ config, connections, readiness, log: parent }: RoleDe
     const { host, port } = config.apiAddr;
     try {
       // http/body.ts bounds each body as it reads; Bun's own refusal would be no problem+json.
-      app.listen({ hostname: host, port, maxRequestBodySize: Number.MAX_SAFE_INTEGER, idleTimeout: 30 });
+      // Without `reusePort: false`, Elysia lets a second server share the port, and each would get some of the requests.
+      app.listen({
+        hostname: host,
+        port,
+        reusePort: false,
+        maxRequestBodySize: Number.MAX_SAFE_INTEGER,
+        idleTimeout: 30,
+      });
     } catch (error) {
       throw portError(config.apiAddr, error);
     }

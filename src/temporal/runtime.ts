@@ -11,6 +11,7 @@ export function installRuntime(log: Log, metricsAddress: string): void {
     logger: new DefaultLogger("INFO", ({ level, message, meta }) => {
       // The task worker has none by design: a warning that nobody can act on.
       if (message.startsWith("No workflows registered")) return;
+      if (message === "Activity failed") return; // activities/execute-task.ts says it, in fewer words
       // "info" of the SDK is its own book-keeping; ours says what matters to an operator.
       const at = LEVELS[level] === "info" ? "debug" : (LEVELS[level] ?? "info");
       log[at as "debug"]({ ...meta }, message);

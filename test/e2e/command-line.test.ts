@@ -111,6 +111,22 @@ test(
 );
 
 test(
+  "a second server on another data directory does not share the first one's API port",
+  async () => {
+    const first = await useServer();
+    const flags = { ...(await findPorts()), apiAddr: first.flags.apiAddr ?? "" };
+    const second = await startServer({ flags });
+    try {
+      expect(await second.exited).toBe(2);
+      expect(second.stderr()).toContain("ACTCORE_API_ADDR");
+    } finally {
+      await second.destroy();
+    }
+  },
+  SERVER_TIMEOUT_MS,
+);
+
+test(
   "a second SIGINT cuts a drain short, with code 4",
   async () => {
     // Busy with a request that is never answered.
