@@ -6,7 +6,7 @@ BUN := $(CACHE)/bun-$(BUN_VERSION)/node_modules/.bin/bun
 # bun run and its children find the same Bun and the tools of node_modules.
 export PATH := $(dir $(BUN)):$(CURDIR)/node_modules/.bin:$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help setup generate build run test chaos bench check migration fmt clean
+.PHONY: help setup generate build run test chaos bench check migration schemas fmt clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -39,6 +39,9 @@ check: setup ## Types, lint, import rules and the workflow bundle
 
 migration: setup ## Turn a change of src/postgres/schema.ts into a migration: make migration NAME=what_it_does
 	@drizzle-kit generate --name=$(or $(NAME),$(error Try: make migration NAME=what_it_does))
+
+schemas: setup ## Write docs/schemas from the schemas that validate
+	@$(BUN) deploy/build/schemas.ts
 
 fmt: ## Format the code and fix what the linter can
 	@sh deploy/build/setup.sh $(BUN_VERSION) >/dev/null

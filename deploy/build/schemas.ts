@@ -1,0 +1,30 @@
+/** Writes docs/schemas/*.json, the published JSON Schemas, from the schemas that validate. A test holds them together. */
+import { join } from "node:path";
+import { DefinitionInputSchema, DefinitionSchema } from "../../src/definition/schema.ts";
+import { RunView, TaskView } from "../../src/run/views.ts";
+import { EventEnvelopeSchema } from "../../src/trigger/event.ts";
+import { REPOSITORY } from "./repository.ts";
+
+const PUBLISHED = {
+  envelope: EventEnvelopeSchema,
+  "definition-input": DefinitionInputSchema,
+  definition: DefinitionSchema,
+  run: RunView,
+  task: TaskView,
+};
+
+/** File name below docs/schemas → its text. */
+export function renderSchemas(): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(PUBLISHED).map(([name, schema]) => {
+      // `expected` words our own errors; it is no part of JSON Schema.
+      const plain = JSON.parse(JSON.stringify(schema, (key, value) => (key === "expected" ? undefined : value)));
+      const document = { $schema: "https://json-schema.org/draft/2020-12/schema", ...plain };
+      return [`${name}.json`, `${JSON.stringify(document, null, 2)}\n`];
+    }),
+  );
+}
+
+if (import.meta.main) {
+  for (const [name, text] of Object.entries(renderSchemas())) await Bun.write(join(REPOSITORY, "docs/schemas", name), text);
+}
