@@ -26,5 +26,6 @@ export function renderSchemas(): Record<string, string> {
 }
 
 if (import.meta.main) {
-  for (const [name, text] of Object.entries(renderSchemas())) await Bun.write(join(REPOSITORY, "docs/schemas", name), text);
+  for (const [name, text] of Object.entries(renderSchemas()))
+    await Bun.write(join(REPOSITORY, "docs/schemas", name), text);
 }

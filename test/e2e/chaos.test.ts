@@ -36,8 +36,11 @@ describe("beside a worker", () => {
   }, SERVER_TIMEOUT_MS);
 
   for (const point of scenarios.POINTS)
-    test(`a router killed at "${point}" loses nothing and repeats nothing`, () =>
-      scenarios.killRouterAt(worker, point, 2), 120_000);
+    test(
+      `a router killed at "${point}" loses nothing and repeats nothing`,
+      () => scenarios.killRouterAt(worker, point, 2),
+      120_000,
+    );
 });
 
 describe("a whole server", () => {
@@ -53,5 +56,9 @@ describe("a whole server", () => {
 
   test("does not run again what the engine has forgotten", () => scenarios.forgetWorkflows(server, 5), 180_000);
   test("goes on with a stream that was deleted and made anew", () => scenarios.loseStream(server, 10), 120_000);
-  test("sees a definition in the event that follows its answer (I4)", () => scenarios.publishAtOnce(server, 25), 120_000);
+  test(
+    "sees a definition in the event that follows its answer (I4)",
+    () => scenarios.publishAtOnce(server, 25),
+    120_000,
+  );
 });
