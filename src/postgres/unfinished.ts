@@ -7,7 +7,7 @@ import { eventWorkflowId } from "../trigger/occurrence.ts";
 import { guarded, type Postgres } from "./client.ts";
 import { readKnown } from "./events.ts";
 import { holdingLock, LOCKS } from "./lock.ts";
-import { definitions, events, occurrences, runs } from "./schema.ts";
+import { definitions, eventKeys, events, occurrences, runs } from "./schema.ts";
 
 export function createUnfinishedLedger(postgres: Postgres): UnfinishedLedger {
   const { db } = postgres;
@@ -78,7 +78,9 @@ export function createUnfinishedLedger(postgres: Postgres): UnfinishedLedger {
           insert into ${runs} (run_id, activity_id, activity_name, trigger, status, reason, error, finished_at, event_id,
             trace_id, workflow_id, version_used, tasks_spawned)
           select ${run_id}::uuid, ${activity_id}::uuid, name, 'event', 'failed', ${reason},
-            'its workflow ended before it began', now(), event_id, replace(${run_id}::text, '-', ''), ${workflow_id}, version_used, 0
+            'its workflow ended before it began', now(), event_id, coalesce((
+              select e.trace_id from ${eventKeys} k join ${events} e on e.row_id = k.row_id where k.event_id = lost.event_id
+            ), replace(${run_id}::text, '-', '')), ${workflow_id}, version_used, 0
           from lost
           on conflict (run_id) do update set status = 'failed', reason = excluded.reason, error = excluded.error,
             finished_at = now() where ${runs}.finished_at is null`),
