@@ -1,0 +1,88 @@
+/** Which index answers a list: Postgres' own plan, over some thousand rows of which most share a value. */
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { drizzle } from "drizzle-orm/postgres-js";
+import postgres from "postgres";
+import type { Database } from "../../src/postgres/client.ts";
+import { createDefinitionStore } from "../../src/postgres/definitions.ts";
+import { createLedgerReader } from "../../src/postgres/ledger-reader.ts";
+import { ACTIVITY, fillTables } from "../bench/scale-rows.ts";
+import { createTestDatabase, type TestDatabase } from "../support/database.ts";
+import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";
+
+const PAGE = { limit: 20 };
+const ROWS = 20_000;
+
+let database: TestDatabase;
+let explaining: ReturnType<typeof postgres>;
+let asked: { query: string; params: readonly unknown[] } | undefined;
+let list: ReturnType<typeof createLists>;
+beforeAll(async () => {
+  database = await createTestDatabase();
+  await fillTables(database.db, ROWS, () => {});
+  explaining = postgres(database.url, { max: 1 });
+  const logQuery = (query: string, params: unknown[]) => {
+    asked = { query, params };
+  };
+  list = createLists(drizzle(explaining, { logger: { logQuery } }) as Database);
+}, ENGINES_TIMEOUT_MS);
+afterAll(async () => {
+  await explaining?.end();
+  await database?.close();
+});
+
+function createLists(db: Database) {
+  const reader = createLedgerReader(db);
+  const definitions = createDefinitionStore(db);
+  return { runs: reader.listRuns, tasks: reader.listTasks, events: reader.listEvents, definitions: definitions.list };
+}
+
+interface Node {
+  "Node Type": string;
+  "Index Name"?: string;
+  Plans?: Node[];
+}
+
+/** The nodes of the plan of the query that `call` makes, with the values that it has. */
+async function planOf(call: () => Promise<unknown>): Promise<Node[]> {
+  await call();
+  const { query = "", params = [] } = asked ?? {};
+  const [row] = await explaining.unsafe(`explain (format json) ${query}`, params as never[]);
+  const flatten = (node: Node): Node[] => [node, ...(node.Plans ?? []).flatMap(flatten)];
+  const plan = row?.["QUERY PLAN"];
+  return flatten((typeof plan === "string" ? JSON.parse(plan) : plan)[0].Plan);
+}
+
+const { common, unfailing, rare } = ACTIVITY;
+
+test.each<[table: keyof typeof list, filter: object, indexes: string[]]>([
+  ["runs", {}, ["runs_pkey"]],
+  ["runs", { activity_id: common }, ["runs_activity", "runs_pkey"]],
+  ["runs", { activity_id: rare }, ["runs_activity"]],
+  ["runs", { status: "succeeded" }, ["runs_pkey"]],
+  ["runs", { status: "failed" }, ["runs_notable", "runs_pkey"]],
+  ["runs", { status: "cancelled" }, ["runs_notable"]],
+  ["runs", { status: "running" }, ["runs_notable"]],
+  ["runs", { activity_id: unfailing, status: "failed" }, ["runs_activity_notable"]],
+  ["runs", { trigger: "event" }, ["runs_trigger", "runs_pkey"]],
+  ["runs", { trigger: "rerun" }, ["runs_trigger"]],
+  ["runs", { trigger: "manual", status: "failed" }, ["runs_trigger_notable", "runs_trigger"]],
+  ["runs", { since: new Date() }, ["runs_pkey"]],
+  ["tasks", {}, ["tasks_pkey"]],
+  ["tasks", { activity_id: rare }, ["tasks_activity"]],
+  ["tasks", { run_id: rare }, ["tasks_run"]],
+  ["tasks", { status: "pending" }, ["tasks_notable"]],
+  ["tasks", { activity_id: unfailing, status: "failed" }, ["tasks_activity_notable"]],
+  ["events", {}, ["events_pkey"]],
+  ["events", { type: "rare.type" }, ["events_type"]],
+  ["events", { outcome: "dead_lettered" }, ["events_notable"]],
+  ["events", { type: "common.type", outcome: "unmatched" }, ["events_type_unmatched", "events_notable"]],
+  ["definitions", {}, ["definitions_live_name"]],
+  ["definitions", { enabled: false }, ["definitions_live_enabled"]],
+  ["definitions", { trigger_type: "cron" }, ["definitions_live_trigger"]],
+  ["definitions", { source: "file:rare.yaml" }, ["definitions_live_source"]],
+])("%s by %j are read from an index, not from the whole table", async (table, filter, indexes) => {
+  const nodes = await planOf(() => list[table](filter, PAGE));
+  expect(nodes.map((node) => node["Node Type"])).not.toContain("Seq Scan");
+  const used = nodes.flatMap((node) => node["Index Name"] ?? []);
+  expect(indexes).toContain(used.join());
+});

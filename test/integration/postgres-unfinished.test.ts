@@ -1,0 +1,172 @@
+/** What a crash left half done, as the finisher finds it. */
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import type { Definition } from "../../src/definition/schema.ts";
+import { createAcceptanceLedger } from "../../src/postgres/accepted-runs.ts";
+import { createDefinitionStore } from "../../src/postgres/definitions.ts";
+import { createEventLedger } from "../../src/postgres/events.ts";
+import { createLedgerReader } from "../../src/postgres/ledger-reader.ts";
+import { createRunLedger } from "../../src/postgres/runs.ts";
+import { createUnfinishedLedger } from "../../src/postgres/unfinished.ts";
+import type { LedgerReader } from "../../src/run/views.ts";
+import type { UnfinishedLedger } from "../../src/trigger/finisher.ts";
+import { eventWorkflowId } from "../../src/trigger/occurrence.ts";
+import { createTestDatabase, type TestDatabase } from "../support/database.ts";
+import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";
+import { BY_TEST, bodyOf, claim, claimedRun, envelopeOf } from "../support/ledger.ts";
+
+let database: TestDatabase;
+let unfinished: UnfinishedLedger;
+let reader: LedgerReader;
+let definition: Definition;
+beforeAll(async () => {
+  database = await createTestDatabase();
+  unfinished = createUnfinishedLedger(database);
+  reader = createLedgerReader(database.db);
+}, ENGINES_TIMEOUT_MS);
+beforeEach(async () => {
+  await database.sql`truncate actcore.events, actcore.event_keys, actcore.event_outcomes, actcore.occurrences, actcore.runs`;
+  definition = await createDefinitionStore(database.db).create(bodyOf(`d-${crypto.randomUUID()}`), "rest", BY_TEST);
+});
+afterAll(() => database?.close());
+
+/** After everything that was made until now. */
+async function fromNow(): Promise<Date> {
+  await Bun.sleep(2); // the next id begins in another millisecond
+  return new Date();
+}
+
+/** An event that owes the definition a run; answers its run's id. */
+async function record(event_id: string): Promise<string> {
+  const trigger = { trigger_type: "event", event_type: "x" } as const;
+  const subscription = { activity_id: definition.id, activity_name: definition.name, enabled: true, trigger };
+  const ledger = createEventLedger(database.db);
+  await ledger.record([{ envelope: envelopeOf(event_id), matches: [{ subscription, outcome: "run" }] }]);
+  return (await reader.findEvent(event_id))?.activities[0]?.run_id ?? "";
+}
+
+const accept = () =>
+  createAcceptanceLedger(database.db).acceptManual({ activity_id: definition.id, payload: {}, actor: "test" });
+const dispatchOf = (event_id: string) => ({
+  activity_id: definition.id,
+  activity_name: definition.name,
+  workflow_id: eventWorkflowId(definition.id, event_id),
+  trigger_event: { event_id },
+});
+
+describe("an event that owes starts", () => {
+  test("is listed with them, oldest first, until it is marked", async () => {
+    for (const id of ["e1", "e2", "e3"]) await record(id);
+    const before = await fromNow();
+    expect(await unfinished.listOwedEvents(before, 2)).toEqual([
+      { event_id: "e1", outcome: "received", dispatches: [dispatchOf("e1")] },
+      { event_id: "e2", outcome: "received", dispatches: [dispatchOf("e2")] },
+    ]);
+    await createEventLedger(database.db).markDispatched(["e1", "e3"]);
+    expect((await unfinished.listOwedEvents(before, 10)).map(({ event_id }) => event_id)).toEqual(["e2"]);
+  });
+
+  test("is not listed while it is young", async () => {
+    const before = await fromNow();
+    await record("young");
+    expect(await unfinished.listOwedEvents(before, 10)).toEqual([]);
+  });
+});
+
+describe("a run that nobody has claimed", () => {
+  test("is listed with how to start it: an event's by the event, an accepted one by itself", async () => {
+    const eventRun = await record("e");
+    const { run_id, workflow_id } = await accept();
+    const before = await fromNow();
+    const activity = { activity_id: definition.id, activity_name: definition.name };
+    expect(await unfinished.listUnclaimed(before, 10)).toEqual([
+      { run_id: eventRun, ...dispatchOf("e") },
+      { run_id, ...activity, workflow_id, trigger_event: { run_id } },
+    ]);
+    expect(await unfinished.listUnclaimed(before, 1, eventRun)).toMatchObject([{ run_id }]);
+    await claim(database, definition.id, { event_id: "e" });
+    await claim(database, definition.id, { run_id });
+    expect(await unfinished.listUnclaimed(before, 10)).toEqual([]);
+  });
+
+  test("is not listed while it is young", async () => {
+    const before = await fromNow();
+    await accept();
+    expect(await unfinished.listUnclaimed(before, 10)).toEqual([]);
+  });
+
+  test("of a deleted definition is listed too: its claim names the reason", async () => {
+    const run_id = await record("e");
+    await createDefinitionStore(database.db).remove(definition.id, BY_TEST);
+    expect(await unfinished.listUnclaimed(await fromNow(), 10)).toMatchObject([{ run_id }]);
+  });
+});
+
+test("open runs are listed oldest first, after a row, until they are closed", async () => {
+  const runs: string[] = [];
+  for (let n = 0; n < 3; n++) runs.push((await claimedRun(database)).run_id);
+  const before = await fromNow();
+  await claimedRun(database);
+  const idsOf = async (...page: [limit: number, after?: string]) =>
+    (await unfinished.listOpenRuns(before, ...page)).map(({ run_id }) => run_id);
+  expect(await idsOf(10)).toEqual(runs);
+  expect(await idsOf(1, runs[0])).toEqual(runs.slice(1, 2));
+  await createRunLedger(database.db).close({ run_id: runs[1] ?? "", failures: [] });
+  expect(await idsOf(10)).toEqual([runs[0] ?? "", runs[2] ?? ""]);
+});
+
+describe("a run whose workflow ended before it began", () => {
+  const lost = { status: "failed", reason: "workflow_terminated", error: "its workflow ended before it began" };
+
+  test("of an event is opened and closed at once, and can be claimed by nobody any more", async () => {
+    const run_id = await record("e");
+    await unfinished.recordLost({ run_id, ...dispatchOf("e") }, "workflow_terminated");
+    expect(await reader.findRun(run_id)).toMatchObject({
+      ...lost,
+      activity_id: definition.id,
+      activity_name: definition.name,
+      trigger: "event",
+      event_id: "e",
+      version_used: 1,
+      workflow_id: eventWorkflowId(definition.id, "e"),
+      finished_at: expect.any(String),
+    });
+    expect(await unfinished.listUnclaimed(await fromNow(), 10)).toEqual([]);
+    expect(await claim(database, definition.id, { event_id: "e" })).toMatchObject({ outcome: "duplicate", run_id });
+    expect((await reader.findRun(run_id))?.trace_id).toBe((await reader.findEvent("e"))?.trace_id as string);
+  });
+
+  test("that was accepted is closed as it stands", async () => {
+    const run = await accept();
+    const accepted = await reader.findRun(run.run_id);
+    await unfinished.recordLost(run, "workflow_terminated");
+    expect(await reader.findRun(run.run_id)).toEqual({
+      ...accepted,
+      ...lost,
+      finished_at: expect.any(String),
+    } as never);
+  });
+
+  test("stays with its workflow when that has claimed it in the meantime", async () => {
+    const run_id = await record("e");
+    await claim(database, definition.id, { event_id: "e" }, { workflow: "quick" });
+    await unfinished.recordLost({ run_id, ...dispatchOf("e") }, "workflow_missing");
+    expect(await reader.findRun(run_id)).toMatchObject({ status: "running", workflow_id: "quick" });
+  });
+
+  test("is recorded once, with the reason of the first time", async () => {
+    const run_id = await record("e");
+    await unfinished.recordLost({ run_id, ...dispatchOf("e") }, "workflow_terminated");
+    const first = await reader.findRun(run_id);
+    await unfinished.recordLost({ run_id, ...dispatchOf("e") }, "workflow_missing");
+    expect(await reader.findRun(run_id)).toEqual(first);
+  });
+});
+
+test("one process at a time finishes", async () => {
+  const inner: boolean[] = [];
+  const outer = await unfinished.exclusively(async () => {
+    inner.push(await unfinished.exclusively(async () => {}));
+  });
+  expect([outer, ...inner]).toEqual([true, false]);
+  expect(await unfinished.exclusively(async () => {})).toBe(true);
+});
