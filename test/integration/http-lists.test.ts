@@ -1,0 +1,80 @@
+/** Lists over REST, each with its filters and its pages. */
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { createEventLedger } from "../../src/postgres/events.ts";
+import { type Answer, createTestApi } from "../support/api.ts";
+import { createTestDatabase, type TestDatabase } from "../support/database.ts";
+import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";
+import { envelopeOf } from "../support/ledger.ts";
+
+let database: TestDatabase;
+let api: ReturnType<typeof createTestApi>;
+let since: string;
+beforeAll(async () => {
+  database = await createTestDatabase();
+  api = createTestApi(database);
+  const ledger = createEventLedger(database.db);
+  for (const id of ["e1", "e2"]) await ledger.record([{ envelope: envelopeOf(id, { type: "x" }), matches: [] }]);
+  await Bun.sleep(2); // the next id begins in another millisecond
+  since = new Date().toISOString();
+  await ledger.record([{ envelope: envelopeOf("e3", { type: "y" }), matches: [] }]);
+  const raw = new Uint8Array([0]);
+  await ledger.recordDeadLetter({ event_id: "e4", reason: "not_json", detail: "d", subject: "activity.x", raw });
+  for (const name of ["b", "a"])
+    await api.send("POST", "/activity-definitions", {
+      name,
+      enabled: name === "a",
+      trigger_config: { trigger_type: "event", event_type: "x" },
+    });
+}, ENGINES_TIMEOUT_MS);
+afterAll(() => database?.close());
+
+/** What each row is called, over all pages. */
+async function namesOf(path: string, name: string): Promise<string[]> {
+  const names: string[] = [];
+  for (let next: string | undefined = path; next !== undefined; ) {
+    const { status, body, headers }: Answer = await api.get(next);
+    expect(status).toBe(200);
+    names.push(...body.map((row: Record<string, string>) => row[name]));
+    next = /^<(.*)>; rel="next"$/.exec(headers.get("link") ?? "")?.[1];
+  }
+  return names;
+}
+
+test.each<[query: string, ids: string[]]>([
+  ["", ["e4", "e3", "e2", "e1"]],
+  ["?limit=1", ["e4", "e3", "e2", "e1"]],
+  ["?limit=2&outcome=unmatched", ["e3", "e2", "e1"]],
+  ["?outcome=dead_lettered", ["e4"]],
+  ["?outcome=dispatched", []],
+  ["?type=x", ["e2", "e1"]],
+  ["?type=x&limit=1", ["e2", "e1"]],
+  ["?since=SINCE", ["e4", "e3"]],
+  ["?since=SINCE&type=y", ["e3"]],
+  ["?since=2999-01-01", []],
+])("events are listed newest first: %j", async (query, ids) => {
+  expect(await namesOf(`/events${query.replace("SINCE", since)}`, "event_id")).toEqual(ids);
+});
+
+test("an event is listed without its raw bytes and its outcomes, and read with them", async () => {
+  const [listed] = (await api.get("/events?outcome=dead_lettered")).body;
+  expect(listed).toMatchObject({ event_id: "e4", reason: "not_json" });
+  expect(Object.keys(listed)).not.toContain("raw_base64");
+  expect((await api.get("/events/e4")).body).toEqual({ ...listed, raw_base64: "AA==", activities: [] });
+});
+
+test.each([
+  ["", ["a", "b"]],
+  ["?limit=1", ["a", "b"]],
+  ["?enabled=true", ["a"]],
+  ["?enabled=false", ["b"]],
+  ["?trigger_type=cron", []],
+  ["?source=rest&limit=1", ["a", "b"]],
+  ["?source=file:x.yaml", []],
+])("definitions are listed by name: %j", async (query, names) => {
+  expect(await namesOf(`/activity-definitions/${query}`, "name")).toEqual(names);
+});
+
+test("the audit log is listed newest first", async () => {
+  expect(await namesOf("/audit?limit=1", "action")).toEqual(["create", "create"]);
+  expect(await namesOf("/audit?actor=nobody", "action")).toEqual([]);
+});
