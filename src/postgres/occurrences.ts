@@ -6,6 +6,7 @@ import { isUuid, stableTraceId, timeOrderedUuid } from "../stable-id.ts";
 import type { AcceptedStart, Start } from "../trigger/classify.ts";
 import type { OccurrenceLedger } from "../trigger/ledger.ts";
 import { type Database, guarded } from "./client.ts";
+import { RELAXED_COMMIT } from "./relaxed-commit.ts";
 import { definitions, eventKeys, eventOutcomes, events, occurrences, runs } from "./schema.ts";
 
 /** One row always: nulls say what was not there. */
@@ -80,11 +81,12 @@ function claimStatement(request: ClaimRequest, start: Start) {
           payload: JSON.stringify(start.inline.payload === undefined ? {} : start.inline.payload),
         });
   const traceId = start.inline?.trace_id ?? stableTraceId(eventId ?? runId);
+  // Relaxed: nothing is done for the run before its decision is committed, and that commit waits.
   return sql`
-    with definition as (
+    with ${RELAXED_COMMIT}, definition as (
       select id, name, enabled, deleted_at, version,
         case when deleted_at is not null then 'deleted' when not enabled and ${!isAskedFor} then 'disabled' end as refusal
-      from ${definitions} where id = ${request.activity_id}
+      from ${definitions}, relaxed where id = ${request.activity_id}
     ), foreign_event as (
       select e.* from json_to_record(${inline}::json) as e(row_id uuid, event_id text, type text, source text,
         subject text, occurred_at text, payload text), definition

@@ -1,10 +1,11 @@
 /** Tasks in Postgres: begun, then finished once. What an attempt that is not the latest reports changes nothing. */
-import { and, eq, isNull, sql } from "drizzle-orm";
+import { and, eq, isNull, lte, sql } from "drizzle-orm";
 import { TerminalError } from "../errors.ts";
 import type { TaskPolicy } from "../run/decide.ts";
 import type { RunTrigger } from "../run/run.ts";
 import type { TaskError, TaskLedger, TaskStatus } from "../task/task.ts";
 import { type Database, guarded, storableText } from "./client.ts";
+import { RELAXED_COMMIT } from "./relaxed-commit.ts";
 import { eventKeys, events, runs, tasks } from "./schema.ts";
 
 interface BegunRow extends Record<string, unknown> {
@@ -37,8 +38,8 @@ export function createTaskLedger(db: Database): TaskLedger {
     await guarded(
       db
         .update(tasks)
-        .set({ ...set, ...finished })
-        .where(and(eq(tasks.task_id, taskId), eq(tasks.attempts, attempt), isNull(tasks.finished_at))),
+        .set({ ...set, ...finished, attempts: attempt })
+        .where(and(eq(tasks.task_id, taskId), lte(tasks.attempts, attempt), isNull(tasks.finished_at))),
     );
   }
 
@@ -97,16 +98,17 @@ function storable(error: TaskError): TaskError {
   return { ...error, message: storableText(error.message) };
 }
 
+/** Relaxed: the end of an attempt whose beginning a crash of Postgres undid counts all the same. */
 function beginStatement(taskId: string) {
   return sql`
-    with begun as (
+    with ${RELAXED_COMMIT}, begun as (
       update ${tasks} set status = 'running', attempts = attempts + 1, started_at = coalesce(started_at, now())
-      where task_id = ${taskId} and finished_at is null
+      from relaxed where task_id = ${taskId} and finished_at is null
       returning run_id, key, type, attempts, params, policy
     )
     select b.key, b.type, b.attempts, b.params, b.policy, r.run_id, r.activity_id, r.activity_name, r.trigger, r.trace_id,
       to_char(r.scheduled_for at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as scheduled_for,
       r.event_id, e.type as event_type, e.source, e.occurred_at, e.subject, e.payload
-    from begun b join ${runs} r using (run_id) 
+    from begun b join ${runs} r using (run_id)
       left join ${eventKeys} k on k.event_id = r.event_id left join ${events} e on e.row_id = k.row_id`;
 }
