@@ -128,7 +128,8 @@ export const events = actcore.table(
   (table) => [
     index("events_type").on(table.type, table.row_id),
     index("events_notable").on(table.outcome, table.row_id).where(sql`outcome <> 'dispatched'`),
-    index("events_type_unmatched").on(table.type, table.row_id).where(sql`outcome = 'unmatched'`),
+    // Chosen by the statistics at the migration's end: types and outcomes go together.
+    index("events_type_notable").on(table.type, table.outcome, table.row_id).where(sql`outcome <> 'dispatched'`),
   ],
 );
 

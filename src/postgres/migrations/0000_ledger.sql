@@ -151,7 +151,7 @@ CREATE INDEX "definitions_live_enabled" ON "actcore"."definitions" USING btree (
 CREATE INDEX "event_keys_row" ON "actcore"."event_keys" USING btree ("row_id");--> statement-breakpoint
 CREATE INDEX "events_type" ON "actcore"."events" USING btree ("type","row_id");--> statement-breakpoint
 CREATE INDEX "events_notable" ON "actcore"."events" USING btree ("outcome","row_id") WHERE outcome <> 'dispatched';--> statement-breakpoint
-CREATE INDEX "events_type_unmatched" ON "actcore"."events" USING btree ("type","row_id") WHERE outcome = 'unmatched';--> statement-breakpoint
+CREATE INDEX "events_type_notable" ON "actcore"."events" USING btree ("type","outcome","row_id") WHERE outcome <> 'dispatched';--> statement-breakpoint
 CREATE UNIQUE INDEX "occurrences_run" ON "actcore"."occurrences" USING btree ("run_id");--> statement-breakpoint
 CREATE INDEX "occurrences_unclaimed" ON "actcore"."occurrences" USING btree ("run_id") WHERE claimed_by is null;--> statement-breakpoint
 CREATE INDEX "runs_activity" ON "actcore"."runs" USING btree ("activity_id","run_id");--> statement-breakpoint
@@ -165,4 +165,5 @@ CREATE INDEX "tasks_run" ON "actcore"."tasks" USING btree ("run_id");--> stateme
 CREATE INDEX "tasks_activity" ON "actcore"."tasks" USING btree ("activity_id","task_id");--> statement-breakpoint
 CREATE INDEX "tasks_notable" ON "actcore"."tasks" USING btree ("status","task_id") WHERE status <> 'succeeded';--> statement-breakpoint
 CREATE INDEX "tasks_activity_notable" ON "actcore"."tasks" USING btree ("activity_id","status","task_id") WHERE status in ('failed', 'skipped', 'cancelled');--> statement-breakpoint
+CREATE STATISTICS "actcore"."events_type_outcome" (mcv) ON "type", "outcome" FROM "actcore"."events";--> statement-breakpoint
 INSERT INTO "actcore"."definition_revision" ("revision") VALUES (0);
