@@ -75,7 +75,7 @@ test.each<[table: keyof typeof list, filter: object, indexes: string[]]>([
   ["events", {}, ["events_pkey"]],
   ["events", { type: "rare.type" }, ["events_type"]],
   ["events", { outcome: "dead_lettered" }, ["events_notable"]],
-  ["events", { type: "common.type", outcome: "unmatched" }, ["events_type_unmatched", "events_notable"]],
+  ["events", { type: "common.type", outcome: "unmatched" }, ["events_type_notable"]],
   ["definitions", {}, ["definitions_live_name"]],
   ["definitions", { enabled: false }, ["definitions_live_enabled"]],
   ["definitions", { trigger_type: "cron" }, ["definitions_live_trigger"]],
