@@ -47,16 +47,15 @@ export function createAcceptanceLedger(db: Database): AcceptanceLedger {
           if (old === undefined) throw new TerminalError("not_found", `run ${rerun_of} is not there`);
           const activity = await lockLive(tx, old.activity_id);
           const [row] = await tx.select({ earlier: count() }).from(runs).where(eq(runs.rerun_of, rerun_of));
-          const number = (row?.earlier ?? 0) + 1;
           const run_id = timeOrderedUuid();
-          const workflow_id = `${old.workflow_id}:rerun-${number}`;
           const { event_id, scheduled_for, trace_id } = old;
-          await insertOccurrence(tx, activity, run_id, {
-            kind: "rerun",
-            key: `${rerun_of}:${number}`,
-            event_id,
-            workflow_id,
-          });
+          // Usually the first one is free; not so when earlier reruns were swept and their occurrences stand.
+          let workflow_id = "";
+          for (let number = (row?.earlier ?? 0) + 1; ; number++) {
+            workflow_id = `${old.workflow_id}:rerun-${number}`;
+            const occurrence = { kind: "rerun" as const, key: `${rerun_of}:${number}`, event_id, workflow_id };
+            if ((await insertOccurrence(tx, activity, run_id, occurrence)) === undefined) break;
+          }
           const run = { run_id, workflow_id, trigger: "rerun" as const, event_id, scheduled_for, trace_id, rerun_of };
           return insertRun(tx, activity, run, { actor, action: "rerun" });
         }),

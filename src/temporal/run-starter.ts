@@ -20,16 +20,20 @@ export function createRunStarter({ client, connection }: Temporal): RunStarter &
     }
   }
 
+  async function inspect(workflowId: string): Promise<string> {
+    const description = await ask(() => client.workflow.getHandle(workflowId).describe());
+    if (description === undefined) return "missing";
+    const status = description.status.name.toLowerCase();
+    return status === "running" || status === "paused" ? "open" : status;
+  }
+
   return {
     async cancel(workflowId) {
+      // Temporal takes a cancellation of a closed workflow without a word.
+      if ((await inspect(workflowId)) !== "open") return false;
       return (await ask(() => client.workflow.getHandle(workflowId).cancel())) !== undefined;
     },
-    async inspect(workflowId) {
-      const description = await ask(() => client.workflow.getHandle(workflowId).describe());
-      if (description === undefined) return "missing";
-      const status = description.status.name.toLowerCase();
-      return status === "running" || status === "paused" ? "open" : status;
-    },
+    inspect,
 
     async start({ activity_id, activity_name, workflow_id, trigger_event }) {
       try {

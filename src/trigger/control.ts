@@ -35,7 +35,7 @@ export interface AcceptanceLedger {
 
 /** temporal/run-starter.ts is behind it. */
 export interface RunCanceller {
-  /** Whether a workflow was there to be asked. @throws RetryableError `temporal_unavailable` */
+  /** Whether an open workflow was there to be asked. @throws RetryableError `temporal_unavailable` */
   cancel(workflowId: string): Promise<boolean>;
 }
 

@@ -64,6 +64,7 @@ export async function finish(deps: FinisherDeps, before: Date, signal: AbortSign
   const { unfinished, events, runs, workflows, metrics, log } = deps;
 
   for (const event of await unfinished.listOwedEvents(before, BATCH)) {
+    if (signal.aborted) return;
     for (const dispatch of event.dispatches) await workflows.start(dispatch);
     await events.markDispatched([event.event_id]);
     finished("event_dispatched", { event: event.event_id });

@@ -37,7 +37,7 @@ try {
   await worker.ready(60_000);
   for (const point of scenarios.POINTS)
     await scenario(`a router killed 25 times at "${point}": one run each`, () =>
-      scenarios.killRouterAt(worker, point, 25),
+      scenarios.killRouterAt(worker, [point], 25),
     );
   worker.kill("SIGTERM");
   await worker.exited;

@@ -5,11 +5,12 @@
 import { type Client, Connection, Client as TemporalClient } from "@temporalio/client";
 import type { NatsConnection } from "nats";
 import postgres from "postgres";
+import type { DispatchPoint } from "../../src/trigger/dispatcher.ts";
 import { eventually } from "../support/engines.ts";
 import { connectNats, countMessages, STREAM } from "../support/nats-client.ts";
 import { besides, readEndpoints, type Server, type ServerOptions } from "../support/server.ts";
 
-export const POINTS = ["fetched", "recorded", "started", "marked"] as const;
+export const POINTS: readonly DispatchPoint[] = ["fetched", "recorded", "started", "marked"];
 
 /** A data directory with a definition on it, and what a scenario needs to look at it from outside. */
 export interface Ground {
@@ -121,12 +122,12 @@ export async function killServer(ground: Ground, events: number, kills: number):
   return server;
 }
 
-/** Routers that die at `point`, again and again, beside a worker; a whole one finishes at last. */
-export async function killRouterAt(server: Server, point: (typeof POINTS)[number], times: number): Promise<void> {
+/** Routers that die at each of `points`, `times` times, beside a worker; a whole one finishes at last. */
+export async function killRouterAt(server: Server, points: readonly DispatchPoint[], times: number): Promise<void> {
   const activity = await define(server);
   const nats = await connectNats(server);
   const all: string[] = [];
-  for (let round = 0; round < times; round++) {
+  for (const point of points.flatMap((point) => Array<DispatchPoint>(times).fill(point))) {
     const ids = eventIds(4);
     all.push(...ids);
     await publishAll(nats, activity, ids);
