@@ -211,9 +211,9 @@ export async function forgetWorkflows(server: Server, count: number): Promise<vo
   await eventually(
     "the workflows are gone",
     async () => {
-      const query = `ActivityId = "${activity.id}"`;
-      const { count: left } = await client.workflowService.countWorkflowExecutions({ namespace, query });
-      return String(left) === "0";
+      const handles = ids.map((id) => client.workflow.getHandle(`activity-${activity.id}:${id}`));
+      const known = await Promise.allSettled(handles.map((handle) => handle.describe()));
+      return known.every((result) => result.status === "rejected" && result.reason.name === "WorkflowNotFoundError");
     },
     120_000,
   );
