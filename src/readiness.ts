@@ -1,5 +1,5 @@
 /** What works and what is waited for in this process; `/readyz` shows it. */
-import type { RoleName } from "./config.ts";
+import type { RoleName } from "./setting-values.ts";
 
 const ENGINES = ["postgres", "nats", "temporal"] as const;
 export type Engine = (typeof ENGINES)[number];

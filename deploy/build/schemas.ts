@@ -1,7 +1,7 @@
 /** Writes docs/schemas/*.json, the published JSON Schemas, from the schemas that validate. A test holds them together. */
 import { join } from "node:path";
 import { DefinitionInputSchema, DefinitionSchema } from "../../src/definition/schema.ts";
-import { RunView, TaskView } from "../../src/run/views.ts";
+import { RunView, TaskView } from "../../src/ledger/views.ts";
 import { EventEnvelopeSchema } from "../../src/trigger/event.ts";
 import { REPOSITORY } from "./repository.ts";
 

@@ -10,7 +10,7 @@
  *
  * Clients that are no browsers send neither Origin nor Sec-Fetch-Site.
  */
-import { isLoopback } from "../config.ts";
+import { isLoopback } from "../address.ts";
 import { TerminalError } from "../errors.ts";
 
 export interface HostPolicy {

@@ -1,8 +1,9 @@
 /** The commands and their flags: the one table behind parsing, help and the nearest name of a typing error. */
 import { SCOPES } from "../access/scope.ts";
-import type { Config, SettingName } from "../config.ts";
+import type { Config } from "../config.ts";
 import type { Shutdown } from "../lifecycle.ts";
 import type { Log } from "../log.ts";
+import type { SettingName } from "../settings.ts";
 
 export interface CommandContext {
   config: Config;

@@ -1,5 +1,6 @@
 /** `actcore engines`: the engines alone, for roles that run in processes of their own. */
-import { type Config, hideSecret } from "../config.ts";
+import { hideSecret } from "../address.ts";
+import type { Config } from "../config.ts";
 import { type EngineSet, startEngines } from "../engines/engine-set.ts";
 import { TerminalError } from "../errors.ts";
 import { aborted, type Shutdown } from "../lifecycle.ts";

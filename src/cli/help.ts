@@ -1,5 +1,5 @@
 /** The help, from the same tables as the parsing. */
-import { SETTINGS } from "../config.ts";
+import { SETTINGS } from "../settings.ts";
 import { COMMANDS, type Command, type CommandName } from "./commands.ts";
 import { valueName } from "./parse.ts";
 

@@ -1,8 +1,9 @@
 /** argv → a command and its arguments, with every typing error at once, each with the nearest name. */
 import { parseArgs } from "node:util";
 import { closest, distance } from "fastest-levenshtein";
-import { type Flags, SETTINGS, type SettingName } from "../config.ts";
+import type { Flags } from "../config.ts";
 import { type Fault, InvalidInputError } from "../errors.ts";
+import { SETTINGS, type SettingName } from "../settings.ts";
 import { COMMANDS, type Command, type CommandName } from "./commands.ts";
 
 export type Parsed =

@@ -3,7 +3,8 @@
  *
  *   listeners → endpoints (configured, attached, or engines of our own) → roles → wait → drain → close, last in first out
  */
-import { type Address, type Config, formatAddress, isWholeServer, type RoleName, SETTINGS } from "../config.ts";
+import { type Address, formatAddress } from "../address.ts";
+import { type Config, isWholeServer } from "../config.ts";
 import { startEngines } from "../engines/engine-set.ts";
 import { findRunningEngines } from "../engines/running-engines.ts";
 import { InvalidInputError } from "../errors.ts";
@@ -18,6 +19,8 @@ import { ROLE_NEEDS, type RoleDeps } from "../roles/role.ts";
 import { startRouter } from "../roles/router.ts";
 import { startSync } from "../roles/sync.ts";
 import { startWorker } from "../roles/worker.ts";
+import type { RoleName } from "../setting-values.ts";
+import { SETTINGS } from "../settings.ts";
 import { installRuntime } from "../temporal/runtime.ts";
 import type { CommandContext } from "./commands.ts";
 

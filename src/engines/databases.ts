@@ -1,6 +1,6 @@
 /** The databases that the engines need, on the embedded Postgres or on one that the operator runs. */
 import postgres from "postgres";
-import { hideSecret } from "../config.ts";
+import { hideSecret } from "../address.ts";
 import { describeError, RetryableError, TerminalError } from "../errors.ts";
 import { createBackoff, sleep } from "../lifecycle.ts";
 

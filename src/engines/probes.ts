@@ -4,7 +4,7 @@
  */
 import { connect, type Socket } from "node:net";
 import { Connection } from "@temporalio/client";
-import { formatAddress } from "../config.ts";
+import { formatAddress } from "../address.ts";
 
 export interface Target {
   readonly host: string;

@@ -1,8 +1,9 @@
 /** Events over REST: published into the stream (I2), and read back with what came of them (I3). */
 import { type Static, Type } from "@sinclair/typebox";
 import { InvalidInputError } from "../errors.ts";
-import { EVENT_OUTCOMES, EventSummary, EventView } from "../run/views.ts";
+import { EventSummary, EventView } from "../ledger/views.ts";
 import { type EventEnvelope, EventEnvelopeSchema, findEnvelopeFaults } from "../trigger/event.ts";
+import { EVENT_OUTCOMES } from "../trigger/ledger.ts";
 import { filterOf, linkNext, PageQuery, type Route, readPage, requireFound, Since } from "./route.ts";
 
 const EventQuery = Type.Object(

@@ -1,6 +1,8 @@
 /** Runs and tasks over REST: what the ledger says, newest first. */
 import { type Static, Type } from "@sinclair/typebox";
-import { RUN_STATUSES, RUN_TRIGGERS, RunView, TASK_STATUSES, TaskView } from "../run/views.ts";
+import { RunView, TaskView } from "../ledger/views.ts";
+import { RUN_STATUSES, RUN_TRIGGERS } from "../run/run.ts";
+import { TASK_STATUSES } from "../task/task.ts";
 import { filterOf, linkNext, PageQuery, type Route, readPage, requireFound, requireUuid, Since } from "./route.ts";
 
 const Uuid = Type.String({

@@ -2,7 +2,7 @@
  * The listener of every process, whatever its roles: `/metrics` (actcore's own and the Temporal SDK's in one scrape),
  * `/healthz`, `/readyz`.
  */
-import type { Address } from "../config.ts";
+import type { Address } from "../address.ts";
 import type { Metrics } from "../metrics.ts";
 import type { Readiness } from "../readiness.ts";
 import { readinessStatus } from "./health-routes.ts";

@@ -4,7 +4,7 @@ import { Value } from "@sinclair/typebox/value";
 import type { Scope } from "../access/scope.ts";
 import { findFaults } from "../definition/faults.ts";
 import { type Fault, InvalidInputError, TerminalError } from "../errors.ts";
-import type { Page } from "../run/views.ts";
+import type { Page } from "../ledger/reader.ts";
 import { isUuid } from "../stable-id.ts";
 import type { Services } from "./services.ts";
 

@@ -2,8 +2,8 @@
 import type { AuditReader } from "../access/audit.ts";
 import type { KeyStore } from "../access/key-store.ts";
 import type { DefinitionStore } from "../definition/store.ts";
+import type { LedgerReader } from "../ledger/reader.ts";
 import type { Readiness } from "../readiness.ts";
-import type { LedgerReader } from "../run/views.ts";
 import type { RunControl } from "../trigger/control.ts";
 import type { EventPublisher } from "../trigger/event.ts";
 

@@ -1,6 +1,7 @@
 /** Reading the ledger: newest first, paged by key, so that a page never shifts under the reader. */
 import { and, count, desc, eq, gte, isNull, lt } from "drizzle-orm";
-import type { EventSummary, LedgerReader, RunView, TaskView } from "../run/views.ts";
+import type { LedgerReader } from "../ledger/reader.ts";
+import type { EventSummary, RunView, TaskView } from "../ledger/views.ts";
 import { firstUuidAt } from "../stable-id.ts";
 import { type Database, guarded } from "./client.ts";
 import { eventKeys, eventOutcomes, events, runs, tasks } from "./schema.ts";

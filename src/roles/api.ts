@@ -1,7 +1,8 @@
 /** The API: listens from the first moment, so that `/readyz` can say what is missing; answers 503 for what is. */
 import { createAuthenticator, type Keyless } from "../access/authenticate.ts";
 import type { KeyStore } from "../access/key-store.ts";
-import { type Address, type Config, formatAddress, isLoopback, SETTINGS } from "../config.ts";
+import { type Address, formatAddress, isLoopback } from "../address.ts";
+import type { Config } from "../config.ts";
 import { describeError, InvalidInputError, RetryableError, TerminalError } from "../errors.ts";
 import { createApp } from "../http/app.ts";
 import type { Services } from "../http/services.ts";
@@ -15,6 +16,7 @@ import { createDefinitionStore } from "../postgres/definitions.ts";
 import { createLedgerReader } from "../postgres/ledger-reader.ts";
 import { createRunLedger } from "../postgres/runs.ts";
 import type { Engine } from "../readiness.ts";
+import { SETTINGS } from "../settings.ts";
 import { createRunStarter } from "../temporal/run-starter.ts";
 import { createRunControl } from "../trigger/control.ts";
 import { createRole, type RoleDeps } from "./role.ts";

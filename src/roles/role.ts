@@ -1,11 +1,12 @@
 /** What every role is made from, and which engines each asks for (I7). */
-import type { Config, RoleName } from "../config.ts";
+import type { Config } from "../config.ts";
 import { describeError } from "../errors.ts";
 import type { Role } from "../lifecycle.ts";
 import { aborted } from "../lifecycle.ts";
 import type { Log } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import type { Engine, Readiness } from "../readiness.ts";
+import type { RoleName } from "../setting-values.ts";
 import type { Connections, Endpoints } from "./connections.ts";
 
 export const ROLE_NEEDS: Readonly<Record<RoleName, readonly Engine[]>> = {

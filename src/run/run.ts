@@ -14,8 +14,19 @@ export const HEARTBEAT_TIMEOUT_MS = 15_000;
 /** Registered by actcore, both of type Keyword: found by equality, also from the Web UI. */
 export const SEARCH_ATTRIBUTES = ["ActivityId", "ActivityName"] as const;
 
-export type RunTrigger = "cron" | "interval" | "event" | "manual" | "scheduled" | "backfill" | "rerun" | "replay";
-export type RunStatus = "running" | "succeeded" | "failed" | "skipped" | "cancelled";
+export const RUN_TRIGGERS = [
+  "cron",
+  "interval",
+  "event",
+  "manual",
+  "scheduled",
+  "backfill",
+  "rerun",
+  "replay",
+] as const;
+export type RunTrigger = (typeof RUN_TRIGGERS)[number];
+export const RUN_STATUSES = ["running", "succeeded", "failed", "skipped", "cancelled"] as const;
+export type RunStatus = (typeof RUN_STATUSES)[number];
 
 /** `{event_id}` from the router, `{}` from a schedule, anything else a foreign envelope or payload. */
 export type TriggerEvent = Record<string, unknown>;

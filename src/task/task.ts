@@ -1,7 +1,8 @@
 /** A task: one thing to do for a run, recorded before it is done (I8). The port to its ledger, and what an executor is. */
 import type { Log } from "../log.ts";
 
-export type TaskStatus = "pending" | "running" | "retrying" | "succeeded" | "failed" | "cancelled";
+export const TASK_STATUSES = ["pending", "running", "retrying", "succeeded", "failed", "cancelled"] as const;
+export type TaskStatus = (typeof TASK_STATUSES)[number];
 
 /** What a task is about; sent as the body of an http task that names none. */
 export interface TaskInput {

@@ -7,7 +7,7 @@
 import { describeError, RetryableError, TerminalError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { RunLedger } from "../run/ledger.ts";
-import type { LedgerReader } from "../run/views.ts";
+import type { RunStatus } from "../run/run.ts";
 import type { RunStarter } from "./dispatcher.ts";
 import type { Dispatch } from "./ledger.ts";
 
@@ -46,9 +46,13 @@ export interface RunControl {
   cancel(request: { run_id: string; actor: string }): Promise<void>;
 }
 
+export interface RunFinder {
+  findRun(runId: string): Promise<{ status: RunStatus; workflow_id: string } | undefined>;
+}
+
 export interface RunControlDeps {
   accepted: AcceptanceLedger;
-  reader: LedgerReader;
+  reader: RunFinder;
   runs: RunLedger;
   /** Throw RetryableError while the engine was never reached. */
   starter: RunStarter & RunCanceller;

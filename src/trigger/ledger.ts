@@ -4,9 +4,11 @@ import type { AcceptedStart, Start } from "./classify.ts";
 import type { DeadLetterReason, EventEnvelope } from "./event.ts";
 import type { Match, Subscription } from "./match.ts";
 
-export type EventOutcome = "received" | "unmatched" | "dispatched" | "dead_lettered";
+export const EVENT_OUTCOMES = ["received", "unmatched", "dispatched", "dead_lettered"] as const;
+export type EventOutcome = (typeof EVENT_OUTCOMES)[number];
 /** What an event did to one activity of its type. */
-export type ActivityOutcome = "run" | "filtered" | "skipped";
+export const ACTIVITY_OUTCOMES = ["run", "filtered", "skipped"] as const;
+export type ActivityOutcome = (typeof ACTIVITY_OUTCOMES)[number];
 
 export interface OccurrenceLedger {
   /**

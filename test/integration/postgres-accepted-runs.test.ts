@@ -1,6 +1,7 @@
 /** Runs that a person asked for, from the request to the claim of their workflow. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import type { Definition } from "../../src/definition/schema.ts";
+import type { LedgerReader } from "../../src/ledger/reader.ts";
 import { createAcceptanceLedger } from "../../src/postgres/accepted-runs.ts";
 import { createAuditReader } from "../../src/postgres/audit.ts";
 import { createDefinitionStore } from "../../src/postgres/definitions.ts";
@@ -8,7 +9,6 @@ import { createLedgerReader } from "../../src/postgres/ledger-reader.ts";
 import { createRunLedger } from "../../src/postgres/runs.ts";
 import { createTaskLedger } from "../../src/postgres/tasks.ts";
 import { decideTasks } from "../../src/run/decide.ts";
-import type { LedgerReader } from "../../src/run/views.ts";
 import type { AcceptanceLedger } from "../../src/trigger/control.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import type { EventFilter, Page } from "../../src/ledger/reader.ts";
 import { createDefinitionStore } from "../../src/postgres/definitions.ts";
 import { createEventLedger } from "../../src/postgres/events.ts";
 import { createLedgerReader } from "../../src/postgres/ledger-reader.ts";
-import type { EventFilter, Page } from "../../src/run/views.ts";
 import type { EventEnvelope } from "../../src/trigger/event.ts";
 import type { ActivityOutcome, EventLedger, MatchedEvent } from "../../src/trigger/ledger.ts";
 import type { Subscription } from "../../src/trigger/match.ts";

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import type { LedgerReader, Page, RunFilter } from "../../src/ledger/reader.ts";
 import { createLedgerReader } from "../../src/postgres/ledger-reader.ts";
 import { createRunLedger } from "../../src/postgres/runs.ts";
 import { decideTasks } from "../../src/run/decide.ts";
-import type { LedgerReader, Page, RunFilter } from "../../src/run/views.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";
 import { claim, claimedRun } from "../support/ledger.ts";

@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import type { LedgerReader } from "../../src/ledger/reader.ts";
+import type { TaskView } from "../../src/ledger/views.ts";
 import { createLedgerReader } from "../../src/postgres/ledger-reader.ts";
 import { createRunLedger } from "../../src/postgres/runs.ts";
 import { createTaskLedger } from "../../src/postgres/tasks.ts";
 import { decideTasks } from "../../src/run/decide.ts";
 import type { RunLedger } from "../../src/run/ledger.ts";
-import type { LedgerReader, TaskView } from "../../src/run/views.ts";
 import type { TaskLedger } from "../../src/task/task.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";

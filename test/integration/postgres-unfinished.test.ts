@@ -1,13 +1,13 @@
 /** What a crash left half done, as the finisher finds it. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import type { Definition } from "../../src/definition/schema.ts";
+import type { LedgerReader } from "../../src/ledger/reader.ts";
 import { createAcceptanceLedger } from "../../src/postgres/accepted-runs.ts";
 import { createDefinitionStore } from "../../src/postgres/definitions.ts";
 import { createEventLedger } from "../../src/postgres/events.ts";
 import { createLedgerReader } from "../../src/postgres/ledger-reader.ts";
 import { createRunLedger } from "../../src/postgres/runs.ts";
 import { createUnfinishedLedger } from "../../src/postgres/unfinished.ts";
-import type { LedgerReader } from "../../src/run/views.ts";
 import type { UnfinishedLedger } from "../../src/trigger/finisher.ts";
 import { eventWorkflowId } from "../../src/trigger/occurrence.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";

@@ -8,10 +8,19 @@
 import { dirname, join } from "node:path/posix";
 
 /** Files beside the rooms. They import each other and no room. */
-const KERNEL = ["errors", "log", "lifecycle", "config", "metrics", "readiness", "stable-id"].map(
-  (name) => `${name}.ts`,
-);
-const CORE = ["trigger", "run", "task", "definition"];
+const KERNEL = [
+  "errors",
+  "log",
+  "lifecycle",
+  "config",
+  "settings",
+  "setting-values",
+  "address",
+  "metrics",
+  "readiness",
+  "stable-id",
+].map((name) => `${name}.ts`);
+const CORE = ["ledger", "trigger", "run", "task", "definition"];
 const ADAPTERS = ["postgres", "nats", "temporal", "http", "engines"];
 
 /** The rooms that each room may import, besides itself and the kernel. */
@@ -28,6 +37,8 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   http: [...CORE, "access", "generated"],
   // Engines know nothing of activities: what they start is other people's.
   engines: ["generated"],
+  // What a reader sees is made of what the rooms below record.
+  ledger: ["trigger", "run", "task", "definition"],
   trigger: ["run", "definition"],
   run: ["definition"],
   // An executor does what a definition's template says.

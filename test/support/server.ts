@@ -7,7 +7,8 @@ import { spawnSync } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { type Flags, loadConfig, SETTINGS, type SettingName } from "../../src/config.ts";
+import { type Flags, loadConfig } from "../../src/config.ts";
+import { SETTINGS, type SettingName } from "../../src/settings.ts";
 import { eventually, findFreePorts } from "./engines.ts";
 import { endAllOf } from "./leash.ts";
 

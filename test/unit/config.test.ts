@@ -1,6 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import { type Environment, type Flags, hideSecret, isLoopback, isWholeServer, loadConfig } from "../../src/config.ts";
+import { hideSecret, isLoopback } from "../../src/address.ts";
+import { type Flags, isWholeServer, loadConfig } from "../../src/config.ts";
 import type { Fault, InvalidInputError } from "../../src/errors.ts";
+import type { Environment } from "../../src/setting-values.ts";
 
 /** The faults with which the configuration is refused. */
 function faultsOf(flags: Flags, env: Environment = {}, earlier: Fault[] = []): readonly Fault[] {

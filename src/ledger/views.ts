@@ -1,24 +1,13 @@
-/** What a reader of the ledger sees: the JSON of runs, tasks and events (design §4), and the port that reads them. */
+/** What a reader of the ledger sees: the JSON of runs, tasks and events (design §4). */
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
+import { RUN_STATUSES, RUN_TRIGGERS } from "../run/run.ts";
+import { TASK_STATUSES } from "../task/task.ts";
+import { ACTIVITY_OUTCOMES, EVENT_OUTCOMES } from "../trigger/ledger.ts";
 
 const Time = Type.String({ format: "date-time" });
 const Nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
 const oneOf = <const T extends readonly string[]>(values: T) =>
   Type.Union(values.map((value) => Type.Literal<T[number]>(value)));
-
-export const RUN_TRIGGERS = [
-  "cron",
-  "interval",
-  "event",
-  "manual",
-  "scheduled",
-  "backfill",
-  "rerun",
-  "replay",
-] as const;
-export const RUN_STATUSES = ["running", "succeeded", "failed", "skipped", "cancelled"] as const;
-export const EVENT_OUTCOMES = ["received", "unmatched", "dispatched", "dead_lettered"] as const;
-export const TASK_STATUSES = ["pending", "running", "retrying", "succeeded", "failed", "cancelled"] as const;
 
 export const RunView = Type.Object(
   {
@@ -74,7 +63,7 @@ const EventOutcomeView = Type.Object(
   {
     activity_id: Type.String({ format: "uuid" }),
     activity_name: Type.String(),
-    outcome: oneOf(["run", "filtered", "skipped"]),
+    outcome: oneOf(ACTIVITY_OUTCOMES),
     reason: Nullable(Type.String()),
     run_id: Nullable(Type.String({ format: "uuid" })),
   },
@@ -111,39 +100,3 @@ export type RunView = Static<typeof RunView>;
 export type TaskView = Static<typeof TaskView>;
 export type EventSummary = Static<typeof EventSummary>;
 export type EventView = Static<typeof EventView>;
-
-/** Newest first, which is the order of the ids; continue after the row with this one. */
-export interface Page {
-  limit: number;
-  after?: string;
-}
-
-export interface RunFilter {
-  activity_id?: string;
-  status?: RunView["status"];
-  trigger?: RunView["trigger"];
-  since?: Date;
-}
-
-export interface TaskFilter {
-  activity_id?: string;
-  run_id?: string;
-  status?: TaskView["status"];
-  since?: Date;
-}
-
-export interface EventFilter {
-  type?: string;
-  outcome?: EventSummary["outcome"];
-  since?: Date;
-}
-
-export interface LedgerReader {
-  listRuns(filter: RunFilter, page: Page): Promise<RunView[]>;
-  findRun(runId: string): Promise<RunView | undefined>;
-  listTasks(filter: TaskFilter, page: Page): Promise<TaskView[]>;
-  findTask(taskId: string): Promise<TaskView | undefined>;
-  listEvents(filter: EventFilter, page: Page): Promise<EventSummary[]>;
-  findEvent(eventId: string): Promise<EventView | undefined>;
-  countOpenRuns(): Promise<number>;
-}

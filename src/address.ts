@@ -1,0 +1,25 @@
+/** Where something listens or is reached, as text and as parts. */
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+export function formatAddress({ host, port }: Address): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+export function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
+}
+
+/** A URL with its password hidden; a text that is no URL is hidden whole. */
+export function hideSecret(text: string): string {
+  try {
+    const url = new URL(text);
+    if (url.password !== "") url.password = "***";
+    for (const key of url.searchParams.keys()) if (/pass|token|secret|key/i.test(key)) url.searchParams.set(key, "***");
+    return url.host === "" ? "(hidden)" : url.toString();
+  } catch {
+    return "(hidden)";
+  }
+}

@@ -1,0 +1,90 @@
+/** What a setting's text means; each throws an Error whose message says what was expected. */
+import { homedir } from "node:os";
+import { join } from "node:path";
+import type { Address } from "./address.ts";
+import { LOG_LEVELS, type LogLevel } from "./log.ts";
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+export const ROLES = ["worker", "router", "api", "sync"] as const;
+export type RoleName = (typeof ROLES)[number];
+
+export function parseRoles(text: string): RoleName[] {
+  const names = text
+    .split(",")
+    .map((name) => name.trim())
+    .filter((name) => name !== "");
+  const unknown = names.filter((name) => !ROLES.includes(name as RoleName));
+  if (text !== "" && names.length === 0) throw new Error(`expected a list of ${ROLES.join(", ")}`);
+  if (unknown.length > 0) throw new Error(`expected a list of ${ROLES.join(", ")}; ${unknown.join(", ")} is none`);
+  return [...new Set(names)] as RoleName[];
+}
+
+export function parseDbUrl(text: string): string {
+  const match = /^(?:postgres|postgresql)(?:\+\w+)?:\/\/(.+)$/.exec(text);
+  if (!match || !URL.canParse(`postgresql://${match[1]}`))
+    throw new Error("expected postgresql://user:password@host:port/database");
+  return `postgresql://${match[1]}`;
+}
+
+export function parseNatsUrl(text: string): string {
+  const servers = text.split(",").map((server) => server.trim());
+  if (!servers.every((server) => /^(nats|tls|ws|wss):\/\/./.test(server) && URL.canParse(server)))
+    throw new Error("expected nats://host:port, or several separated by ','");
+  return servers.join(",");
+}
+
+export function parseHosts(text: string): string[] {
+  const hosts = text
+    .split(",")
+    .map((host) => host.trim().toLowerCase())
+    .filter((host) => host !== "");
+  if (!hosts.every((host) => /^[a-z0-9_-]+(\.[a-z0-9_-]+)*$/.test(host)))
+    throw new Error("expected host names without ports, separated by ','");
+  return hosts;
+}
+
+export function parseNamespace(text: string): string {
+  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{1,254}$/.test(text))
+    throw new Error("expected 2 to 255 letters, digits, '.', '_' or '-'");
+  return text;
+}
+
+export function parsePort(text: string): number {
+  return parseWhole(text, 1, 65_535);
+}
+
+export function parseWhole(text: string, min: number, max: number): number {
+  const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (!(value >= min && value <= max)) throw new Error(`expected a whole number from ${min} to ${max}`);
+  return value;
+}
+
+export function parseSwitch(text: string): boolean {
+  if (/^(1|true|yes|on)$/i.test(text)) return true;
+  if (/^(0|false|no|off)$/i.test(text)) return false;
+  throw new Error("expected true or false");
+}
+
+export function parseLogLevel(text: string): LogLevel {
+  if (!LOG_LEVELS.includes(text as LogLevel)) throw new Error(`expected one of ${LOG_LEVELS.join(", ")}`);
+  return text as LogLevel;
+}
+
+/** root keeps to the system's directories: Postgres runs unprivileged there and could not enter /root. */
+export function defaultDataDir(env: Environment): string {
+  if (process.getuid?.() === 0) return "/var/lib/actcore";
+  return join(env.XDG_DATA_HOME || join(env.HOME || homedir(), ".local", "share"), "actcore");
+}
+
+export function defaultCacheDir(env: Environment): string {
+  if (process.getuid?.() === 0) return "/var/cache/actcore";
+  return join(env.XDG_CACHE_HOME || join(env.HOME || homedir(), ".cache"), "actcore");
+}
+
+export function parseAddress(text: string): Address {
+  const match = /^(?:\[([0-9a-fA-F:]+)\]|([^\s:[\]/]*)):(\d{1,5})$/.exec(text);
+  if (!match) throw new Error("expected host:port");
+  const host = match[1] ?? match[2] ?? "";
+  return { host: host === "" ? "0.0.0.0" : host, port: parsePort(match[3] ?? "") };
+}

@@ -1,0 +1,200 @@
+/** The one table of settings behind parsing, help and errors: one that is not in it does not exist. */
+import { resolve } from "node:path";
+import { formatAddress } from "./address.ts";
+import { LOG_LEVELS } from "./log.ts";
+import {
+  defaultCacheDir,
+  defaultDataDir,
+  type Environment,
+  parseAddress,
+  parseDbUrl,
+  parseHosts,
+  parseLogLevel,
+  parseNamespace,
+  parseNatsUrl,
+  parsePort,
+  parseRoles,
+  parseSwitch,
+  parseWhole,
+  ROLES,
+} from "./setting-values.ts";
+
+export interface Setting<T> {
+  readonly flag: string;
+  readonly env: string;
+  readonly help: string;
+  /** What stands behind the flag in the help; absent for a switch, which takes no value. */
+  readonly value?: string;
+  /** The default as text, given the environment (for the directories that follow it); undefined: none. */
+  readonly default?: string | ((env: Environment) => string);
+  /** A secret value is never printed. */
+  readonly secret?: boolean;
+  /** Throws an Error whose message says what was expected. */
+  readonly parse: (text: string) => T;
+}
+
+const setting = <T>(setting: Setting<T>): Setting<T> => setting;
+
+/** Every setting, in the order of the help. */
+export const SETTINGS = {
+  roles: setting({
+    flag: "roles",
+    env: "ACTCORE_ROLES",
+    value: "LIST",
+    help: `roles to run, of ${ROLES.join(",")} (default worker,router,api, and sync when it has an interval)`,
+    default: "",
+    parse: parseRoles,
+  }),
+  dataDir: setting({
+    flag: "data-dir",
+    env: "ACTCORE_DATA_DIR",
+    value: "DIR",
+    help: "where the embedded engines keep their data",
+    default: defaultDataDir,
+    parse: (text) => resolve(text),
+  }),
+  cacheDir: setting({
+    flag: "cache-dir",
+    env: "ACTCORE_CACHE_DIR",
+    value: "DIR",
+    help: "where the embedded engines are unpacked",
+    default: defaultCacheDir,
+    parse: (text) => resolve(text),
+  }),
+  dbUrl: setting({
+    flag: "db-url",
+    env: "ACTCORE_DB_URL",
+    value: "URL",
+    help: "Postgres to use instead of the embedded one",
+    secret: true,
+    parse: parseDbUrl,
+  }),
+  natsUrl: setting({
+    flag: "nats-url",
+    env: "NATS_URL",
+    value: "URL",
+    help: "NATS with JetStream to use instead of the embedded one",
+    secret: true,
+    parse: parseNatsUrl,
+  }),
+  temporalHost: setting({
+    flag: "temporal-host",
+    env: "TEMPORAL_HOST",
+    value: "HOST:PORT",
+    help: "Temporal frontend to use instead of the embedded one",
+    parse: (text) => formatAddress(parseAddress(text)),
+  }),
+  temporalNamespace: setting({
+    flag: "temporal-namespace",
+    env: "TEMPORAL_NAMESPACE",
+    value: "NAME",
+    help: "Temporal namespace",
+    default: "default",
+    parse: parseNamespace,
+  }),
+  apiAddr: setting({
+    flag: "api-addr",
+    env: "ACTCORE_API_ADDR",
+    value: "HOST:PORT",
+    help: "address of the REST API",
+    default: "127.0.0.1:8010",
+    parse: parseAddress,
+  }),
+  apiHosts: setting({
+    flag: "api-hosts",
+    env: "ACTCORE_API_HOSTS",
+    value: "NAMES",
+    help: "host names that the API answers to besides localhost, separated by ',': needed behind a proxy",
+    default: "",
+    parse: parseHosts,
+  }),
+  insecureNoAuth: setting({
+    flag: "insecure-no-auth",
+    env: "ACTCORE_INSECURE_NO_AUTH",
+    help: "ask nobody for an API key: whoever reaches the API may do everything",
+    default: "false",
+    parse: parseSwitch,
+  }),
+  metricsAddr: setting({
+    flag: "prometheus-bind-addr",
+    env: "PROMETHEUS_BIND_ADDR",
+    value: "HOST:PORT",
+    help: "address of /metrics, /healthz and /readyz of this process",
+    default: "127.0.0.1:9090",
+    parse: parseAddress,
+  }),
+  definitionsDirs: setting({
+    flag: "definitions-dir",
+    env: "ACTCORE_DEFINITIONS_DIR",
+    value: "DIRS",
+    help: "directories of definition files, separated by ':'",
+    default: "",
+    parse: (text) =>
+      text
+        .split(":")
+        .filter((dir) => dir !== "")
+        .map((dir) => resolve(dir)),
+  }),
+  syncIntervalMs: setting({
+    flag: "sync-interval-seconds",
+    env: "ACTIVITY_SYNC_INTERVAL_SECONDS",
+    value: "SECONDS",
+    help: "how often the sync role reads the definition files; 0 is off",
+    default: "0",
+    parse: (text) => parseWhole(text, 0, 604_800) * 1000,
+  }),
+  skipScheduleSync: setting({
+    flag: "skip-schedule-sync",
+    env: "SKIP_SCHEDULE_SYNC",
+    help: "do not sync definition files and schedules at start-up",
+    default: "false",
+    parse: parseSwitch,
+  }),
+  drainTimeoutMs: setting({
+    flag: "drain-timeout-seconds",
+    env: "ACTCORE_DRAIN_TIMEOUT_SECONDS",
+    value: "SECONDS",
+    help: "how long a stop waits for work in flight",
+    default: "20",
+    parse: (text) => parseWhole(text, 0, 3600) * 1000,
+  }),
+  eventRetentionMs: retentionSetting("event", "30", "events, with their payloads"),
+  runRetentionMs: retentionSetting("run", "90", "closed runs and their tasks"),
+  keyRetentionMs: retentionSetting("key", "400", "the ids by which a repetition is known"),
+  auditRetentionMs: retentionSetting("audit", "400", "the audit log"),
+  logLevel: setting({
+    flag: "log-level",
+    env: "ACTCORE_LOG_LEVEL",
+    value: "LEVEL",
+    help: LOG_LEVELS.join(", "),
+    default: "info",
+    parse: parseLogLevel,
+  }),
+  postgresPort: portSetting("postgres-port", "ACTCORE_POSTGRES_PORT", 5433, "embedded Postgres"),
+  natsPort: portSetting("nats-port", "ACTCORE_NATS_PORT", 4222, "embedded NATS"),
+  natsMonitorPort: portSetting(
+    "nats-monitor-port",
+    "ACTCORE_NATS_MONITOR_PORT",
+    8222,
+    "monitoring of the embedded NATS",
+  ),
+  temporalPort: portSetting("temporal-port", "ACTCORE_TEMPORAL_PORT", 7233, "embedded Temporal"),
+  temporalUiPort: portSetting("temporal-ui-port", "ACTCORE_TEMPORAL_UI_PORT", 8080, "embedded Temporal Web UI"),
+} as const;
+
+export type SettingName = keyof typeof SETTINGS;
+
+function portSetting(flag: string, env: string, port: number, what: string) {
+  return setting({ flag, env, value: "PORT", help: `port of the ${what}`, default: String(port), parse: parsePort });
+}
+
+function retentionSetting(name: string, days: string, what: string) {
+  return setting({
+    flag: `${name}-retention-days`,
+    env: `ACTCORE_${name.toUpperCase()}_RETENTION_DAYS`,
+    value: "DAYS",
+    help: `how long to keep ${what}`,
+    default: days,
+    parse: (text) => parseWhole(text, 1, 36_500) * 86_400_000,
+  });
+}
