@@ -68,7 +68,7 @@ export function createUnfinishedLedger(postgres: Postgres): UnfinishedLedger {
     },
 
     async recordLost({ run_id, activity_id, workflow_id }, reason) {
-      await guarded(
+      const recorded = await guarded(
         db.execute(sql`
           with lost as (
             update ${occurrences} o set claimed_by = ${reason}, version_used = coalesce(o.version_used, d.version)
@@ -85,6 +85,7 @@ export function createUnfinishedLedger(postgres: Postgres): UnfinishedLedger {
           on conflict (run_id) do update set status = 'failed', reason = excluded.reason, error = excluded.error,
             finished_at = now() where ${runs}.finished_at is null`),
       );
+      return recorded.count > 0;
     },
 
     exclusively: (body) => holdingLock(postgres, LOCKS.finisher, body),

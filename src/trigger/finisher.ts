@@ -23,8 +23,8 @@ export interface UnfinishedLedger {
   listOwedEvents(before: Date, limit: number): Promise<RecordedEvent[]>;
   listUnclaimed(before: Date, limit: number, after?: string): Promise<(Dispatch & { run_id: string })[]>;
   listOpenRuns(before: Date, limit: number, after?: string): Promise<OpenRun[]>;
-  /** Opens and closes the run of an occurrence that nobody will claim any more. */
-  recordLost(run: Dispatch & { run_id: string }, reason: string): Promise<void>;
+  /** Opens and closes the run of an occurrence that nobody will claim any more; false when somebody has claimed it. */
+  recordLost(run: Dispatch & { run_id: string }, reason: string): Promise<boolean>;
   /** Runs `body` when no other process holds the lock; answers whether it ran. */
   exclusively(body: () => Promise<void>): Promise<boolean>;
 }
@@ -76,8 +76,9 @@ export async function finish(deps: FinisherDeps, before: Date, signal: AbortSign
       await workflows.start(run); // started already is a success
       const state = await workflows.inspect(run.workflow_id);
       if (state === "open") return;
-      await unfinished.recordLost(run, `workflow_${state}`);
-      finished("run_lost", { run: run.run_id, state });
+      // Claimed since it was listed, it is not lost: in a backlog most are.
+      const lost = await unfinished.recordLost(run, `workflow_${state}`);
+      if (lost) finished("run_lost", { run: run.run_id, state });
     },
   );
 

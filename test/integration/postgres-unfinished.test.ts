@@ -149,7 +149,7 @@ describe("a run whose workflow ended before it began", () => {
   test("stays with its workflow when that has claimed it in the meantime", async () => {
     const run_id = await record("e");
     await claim(database, definition.id, { event_id: "e" }, { workflow: "quick" });
-    await unfinished.recordLost({ run_id, ...dispatchOf("e") }, "workflow_missing");
+    expect(await unfinished.recordLost({ run_id, ...dispatchOf("e") }, "workflow_missing")).toBe(false);
     expect(await reader.findRun(run_id)).toMatchObject({ status: "running", workflow_id: "quick" });
   });
 

@@ -57,6 +57,7 @@ async function finishRound(left: Leftovers, signal = new AbortController().signa
       listOpenRuns: async (_, limit, after) => page(left.open, limit, after),
       async recordLost({ run_id }, reason) {
         did.push(`lost ${run_id}: ${reason}`);
+        return true;
       },
     },
     events: {
