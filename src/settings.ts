@@ -1,6 +1,7 @@
 /** The one table of settings behind parsing, help and errors: one that is not in it does not exist. */
 import { resolve } from "node:path";
-import { formatAddress } from "./address.ts";
+import { type Address, formatAddress } from "./address.ts";
+import { InvalidInputError } from "./errors.ts";
 import { LOG_LEVELS } from "./log.ts";
 import {
   defaultCacheDir,
@@ -197,4 +198,14 @@ function retentionSetting(name: string, days: string, what: string) {
     default: days,
     parse: (text) => parseWhole(text, 1, 36_500) * 86_400_000,
   });
+}
+
+/** An address that somebody else listens on; `whose` completes "the address of …". */
+export function portInUse(
+  { env, flag }: { env: string; flag: string },
+  address: Address,
+  whose: string,
+): InvalidInputError {
+  const message = `${formatAddress(address)}, the address of ${whose}, is in use: move it with ${env} or --${flag}`;
+  return new InvalidInputError("a port is in use", [{ path: env, message }], "port_in_use");
 }

@@ -3,11 +3,10 @@
  *
  *   listeners → endpoints (configured, attached, or engines of our own) → roles → wait → drain → close, last in first out
  */
-import { type Address, formatAddress } from "../address.ts";
+import { formatAddress } from "../address.ts";
 import { type Config, isWholeServer } from "../config.ts";
 import { startEngines } from "../engines/engine-set.ts";
 import { findRunningEngines } from "../engines/running-engines.ts";
-import { InvalidInputError } from "../errors.ts";
 import { startMonitor } from "../http/monitor.ts";
 import { aborted, type Releasers, type Role, sleep, withReleasers } from "../lifecycle.ts";
 import type { Log } from "../log.ts";
@@ -20,7 +19,7 @@ import { startRouter } from "../roles/router.ts";
 import { startSync } from "../roles/sync.ts";
 import { startWorker } from "../roles/worker.ts";
 import type { RoleName } from "../setting-values.ts";
-import { SETTINGS } from "../settings.ts";
+import { portInUse, SETTINGS } from "../settings.ts";
 import { installRuntime } from "../temporal/runtime.ts";
 import type { CommandContext } from "./commands.ts";
 
@@ -164,7 +163,7 @@ function listenForMonitor(config: Config, log: Log, deps: Parameters<typeof star
     return startMonitor(config.metricsAddr, deps);
   } catch (error) {
     if (!taken(error)) throw error;
-    if (config.metricsAddrChosen) throw portInUse(config.metricsAddr);
+    if (config.metricsAddrChosen) throw portInUse(SETTINGS.metricsAddr, config.metricsAddr, "the metrics");
     const server = startMonitor({ ...config.metricsAddr, port: 0 }, deps);
     log.warn(
       { taken: formatAddress(config.metricsAddr), address: `127.0.0.1:${server.port}` },
@@ -172,12 +171,6 @@ function listenForMonitor(config: Config, log: Log, deps: Parameters<typeof star
     );
     return server;
   }
-}
-
-function portInUse(address: Address): InvalidInputError {
-  const { env, flag } = SETTINGS.metricsAddr;
-  const message = `${formatAddress(address)}, the address of the metrics, is in use: move it with ${env} or --${flag}`;
-  return new InvalidInputError("a port is in use", [{ path: env, message }], "port_in_use");
 }
 
 /** For the SDK's own listener, which cannot say which port it took. */

@@ -3,7 +3,7 @@ import { createAuthenticator, type Keyless } from "../access/authenticate.ts";
 import type { KeyStore } from "../access/key-store.ts";
 import { type Address, formatAddress, isLoopback } from "../address.ts";
 import type { Config } from "../config.ts";
-import { describeError, InvalidInputError, RetryableError, TerminalError } from "../errors.ts";
+import { describeError, RetryableError, TerminalError } from "../errors.ts";
 import { createApp } from "../http/app.ts";
 import type { Services } from "../http/services.ts";
 import { aborted, type Role, retryUntilDone } from "../lifecycle.ts";
@@ -16,7 +16,7 @@ import { createDefinitionStore } from "../postgres/definitions.ts";
 import { createLedgerReader } from "../postgres/ledger-reader.ts";
 import { createRunLedger } from "../postgres/runs.ts";
 import type { Engine } from "../readiness.ts";
-import { SETTINGS } from "../settings.ts";
+import { portInUse, SETTINGS } from "../settings.ts";
 import { createRunStarter } from "../temporal/run-starter.ts";
 import { createRunControl } from "../trigger/control.ts";
 import { createRole, type RoleDeps } from "./role.ts";
@@ -113,9 +113,10 @@ export function startApi({ config, connections, readiness, log: parent }: RoleDe
         idleTimeout: 30,
       });
     } catch (error) {
-      throw portError(config.apiAddr, error);
+      if ((error as { code?: string }).code !== "EADDRINUSE") throw error;
+      throw portInUse(SETTINGS.apiAddr, config.apiAddr, "the API");
     }
-    if (!app.server) throw portError(config.apiAddr, new Error("the listener did not start"));
+    if (!app.server) throw new Error("the listener did not start");
     return app.server;
   }
 }
@@ -142,12 +143,4 @@ async function requireKeys(keys: KeyStore, address: Address, signal: AbortSignal
       "Serve on loopback and make one: actcore keys create --name=NAME --scopes=admin. " +
       "Or give --insecure-no-auth, which asks nobody for a key.",
   });
-}
-
-/** What to do about a listener that did not start. */
-function portError(address: Address, error: unknown): unknown {
-  if ((error as { code?: string }).code !== "EADDRINUSE") return error;
-  const { env, flag } = SETTINGS.apiAddr;
-  const message = `${formatAddress(address)}, the address of the API, is in use: move it with ${env} or --${flag}`;
-  return new InvalidInputError("a port is in use", [{ path: env, message }], "port_in_use");
 }
