@@ -5,7 +5,7 @@ import type { Log } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import { decideTasks } from "../run/decide.ts";
 import type { RunLedger } from "../run/ledger.ts";
-import type { RunSteps } from "../run/run.ts";
+import type { RunSteps, TaskStep } from "../run/run.ts";
 import { classifyStart } from "../trigger/classify.ts";
 import type { OccurrenceLedger } from "../trigger/ledger.ts";
 import { translated } from "./translate.ts";
@@ -18,20 +18,25 @@ export interface RunStepsDeps {
 }
 
 export function createRunSteps({ occurrences, runs, metrics, log }: RunStepsDeps): RunSteps {
+  async function decide(runId: string): Promise<TaskStep[]> {
+    const pinned = await runs.findPinned(runId);
+    if (pinned === undefined) throw new TerminalError("run_not_found", `run ${runId} is not in the ledger`);
+    return runs.recordDecision(runId, decideTasks(runId, pinned.body));
+  }
+
   return {
     claimRun: translated(async (request) => {
-      const claim = await occurrences.claim(request, classifyStart(request, new Date()));
+      const { start_latency_ms, ...claim } = await occurrences.claim(request, classifyStart(request, new Date()));
       log.debug({ activity: request.activity_id, run: claim.run_id, outcome: claim.outcome }, "occurrence claimed");
-      if (claim.outcome === "claimed") metrics.startLatency.observe(claim.start_latency_ms / 1000);
       if (claim.outcome === "skipped") metrics.runs.inc({ status: "skipped" });
-      return claim;
+      if (claim.outcome !== "claimed") return claim;
+      metrics.startLatency.observe(start_latency_ms / 1000);
+      // What cannot be decided now is decided in a step of its own, which is tried again or closes the run.
+      const steps = await decide(claim.run_id).catch(() => undefined);
+      return { ...claim, ...(steps !== undefined && { steps }) };
     }),
 
-    decideRun: translated(async (runId) => {
-      const pinned = await runs.findPinned(runId);
-      if (pinned === undefined) throw new TerminalError("run_not_found", `run ${runId} is not in the ledger`);
-      return runs.recordDecision(runId, decideTasks(runId, pinned.body));
-    }),
+    decideRun: translated(decide),
 
     closeRun: translated(async (close) => {
       const { closedNow, ...result } = await runs.close(close);

@@ -12,6 +12,11 @@ export type ISql = postgres.ISql;
 export interface Postgres {
   readonly sql: Sql;
   readonly db: Database;
+  /**
+   * The same connections for the data path, whose statements are few and come all the time: each is parsed and planned
+   * once per connection, and needs one round trip instead of two. Not for statements whose text depends on the data.
+   */
+  readonly prepared: Database;
   /** Resolves when the server answers within 2 s; rejects with RetryableError `postgres_unavailable`. */
   ping(): Promise<void>;
   close(): Promise<void>;
@@ -36,6 +41,7 @@ export function openPostgres(url: string, name: string, max = 10): Postgres {
   return {
     sql,
     db,
+    prepared: drizzle(preparing(sql)),
     async ping() {
       // One question at a time: a server that hangs would be asked ever more of them.
       asking ??= guarded(sql`select 1`).finally(() => {
@@ -49,6 +55,12 @@ export function openPostgres(url: string, name: string, max = 10): Postgres {
     },
     close: () => sql.end({ timeout: 2 }),
   };
+}
+
+/** drizzle asks for prepared statements only where a query builder names them; raw statements it cannot name. */
+function preparing(sql: Sql): Sql {
+  const unsafe: Sql["unsafe"] = (query, parameters) => sql.unsafe(query, parameters, { prepare: true });
+  return new Proxy(sql, { get: (target, name) => (name === "unsafe" ? unsafe : Reflect.get(target, name)) });
 }
 
 /** SQLSTATE or a postgres.js code, from under drizzle's wrapper; undefined for what is no database error. */

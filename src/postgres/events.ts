@@ -66,10 +66,12 @@ export function createEventLedger(db: Database): EventLedger {
 }
 
 function rowsOf(db: Database, eventIds: readonly string[]) {
-  return db
-    .select({ row_id: eventKeys.row_id })
-    .from(eventKeys)
-    .where(inArray(eventKeys.event_id, [...eventIds]));
+  return db.select({ row_id: eventKeys.row_id }).from(eventKeys).where(isAmong(eventIds));
+}
+
+/** One parameter for however many ids: the statement's text stays the same. */
+function isAmong(eventIds: readonly string[]) {
+  return sql`${eventKeys.event_id} in (select json_array_elements_text(${JSON.stringify(eventIds)}::json))`;
 }
 
 /**
@@ -159,7 +161,7 @@ export async function readKnown(db: Database, eventIds: string[]): Promise<Recor
       eventOutcomes,
       and(eq(eventOutcomes.row_id, eventKeys.row_id), eq(eventOutcomes.outcome, "run"), eq(events.outcome, "received")),
     )
-    .where(inArray(eventKeys.event_id, eventIds));
+    .where(isAmong(eventIds));
   return Map.groupBy(rows, ({ event_id }) => event_id)
     .values()
     .map((group): RecordedEvent => {

@@ -19,7 +19,7 @@ export function startRouter({ connections, readiness, metrics, log: parent }: Ro
       connections.temporal(),
     ]);
     if (signal.aborted) return;
-    const ledger = createEventLedger(postgres.db);
+    const ledger = createEventLedger(postgres.prepared);
     const dispatcher = createDispatcher({ ledger, starter: createRunStarter(temporal), metrics, log });
     const intake = startIntake(nats, dispatcher.handle, log);
     const measuring = measureLag(intake, metrics, signal);

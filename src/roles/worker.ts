@@ -45,12 +45,12 @@ export function startWorker(deps: RoleDeps): Role {
       namespace: config.temporalNamespace,
       workflowBundle,
       runSteps: createRunSteps({
-        occurrences: createOccurrenceLedger(postgres.db),
-        runs: createRunLedger(postgres.db),
+        occurrences: createOccurrenceLedger(postgres.prepared),
+        runs: createRunLedger(postgres.prepared),
         metrics,
         log,
       }),
-      taskSteps: createTaskSteps({ tasks: createTaskLedger(postgres.db), executors: EXECUTORS, metrics, log }),
+      taskSteps: createTaskSteps({ tasks: createTaskLedger(postgres.prepared), executors: EXECUTORS, metrics, log }),
       // Cancelled some seconds before the drain is cut, so that a long try can still record how it ended.
       shutdownGraceMs: Math.max(0, config.drainTimeoutMs - RECORD_WITHIN_MS),
     };
@@ -64,8 +64,8 @@ export function startWorker(deps: RoleDeps): Role {
       runFinisher(
         {
           unfinished: createUnfinishedLedger(postgres),
-          events: createEventLedger(postgres.db),
-          runs: createRunLedger(postgres.db),
+          events: createEventLedger(postgres.prepared),
+          runs: createRunLedger(postgres.prepared),
           workflows: createRunStarter(temporal),
           metrics,
           log,

@@ -43,7 +43,8 @@ export interface ClaimRequest {
 }
 
 export type Claim =
-  | { outcome: "claimed"; run_id: string; activity_name: string }
+  /** `steps` where the run could be decided with the claim. */
+  | { outcome: "claimed"; run_id: string; activity_name: string; steps?: TaskStep[] }
   | { outcome: "skipped"; run_id: string; activity_name: string; reason: string }
   /** Another workflow has the occurrence. */
   | { outcome: "duplicate"; run_id: string };

@@ -50,72 +50,85 @@ const BATCH = 200;
 
 /** Until `signal` aborts; never rejects. */
 export async function runFinisher(deps: FinisherDeps, signal: AbortSignal): Promise<void> {
+  const finish = createFinisher(deps);
   while (!(await sleep(EVERY_MS, signal))) {
     try {
-      await deps.unfinished.exclusively(() => finish(deps, new Date(Date.now() - SETTLED_AFTER_MS), signal));
+      await deps.unfinished.exclusively(() => finish(new Date(Date.now() - SETTLED_AFTER_MS), signal));
     } catch (error) {
       deps.log.warn({ reason: describeError(error) }, "unfinished work not looked at");
     }
   }
 }
 
-/** One round: everything that was recorded before `before` and is not finished. */
-export async function finish(deps: FinisherDeps, before: Date, signal: AbortSignal): Promise<void> {
-  const { unfinished, events, runs, workflows, metrics, log } = deps;
+/**
+ * A round looks at one page of each list that was recorded before `before`, and the next one goes on where it stopped:
+ * in a backlog most rows only wait for their turn, and asking about all of them would slow the engine down further.
+ */
+export function createFinisher({ unfinished, events, runs, workflows, metrics, log }: FinisherDeps) {
+  let afterUnclaimed: string | undefined;
+  let afterOpen: string | undefined;
 
-  for (const event of await unfinished.listOwedEvents(before, BATCH)) {
-    if (signal.aborted) return;
-    for (const dispatch of event.dispatches) await workflows.start(dispatch);
-    await events.markDispatched([event.event_id]);
-    finished("event_dispatched", { event: event.event_id });
+  return async function finish(before: Date, signal: AbortSignal): Promise<void> {
+    for (const event of await unfinished.listOwedEvents(before, BATCH)) {
+      if (signal.aborted) return;
+      await finishEvent(event);
+    }
+
+    const unclaimed = await unfinished.listUnclaimed(before, BATCH, afterUnclaimed);
+    for (const run of unclaimed) {
+      if (signal.aborted) return;
+      await finishUnclaimed(run);
+    }
+    afterUnclaimed = endOf(unclaimed);
+
+    const open = await unfinished.listOpenRuns(before, BATCH, afterOpen);
+    for (const run of open) {
+      if (signal.aborted) return;
+      await finishOpen(run);
+    }
+    afterOpen = endOf(open);
+  };
+
+  async function finishEvent({ event_id, dispatches }: RecordedEvent): Promise<void> {
+    for (const dispatch of dispatches) await workflows.start(dispatch);
+    await events.markDispatched([event_id]);
+    finished("event_dispatched", { event: event_id });
   }
 
-  await eachPage(
-    (after) => unfinished.listUnclaimed(before, BATCH, after),
-    async (run) => {
-      await workflows.start(run); // started already is a success
-      const state = await workflows.inspect(run.workflow_id);
-      if (state === "open") return;
-      // Claimed since it was listed, it is not lost: in a backlog most are.
-      const lost = await unfinished.recordLost(run, `workflow_${state}`);
-      if (lost) finished("run_lost", { run: run.run_id, state });
-    },
-  );
+  async function finishUnclaimed(run: Dispatch & { run_id: string }): Promise<void> {
+    const state = await workflows.inspect(run.workflow_id);
+    if (state === "open") return;
+    if (state === "missing") {
+      await workflows.start(run);
+      finished("run_started", { run: run.run_id });
+      return;
+    }
+    // Claimed since it was listed, it is not lost: in a backlog most are.
+    if (await unfinished.recordLost(run, `workflow_${state}`)) finished("run_lost", { run: run.run_id, state });
+  }
 
-  await eachPage(
-    (after) => unfinished.listOpenRuns(before, BATCH, after),
-    async ({ run_id, workflow_id }) => {
-      const state = await workflows.inspect(workflow_id);
-      if (state === "open") return;
-      const interruption =
-        state === "canceled"
-          ? ({ status: "cancelled" } as const)
-          : ({
-              status: "failed",
-              reason: `workflow_${state}`,
-              message: `its workflow is ${state}, and did not close it`,
-            } as const);
-      const { closedNow } = await runs.close({ run_id, failures: [], interruption });
-      if (closedNow) finished("run_closed", { run: run_id, state });
-    },
-  );
-
-  async function eachPage<T extends { run_id: string }>(
-    list: (after?: string) => Promise<T[]>,
-    body: (row: T) => Promise<void>,
-  ) {
-    let page: T[] = [];
-    do {
-      page = await list(page.at(-1)?.run_id);
-      for (const row of page) {
-        if (signal.aborted) return;
-        await body(row);
-      }
-    } while (page.length === BATCH);
+  async function finishOpen({ run_id, workflow_id }: OpenRun): Promise<void> {
+    const state = await workflows.inspect(workflow_id);
+    if (state === "open") return;
+    const interruption =
+      state === "canceled"
+        ? ({ status: "cancelled" } as const)
+        : ({
+            status: "failed",
+            reason: `workflow_${state}`,
+            message: `its workflow is ${state}, and did not close it`,
+          } as const);
+    const { closedNow } = await runs.close({ run_id, failures: [], interruption });
+    if (closedNow) finished("run_closed", { run: run_id, state });
   }
 
   function finished(what: string, details: object): void {
     metrics.finished.inc({ what });
     log.warn({ what, ...details }, "finished what was left half done");
   }
+}
+
+/** Where the next page begins; undefined after the last one. */
+function endOf(page: readonly { run_id: string }[]): string | undefined {
+  return page.length < BATCH ? undefined : page.at(-1)?.run_id;
 }

@@ -2,7 +2,7 @@
  * RunActivityWorkflow: claim → decide → one activity per task → close.
  *
  * It only sequences. History holds ids and small decisions (I5); every step may be repeated. Claim and decide are local
- * activities, so a run costs two workflow tasks and one activity per task (design §5).
+ * activities, one where both succeed at once, so a run costs two workflow tasks and one activity per task (design §5).
  */
 import { defineSearchAttributeKey, SearchAttributeType } from "@temporalio/common";
 import {
@@ -51,7 +51,8 @@ export async function RunActivityWorkflow(activity_id: string, trigger_event: Tr
   const close: RunClose = { run_id, failures: [] };
   let cancellation: unknown;
   try {
-    const outcomes = await Promise.all((await decideRun(run_id)).map(executeStep));
+    const steps = claim.steps ?? (await decideRun(run_id));
+    const outcomes = await Promise.all(steps.map(executeStep));
     close.failures = outcomes.filter((failure) => failure !== undefined);
   } catch (error) {
     if (isCancellation(error)) cancellation = error;

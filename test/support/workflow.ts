@@ -18,6 +18,7 @@ export interface Plan {
   tasks?: string[];
   /** Tries of each task, 1 when absent. */
   attempts?: number;
+  /** The decision, where it is not made with the claim. */
   decide?: () => Promise<TaskStep[]>;
   execute?: (taskId: string) => Promise<void>;
   result?: Partial<RunResult>;
@@ -50,7 +51,7 @@ export async function openTestNamespace(): Promise<Temporal & { address: string;
   return { ...opened, address, namespace };
 }
 
-function stepOf(task_id: string, max_attempts = 1): TaskStep {
+export function stepOf(task_id: string, max_attempts = 1): TaskStep {
   return {
     task_id,
     timeout_ms: 30_000,
@@ -84,12 +85,21 @@ export async function startPlannedWorkers() {
         const { plan, calls } = planned(request.activity_id);
         calls.claims.push(request);
         const run_id = `run-${request.activity_id}`;
-        return { outcome: "claimed", run_id, activity_name: "planned", ...plan.claim } as Claim;
+        const steps = plan.decide
+          ? undefined
+          : (plan.tasks ?? []).map((key) => stepOf(`${run_id}/${key}`, plan.attempts));
+        return {
+          outcome: "claimed",
+          run_id,
+          activity_name: "planned",
+          ...(steps && { steps }),
+          ...plan.claim,
+        } as Claim;
       },
       async decideRun(runId) {
         const { plan, calls } = planned(runId);
         calls.decisions++;
-        return plan.decide ? plan.decide() : (plan.tasks ?? []).map((key) => stepOf(`${runId}/${key}`, plan.attempts));
+        return plan.decide?.() ?? [];
       },
       async closeRun(close) {
         const { plan, calls } = planned(close.run_id);

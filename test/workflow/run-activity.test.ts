@@ -9,7 +9,7 @@ import { existsSync, writeFileSync } from "node:fs";
 import { WorkflowFailedError, type WorkflowHandle } from "@temporalio/client";
 import { searchAttributesOf } from "../../src/temporal/search-attributes.ts";
 import { ENGINES_TIMEOUT_MS, eventually } from "../support/engines.ts";
-import { historyToJson, type Plan, refusal, startPlannedWorkers } from "../support/workflow.ts";
+import { historyToJson, type Plan, refusal, startPlannedWorkers, stepOf } from "../support/workflow.ts";
 
 let workers: Awaited<ReturnType<typeof startPlannedWorkers>>;
 beforeAll(async () => {
@@ -37,8 +37,8 @@ async function countEvents({ handle }: { handle: WorkflowHandle }, field: string
 }
 
 describe("a run", () => {
-  test("claims with the names by which the engine knows it, decides, does its task and closes", async () => {
-    const { result, calls, activityId, handle } = await run("one-task", { tasks: ["a"] });
+  test("claims with the names by which the engine knows it, does the task decided on with it, and closes", async () => {
+    const { result, calls, activityId, handle } = await run("decided-with-claim", { tasks: ["a"] });
     expect(result).toEqual({ run_id: `run-${activityId}`, status: "succeeded" });
     expect(calls).toEqual({
       claims: [
@@ -49,16 +49,21 @@ describe("a run", () => {
           first_execution_run_id: (handle as { firstExecutionRunId?: string }).firstExecutionRunId as string,
         },
       ],
-      decisions: 1,
+      decisions: 0,
       executed: ["a"],
       closes: [{ run_id: `run-${activityId}`, failures: [] }],
     });
   });
 
   test("of one task costs two workflow tasks and one activity (design §5)", async () => {
-    const ended = await run("one-task", { tasks: ["a"] });
+    const ended = await run("decided-with-claim", { tasks: ["a"] });
     expect(await countEvents(ended, "workflowTaskCompletedEventAttributes")).toBe(2);
     expect(await countEvents(ended, "activityTaskScheduledEventAttributes")).toBe(1);
+  });
+
+  test("that could not be decided with its claim decides in a step of its own", async () => {
+    const { calls } = await run("one-task", { decide: async () => [stepOf("run/a")] });
+    expect([calls.decisions, calls.closes.length]).toEqual([1, 1]);
   });
 
   test("does its tasks side by side", async () => {
@@ -84,13 +89,13 @@ describe("a claim that is", () => {
   test("a duplicate ends the workflow well, with nothing decided and nothing closed", async () => {
     const { result, calls } = await run("duplicate", { claim: { outcome: "duplicate", run_id: "the-first" } });
     expect(result).toEqual({ run_id: "the-first", status: "duplicate" });
-    expect([calls.decisions, calls.closes]).toEqual([0, []]);
+    expect(calls.closes).toEqual([]);
   });
 
   test("skipped ends the workflow well, with the reason", async () => {
     const { result, calls } = await run("skipped", { claim: { outcome: "skipped", reason: "disabled" } as object });
     expect(result).toMatchObject({ status: "skipped", reason: "disabled" });
-    expect([calls.decisions, calls.closes]).toEqual([0, []]);
+    expect(calls.closes).toEqual([]);
   });
 });
 
