@@ -88,7 +88,9 @@ async function start(): Promise<Bench> {
     `--temporal-ui-port=${port("temporalUiPort")}`,
     "--log-level=warn",
   ];
-  const server = Bun.spawn([process.env.ACTCORE_TEST_BINARY ?? "dist/actcore", "serve", ...flags], { stdio: ["ignore", "ignore", "inherit"] });
+  const server = Bun.spawn([process.env.ACTCORE_TEST_BINARY ?? "dist/actcore", "serve", ...flags], {
+    stdio: ["ignore", "ignore", "inherit"],
+  });
   const api = `http://127.0.0.1:${apiPort}`;
   await eventually(
     "the server is ready",
