@@ -39,26 +39,84 @@ const EventTriggerSchema = Type.Object(
   { ...closed, title: "EventTrigger" },
 );
 
+/** What becomes of a due time that did not run when it was due (docs/schedules.md). */
+const misfireFields = {
+  misfire_policy: Type.Optional(
+    Type.Union([Type.Literal("skip"), Type.Literal("catchup"), Type.Literal("compress")], {
+      default: "skip",
+      description: "Of due times that were missed: run none, every one, or the latest.",
+      expected: "skip, catchup or compress",
+    }),
+  ),
+  misfire_grace: Type.Optional(
+    DurationSchema({ description: "How late a due time may still be run under `skip`, 60s when absent." }),
+  ),
+  catchup_window: Type.Optional(
+    DurationSchema({ description: "How late a due time may still be run under `catchup`, 24h when absent." }),
+  ),
+  jitter: Type.Optional(DurationSchema({ description: "A start is delayed by a random time up to this." })),
+};
+
 const CronTriggerSchema = Type.Object(
   {
     trigger_type: Type.Literal("cron"),
     cron_expression: Type.String({
       minLength: 1,
       maxLength: 200,
-      description: "Five fields: minute, hour, day of month, month, day of week.",
+      description: "Five fields: minute, hour, day of month, month, day of week; or a nickname such as @daily.",
       examples: ["*/5 * * * *"],
     }),
     timezone: Type.Optional(
       Type.String({ maxLength: 100, description: "IANA name, UTC when absent.", examples: ["Europe/Berlin"] }),
     ),
-    jitter: Type.Optional(DurationSchema({ description: "A start is delayed by a random time up to this." })),
+    dst_gap: Type.Optional(
+      Type.Union([Type.Literal("run"), Type.Literal("skip")], {
+        default: "run",
+        description: "Of a time at a fixed hour that a clock change removes: run it right after, or not at all.",
+        expected: "run or skip",
+      }),
+    ),
+    ...misfireFields,
   },
   { ...closed, title: "CronTrigger" },
 );
 
+const IntervalTriggerSchema = Type.Object(
+  {
+    trigger_type: Type.Literal("interval"),
+    every: DurationSchema({ description: "Whole seconds, counted from 1970-01-01T00:00:00Z.", examples: ["90s"] }),
+    offset: Type.Optional(DurationSchema({ description: "Shifts every due time; shorter than `every`." })),
+    ...misfireFields,
+  },
+  { ...closed, title: "IntervalTrigger" },
+);
+
+const ScheduledTriggerSchema = Type.Object(
+  {
+    trigger_type: Type.Literal("scheduled"),
+    run_at: Type.String({
+      maxLength: 40,
+      pattern: "^\\d{4}-\\d\\d-\\d\\d[Tt ]\\d\\d:\\d\\d(:\\d\\d(\\.\\d+)?)?([Zz]|[+-]\\d\\d:\\d\\d)$",
+      description: "Runs once, then: RFC 3339 with its offset, in whole seconds.",
+      examples: ["2026-12-24T18:00:00Z"],
+      expected: "a time with its offset, such as 2026-12-24T18:00:00Z",
+    }),
+  },
+  { ...closed, title: "ScheduledTrigger" },
+);
+
 /** By `trigger_type`. */
-export const TRIGGER_SCHEMAS = { event: EventTriggerSchema, cron: CronTriggerSchema } as const;
+export const TRIGGER_SCHEMAS = {
+  event: EventTriggerSchema,
+  cron: CronTriggerSchema,
+  interval: IntervalTriggerSchema,
+  scheduled: ScheduledTriggerSchema,
+} as const;
 export const TRIGGER_TYPES = Object.keys(TRIGGER_SCHEMAS) as TriggerType[];
+const TriggerTypeSchema = Type.Union(
+  Object.values(TRIGGER_SCHEMAS).map(({ properties }) => properties.trigger_type),
+  { description: "May repeat trigger_config.trigger_type.", expected: "event, cron, interval or scheduled" },
+);
 const TriggerConfigSchema = Type.Union(Object.values(TRIGGER_SCHEMAS), { expected: "a trigger" });
 
 const RetrySchema = Type.Object(
@@ -149,12 +207,7 @@ export const DefinitionInputSchema = Type.Object(
   {
     name: NameSchema,
     enabled: Type.Optional(Type.Boolean({ default: true })),
-    trigger_type: Type.Optional(
-      Type.Union([Type.Literal("event"), Type.Literal("cron")], {
-        description: "May repeat trigger_config.trigger_type.",
-        expected: "event or cron",
-      }),
-    ),
+    trigger_type: Type.Optional(TriggerTypeSchema),
     trigger_config: TriggerConfigSchema,
     context_sources: Type.Optional(
       Type.Array(Type.Never(), {
@@ -179,7 +232,7 @@ export const DefinitionSchema = Type.Object(
     id: Type.String({ format: "uuid" }),
     name: NameSchema,
     enabled: Type.Boolean(),
-    trigger_type: Type.Union([Type.Literal("event"), Type.Literal("cron")]),
+    trigger_type: TriggerTypeSchema,
     trigger_config: TriggerConfigSchema,
     context_sources: Type.Array(Type.Unknown()),
     task_templates: Type.Array(TaskTemplateSchema),
@@ -199,6 +252,10 @@ export type TriggerType = keyof typeof TRIGGER_SCHEMAS;
 export type TaskType = keyof typeof TASK_SCHEMAS;
 export type EventTrigger = Static<typeof EventTriggerSchema>;
 export type CronTrigger = Static<typeof CronTriggerSchema>;
+export type IntervalTrigger = Static<typeof IntervalTriggerSchema>;
+export type ScheduledTrigger = Static<typeof ScheduledTriggerSchema>;
+/** A trigger that has due times. */
+export type ScheduleTrigger = CronTrigger | IntervalTrigger | ScheduledTrigger;
 export type LogTemplate = Static<typeof LogTaskSchema>;
 export type HttpTemplate = Static<typeof HttpTaskSchema>;
 export type TaskTemplate = LogTemplate | HttpTemplate;

@@ -51,11 +51,17 @@ export const definitions = actcore.table(
     body: json().$type<DefinitionBody>().notNull(),
     version: integer().notNull(),
     source: text().notNull(),
+    /** The directory of files that it belongs to, and its identity there: the document's id, or else its name. */
+    tree: text(),
+    tree_key: text(),
     created_at: time("created_at").notNull().defaultNow(),
     updated_at: time("updated_at").notNull().defaultNow(),
+    /** Its document vanished from the tree; it counts as disabled. */
+    retired_at: time("retired_at"),
     deleted_at: time("deleted_at"),
   },
   (table) => [
+    uniqueIndex("definitions_tree_key").on(table.tree, table.tree_key).where(sql`deleted_at is null`),
     uniqueIndex("definitions_live_name").on(table.name).where(sql`deleted_at is null`),
     index("definitions_live_trigger").on(table.trigger_type, table.name).where(sql`deleted_at is null`),
     index("definitions_live_source").on(table.source, table.name).where(sql`deleted_at is null`),
@@ -91,7 +97,87 @@ export const scheduleProjections = actcore.table("schedule_projections", {
   version: integer().notNull(),
   /** Null: the definition has no schedule. */
   plan_hash: text(),
+  /** Whether the plan said so: a pause that stands in the engine otherwise was made by somebody else. */
+  paused: boolean().notNull().default(false),
+  /** Of what the engine described after it was told: another description is drift. */
+  engine_hash: text(),
   updated_at: time("updated_at").notNull().defaultNow(),
+});
+
+/** How far the due times of a definition are accounted for (trigger/reconciler.ts). */
+export const dueProgress = actcore.table("due_progress", {
+  definition_id: uuid()
+    .primaryKey()
+    .references(() => definitions.id),
+  settled_until: time("settled_until").notNull(),
+  /** Of a one-shot: its due time is accounted for. */
+  done_at: time("done_at"),
+});
+
+/** Due times that did not run, and why: each row is a stretch of `count` consecutive ones (I3). */
+export const dueSkips = actcore.table(
+  "due_skips",
+  {
+    activity_id: uuid().notNull(),
+    /** The first and the last due time of the stretch. */
+    first_due: time("first_due").notNull(),
+    last_due: time("last_due").notNull(),
+    count: integer().notNull(),
+    reason: text().notNull(),
+    /** The run that a compressed stretch went into. */
+    into_run: uuid(),
+    recorded_at: time("recorded_at").notNull().defaultNow(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.activity_id, table.first_due, table.reason] }),
+    index("due_skips_recorded").on(table.recorded_at),
+  ],
+);
+
+/** Event types: what a payload of the type must look like. */
+export const eventTypes = actcore.table(
+  "event_types",
+  {
+    id: uuid().primaryKey(),
+    name: text().notNull(),
+    description: text(),
+    /** JSON Schema of the payload. */
+    schema: json().$type<Record<string, unknown>>().notNull(),
+    /** Whether a payload that does not match is refused. */
+    enforce: boolean().notNull(),
+    version: integer().notNull(),
+    source: text().notNull(),
+    tree: text().notNull(),
+    tree_key: text().notNull(),
+    created_at: time("created_at").notNull().defaultNow(),
+    updated_at: time("updated_at").notNull().defaultNow(),
+    retired_at: time("retired_at"),
+  },
+  (table) => [
+    uniqueIndex("event_types_tree_key").on(table.tree, table.tree_key),
+    uniqueIndex("event_types_live_name").on(table.name).where(sql`retired_at is null`),
+  ],
+);
+
+/** The history of syncs. */
+export const syncs = actcore.table("syncs", {
+  sync_id: uuid().primaryKey(),
+  started_at: time("started_at").notNull(),
+  finished_at: time("finished_at").notNull(),
+  /** `start`, `interval`, `cli`, or who asked over REST. */
+  actor: text().notNull(),
+  /** The answer, as it was given. */
+  report: json().$type<Record<string, unknown>>().notNull(),
+  /** What it changed, for a rollback. */
+  changes: json().$type<readonly Record<string, unknown>[]>().notNull(),
+});
+
+/** Trees that were rolled back: no sync touches them until they are released. */
+export const heldTrees = actcore.table("held_trees", {
+  tree: text().primaryKey(),
+  held_at: time("held_at").notNull().defaultNow(),
+  held_by: text().notNull(),
+  sync_id: uuid().notNull(),
 });
 
 /** The guard of events: who inserts the id has the event. Outlives the event's row. */
