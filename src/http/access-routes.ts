@@ -1,39 +1,27 @@
-import { type Static, Type } from "@sinclair/typebox";
+import { Type } from "@sinclair/typebox";
 import { AuditView } from "../access/audit.ts";
 import { issueKey, KeyRequest, readKeyRequest } from "../access/key-request.ts";
 import { KeyView } from "../access/key-store.ts";
-import { filterOf, linkNext, PageQuery, type Route, readPage, requireUuid, Since } from "./route.ts";
+import { listRoute } from "./list-route.ts";
+import { listQuery, Since } from "./query.ts";
+import { type Route, requireUuid } from "./route.ts";
 
-const KeyQuery = Type.Object(PageQuery, { additionalProperties: false });
 const IssuedKey = Type.Composite([Type.Object({ key: Type.String({ description: "Shown only here." }) }), KeyView], {
   title: "IssuedApiKey",
 });
-const AuditQuery = Type.Object(
-  {
-    ...PageQuery,
-    subject: Type.Optional(Type.String({ maxLength: 300, description: "Such as `definition:{id}`." })),
-    actor: Type.Optional(Type.String({ maxLength: 1000, description: "Such as `key:{name}`." })),
-    since: Type.Optional(Since),
-  },
-  { additionalProperties: false },
-);
 
 /** Who may use the API, and who changed what. */
 export const ACCESS_ROUTES: readonly Route[] = [
-  {
-    method: "GET",
+  listRoute({
     path: "/keys",
     tag: "Access",
     scope: "admin",
     summary: "List the API keys, newest first, without the keys themselves",
-    query: KeyQuery,
-    answers: { 200: Type.Array(KeyView) },
-    async handle({ query, services, url }) {
-      const page = readPage(query as Static<typeof KeyQuery>);
-      const rows = await services.keys.list(page);
-      return { body: rows, headers: linkNext(url, rows.length, page.limit, rows.at(-1)?.key_id) };
-    },
-  },
+    query: listQuery({}),
+    row: KeyView,
+    id: "key_id",
+    read: ({ keys }, _, page) => keys.list(page),
+  }),
   {
     method: "POST",
     path: "/keys",
@@ -60,18 +48,18 @@ export const ACCESS_ROUTES: readonly Route[] = [
       return { status: 204 };
     },
   },
-  {
-    method: "GET",
+  listRoute({
     path: "/audit",
     tag: "Access",
     scope: "admin",
     summary: "List who changed what, newest first",
-    query: AuditQuery,
-    answers: { 200: Type.Array(AuditView) },
-    async handle({ query, services, url }) {
-      const page = readPage(query as Static<typeof AuditQuery>);
-      const rows = await services.audit.list(filterOf(query), page);
-      return { body: rows, headers: linkNext(url, rows.length, page.limit, rows.at(-1)?.entry_id) };
-    },
-  },
+    query: listQuery({
+      subject: Type.Optional(Type.String({ maxLength: 300, description: "Such as `definition:{id}`." })),
+      actor: Type.Optional(Type.String({ maxLength: 1000, description: "Such as `key:{name}`." })),
+      since: Type.Optional(Since),
+    }),
+    row: AuditView,
+    id: "entry_id",
+    read: ({ audit }, filter, page) => audit.list(filter, page),
+  }),
 ];

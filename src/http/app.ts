@@ -16,7 +16,8 @@ import { EVENT_ROUTES } from "./event-routes.ts";
 import { HEALTH_ROUTES, isHealth } from "./health-routes.ts";
 import { LEDGER_ROUTES } from "./ledger-routes.ts";
 import { problemResponse } from "./problem.ts";
-import { type Reply, type Route, readQuery } from "./route.ts";
+import { readQuery } from "./query.ts";
+import type { Reply, Route } from "./route.ts";
 import { RUN_ROUTES } from "./run-routes.ts";
 import type { Services } from "./services.ts";
 

@@ -8,18 +8,15 @@ import { DefinitionInputSchema, DefinitionSchema } from "../definition/schema.ts
 import { REST_SOURCE } from "../definition/store.ts";
 import { parseDefinition } from "../definition/validate.ts";
 import { InvalidInputError, TerminalError } from "../errors.ts";
-import { linkNext, PageQuery, type Reply, type Route, requireFound, requireUuid } from "./route.ts";
+import { linkNext, listQuery } from "./query.ts";
+import { type Reply, type Route, requireFound, requireUuid } from "./route.ts";
 
 const Params = Type.Object({ id: Type.String({ format: "uuid" }) });
-const ListQuery = Type.Object(
-  {
-    ...PageQuery,
-    enabled: Type.Optional(Type.Boolean({ expected: "true or false" })),
-    trigger_type: Type.Optional(Type.Union([Type.Literal("event"), Type.Literal("cron")])),
-    source: Type.Optional(Type.String({ maxLength: 1000 })),
-  },
-  { additionalProperties: false },
-);
+const ListQuery = listQuery({
+  enabled: Type.Optional(Type.Boolean({ expected: "true or false" })),
+  trigger_type: Type.Optional(Type.Union([Type.Literal("event"), Type.Literal("cron")])),
+  source: Type.Optional(Type.String({ maxLength: 1000 })),
+});
 const VersionSchema = Type.Composite(
   [
     Type.Omit(DefinitionSchema, ["id", "enabled_override", "source", "updated_at"]),
@@ -27,7 +24,7 @@ const VersionSchema = Type.Composite(
   ],
   { title: "ActivityDefinitionVersion" },
 );
-const VersionQuery = Type.Object(PageQuery, { additionalProperties: false });
+const VersionQuery = listQuery({});
 
 const change = (method: "PUT" | "PATCH"): Route => ({
   method,

@@ -1,20 +1,11 @@
 /** Events over REST: published into the stream (I2), and read back with what came of them (I3). */
-import { type Static, Type } from "@sinclair/typebox";
+import { Type } from "@sinclair/typebox";
 import { InvalidInputError } from "../errors.ts";
 import { EventSummary, EventView } from "../ledger/views.ts";
 import { type EventEnvelope, EventEnvelopeSchema, findEnvelopeFaults } from "../trigger/event.ts";
-import { EVENT_OUTCOMES } from "../trigger/ledger.ts";
-import { filterOf, linkNext, PageQuery, type Route, readPage, requireFound, Since } from "./route.ts";
-
-const EventQuery = Type.Object(
-  {
-    ...PageQuery,
-    type: Type.Optional(Type.String({ maxLength: 200 })),
-    outcome: Type.Optional(Type.Union(EVENT_OUTCOMES.map((outcome) => Type.Literal(outcome)))),
-    since: Type.Optional(Since),
-  },
-  { additionalProperties: false },
-);
+import { listRoute } from "./list-route.ts";
+import { listQuery, Since } from "./query.ts";
+import { type Route, requireFound } from "./route.ts";
 
 export const EVENT_ROUTES: readonly Route[] = [
   {
@@ -34,20 +25,20 @@ export const EVENT_ROUTES: readonly Route[] = [
       return { status: 202, body: { event_id }, headers: { location: `/events/${encodeURIComponent(event_id)}` } };
     },
   },
-  {
-    method: "GET",
+  listRoute({
     path: "/events",
     tag: "Events",
     scope: "runs:read",
     summary: "List events, newest first",
-    query: EventQuery,
-    answers: { 200: Type.Array(EventSummary) },
-    async handle({ query, services, url }) {
-      const page = readPage(query as Static<typeof EventQuery>);
-      const rows = await services.ledger.listEvents(filterOf(query), page);
-      return { body: rows, headers: linkNext(url, rows.length, page.limit, rows.at(-1)?.row_id) };
-    },
-  },
+    query: listQuery({
+      type: Type.Optional(Type.String({ maxLength: 200 })),
+      outcome: Type.Optional(EventSummary.properties.outcome),
+      since: Type.Optional(Since),
+    }),
+    row: EventSummary,
+    id: "row_id",
+    read: ({ ledger }, filter, page) => ledger.listEvents(filter, page),
+  }),
   {
     method: "GET",
     path: "/events/:event_id",

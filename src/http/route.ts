@@ -1,10 +1,7 @@
 /** A route as data: what it is called, what it takes, what it answers. http/app.ts serves the table of them. */
-import { type Static, type TObject, type TSchema, Type } from "@sinclair/typebox";
-import { Value } from "@sinclair/typebox/value";
+import type { TObject, TSchema } from "@sinclair/typebox";
 import type { Scope } from "../access/scope.ts";
-import { findFaults } from "../definition/faults.ts";
 import { type Fault, InvalidInputError, TerminalError } from "../errors.ts";
-import type { Page } from "../ledger/reader.ts";
 import { isUuid } from "../stable-id.ts";
 import type { Services } from "./services.ts";
 
@@ -46,34 +43,6 @@ export interface Route {
   handle(input: RouteInput): Promise<Reply>;
 }
 
-export const PageQuery = {
-  limit: Type.Optional(
-    Type.Integer({ minimum: 1, maximum: 500, default: 100, expected: "a whole number from 1 to 500" }),
-  ),
-  cursor: Type.Optional(
-    Type.String({
-      maxLength: 500,
-      pattern: "^[^\\u0000]*$",
-      expected: "a cursor that actcore gave",
-      description: 'From the `Link: rel="next"` header.',
-    }),
-  ),
-};
-
-export const Since = Type.String({
-  pattern: "^\\d{4}-\\d\\d-\\d\\d([Tt ].+)?$",
-  description: "RFC 3339; rows recorded since then.",
-  expected: "an RFC 3339 time",
-});
-
-/** The query, converted from text. @throws InvalidInputError */
-export function readQuery<T extends TObject>(schema: T, text: Record<string, string>): Static<T> {
-  const query = Value.Convert(schema, { ...text });
-  const faults = findFaults(schema, query).map(({ path, message }) => ({ path: `?${path.slice(1)}`, message }));
-  if (faults.length > 0) throw new InvalidInputError("the query is not valid", faults, "invalid_query");
-  return query as Static<T>;
-}
-
 /** Checked here because a wrong one is a wrong request (400), and an unknown one is not there (404). */
 export function requireUuid(params: Record<string, string>, name: string): string {
   const value = params[name] ?? "";
@@ -90,44 +59,4 @@ export function requireUuid(params: Record<string, string>, name: string): strin
 export function requireFound<T>(value: T | undefined, what: string): T {
   if (value === undefined) throw new TerminalError("not_found", `${what} is not there`);
   return value;
-}
-
-/** A page of the ledger, newest first. @throws InvalidInputError for a cursor that we did not make */
-export function readPage({ limit = 100, cursor }: { limit?: number; cursor?: string }): Page {
-  if (cursor === undefined) return { limit };
-  if (isUuid(cursor)) return { limit, after: cursor };
-  throw new InvalidInputError(
-    "the query is not valid",
-    [{ path: "?cursor", message: "is none that actcore gave" }],
-    "invalid_query",
-  );
-}
-
-/** The `Link` header to the next page, when this one is full. */
-export function linkNext(
-  url: URL,
-  rowCount: number,
-  limit: number,
-  cursor: string | undefined,
-): Record<string, string> {
-  if (rowCount < limit || cursor === undefined) return {};
-  const next = new URL(url);
-  next.searchParams.set("cursor", cursor);
-  return { link: `<${next.pathname}${next.search}>; rel="next"` };
-}
-
-/** The filter of a checked query: without the page, and with its time read. @throws InvalidInputError */
-export function filterOf({ limit: _, cursor: __, since, ...filter }: Record<string, unknown>): object {
-  return { ...filter, ...(typeof since === "string" && { since: readTime(since) }) };
-}
-
-function readTime(text: string): Date {
-  const time = new Date(text);
-  if (Number.isNaN(time.getTime()))
-    throw new InvalidInputError(
-      "the query is not valid",
-      [{ path: "?since", message: `expected an RFC 3339 time, received ${JSON.stringify(text)}` }],
-      "invalid_query",
-    );
-  return time;
 }

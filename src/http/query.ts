@@ -1,0 +1,73 @@
+/** The query of a request: what is asked for, and which page of it. A fault in it is named as `?name`. */
+import { type Static, type TObject, type TProperties, Type } from "@sinclair/typebox";
+import { Value } from "@sinclair/typebox/value";
+import { findFaults } from "../definition/faults.ts";
+import { type Fault, InvalidInputError } from "../errors.ts";
+import type { Page } from "../ledger/reader.ts";
+import { isUuid } from "../stable-id.ts";
+
+const PageQuery = {
+  limit: Type.Optional(
+    Type.Integer({ minimum: 1, maximum: 500, default: 100, expected: "a whole number from 1 to 500" }),
+  ),
+  cursor: Type.Optional(
+    Type.String({
+      maxLength: 500,
+      pattern: "^[^\\u0000]*$",
+      expected: "a cursor that actcore gave",
+      description: 'From the `Link: rel="next"` header.',
+    }),
+  ),
+};
+
+export const Since = Type.String({
+  pattern: "^\\d{4}-\\d\\d-\\d\\d([Tt ].+)?$",
+  description: "RFC 3339; rows recorded since then.",
+  expected: "an RFC 3339 time",
+});
+
+/** The query of a list: a page, and `filters`. */
+export function listQuery<Filters extends TProperties>(filters: Filters) {
+  return Type.Object({ ...PageQuery, ...filters }, { additionalProperties: false });
+}
+
+/** The query, converted from text. @throws InvalidInputError */
+export function readQuery<T extends TObject>(schema: T, text: Record<string, string>): Static<T> {
+  const query = Value.Convert(schema, { ...text });
+  const faults = findFaults(schema, query).map(({ path, message }) => ({ path: `?${path.slice(1)}`, message }));
+  if (faults.length > 0) throw invalid(faults);
+  return query as Static<T>;
+}
+
+/** A page of the ledger, newest first. @throws InvalidInputError for a cursor that we did not make */
+export function readPage({ limit = 100, cursor }: { limit?: number; cursor?: string }): Page {
+  if (cursor === undefined) return { limit };
+  if (isUuid(cursor)) return { limit, after: cursor };
+  throw invalid([{ path: "?cursor", message: "is none that actcore gave" }]);
+}
+
+/** The `Link` header to the next page, when this one is full. */
+export function linkNext(
+  url: URL,
+  rowCount: number,
+  limit: number,
+  cursor: string | undefined,
+): Record<string, string> {
+  if (rowCount < limit || cursor === undefined) return {};
+  const next = new URL(url);
+  next.searchParams.set("cursor", cursor);
+  return { link: `<${next.pathname}${next.search}>; rel="next"` };
+}
+
+/** The time of a filter. @throws InvalidInputError for one that is none, such as the 30th of February */
+export function readSince(text: unknown): { since?: Date } {
+  if (typeof text !== "string") return {};
+  const since = new Date(text);
+  if (Number.isNaN(since.getTime()))
+    throw invalid([{ path: "?since", message: `expected an RFC 3339 time, received ${JSON.stringify(text)}` }]);
+  return { since };
+}
+
+function invalid(faults: Fault[]): InvalidInputError {
+  return new InvalidInputError("the query is not valid", faults, "invalid_query");
+}
