@@ -6,6 +6,9 @@
  *   L3. Nothing here exits the process: `main.ts` does, with the code that the command returned.
  */
 
+// For trigger/projector.ts and roles/sync.ts, until they import it from there themselves.
+export { createBackoff, sleep } from "./wait.ts";
+
 /** A running part of the server. */
 export interface Role {
   readonly name: string;
@@ -101,81 +104,4 @@ export function listenForShutdown(cutAfterMs: number, onRequest: (reason: string
       process.off("SIGTERM", onTerm);
     },
   };
-}
-
-/** Resolves after `ms` milliseconds, or at once (true) when `signal` aborts: the answer says whether it was cut short. */
-export function sleep(ms: number, signal?: AbortSignal): Promise<boolean> {
-  if (signal?.aborted) return Promise.resolve(true);
-  return new Promise((resolve) => {
-    const onAbort = () => {
-      clearTimeout(timer);
-      resolve(true);
-    };
-    const timer = setTimeout(() => {
-      signal?.removeEventListener("abort", onAbort);
-      resolve(false);
-    }, ms);
-    signal?.addEventListener("abort", onAbort, { once: true });
-  });
-}
-
-/** As `promise`, or rejects with `late()` when it has not settled after `ms` milliseconds; it goes on, unheard. */
-export async function inTime<T>(promise: Promise<T>, ms: number, late: () => Error): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const deadline = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(late()), ms);
-  });
-  try {
-    return await Promise.race([promise, deadline]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-/** Resolves when `signal` aborts. */
-export function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
-}
-
-export interface Backoff {
-  /** The next wait in milliseconds: exponential, half of it random. */
-  next(): number;
-  reset(): void;
-}
-
-export function createBackoff(initialMs = 200, maxMs = 10_000): Backoff {
-  let current = initialMs;
-  return {
-    next() {
-      const wait = current / 2 + (Math.random() * current) / 2;
-      current = Math.min(current * 2, maxMs);
-      return wait;
-    },
-    reset() {
-      current = initialMs;
-    },
-  };
-}
-
-/**
- * Calls `attempt` until it succeeds, waiting with backoff between tries. `onFailure` hears of each failure.
- * Answers undefined when `signal` aborted first.
- */
-export async function retryUntilDone<T>(
-  attempt: () => Promise<T>,
-  signal: AbortSignal,
-  onFailure: (error: unknown, waitMs: number) => void,
-  backoff: Backoff = createBackoff(),
-): Promise<T | undefined> {
-  while (!signal.aborted) {
-    try {
-      return await attempt();
-    } catch (error) {
-      const waitMs = backoff.next();
-      onFailure(error, waitMs);
-      await sleep(waitMs, signal);
-    }
-  }
-  return undefined;
 }

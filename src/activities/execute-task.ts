@@ -1,11 +1,11 @@
 /** One try of one task: begin in the ledger, do, record how it ended. */
 import { Context } from "@temporalio/activity";
 import { ActcoreError, describeError, RetryableError, TerminalError } from "../errors.ts";
-import { createBackoff, sleep } from "../lifecycle.ts";
 import type { Log } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import { HEARTBEAT_TIMEOUT_MS, type TaskSteps } from "../run/run.ts";
 import type { Executor, TaskAttempt, TaskError, TaskLedger } from "../task/task.ts";
+import { createBackoff, sleep } from "../wait.ts";
 import { translated } from "./translate.ts";
 
 export interface TaskStepsDeps {

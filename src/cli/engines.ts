@@ -3,8 +3,9 @@ import { hideSecret } from "../address.ts";
 import type { Config } from "../config.ts";
 import { type EngineSet, startEngines } from "../engines/engine-set.ts";
 import { TerminalError } from "../errors.ts";
-import { aborted, type Shutdown } from "../lifecycle.ts";
+import type { Shutdown } from "../lifecycle.ts";
 import type { Log } from "../log.ts";
+import { aborted } from "../wait.ts";
 
 /**
  * Runs the engines that have no URL configured until the first signal, and prints where they are.

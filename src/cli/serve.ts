@@ -8,7 +8,7 @@ import { type Config, isWholeServer } from "../config.ts";
 import { startEngines } from "../engines/engine-set.ts";
 import { findRunningEngines } from "../engines/running-engines.ts";
 import { startMonitor } from "../http/monitor.ts";
-import { aborted, type Releasers, type Role, sleep, withReleasers } from "../lifecycle.ts";
+import { type Releasers, type Role, withReleasers } from "../lifecycle.ts";
 import type { Log } from "../log.ts";
 import { createMetrics } from "../metrics.ts";
 import { createReadiness } from "../readiness.ts";
@@ -21,6 +21,7 @@ import { startWorker } from "../roles/worker.ts";
 import type { RoleName } from "../setting-values.ts";
 import { portInUse, SETTINGS } from "../settings.ts";
 import { installRuntime } from "../temporal/runtime.ts";
+import { aborted, sleep } from "../wait.ts";
 import type { CommandContext } from "./commands.ts";
 
 const ROLE_STARTERS: Readonly<Record<RoleName, (deps: RoleDeps) => Role>> = {

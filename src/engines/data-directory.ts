@@ -21,7 +21,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { describeError, TerminalError } from "../errors.ts";
-import { sleep } from "../lifecycle.ts";
+import { sleep } from "../wait.ts";
 import type { EngineEndpoints, EngineStatus } from "./engine-status.ts";
 import { isAlive, type ProcessIdentity, startTimeOf } from "./process-table.ts";
 

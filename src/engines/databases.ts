@@ -2,7 +2,7 @@
 import postgres from "postgres";
 import { hideSecret } from "../address.ts";
 import { describeError, RetryableError, TerminalError } from "../errors.ts";
-import { createBackoff, sleep } from "../lifecycle.ts";
+import { createBackoff, sleep } from "../wait.ts";
 
 export const TEMPORAL_DATABASES = { store: "temporal", visibility: "temporal_visibility" } as const;
 

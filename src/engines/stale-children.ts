@@ -8,7 +8,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { RetryableError } from "../errors.ts";
-import { sleep } from "../lifecycle.ts";
+import { sleep } from "../wait.ts";
 import type { DataDirectory, EnginesRecord } from "./data-directory.ts";
 import {
   executableNameOf,

@@ -5,8 +5,8 @@
  * recovering, or stopped by someone who looks at it.
  */
 import { describeError, RetryableError } from "../errors.ts";
-import { createBackoff, sleep } from "../lifecycle.ts";
 import type { Log } from "../log.ts";
+import { createBackoff, sleep } from "../wait.ts";
 import { type Child, type ChildContext, type Command, endChild, startChild } from "./child-process.ts";
 import type { EngineName, EngineStatus } from "./engine-status.ts";
 

@@ -1,6 +1,6 @@
 /** Reads a JSON body within bounds, before anything looks at it. */
 import { InvalidInputError, TerminalError } from "../errors.ts";
-import { inTime } from "../lifecycle.ts";
+import { inTime } from "../wait.ts";
 
 /** Bytes. */
 export const MAX_BODY_BYTES = 1_048_576;

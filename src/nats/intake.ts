@@ -4,9 +4,9 @@
  * nothing.
  */
 import type { ConsumerMessages, JsMsg } from "nats";
-import { aborted, createBackoff, sleep } from "../lifecycle.ts";
 import type { Log } from "../log.ts";
 import type { IncomingEvent } from "../trigger/dispatcher.ts";
+import { aborted, createBackoff, sleep } from "../wait.ts";
 import type { Nats } from "./connection.ts";
 import { CONSUMER, ensureStream, STREAM } from "./stream.ts";
 

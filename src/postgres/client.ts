@@ -2,7 +2,7 @@
 import { drizzle, type PostgresJsDatabase } from "drizzle-orm/postgres-js";
 import postgres from "postgres";
 import { ActcoreError, describeError, RetryableError, TerminalError } from "../errors.ts";
-import { inTime } from "../lifecycle.ts";
+import { inTime } from "../wait.ts";
 
 export type Database = PostgresJsDatabase;
 export type Sql = postgres.Sql;

@@ -8,10 +8,10 @@
 import { type SQL, sql } from "drizzle-orm";
 import type { Retention } from "../config.ts";
 import { describeError } from "../errors.ts";
-import { sleep } from "../lifecycle.ts";
 import type { Log } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import { firstUuidAt } from "../stable-id.ts";
+import { sleep } from "../wait.ts";
 import { type Database, guarded, type Postgres } from "./client.ts";
 import { holdingLock, LOCKS } from "./lock.ts";
 import { auditLog, eventKeys, eventOutcomes, events, occurrences, runs, tasks } from "./schema.ts";

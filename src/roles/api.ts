@@ -6,7 +6,7 @@ import type { Config } from "../config.ts";
 import { describeError, RetryableError, TerminalError } from "../errors.ts";
 import { createApp } from "../http/app.ts";
 import type { Services } from "../http/services.ts";
-import { aborted, type Role, retryUntilDone } from "../lifecycle.ts";
+import type { Role } from "../lifecycle.ts";
 import type { Log } from "../log.ts";
 import { createPublisher } from "../nats/publisher.ts";
 import { createAcceptanceLedger } from "../postgres/accepted-runs.ts";
@@ -19,6 +19,7 @@ import type { Engine } from "../readiness.ts";
 import { portInUse, SETTINGS } from "../settings.ts";
 import { createRunStarter } from "../temporal/run-starter.ts";
 import { createRunControl } from "../trigger/control.ts";
+import { aborted, retryUntilDone } from "../wait.ts";
 import { createRole, type RoleDeps } from "./role.ts";
 
 /** @throws InvalidInputError `port_in_use`; fails with TerminalError `keys_required` on an address that needs keys */

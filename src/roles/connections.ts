@@ -5,7 +5,7 @@
 import type { Config } from "../config.ts";
 import { describeError, TerminalError } from "../errors.ts";
 import { migrations } from "../generated/migrations.ts";
-import { createBackoff, createReleasers, retryUntilDone, sleep } from "../lifecycle.ts";
+import { createReleasers } from "../lifecycle.ts";
 import type { Log } from "../log.ts";
 import { type Nats, openNats } from "../nats/connection.ts";
 import { ensureStream } from "../nats/stream.ts";
@@ -14,6 +14,7 @@ import { migrate } from "../postgres/migrate.ts";
 import type { Engine, Readiness } from "../readiness.ts";
 import { openTemporal, type Temporal } from "../temporal/connection.ts";
 import { ensureNamespace } from "../temporal/namespace.ts";
+import { createBackoff, retryUntilDone, sleep } from "../wait.ts";
 
 /** Where the engines are. */
 export interface Endpoints {

@@ -2,11 +2,11 @@
 import type { Config } from "../config.ts";
 import { describeError } from "../errors.ts";
 import type { Role } from "../lifecycle.ts";
-import { aborted } from "../lifecycle.ts";
 import type { Log } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import type { Engine, Readiness } from "../readiness.ts";
 import type { RoleName } from "../setting-values.ts";
+import { aborted } from "../wait.ts";
 import type { Connections, Endpoints } from "./connections.ts";
 
 export const ROLE_NEEDS: Readonly<Record<RoleName, readonly Engine[]>> = {

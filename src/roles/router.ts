@@ -1,11 +1,12 @@
 /** The router: events from the stream into started runs. Any number of copies share the one consumer. */
 import { describeError } from "../errors.ts";
-import { aborted, type Role, sleep } from "../lifecycle.ts";
+import type { Role } from "../lifecycle.ts";
 import type { Metrics } from "../metrics.ts";
 import { type Intake, startIntake } from "../nats/intake.ts";
 import { createEventLedger } from "../postgres/events.ts";
 import { createRunStarter } from "../temporal/run-starter.ts";
 import { createDispatcher } from "../trigger/dispatcher.ts";
+import { aborted, sleep } from "../wait.ts";
 import { createRole, type RoleDeps } from "./role.ts";
 
 const LAG_EVERY_MS = 5_000;

@@ -7,7 +7,7 @@ import { createTaskSteps } from "../activities/execute-task.ts";
 import { createRunSteps } from "../activities/run-steps.ts";
 import { describeError } from "../errors.ts";
 import { workflowBundle } from "../generated/workflow-bundle.ts";
-import { aborted, createBackoff, type Role, retryUntilDone, sleep } from "../lifecycle.ts";
+import type { Role } from "../lifecycle.ts";
 import type { Postgres } from "../postgres/client.ts";
 import { createEventLedger } from "../postgres/events.ts";
 import { createLedgerReader } from "../postgres/ledger-reader.ts";
@@ -24,6 +24,7 @@ import { createScheduler } from "../temporal/schedules.ts";
 import { startWorkers, type Workers } from "../temporal/workers.ts";
 import { runFinisher } from "../trigger/finisher.ts";
 import { runProjector } from "../trigger/projector.ts";
+import { aborted, createBackoff, retryUntilDone, sleep } from "../wait.ts";
 import { createRole, type RoleDeps } from "./role.ts";
 import { syncOnce } from "./sync.ts";
 

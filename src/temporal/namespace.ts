@@ -8,8 +8,8 @@ import { type Connection, isGrpcServiceError } from "@temporalio/client";
 import { msToTs } from "@temporalio/common/lib/time";
 import { temporal } from "@temporalio/proto";
 import { describeError, RetryableError, TerminalError } from "../errors.ts";
-import { sleep } from "../lifecycle.ts";
 import { SEARCH_ATTRIBUTES } from "../run/run.ts";
+import { sleep } from "../wait.ts";
 
 const { IndexedValueType } = temporal.api.enums.v1;
 

@@ -6,10 +6,10 @@
  * Each step is the normal way's own, and as safe to repeat.
  */
 import { describeError } from "../errors.ts";
-import { sleep } from "../lifecycle.ts";
 import type { Log } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import type { RunLedger } from "../run/ledger.ts";
+import { sleep } from "../wait.ts";
 import type { RunStarter } from "./dispatcher.ts";
 import type { Dispatch, EventLedger, RecordedEvent } from "./ledger.ts";
 

@@ -18,8 +18,8 @@ import { type EngineEndpoints, startEngines } from "../../src/engines/engine-set
 import { checkPorts, neededPorts } from "../../src/engines/ports.ts";
 import { isAlive, type ProcessIdentity, startTimeOf } from "../../src/engines/process-table.ts";
 import { describeError } from "../../src/errors.ts";
-import { aborted } from "../../src/lifecycle.ts";
 import { createLog } from "../../src/log.ts";
+import { aborted } from "../../src/wait.ts";
 
 /** What a hook that may start engines needs: `beforeAll(…, ENGINES_TIMEOUT_MS)`. */
 export const ENGINES_TIMEOUT_MS = 60_000;

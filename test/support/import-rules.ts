@@ -19,6 +19,7 @@ const KERNEL = [
   "metrics",
   "readiness",
   "stable-id",
+  "wait",
 ].map((name) => `${name}.ts`);
 const CORE = ["ledger", "trigger", "run", "task", "definition"];
 const ADAPTERS = ["postgres", "nats", "temporal", "http", "engines"];

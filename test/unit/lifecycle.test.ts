@@ -1,12 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import {
-  createBackoff,
-  createReleasers,
-  listenForShutdown,
-  retryUntilDone,
-  sleep,
-  withReleasers,
-} from "../../src/lifecycle.ts";
+import { createReleasers, listenForShutdown, withReleasers } from "../../src/lifecycle.ts";
 
 describe("what was acquired", () => {
   test("is released last in first out, each once, and the first error is thrown after the last", async () => {
@@ -68,51 +61,5 @@ describe("a shutdown", () => {
     await cut;
     expect(shutdown.cut.reason.message).toBe("drain deadline of 1 ms passed");
     shutdown.dispose();
-  });
-});
-
-describe("a sleep", () => {
-  test("ends at once, and says so, when its signal aborts or has", async () => {
-    const abort = new AbortController();
-    const sleeping = sleep(60_000, abort.signal);
-    abort.abort();
-    expect(await sleeping).toBe(true);
-    expect(await sleep(60_000, abort.signal)).toBe(true);
-  });
-
-  test("ends by itself", async () => {
-    expect(await sleep(1, new AbortController().signal)).toBe(false);
-  });
-});
-
-test("backoff grows up to its bound, never waits less than half, and begins again after a reset", () => {
-  const backoff = createBackoff(100, 400);
-  for (const bound of [100, 200, 400, 400]) {
-    const wait = backoff.next();
-    expect(wait).toBeWithin(bound / 2, bound + 1);
-  }
-  backoff.reset();
-  expect(backoff.next()).toBeLessThanOrEqual(100);
-});
-
-describe("a try that is repeated until it is done", () => {
-  const backoff = { next: () => 0, reset: () => {} };
-
-  test("answers its first success, and tells of each failure", async () => {
-    const failures: string[] = [];
-    let tries = 0;
-    const attempt = async () => {
-      if (++tries < 3) throw new Error(`try ${tries}`);
-      return tries;
-    };
-    const onFailure = (error: unknown) => failures.push((error as Error).message);
-    expect(await retryUntilDone(attempt, new AbortController().signal, onFailure, backoff)).toBe(3);
-    expect(failures).toEqual(["try 1", "try 2"]);
-  });
-
-  test("answers nothing when its signal aborts first", async () => {
-    const abort = new AbortController();
-    const attempt = () => Promise.reject(new Error("no"));
-    expect(await retryUntilDone(attempt, abort.signal, () => abort.abort(), backoff)).toBeUndefined();
   });
 });
