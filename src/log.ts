@@ -1,8 +1,8 @@
 /**
  * Structured logs: JSON lines on stderr, or a readable form when stderr is a terminal.
  *
- * The logger is passed in, never imported: `log.child({role: "router"})` gives each part its own bindings.
- * Call object first, then message: `log.info({definition: id}, "schedule created")`.
+ * The logger is passed in, never imported: `log.child({ role: "router" })` gives each part its own bindings.
+ * Call object first, then message: `log.info({ activity_id }, "schedule created")`.
  */
 import pino from "pino";
 import pretty from "pino-pretty";

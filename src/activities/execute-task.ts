@@ -60,7 +60,7 @@ export function createTaskSteps({ tasks, executors, metrics, log }: TaskStepsDep
 
   async function attempt(task: TaskAttempt, cancelled: AbortSignal): Promise<void> {
     const { task_id, key, type, attempt, trace_id } = task;
-    const taskLog = log.child({ run: task.input.run.run_id, task: key, attempt, trace_id });
+    const taskLog = log.child({ run_id: task.input.run.run_id, task_key: key, attempt, trace_id });
     metrics.tasksInFlight.inc();
     try {
       const result = await execute(task, AbortSignal.any([cancelled, AbortSignal.timeout(task.timeout_ms)]), taskLog);

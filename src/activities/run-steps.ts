@@ -27,7 +27,10 @@ export function createRunSteps({ occurrences, runs, metrics, log }: RunStepsDeps
   return {
     claimRun: translated(async (request) => {
       const { start_latency_ms, ...claim } = await occurrences.claim(request, classifyStart(request, new Date()));
-      log.debug({ activity: request.activity_id, run: claim.run_id, outcome: claim.outcome }, "occurrence claimed");
+      log.debug(
+        { activity_id: request.activity_id, run_id: claim.run_id, outcome: claim.outcome },
+        "occurrence claimed",
+      );
       if (claim.outcome === "skipped") metrics.runs.inc({ status: "skipped" });
       if (claim.outcome !== "claimed") return claim;
       metrics.startLatency.observe(start_latency_ms / 1000);
@@ -42,7 +45,7 @@ export function createRunSteps({ occurrences, runs, metrics, log }: RunStepsDeps
       const { closedNow, ...result } = await runs.close(close);
       if (closedNow) {
         metrics.runs.inc({ status: result.status });
-        log.info({ run: result.run_id, status: result.status, reason: result.reason }, "run closed");
+        log.info({ run_id: result.run_id, status: result.status, reason: result.reason }, "run closed");
       }
       return result;
     }),

@@ -65,7 +65,7 @@ export function createRunControl({ accepted, reader, runs, starter, log }: RunCo
       await starter.start(run);
     } catch (error) {
       if (!(error instanceof RetryableError)) throw error;
-      log.warn({ run: run.run_id, reason: describeError(error) }, "accepted run not started yet; the finisher will");
+      log.warn({ run_id: run.run_id, reason: describeError(error) }, "accepted run not started yet; the finisher will");
     }
     const { run_id, workflow_id } = run;
     return { run_id, workflow_id };

@@ -77,7 +77,7 @@ export function createDispatcher({ ledger, starter, metrics, log, onPoint = () =
     await ledger.recordDeadLetter({ event_id, reason, detail, subject, raw: bytes });
     message.terminate(reason);
     metrics.events.inc({ outcome: "dead_lettered" });
-    log.warn({ event: event_id, subject, reason, detail }, "event dead-lettered");
+    log.warn({ event_id, subject, reason, detail }, "event dead-lettered");
   }
 
   /** Matches and records the events, then starts the runs that they owe. */
@@ -108,7 +108,7 @@ export function createDispatcher({ ledger, starter, metrics, log, onPoint = () =
     for (const { message, envelope } of copies) {
       message.ack();
       log.debug(
-        { event: event.event_id, type: envelope.type, trace_id: envelope.trace_id, runs: event.dispatches.length },
+        { event_id: event.event_id, type: envelope.type, trace_id: envelope.trace_id, runs: event.dispatches.length },
         "event settled",
       );
     }

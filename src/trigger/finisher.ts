@@ -92,7 +92,7 @@ export function createFinisher({ unfinished, events, runs, workflows, metrics, l
   async function finishEvent({ event_id, dispatches }: RecordedEvent): Promise<void> {
     for (const dispatch of dispatches) await workflows.start(dispatch);
     await events.markDispatched([event_id]);
-    finished("event_dispatched", { event: event_id });
+    finished("event_dispatched", { event_id });
   }
 
   async function finishUnclaimed(run: Dispatch & { run_id: string }): Promise<void> {
@@ -100,11 +100,11 @@ export function createFinisher({ unfinished, events, runs, workflows, metrics, l
     if (state === "open") return;
     if (state === "missing") {
       await workflows.start(run);
-      finished("run_started", { run: run.run_id });
+      finished("run_started", { run_id: run.run_id });
       return;
     }
     // Claimed since it was listed, it is not lost: in a backlog most are.
-    if (await unfinished.recordLost(run, `workflow_${state}`)) finished("run_lost", { run: run.run_id, state });
+    if (await unfinished.recordLost(run, `workflow_${state}`)) finished("run_lost", { run_id: run.run_id, state });
   }
 
   async function finishOpen({ run_id, workflow_id }: OpenRun): Promise<void> {
@@ -119,7 +119,7 @@ export function createFinisher({ unfinished, events, runs, workflows, metrics, l
             message: `its workflow is ${state}, and did not close it`,
           } as const);
     const { closedNow } = await runs.close({ run_id, failures: [], interruption });
-    if (closedNow) finished("run_closed", { run: run_id, state });
+    if (closedNow) finished("run_closed", { run_id, state });
   }
 
   function finished(what: string, details: object): void {

@@ -15,7 +15,7 @@ beforeAll(async () => {
 afterAll(() => nats?.close());
 
 /** What the server's log says of dead letters on this subject, in its order. */
-function deadLetters(subject: string): { event: string; reason: string }[] {
+function deadLetters(subject: string): { event_id: string; reason: string }[] {
   return server
     .stderr()
     .split("\n")
@@ -38,7 +38,7 @@ test.each([
     await nats.jetstream().publish(subject, bytes);
     const letter = await eventually("the log names the dead letter", () => deadLetters(subject)[0]);
     expect(letter.reason).toBe(reason);
-    const { status, body } = await server.api(`/events/${letter.event}`);
+    const { status, body } = await server.api(`/events/${letter.event_id}`);
     expect(status).toBe(200);
     expect(body).toMatchObject({ outcome: "dead_lettered", reason, subject });
     expect(Buffer.from(body.raw_base64, "base64").equals(bytes)).toBe(true);
@@ -59,6 +59,6 @@ test("of 50 bad messages among 50 good ones each good one becomes its run, and e
   expect(runs.map(({ status }) => status)).toEqual(Array(50).fill("succeeded"));
   await streamIsEmpty();
   const letters = await eventually("all are named", () => deadLetters(subject).length >= 50 && deadLetters(subject));
-  expect(new Set(letters.map(({ event }) => event)).size).toBe(50);
+  expect(new Set(letters.map(({ event_id }) => event_id)).size).toBe(50);
   expect(letters).toHaveLength(50);
 });
