@@ -131,7 +131,7 @@ export function openConnections({ config, endpoints, readiness, log, signal }: C
       connect(
         "temporal",
         ({ temporalHost }) => openTemporal(temporalHost, config.temporalNamespace, name),
-        ({ connection }) => ensureNamespace(connection, config.temporalNamespace, { signal, register: true }),
+        ({ connection }) => ensureNamespace(connection, config.temporalNamespace, { signal }),
       ),
     ),
     close: () => releasers.release(),

@@ -20,32 +20,29 @@ const DEFAULT_DEADLINE_MS = 60_000;
 
 /** gRPC status codes, as in grpc's specification. */
 const CODE = {
-  invalidArgument: 3,
   notFound: 5,
   alreadyExists: 6,
   permissionDenied: 7,
-  unimplemented: 12,
   unauthenticated: 16,
 };
 
 export interface EnsureNamespaceOptions {
   readonly signal: AbortSignal;
-  /** Whether to create what is missing; otherwise it is an error. */
-  readonly register: boolean;
   /** Milliseconds, 60 000 by default. */
   readonly withinMs?: number;
 }
 
 /**
- * Resolves when the namespace exists and accepts both search attributes. Idempotent, and safe concurrently.
- * With several frontends, another one than the one asked may still refuse for a moment: retry the first use.
- * @throws TerminalError `temporal_namespace_missing`, `search_attributes_missing`, `search_attribute_type`,
- *   `temporal_refused`; RetryableError `temporal_unavailable` after `withinMs`; the reason of `signal`
+ * Resolves when the namespace exists and accepts both search attributes; what is missing is created. Idempotent, and
+ * safe concurrently. With several frontends, another one than the one asked may still refuse for a moment: retry the
+ * first use.
+ * @throws TerminalError `search_attribute_type`, `temporal_refused`; RetryableError `temporal_unavailable` after
+ *   `withinMs`; the reason of `signal`
  */
 export async function ensureNamespace(
   connection: Connection,
   namespace: string,
-  { signal, register, withinMs = DEFAULT_DEADLINE_MS }: EnsureNamespaceOptions,
+  { signal, withinMs = DEFAULT_DEADLINE_MS }: EnsureNamespaceOptions,
 ): Promise<void> {
   const deadline = Date.now() + withinMs;
   for (;;) {
@@ -53,9 +50,9 @@ export async function ensureNamespace(
     try {
       await connection.withAbortSignal(signal, () =>
         connection.withDeadline(Math.min(Date.now() + CALL_DEADLINE_MS, deadline), async () => {
-          if (!(await namespaceExists(connection, namespace))) await createNamespace(connection, namespace, register);
+          if (!(await namespaceExists(connection, namespace))) await createNamespace(connection, namespace);
           const missing = await missingAttributes(connection, namespace);
-          if (missing.length > 0) await addAttributes(connection, namespace, missing, register);
+          if (missing.length > 0) await addAttributes(connection, namespace, missing);
           await useAttributes(connection, namespace);
         }),
       );
@@ -95,12 +92,7 @@ async function namespaceExists(connection: Connection, namespace: string): Promi
   }
 }
 
-async function createNamespace(connection: Connection, namespace: string, register: boolean): Promise<void> {
-  if (!register) {
-    throw new TerminalError("temporal_namespace_missing", `Temporal has no namespace ${namespace}`, {
-      hint: `Create it: ${commandsFor(namespace)}`,
-    });
-  }
+async function createNamespace(connection: Connection, namespace: string): Promise<void> {
   try {
     await connection.workflowService.registerNamespace({
       namespace,
@@ -129,19 +121,7 @@ async function missingAttributes(connection: Connection, namespace: string): Pro
   });
 }
 
-async function addAttributes(
-  connection: Connection,
-  namespace: string,
-  missing: readonly string[],
-  register: boolean,
-): Promise<void> {
-  if (!register) {
-    throw new TerminalError(
-      "search_attributes_missing",
-      `namespace ${namespace} lacks the search attributes ${missing.join(", ")}`,
-      { hint: `Create them: ${commandsFor(namespace)}` },
-    );
-  }
+async function addAttributes(connection: Connection, namespace: string, missing: readonly string[]): Promise<void> {
   const searchAttributes = Object.fromEntries(
     missing.map((name) => [name, IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD]),
   );

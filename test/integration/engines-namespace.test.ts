@@ -15,18 +15,10 @@ beforeAll(async () => {
 afterAll(() => connection?.close());
 
 describe("a namespace", () => {
-  test("that is missing is an error where it may not be created", async () => {
-    await expect(
-      ensureNamespace(connection, `${namespace}-missing`, { signal, register: false }),
-    ).rejects.toMatchObject({
-      code: "temporal_namespace_missing",
-    });
-  });
-
   test(
     "is registered once by several at the same time, and takes both search attributes at once",
     async () => {
-      await Promise.all([1, 2, 3].map(() => ensureNamespace(connection, namespace, { signal, register: true })));
+      await Promise.all([1, 2, 3].map(() => ensureNamespace(connection, namespace, { signal })));
       const client = new Client({ connection, namespace });
       const handle = await client.workflow.start("Nothing", {
         taskQueue: "nobody",
@@ -40,15 +32,18 @@ describe("a namespace", () => {
     ENGINES_TIMEOUT_MS,
   );
 
-  test("that is there is left as it is, without permission to register too", async () => {
-    await ensureNamespace(connection, namespace, { signal, register: false });
+  test("that is there is left as it is", async () => {
+    const read = async () => JSON.stringify(await connection.workflowService.describeNamespace({ namespace }));
+    const before = await read();
+    await ensureNamespace(connection, namespace, { signal });
+    expect(await read()).toBe(before);
   });
 });
 
 test("the wait for a Temporal that is away ends with the signal", async () => {
   const away = Connection.lazy({ address: "127.0.0.1:1" });
   const abort = new AbortController();
-  const waiting = ensureNamespace(away, namespace, { signal: abort.signal, register: true });
+  const waiting = ensureNamespace(away, namespace, { signal: abort.signal });
   setTimeout(() => abort.abort(new Error("enough")), 100);
   await expect(waiting).rejects.toThrow("enough");
   await waiting.catch(() => {});
@@ -57,7 +52,7 @@ test("the wait for a Temporal that is away ends with the signal", async () => {
 
 test("the wait for a Temporal that is away ends with its deadline", async () => {
   const away = Connection.lazy({ address: "127.0.0.1:1" });
-  const waiting = ensureNamespace(away, namespace, { signal, register: true, withinMs: 200 });
+  const waiting = ensureNamespace(away, namespace, { signal, withinMs: 200 });
   await waiting.catch(() => {});
   await expect(waiting).rejects.toMatchObject({ code: "temporal_unavailable" });
   await away.close();

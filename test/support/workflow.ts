@@ -47,7 +47,7 @@ export async function openTestNamespace(): Promise<Temporal & { address: string;
   const { temporalHost: address } = await useEngines();
   const namespace = `test-${crypto.randomUUID().slice(0, 8)}`;
   const opened = await openTemporal(address, namespace, "test");
-  await ensureNamespace(opened.connection, namespace, { signal: new AbortController().signal, register: true });
+  await ensureNamespace(opened.connection, namespace, { signal: new AbortController().signal });
   return { ...opened, address, namespace };
 }
 
