@@ -5,7 +5,7 @@
  */
 import type { ConsumerMessages, JsMsg } from "nats";
 import type { Log } from "../log.ts";
-import type { IncomingEvent } from "../trigger/dispatcher.ts";
+import type { StreamMessage } from "../trigger/dispatcher.ts";
 import { aborted, createBackoff, sleep } from "../wait.ts";
 import type { Nats } from "./connection.ts";
 import { CONSUMER, ensureStream, STREAM } from "./stream.ts";
@@ -21,7 +21,7 @@ export interface Intake {
   lag(): Promise<{ pending: number; ackPending: number }>;
 }
 
-export function startIntake(nats: Nats, handle: (group: IncomingEvent[]) => Promise<void>, log: Log): Intake {
+export function startIntake(nats: Nats, handle: (group: StreamMessage[]) => Promise<void>, log: Log): Intake {
   const stopping = new AbortController();
 
   async function run(): Promise<void> {
@@ -54,7 +54,7 @@ export function startIntake(nats: Nats, handle: (group: IncomingEvent[]) => Prom
 /** Until the consumer ends or `stopping` aborts. What arrived and was not handled goes back. */
 async function handleGroups(
   messages: ConsumerMessages,
-  handle: (group: IncomingEvent[]) => Promise<void>,
+  handle: (group: StreamMessage[]) => Promise<void>,
   stopping: AbortSignal,
 ): Promise<void> {
   const arrived: JsMsg[] = [];
@@ -73,7 +73,7 @@ async function handleGroups(
 
   try {
     while (!stopping.aborted && !(ended && arrived.length === 0)) {
-      if (arrived.length > 0) await handle(takeGroup(arrived).map(toIncoming));
+      if (arrived.length > 0) await handle(takeGroup(arrived).map(toStreamMessage));
       else
         await new Promise<void>((resolve) => {
           wake = resolve;
@@ -109,7 +109,7 @@ function takeGroup(arrived: JsMsg[]): JsMsg[] {
   return arrived.splice(0, end === -1 ? arrived.length : end);
 }
 
-function toIncoming(message: JsMsg): IncomingEvent {
+function toStreamMessage(message: JsMsg): StreamMessage {
   return {
     bytes: message.data,
     subject: message.subject,

@@ -3,7 +3,7 @@ import { and, count, eq, isNull, sql } from "drizzle-orm";
 import { TerminalError } from "../errors.ts";
 import { stableTraceId, timeOrderedUuid } from "../stable-id.ts";
 import type { AcceptanceLedger, AcceptedRun } from "../trigger/control.ts";
-import type { Dispatch } from "../trigger/ledger.ts";
+import type { OwedRun } from "../trigger/ledger.ts";
 import { eventWorkflowId } from "../trigger/occurrence.ts";
 import { type Transaction, writeAudit } from "./audit.ts";
 import { type Database, guarded } from "./client.ts";
@@ -83,7 +83,7 @@ async function insertOccurrence(
   { id: activity_id, name: activity_name, version: version_used }: Activity,
   run_id: string,
   occurrence: Pick<typeof occurrences.$inferInsert, "kind" | "key" | "event_id" | "workflow_id">,
-): Promise<(AcceptedRun & Dispatch) | undefined> {
+): Promise<(AcceptedRun & OwedRun) | undefined> {
   const row = { activity_id, run_id, version_used, ...occurrence };
   const inserted = await tx
     .insert(occurrences)
@@ -106,7 +106,7 @@ async function insertRun(
   { id: activity_id, name: activity_name, version: version_used }: Activity,
   run: Omit<typeof runs.$inferInsert, "activity_id" | "activity_name" | "version_used" | "status">,
   audit: { actor: string; action: string },
-): Promise<AcceptedRun & Dispatch> {
+): Promise<AcceptedRun & OwedRun> {
   await tx
     .insert(runs)
     .values({ ...run, activity_id, activity_name, version_used, status: "running", fired_at: sql`now()` });
@@ -119,6 +119,6 @@ function toAccepted(run: {
   activity_name: string;
   run_id: string;
   workflow_id: string;
-}): AcceptedRun & Dispatch {
+}): AcceptedRun & OwedRun {
   return { ...run, trigger_event: { run_id: run.run_id } };
 }

@@ -2,7 +2,7 @@
 import { and, eq, inArray, isNull, sql } from "drizzle-orm";
 import type { EventTrigger } from "../definition/schema.ts";
 import { stableTraceId, timeOrderedUuid } from "../stable-id.ts";
-import type { Dispatch, EventLedger, MatchedEvent, RecordedEvent } from "../trigger/ledger.ts";
+import type { EventLedger, MatchedEvent, OwedRun, RecordedEvent } from "../trigger/ledger.ts";
 import { eventWorkflowId } from "../trigger/occurrence.ts";
 import { type Database, guarded } from "./client.ts";
 import { definitionRevision, definitions, eventKeys, eventOutcomes, events, occurrences } from "./schema.ts";
@@ -130,13 +130,13 @@ async function insertNew(db: Database, matched: readonly MatchedEvent[]): Promis
 }
 
 function toRecorded({ envelope: { event_id }, matches }: MatchedEvent): RecordedEvent {
-  const dispatches = matches
+  const owed = matches
     .filter(({ outcome }) => outcome === "run")
-    .map(({ subscription }) => toDispatch(subscription, event_id));
-  return { event_id, outcome: dispatches.length > 0 ? "received" : "unmatched", dispatches };
+    .map(({ subscription }) => toOwedRun(subscription, event_id));
+  return { event_id, outcome: owed.length > 0 ? "received" : "unmatched", owed };
 }
 
-function toDispatch(activity: { activity_id: string; activity_name: string }, event_id: string): Dispatch {
+function toOwedRun(activity: { activity_id: string; activity_name: string }, event_id: string): OwedRun {
   const { activity_id, activity_name } = activity;
   return {
     activity_id,
@@ -166,11 +166,11 @@ export async function readKnown(db: Database, eventIds: string[]): Promise<Recor
     .values()
     .map((group): RecordedEvent => {
       const [{ event_id, outcome }] = group as [(typeof group)[number]];
-      const dispatches = group.flatMap(({ activity_id, activity_name }) =>
-        activity_id === null || activity_name === null ? [] : [toDispatch({ activity_id, activity_name }, event_id)],
+      const owed = group.flatMap(({ activity_id, activity_name }) =>
+        activity_id === null || activity_name === null ? [] : [toOwedRun({ activity_id, activity_name }, event_id)],
       );
       // Only the key is left of what was swept: it was settled long ago.
-      return { event_id, outcome: outcome ?? "dispatched", dispatches };
+      return { event_id, outcome: outcome ?? "dispatched", owed };
     })
     .toArray();
 }

@@ -1,8 +1,7 @@
 /** What a crash left half done, found by partial indexes that are empty while all is well. */
 import { and, asc, eq, gt, isNull, lt, sql } from "drizzle-orm";
 import { firstUuidAt } from "../stable-id.ts";
-import type { UnfinishedLedger } from "../trigger/finisher.ts";
-import type { Dispatch } from "../trigger/ledger.ts";
+import type { UnclaimedRun, UnfinishedLedger } from "../trigger/finisher.ts";
 import { eventWorkflowId } from "../trigger/occurrence.ts";
 import { guarded, type Postgres } from "./client.ts";
 import { readKnown } from "./events.ts";
@@ -48,15 +47,16 @@ export function createUnfinishedLedger(postgres: Postgres): UnfinishedLedger {
           .orderBy(asc(occurrences.run_id))
           .limit(limit),
       );
-      return rows.map(({ event_id, workflow_id, ...row }): Dispatch & { run_id: string } =>
-        // An occurrence with a workflow id of its own was accepted over REST; the others are an event's.
-        workflow_id === null
-          ? {
-              ...row,
-              workflow_id: eventWorkflowId(row.activity_id, event_id ?? ""),
-              trigger_event: { event_id: event_id ?? "" },
-            }
-          : { ...row, workflow_id, trigger_event: { run_id: row.run_id } },
+      return rows.map(
+        ({ event_id, workflow_id, ...row }): UnclaimedRun =>
+          // An occurrence with a workflow id of its own was accepted over REST; the others are an event's.
+          workflow_id === null
+            ? {
+                ...row,
+                workflow_id: eventWorkflowId(row.activity_id, event_id ?? ""),
+                trigger_event: { event_id: event_id ?? "" },
+              }
+            : { ...row, workflow_id, trigger_event: { run_id: row.run_id } },
       );
     },
 

@@ -76,7 +76,7 @@ export function startApi({ config, connections, readiness, log: parent }: RoleDe
           runs: createRunLedger(db),
           // A request is accepted while Temporal was never reached: the finisher starts it.
           starter: {
-            start: async (dispatch) => (starter ?? missing("temporal")).start(dispatch),
+            start: async (run) => (starter ?? missing("temporal")).start(run),
             cancel: async (workflowId) => (starter ?? missing("temporal")).cancel(workflowId),
           },
           log,

@@ -9,7 +9,7 @@ import type { Log } from "../log.ts";
 import type { RunLedger } from "../run/ledger.ts";
 import type { RunStatus } from "../run/run.ts";
 import type { RunStarter } from "./dispatcher.ts";
-import type { Dispatch } from "./ledger.ts";
+import type { OwedRun } from "./ledger.ts";
 
 export interface AcceptedRun {
   run_id: string;
@@ -27,9 +27,9 @@ export interface AcceptanceLedger {
     payload: unknown;
     requestKey?: string;
     actor: string;
-  }): Promise<AcceptedRun & Dispatch>;
+  }): Promise<AcceptedRun & OwedRun>;
   /** Records a run with the input of an earlier one. @throws TerminalError `not_found`, `definition_not_found` */
-  acceptRerun(request: { run_id: string; actor: string }): Promise<AcceptedRun & Dispatch>;
+  acceptRerun(request: { run_id: string; actor: string }): Promise<AcceptedRun & OwedRun>;
   auditCancel(request: { run_id: string; actor: string }): Promise<void>;
 }
 
@@ -60,7 +60,7 @@ export interface RunControlDeps {
 }
 
 export function createRunControl({ accepted, reader, runs, starter, log }: RunControlDeps): RunControl {
-  async function start(run: AcceptedRun & Dispatch): Promise<AcceptedRun> {
+  async function start(run: AcceptedRun & OwedRun): Promise<AcceptedRun> {
     try {
       await starter.start(run);
     } catch (error) {

@@ -10,11 +10,11 @@ import { describeError, RetryableError, TerminalError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import { type DeadLetterReason, deadLetterId, decodeEvent, type EventEnvelope } from "./event.ts";
-import type { Dispatch, EventLedger, RecordedEvent } from "./ledger.ts";
+import type { EventLedger, OwedRun, RecordedEvent } from "./ledger.ts";
 import { indexSubscriptions, matchEvent, type SubscriptionIndex } from "./match.ts";
 
 /** A message of the stream, and the ways to settle it. */
-export interface IncomingEvent {
+export interface StreamMessage {
   bytes: Uint8Array;
   subject: string;
   streamedAtNs: number;
@@ -29,7 +29,7 @@ export interface IncomingEvent {
 /** The port through which runs are started; temporal/run-starter.ts is behind it. */
 export interface RunStarter {
   /** Starting what is started already is a success. @throws RetryableError `temporal_unavailable` */
-  start(dispatch: Dispatch): Promise<void>;
+  start(run: OwedRun): Promise<void>;
 }
 
 export interface DispatcherDeps {
@@ -44,7 +44,7 @@ export interface DispatcherDeps {
 export type DispatchPoint = "fetched" | "recorded" | "started" | "marked";
 
 interface Received {
-  message: IncomingEvent;
+  message: StreamMessage;
   envelope: EventEnvelope;
 }
 
@@ -71,7 +71,7 @@ export function createDispatcher({ ledger, starter, metrics, log, onPoint = () =
     return index;
   }
 
-  async function deadLetter(message: IncomingEvent, reason: DeadLetterReason, detail: string): Promise<void> {
+  async function deadLetter(message: StreamMessage, reason: DeadLetterReason, detail: string): Promise<void> {
     const { subject, streamedAtNs, bytes } = message;
     const event_id = deadLetterId(subject, streamedAtNs, bytes);
     await ledger.recordDeadLetter({ event_id, reason, detail, subject, raw: bytes });
@@ -108,7 +108,7 @@ export function createDispatcher({ ledger, starter, metrics, log, onPoint = () =
     for (const { message, envelope } of copies) {
       message.ack();
       log.debug(
-        { event_id: event.event_id, type: envelope.type, trace_id: envelope.trace_id, runs: event.dispatches.length },
+        { event_id: event.event_id, type: envelope.type, trace_id: envelope.trace_id, runs: event.owed.length },
         "event settled",
       );
     }
@@ -119,16 +119,14 @@ export function createDispatcher({ ledger, starter, metrics, log, onPoint = () =
   /** The events of which a start failed, with the error. */
   async function startAll(recorded: readonly RecordedEvent[]): Promise<Map<string, unknown>> {
     const failed = new Map<string, unknown>();
-    const owed = recorded.flatMap(({ event_id, dispatches }) =>
-      dispatches.map((dispatch) => [event_id, dispatch] as const),
-    );
-    const queue = owed.values();
-    const starters = Array.from({ length: Math.min(MAX_CONCURRENT_STARTS, owed.length) }, async () => {
-      for (const [eventId, dispatch] of queue) {
+    const runs = recorded.flatMap(({ event_id, owed }) => owed.map((run) => ({ event_id, run })));
+    const queue = runs.values();
+    const starters = Array.from({ length: Math.min(MAX_CONCURRENT_STARTS, runs.length) }, async () => {
+      for (const { event_id, run } of queue) {
         try {
-          await starter.start(dispatch);
+          await starter.start(run);
         } catch (error) {
-          failed.set(eventId, error);
+          failed.set(event_id, error);
         }
       }
     });
@@ -137,7 +135,7 @@ export function createDispatcher({ ledger, starter, metrics, log, onPoint = () =
   }
 
   /** The stream delivers it again: soon at first, then ever later, so that an engine that is away is not hammered. */
-  function putBack(message: IncomingEvent, error: unknown): void {
+  function putBack(message: StreamMessage, error: unknown): void {
     const delayMs = Math.min(250 * 2 ** Math.min(message.deliveries, 10), 15_000);
     log.warn({ subject: message.subject, reason: describeError(error), retry_in_ms: delayMs }, "event put back");
     if (!(error instanceof RetryableError)) log.error({ error }, "unexpected failure of the router");
@@ -157,7 +155,7 @@ export function createDispatcher({ ledger, starter, metrics, log, onPoint = () =
     }
   }
 
-  async function deadLetterOrPutBack(message: IncomingEvent, reason: DeadLetterReason, detail: string): Promise<void> {
+  async function deadLetterOrPutBack(message: StreamMessage, reason: DeadLetterReason, detail: string): Promise<void> {
     try {
       await deadLetter(message, reason, detail);
     } catch (error) {
@@ -167,7 +165,7 @@ export function createDispatcher({ ledger, starter, metrics, log, onPoint = () =
 
   return {
     /** Settles every message of the group; never rejects. */
-    async handle(group: readonly IncomingEvent[]): Promise<void> {
+    async handle(group: readonly StreamMessage[]): Promise<void> {
       const decoded = group.map((message) => ({ message, ...decodeEvent(message.bytes) }));
       const received = decoded.filter((each) => each.ok);
       if (received.length > 0) await dispatchOrPutBack(received);

@@ -11,7 +11,11 @@ import type { Metrics } from "../metrics.ts";
 import type { RunLedger } from "../run/ledger.ts";
 import { sleep } from "../wait.ts";
 import type { RunStarter } from "./dispatcher.ts";
-import type { Dispatch, EventLedger, RecordedEvent } from "./ledger.ts";
+import type { EventLedger, OwedRun, RecordedEvent } from "./ledger.ts";
+
+export interface UnclaimedRun extends OwedRun {
+  run_id: string;
+}
 
 export interface OpenRun {
   run_id: string;
@@ -21,10 +25,10 @@ export interface OpenRun {
 /** postgres/unfinished.ts is behind it. Lists are oldest first, of rows made before `before`, after the row `after`. */
 export interface UnfinishedLedger {
   listOwedEvents(before: Date, limit: number): Promise<RecordedEvent[]>;
-  listUnclaimed(before: Date, limit: number, after?: string): Promise<(Dispatch & { run_id: string })[]>;
+  listUnclaimed(before: Date, limit: number, after?: string): Promise<UnclaimedRun[]>;
   listOpenRuns(before: Date, limit: number, after?: string): Promise<OpenRun[]>;
   /** Opens and closes the run of an occurrence that nobody will claim any more; false when somebody has claimed it. */
-  recordLost(run: Dispatch & { run_id: string }, reason: string): Promise<boolean>;
+  recordLost(run: UnclaimedRun, reason: string): Promise<boolean>;
   /** Runs `body` when no other process holds the lock; answers whether it ran. */
   exclusively(body: () => Promise<void>): Promise<boolean>;
 }
@@ -89,13 +93,13 @@ export function createFinisher({ unfinished, events, runs, workflows, metrics, l
     afterOpen = endOf(open);
   };
 
-  async function finishEvent({ event_id, dispatches }: RecordedEvent): Promise<void> {
-    for (const dispatch of dispatches) await workflows.start(dispatch);
+  async function finishEvent({ event_id, owed }: RecordedEvent): Promise<void> {
+    for (const run of owed) await workflows.start(run);
     await events.markDispatched([event_id]);
     finished("event_dispatched", { event_id });
   }
 
-  async function finishUnclaimed(run: Dispatch & { run_id: string }): Promise<void> {
+  async function finishUnclaimed(run: UnclaimedRun): Promise<void> {
     const state = await workflows.inspect(run.workflow_id);
     if (state === "open") return;
     if (state === "missing") {

@@ -20,7 +20,7 @@ export interface OccurrenceLedger {
 }
 
 /** A run that is owed: its occurrence stands, its workflow may not. */
-export interface Dispatch {
+export interface OwedRun {
   activity_id: string;
   activity_name: string;
   workflow_id: string;
@@ -38,7 +38,7 @@ export interface RecordedEvent {
   event_id: string;
   outcome: EventOutcome;
   /** Empty unless the outcome is `received`: the runs that are still to be started. */
-  dispatches: Dispatch[];
+  owed: OwedRun[];
 }
 
 export interface DeadLetter {

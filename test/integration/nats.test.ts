@@ -9,7 +9,7 @@ import { type Nats, openNats } from "../../src/nats/connection.ts";
 import { type Intake, startIntake } from "../../src/nats/intake.ts";
 import { createPublisher } from "../../src/nats/publisher.ts";
 import { CONSUMER, ensureStream, STREAM } from "../../src/nats/stream.ts";
-import type { IncomingEvent } from "../../src/trigger/dispatcher.ts";
+import type { StreamMessage } from "../../src/trigger/dispatcher.ts";
 import { retryUntilDone } from "../../src/wait.ts";
 import { ENGINES_TIMEOUT_MS, eventually, useEngines } from "../support/engines.ts";
 import { envelopeOf } from "../support/ledger.ts";
@@ -30,11 +30,11 @@ afterAll(async () => {
 });
 
 const publishRaw = (text: string) => nats.connection.jetstream().publish("activity.x", text);
-const textOf = ({ bytes }: IncomingEvent) => new TextDecoder().decode(bytes);
+const textOf = ({ bytes }: StreamMessage) => new TextDecoder().decode(bytes);
 
 /** An intake that hands its groups to `handle`, for as long as `body` runs. */
 async function withIntake(
-  handle: (group: IncomingEvent[]) => Promise<void>,
+  handle: (group: StreamMessage[]) => Promise<void>,
   body: (intake: Intake) => Promise<void>,
 ): Promise<void> {
   const intake = startIntake(nats, handle, log);
@@ -128,7 +128,7 @@ describe("the intake", () => {
   test("hands on in one group what arrived while the one before was handled", async () => {
     const groups: string[][] = [];
     const hold = Promise.withResolvers<void>();
-    const handle = async (group: IncomingEvent[]) => {
+    const handle = async (group: StreamMessage[]) => {
       groups.push(group.map(textOf));
       if (groups.length === 1) await hold.promise;
       for (const message of group) message.ack();
@@ -148,7 +148,7 @@ describe("the intake", () => {
 
   test("is given again what was put back, and never again what was terminated", async () => {
     const seen: string[] = [];
-    const handle = async (group: IncomingEvent[]) => {
+    const handle = async (group: StreamMessage[]) => {
       for (const message of group) {
         seen.push(`${textOf(message)} ${message.deliveries}`);
         if (textOf(message) === "bad") message.terminate("not_json");
@@ -185,7 +185,7 @@ describe("the intake", () => {
     await first.done;
     expect(begun).toEqual(["1"]);
     const taken: string[] = [];
-    const handle = async (group: IncomingEvent[]) => {
+    const handle = async (group: StreamMessage[]) => {
       for (const message of group) {
         taken.push(textOf(message));
         message.ack();
@@ -198,7 +198,7 @@ describe("the intake", () => {
 
   test("goes on when the stream was removed and made anew", async () => {
     const seen: string[] = [];
-    const handle = async (group: IncomingEvent[]) => {
+    const handle = async (group: StreamMessage[]) => {
       for (const message of group) {
         seen.push(textOf(message));
         message.ack();

@@ -36,9 +36,9 @@ function matched(envelope: EventEnvelope, outcome?: ActivityOutcome, activity = 
 describe("an event", () => {
   test("that owes a run is received with its occurrence, and dispatched once that is noted", async () => {
     const workflow_id = `activity-${ACTIVITY.activity_id}:owes`;
-    const dispatches = [{ ...ACTIVITY, workflow_id, trigger_event: { event_id: "owes" } }];
+    const owed = [{ ...ACTIVITY, workflow_id, trigger_event: { event_id: "owes" } }];
     expect(await ledger.record([matched(envelopeOf("owes"), "run")])).toEqual([
-      { event_id: "owes", outcome: "received", dispatches },
+      { event_id: "owes", outcome: "received", owed },
     ]);
     const [occurrence] = await database.sql`select * from actcore.occurrences where event_id = 'owes'`;
     expect(occurrence).toMatchObject({
@@ -60,7 +60,7 @@ describe("an event", () => {
     async (outcome) => {
       const id = `none-${outcome}`;
       expect(await ledger.record([matched(envelopeOf(id), outcome)])).toEqual([
-        { event_id: id, outcome: "unmatched", dispatches: [] },
+        { event_id: id, outcome: "unmatched", owed: [] },
       ]);
       const reached = outcome ? [{ outcome, reason: REASONS[outcome] as string, run_id: null }] : [];
       expect(await find(id)).toMatchObject({ outcome: "unmatched", activities: reached });
@@ -74,7 +74,7 @@ describe("an event", () => {
     expect(await find("again")).toMatchObject({ payload: {}, activities: [ACTIVITY] });
     await ledger.markDispatched(["again"]);
     expect(await ledger.record([matched(envelopeOf("again"), "run", other)])).toEqual([
-      { event_id: "again", outcome: "dispatched", dispatches: [] },
+      { event_id: "again", outcome: "dispatched", owed: [] },
     ]);
   });
 
@@ -101,9 +101,7 @@ test("two routers with overlapping groups in opposite order neither wait for eve
     const group = Array.from({ length: 50 }, (_, n) => matched(envelopeOf(`r${round}-${n}`), "run"));
     const [a, b] = await Promise.all([ledger.record(group), other.record(group.toReversed())]);
     expect(a.length + b.length).toBe(100);
-    expect([...a, ...b].every(({ outcome, dispatches }) => outcome === "received" && dispatches.length === 1)).toBe(
-      true,
-    );
+    expect([...a, ...b].every(({ outcome, owed }) => outcome === "received" && owed.length === 1)).toBe(true);
   }
   const [row] = await database.sql`select count(*)::int as n from actcore.occurrences where event_id ~ '^r[0-9]+-'`;
   expect(row?.n).toBe(1000);
@@ -127,7 +125,7 @@ describe("an event whose id a foreign start has taken", () => {
     const { event_id } = envelope;
     expect(await find(event_id)).toMatchObject({ outcome: "dispatched", activities: [{ run_id: foreign.run_id }] });
     const [recorded] = await ledger.record([matched(envelope, "run")]);
-    expect(recorded).toMatchObject({ outcome: "received", dispatches: [ACTIVITY] });
+    expect(recorded).toMatchObject({ outcome: "received", owed: [ACTIVITY] });
     expect(await find(event_id)).toMatchObject({ outcome: "received", activities: [ACTIVITY] });
     const both = await createLedgerReader(database.db).listEvents({ type: "x" }, { limit: 2 });
     expect(both.map((event) => [event.event_id, event.outcome])).toEqual([
@@ -142,7 +140,7 @@ describe("an event whose id a foreign start has taken", () => {
     const first = await ledger.record([matched(envelope, "run")]);
     expect(await ledger.record([matched(envelope)])).toEqual(first);
     await ledger.markDispatched([envelope.event_id]);
-    expect(await ledger.record([matched(envelope, "run")])).toMatchObject([{ outcome: "dispatched", dispatches: [] }]);
+    expect(await ledger.record([matched(envelope, "run")])).toMatchObject([{ outcome: "dispatched", owed: [] }]);
   });
 
   test("is taken over by one of two routers that have it at once", async () => {
@@ -161,7 +159,7 @@ test("an event of which only the key is left is settled: it owes nothing, and no
   await database.sql`delete from actcore.event_outcomes where row_id in (select row_id from actcore.events where event_id = 'swept')`;
   await database.sql`delete from actcore.events where event_id = 'swept'`;
   expect(await ledger.record([matched(envelopeOf("swept"), "run")])).toEqual([
-    { event_id: "swept", outcome: "dispatched", dispatches: [] },
+    { event_id: "swept", outcome: "dispatched", owed: [] },
   ]);
   expect(await find("swept")).toBeUndefined();
 });

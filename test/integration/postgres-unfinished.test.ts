@@ -46,7 +46,7 @@ async function record(event_id: string): Promise<string> {
 
 const accept = () =>
   createAcceptanceLedger(database.db).acceptManual({ activity_id: definition.id, payload: {}, actor: "test" });
-const dispatchOf = (event_id: string) => ({
+const owedRunOf = (event_id: string) => ({
   activity_id: definition.id,
   activity_name: definition.name,
   workflow_id: eventWorkflowId(definition.id, event_id),
@@ -58,8 +58,8 @@ describe("an event that owes starts", () => {
     for (const id of ["e1", "e2", "e3"]) await record(id);
     const before = await fromNow();
     expect(await unfinished.listOwedEvents(before, 2)).toEqual([
-      { event_id: "e1", outcome: "received", dispatches: [dispatchOf("e1")] },
-      { event_id: "e2", outcome: "received", dispatches: [dispatchOf("e2")] },
+      { event_id: "e1", outcome: "received", owed: [owedRunOf("e1")] },
+      { event_id: "e2", outcome: "received", owed: [owedRunOf("e2")] },
     ]);
     await createEventLedger(database.db).markDispatched(["e1", "e3"]);
     expect((await unfinished.listOwedEvents(before, 10)).map(({ event_id }) => event_id)).toEqual(["e2"]);
@@ -79,7 +79,7 @@ describe("a run that nobody has claimed", () => {
     const before = await fromNow();
     const activity = { activity_id: definition.id, activity_name: definition.name };
     expect(await unfinished.listUnclaimed(before, 10)).toEqual([
-      { run_id: eventRun, ...dispatchOf("e") },
+      { run_id: eventRun, ...owedRunOf("e") },
       { run_id, ...activity, workflow_id, trigger_event: { run_id } },
     ]);
     expect(await unfinished.listUnclaimed(before, 1, eventRun)).toMatchObject([{ run_id }]);
@@ -119,7 +119,7 @@ describe("a run whose workflow ended before it began", () => {
 
   test("of an event is opened and closed at once, and can be claimed by nobody any more", async () => {
     const run_id = await record("e");
-    await unfinished.recordLost({ run_id, ...dispatchOf("e") }, "workflow_terminated");
+    await unfinished.recordLost({ run_id, ...owedRunOf("e") }, "workflow_terminated");
     expect(await reader.findRun(run_id)).toMatchObject({
       ...lost,
       activity_id: definition.id,
@@ -149,15 +149,15 @@ describe("a run whose workflow ended before it began", () => {
   test("stays with its workflow when that has claimed it in the meantime", async () => {
     const run_id = await record("e");
     await claim(database, definition.id, { event_id: "e" }, { workflow: "quick" });
-    expect(await unfinished.recordLost({ run_id, ...dispatchOf("e") }, "workflow_missing")).toBe(false);
+    expect(await unfinished.recordLost({ run_id, ...owedRunOf("e") }, "workflow_missing")).toBe(false);
     expect(await reader.findRun(run_id)).toMatchObject({ status: "running", workflow_id: "quick" });
   });
 
   test("is recorded once, with the reason of the first time", async () => {
     const run_id = await record("e");
-    await unfinished.recordLost({ run_id, ...dispatchOf("e") }, "workflow_terminated");
+    await unfinished.recordLost({ run_id, ...owedRunOf("e") }, "workflow_terminated");
     const first = await reader.findRun(run_id);
-    await unfinished.recordLost({ run_id, ...dispatchOf("e") }, "workflow_missing");
+    await unfinished.recordLost({ run_id, ...owedRunOf("e") }, "workflow_missing");
     expect(await reader.findRun(run_id)).toEqual(first);
   });
 });

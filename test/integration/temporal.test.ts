@@ -4,7 +4,7 @@ import { ScheduleNotFoundError, type ScheduleOptions } from "@temporalio/client"
 import { ORCHESTRATOR_QUEUE, RUN_ACTIVITY_WORKFLOW } from "../../src/run/run.ts";
 import { createRunStarter } from "../../src/temporal/run-starter.ts";
 import { createScheduler } from "../../src/temporal/schedules.ts";
-import type { Dispatch } from "../../src/trigger/ledger.ts";
+import type { OwedRun } from "../../src/trigger/ledger.ts";
 import { eventWorkflowId } from "../../src/trigger/occurrence.ts";
 import type { Scheduler } from "../../src/trigger/projector.ts";
 import { type SchedulePlan, scheduleId } from "../../src/trigger/schedule-plan.ts";
@@ -32,7 +32,7 @@ function planOf(rest: Partial<SchedulePlan> = {}): SchedulePlan {
     ...rest,
   };
 }
-function dispatchOf(activity_id: string, event_id: string): Dispatch {
+function owedRunOf(activity_id: string, event_id: string): OwedRun {
   const workflow_id = eventWorkflowId(activity_id, event_id);
   return { activity_id, activity_name: "mail", workflow_id, trigger_event: { event_id } };
 }
@@ -47,7 +47,7 @@ const describeSchedule = ({ schedule_id }: SchedulePlan) => temporal.client.sche
 describe("a run", () => {
   test("is started under the event's one workflow id, and found by its activity", async () => {
     const activity_id = crypto.randomUUID();
-    await createRunStarter(temporal).start(dispatchOf(activity_id, "e 1"));
+    await createRunStarter(temporal).start(owedRunOf(activity_id, "e 1"));
     const handle = temporal.client.workflow.getHandle(`activity-${activity_id}:e 1`);
     const { type, taskQueue } = await handle.describe();
     expect([type, taskQueue]).toEqual([RUN_ACTIVITY_WORKFLOW, ORCHESTRATOR_QUEUE]);
@@ -60,7 +60,7 @@ describe("a run", () => {
 
   test("is started once, however often, also when it has ended (I1)", async () => {
     const activity_id = crypto.randomUUID();
-    const start = () => createRunStarter(temporal).start(dispatchOf(activity_id, "e"));
+    const start = () => createRunStarter(temporal).start(owedRunOf(activity_id, "e"));
     await Promise.all([start(), start(), start()]);
     const handle = temporal.client.workflow.getHandle(`activity-${activity_id}:e`);
     const { runId } = await handle.describe();
@@ -72,21 +72,21 @@ describe("a run", () => {
 
 test("what became of a run is told by its workflow: missing, open, or how it ended", async () => {
   const starter = createRunStarter(temporal);
-  const dispatch = dispatchOf(crypto.randomUUID(), "e");
-  const inspect = () => starter.inspect(dispatch.workflow_id);
-  expect([await inspect(), await starter.cancel(dispatch.workflow_id)]).toEqual(["missing", false]);
-  await starter.start(dispatch);
+  const run = owedRunOf(crypto.randomUUID(), "e");
+  const inspect = () => starter.inspect(run.workflow_id);
+  expect([await inspect(), await starter.cancel(run.workflow_id)]).toEqual(["missing", false]);
+  await starter.start(run);
   expect(await inspect()).toBe("open");
-  await temporal.client.workflow.getHandle(dispatch.workflow_id).terminate();
+  await temporal.client.workflow.getHandle(run.workflow_id).terminate();
   expect(await inspect()).toBe("terminated");
 });
 
 test("a run that is open can be asked to end", async () => {
   const starter = createRunStarter(temporal);
-  const dispatch = dispatchOf(crypto.randomUUID(), "e");
-  await starter.start(dispatch);
-  expect(await starter.cancel(dispatch.workflow_id)).toBe(true);
-  await temporal.client.workflow.getHandle(dispatch.workflow_id).terminate();
+  const run = owedRunOf(crypto.randomUUID(), "e");
+  await starter.start(run);
+  expect(await starter.cancel(run.workflow_id)).toBe(true);
+  await temporal.client.workflow.getHandle(run.workflow_id).terminate();
 });
 
 describe("a schedule", () => {

@@ -14,7 +14,7 @@ import { createRunLedger } from "../../src/postgres/runs.ts";
 import { createReadiness } from "../../src/readiness.ts";
 import { createRunControl } from "../../src/trigger/control.ts";
 import type { EventEnvelope } from "../../src/trigger/event.ts";
-import type { Dispatch } from "../../src/trigger/ledger.ts";
+import type { OwedRun } from "../../src/trigger/ledger.ts";
 import type { TestDatabase } from "./database.ts";
 
 export interface Answer {
@@ -31,7 +31,7 @@ export function createTestApi({ db }: TestDatabase) {
   const readiness = createReadiness({ api: ["postgres", "nats"] });
   const published: EventEnvelope[] = [];
   /** Workflows that were started, and of those the ones that were asked to end. */
-  const started: Dispatch[] = [];
+  const started: OwedRun[] = [];
   const cancelled: string[] = [];
   const away = { nats: false, temporal: false };
   const temporalAway = () => new RetryableError("temporal_unavailable", "Temporal: away");
@@ -55,10 +55,10 @@ export function createTestApi({ db }: TestDatabase) {
       reader: ledger,
       runs: createRunLedger(db),
       starter: {
-        async start(dispatch) {
+        async start(run) {
           if (away.temporal) throw temporalAway();
-          const isNew = started.every(({ workflow_id }) => workflow_id !== dispatch.workflow_id);
-          if (isNew) started.push(dispatch);
+          const isNew = started.every(({ workflow_id }) => workflow_id !== run.workflow_id);
+          if (isNew) started.push(run);
         },
         async cancel(workflowId) {
           if (away.temporal) throw temporalAway();

@@ -3,13 +3,13 @@ import { describe, expect, test } from "bun:test";
 import { RetryableError, TerminalError } from "../../src/errors.ts";
 import { createLog } from "../../src/log.ts";
 import { createMetrics } from "../../src/metrics.ts";
-import { createDispatcher, type IncomingEvent } from "../../src/trigger/dispatcher.ts";
-import type { DeadLetter, Dispatch, EventLedger, EventOutcome } from "../../src/trigger/ledger.ts";
+import { createDispatcher, type StreamMessage } from "../../src/trigger/dispatcher.ts";
+import type { DeadLetter, EventLedger, EventOutcome, OwedRun } from "../../src/trigger/ledger.ts";
 
 type Settled = string[];
 
 /** A message of the type `x`, unless the bytes say otherwise; what happened to it goes to `settled`. */
-function message(id: string, settled: Settled, bytes?: string): IncomingEvent {
+function message(id: string, settled: Settled, bytes?: string): StreamMessage {
   const envelope = { event_id: id, type: "x", source: "s", occurred_at: "2026-01-31T09:30:00Z" };
   return {
     bytes: new TextEncoder().encode(bytes ?? JSON.stringify(envelope)),
@@ -22,7 +22,7 @@ function message(id: string, settled: Settled, bytes?: string): IncomingEvent {
   };
 }
 
-function dispatchOf(event_id: string): Dispatch {
+function owedRunOf(event_id: string): OwedRun {
   return { activity_id: "a", activity_name: "a", workflow_id: `activity-a:${event_id}`, trigger_event: { event_id } };
 }
 
@@ -53,7 +53,7 @@ function setUp({ refuses = (_: string): Error | undefined => undefined, startFai
       return events.map(({ envelope: { event_id } }) => {
         const outcome = known.get(event_id) ?? "received";
         known.set(event_id, outcome);
-        return { event_id, outcome, dispatches: outcome === "received" ? [dispatchOf(event_id)] : [] };
+        return { event_id, outcome, owed: outcome === "received" ? [owedRunOf(event_id)] : [] };
       });
     },
     async markDispatched(ids) {
@@ -65,7 +65,7 @@ function setUp({ refuses = (_: string): Error | undefined => undefined, startFai
     },
   };
   const starter = {
-    async start({ trigger_event }: Dispatch) {
+    async start({ trigger_event }: OwedRun) {
       const { event_id } = trigger_event as { event_id: string };
       if (event_id === startFails) throw new RetryableError("temporal_unavailable", "away");
       started.push(event_id);

@@ -4,26 +4,26 @@ import { RetryableError } from "../../src/errors.ts";
 import { createLog } from "../../src/log.ts";
 import { createMetrics } from "../../src/metrics.ts";
 import type { RunClose } from "../../src/run/run.ts";
-import { createFinisher, type FinisherDeps, type OpenRun } from "../../src/trigger/finisher.ts";
-import type { Dispatch, RecordedEvent } from "../../src/trigger/ledger.ts";
+import { createFinisher, type FinisherDeps, type OpenRun, type UnclaimedRun } from "../../src/trigger/finisher.ts";
+import type { OwedRun, RecordedEvent } from "../../src/trigger/ledger.ts";
 
 const BEFORE = new Date("2026-01-31T09:30:00Z");
 
-function dispatchOf(activity_id: string, event_id: string): Dispatch {
+function owedRunOf(activity_id: string, event_id: string): OwedRun {
   const workflow_id = `activity-${activity_id}:${event_id}`;
   return { activity_id, activity_name: activity_id, workflow_id, trigger_event: { event_id } };
 }
 const owing = (event_id: string, ...activities: string[]): RecordedEvent => ({
   event_id,
   outcome: "received",
-  dispatches: activities.map((activity) => dispatchOf(activity, event_id)),
+  owed: activities.map((activity) => owedRunOf(activity, event_id)),
 });
-const unclaimedOf = (run_id: string) => ({ run_id, ...dispatchOf("a", run_id) });
+const unclaimedOf = (run_id: string) => ({ run_id, ...owedRunOf("a", run_id) });
 const openOf = (run_id: string): OpenRun => ({ run_id, workflow_id: `workflow-of-${run_id}` });
 
 interface Leftovers {
   owed?: RecordedEvent[];
-  unclaimed?: (Dispatch & { run_id: string })[];
+  unclaimed?: UnclaimedRun[];
   open?: OpenRun[];
   /** What the engine says of a workflow; `open` when absent. */
   states?: Record<string, string>;
