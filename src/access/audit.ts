@@ -5,7 +5,7 @@ export const AuditView = Type.Object(
   {
     entry_id: Type.String({ format: "uuid" }),
     at: Type.String({ format: "date-time" }),
-    actor: Type.String({ description: "`key:{name}`, `file:{path}`, `cli` or `anonymous`." }),
+    actor: Type.String({ description: "`key:{name}`, `cli`, `anonymous`, or of a sync also `start` and `interval`." }),
     action: Type.String(),
     subject: Type.String({ description: "`definition:{id}`, `run:{id}` or `key:{id}`." }),
     before: Type.Unknown({ description: "As it was; null for what was not there." }),

@@ -5,7 +5,7 @@ import { type DefinitionChange, REST_SOURCE, type StoredDefinition } from "./sto
 import { isFields, parseDefinition } from "./validate.ts";
 
 /** Kept by the store. A client may send them back as it got them. */
-const READ_ONLY = ["id", "enabled_override", "version", "source", "created_at", "updated_at"] as const;
+const READ_ONLY = ["id", "enabled_override", "version", "source", "retired_at", "created_at", "updated_at"] as const;
 
 /**
  * @throws InvalidInputError `invalid_definition` with every fault; TerminalError `definition_from_file`: only `enabled`

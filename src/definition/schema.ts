@@ -242,6 +242,9 @@ export const DefinitionSchema = Type.Object(
       description: "Of a definition that a file made: what REST said last, until it is lifted with `enabled: null`.",
     }),
     source: Type.String({ description: "`rest`, or the file that made it." }),
+    retired_at: Type.Union([Type.String({ format: "date-time" }), Type.Null()], {
+      description: "Since when its document is gone from the files: until it returns, the definition is disabled.",
+    }),
     created_at: Type.String({ format: "date-time" }),
     updated_at: Type.String({ format: "date-time" }),
   },
@@ -263,5 +266,5 @@ export type Definition = Static<typeof DefinitionSchema>;
 /** A definition without what the store adds: the part that a version keeps. */
 export type DefinitionBody = Omit<
   Definition,
-  "id" | "enabled_override" | "version" | "source" | "created_at" | "updated_at"
+  "id" | "enabled_override" | "version" | "source" | "retired_at" | "created_at" | "updated_at"
 >;

@@ -18,7 +18,7 @@ export interface DefinitionPage {
 
 /** Who makes a change, and of which version he knows. */
 export interface ChangeContext {
-  /** For the audit log: `key:{name}`, `file:{path}`, `anonymous`. */
+  /** For the audit log: `key:{name}`, `cli`, `anonymous`. */
   actor: string;
   /** The change is refused when the definition has another version by now. */
   expectedVersion?: number;

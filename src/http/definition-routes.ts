@@ -19,7 +19,7 @@ const ListQuery = listQuery({
 });
 const VersionSchema = Type.Composite(
   [
-    Type.Omit(DefinitionSchema, ["id", "enabled_override", "source", "updated_at"]),
+    Type.Omit(DefinitionSchema, ["id", "enabled_override", "source", "retired_at", "updated_at"]),
     Type.Object({ version: Type.Integer(), created_at: Type.String({ format: "date-time" }) }),
   ],
   { title: "ActivityDefinitionVersion" },
@@ -94,18 +94,18 @@ export const DEFINITION_ROUTES: readonly Route[] = [
     path: "/activity-definitions/:id",
     tag: "Definitions",
     scope: "definitions:write",
-    summary: "Delete a definition; its runs stay",
+    summary: "Delete a definition that REST made, or a retired one; its runs stay",
     params: Params,
     answers: { 204: Type.Null() },
     async handle({ params, services, actor, headers }) {
       const id = requireUuid(params, "id");
       const stored = requireFound(await services.definitions.find(id), `definition ${id}`);
-      if (stored.source !== REST_SOURCE)
+      if (stored.source !== REST_SOURCE && stored.retired_at === null)
         throw new TerminalError(
           "definition_from_file",
           `${stored.name} comes from ${stored.source}: it can only be removed there`,
           {
-            hint: "remove the file and sync; over REST it can be disabled with `enabled: false`",
+            hint: "remove its document and sync, which retires it; over REST it can be disabled with `enabled: false`",
           },
         );
       await services.definitions.remove(id, { actor, ...expectedVersion(headers) });

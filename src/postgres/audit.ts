@@ -2,7 +2,7 @@
 import { and, desc, eq, gte, lt } from "drizzle-orm";
 import type { AuditReader } from "../access/audit.ts";
 import { firstUuidAt, timeOrderedUuid } from "../stable-id.ts";
-import { type Database, guarded } from "./client.ts";
+import { type Database, guarded, inChunks } from "./client.ts";
 import { auditLog } from "./schema.ts";
 
 export type Transaction = Parameters<Parameters<Database["transaction"]>[0]>[0];
@@ -15,8 +15,9 @@ export interface AuditEntry {
   after?: unknown;
 }
 
-export async function writeAudit(tx: Transaction | Database, entry: AuditEntry): Promise<void> {
-  await tx.insert(auditLog).values({ entry_id: timeOrderedUuid(), before: null, after: null, ...entry });
+export async function writeAudit(tx: Transaction | Database, ...entries: AuditEntry[]): Promise<void> {
+  const rows = entries.map((entry) => ({ entry_id: timeOrderedUuid(), before: null, after: null, ...entry }));
+  await inChunks(rows, (chunk) => tx.insert(auditLog).values(chunk));
 }
 
 export function createAuditReader(db: Database): AuditReader {

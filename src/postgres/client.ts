@@ -81,6 +81,14 @@ export async function guarded<T>(query: PromiseLike<T>): Promise<T> {
   }
 }
 
+/** A statement takes 65535 parameters: rows go in some hundreds at a time. */
+const CHUNK = 500;
+
+/** Calls `write` with some of the rows at a time, one call after the other; not at all when there are none. */
+export async function inChunks<T>(rows: readonly T[], write: (chunk: T[]) => PromiseLike<unknown>): Promise<void> {
+  for (let at = 0; at < rows.length; at += CHUNK) await write(rows.slice(at, at + CHUNK));
+}
+
 /** The text as Postgres can keep it: without NUL and half surrogate pairs, and of an error's reasonable length. */
 export function storableText(text: string): string {
   return text.slice(0, MAX_TEXT_LENGTH).toWellFormed().replaceAll("\0", "\\u0000");

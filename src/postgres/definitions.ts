@@ -5,13 +5,14 @@ import type { ChangeContext, DefinitionStore, DefinitionVersion, StoredDefinitio
 import { TerminalError } from "../errors.ts";
 import { timeOrderedUuid } from "../stable-id.ts";
 import { type AuditEntry, type Transaction, writeAudit } from "./audit.ts";
-import { type Database, errorCode, guarded } from "./client.ts";
+import { type Database, errorCode, guarded, inChunks } from "./client.ts";
 import { definitionRevision, definitions, definitionVersions } from "./schema.ts";
 
 /** Raised on every change, so that the schedule projector need not wait for its next poll. */
 export const DEFINITIONS_CHANNEL = "actcore_definitions";
 
-type Row = typeof definitions.$inferSelect;
+export type DefinitionRow = typeof definitions.$inferSelect;
+type Row = DefinitionRow;
 
 const live = isNull(definitions.deleted_at);
 
@@ -23,7 +24,7 @@ export function createDefinitionStore(db: Database): DefinitionStore {
 
   return {
     async create(body, source, { actor }) {
-      const row = { id: timeOrderedUuid(), version: 1, source, ...columnsOf(body, null) };
+      const row = { id: timeOrderedUuid(), version: 1, source, ...columnsOf(body, null, null) };
       return toDefinition(
         await transact(db, body.name, async (tx) => {
           const [created] = await tx.insert(definitions).values(row).returning();
@@ -44,7 +45,7 @@ export function createDefinitionStore(db: Database): DefinitionStore {
             name = body.name;
             if (Bun.deepEquals(body, before.body, true) && enabled_override === before.enabled_override) return before;
             const columns = {
-              ...columnsOf(body, enabled_override),
+              ...columnsOf(body, enabled_override, before.retired_at),
               version: before.version + 1,
               updated_at: sql`now()`,
             };
@@ -116,23 +117,49 @@ async function lockLive(tx: Transaction, id: string, { expectedVersion }: Change
   return row;
 }
 
-/** All that goes with a change: its version, the revision, the notification, the audit. */
 async function record(
   tx: Transaction,
   row: Row,
-  { before, ...entry }: Pick<AuditEntry, "actor" | "action"> & { before?: Row },
-) {
-  const { definition_id, version, body } = { definition_id: row.id, version: row.version, body: effectiveBody(row) };
-  await tx.insert(definitionVersions).values({ definition_id, version, body });
-  await tx.update(definitionRevision).set({ revision: sql`${definitionRevision.revision} + 1` });
-  await tx.execute(sql`select pg_notify(${DEFINITIONS_CHANNEL}, ${row.id})`);
-  await writeAudit(tx, {
-    ...entry,
-    subject: `definition:${row.id}`,
-    ...(before && { before: toDefinition(before) }),
-    ...(row.deleted_at === null && { after: toDefinition(row) }),
-  });
+  { actor, ...change }: Pick<AuditEntry, "actor" | "action"> & { before?: Row },
+): Promise<Row> {
+  await recordChanges(tx, actor, [{ ...change, after: row }]);
   return row;
+}
+
+export interface RecordedChange {
+  action: string;
+  before?: DefinitionRow;
+  after: DefinitionRow;
+}
+
+/** All that goes with changes: their versions, the revision, the notifications, the audit. */
+export async function recordChanges(tx: Transaction, actor: string, changes: readonly RecordedChange[]): Promise<void> {
+  const versions = changes.filter(({ before, after }) => before?.version !== after.version);
+  await inChunks(versions, (chunk) =>
+    tx
+      .insert(definitionVersions)
+      .values(
+        chunk.map(({ after }) => ({ definition_id: after.id, version: after.version, body: effectiveBody(after) })),
+      ),
+  );
+  await bumpRevision(tx);
+  const ids = JSON.stringify(changes.map(({ after }) => after.id));
+  await tx.execute(
+    sql`select pg_notify(${DEFINITIONS_CHANNEL}, id) from json_array_elements_text(${ids}::json) as changed(id)`,
+  );
+  const entries = changes.map(({ action, before, after }) => ({
+    actor,
+    action,
+    subject: `definition:${after.id}`,
+    ...(before && { before: toDefinition(before) }),
+    ...(after.deleted_at === null && { after: toDefinition(after) }),
+  }));
+  await writeAudit(tx, ...entries);
+}
+
+/** Whoever holds an index of what is stored loads it anew (I4). */
+export async function bumpRevision(tx: Transaction): Promise<void> {
+  await tx.update(definitionRevision).set({ revision: sql`${definitionRevision.revision} + 1` });
 }
 
 async function transact(
@@ -151,8 +178,9 @@ async function transact(
   }
 }
 
-function columnsOf(body: DefinitionBody, enabled_override: boolean | null) {
-  const enabled = enabled_override ?? body.enabled;
+/** What follows from the body, the override and the retirement. */
+export function columnsOf(body: DefinitionBody, enabled_override: boolean | null, retired_at: Date | null) {
+  const enabled = retired_at === null && (enabled_override ?? body.enabled);
   return { name: body.name, enabled, enabled_override, trigger_type: body.trigger_type, body };
 }
 
@@ -171,6 +199,7 @@ export function toDefinition(row: Row): Definition {
     enabled_override: row.enabled_override,
     version: row.version,
     source: row.source,
+    retired_at: row.retired_at?.toISOString() ?? null,
     created_at: row.created_at.toISOString(),
     updated_at: row.updated_at.toISOString(),
   };

@@ -341,7 +341,7 @@ export const auditLog = actcore.table(
   {
     entry_id: uuid().primaryKey(),
     at: time("at").notNull().defaultNow(),
-    /** `key:{name}`, `file:{path}`, `cli` or `anonymous`. */
+    /** `key:{name}`, `cli`, `anonymous`, or of a sync also `start` and `interval`. */
     actor: text().notNull(),
     action: text().notNull(),
     /** What was changed: `definition:{id}`, `run:{id}`, `key:{id}`. */

@@ -12,7 +12,13 @@ const TASK = { key: "a", type: "log", params: { message: "m" } } as const;
 const body: DefinitionBody = parseDefinition({ name: "mail", trigger_config: TRIGGER, task_templates: [TASK] });
 
 function stored(source: string, enabled_override: boolean | null = null): StoredDefinition {
-  const kept = { version: 3, source, created_at: "2026-01-01T00:00:00.000Z", updated_at: "2026-01-02T00:00:00.000Z" };
+  const kept = {
+    version: 3,
+    source,
+    retired_at: null,
+    created_at: "2026-01-01T00:00:00.000Z",
+    updated_at: "2026-01-02T00:00:00.000Z",
+  };
   const id = "0b0b0b0b-0000-7000-8000-000000000000";
   const definition = { id, ...body, enabled: enabled_override ?? body.enabled, enabled_override, ...kept };
   return { definition, body };

@@ -15,6 +15,7 @@ const definition: Definition = {
   enabled_override: null,
   version: 3,
   source: "rest",
+  retired_at: null,
   created_at: "2026-01-01T00:00:00.000Z",
   updated_at: "2026-01-01T00:00:00.000Z",
 };
