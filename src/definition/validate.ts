@@ -6,11 +6,8 @@
  */
 import { Type } from "@sinclair/typebox";
 import { type Fault, InvalidInputError } from "../errors.ts";
-import { checkCron } from "./cron-expression.ts";
-import { MAX_DURATION_MS, parseDuration } from "./duration.ts";
 import { findFaults, preview } from "./faults.ts";
 import {
-  type CronTrigger,
   type DefinitionBody,
   DefinitionInputSchema,
   TASK_SCHEMAS,
@@ -19,6 +16,7 @@ import {
   TRIGGER_SCHEMAS,
   TRIGGER_TYPES,
 } from "./schema.ts";
+import { findDurationFaults, findTriggerValueFaults } from "./trigger-faults.ts";
 
 type Fields = Record<string, unknown>;
 
@@ -98,11 +96,7 @@ function findTriggerFaults(input: Fields): Fault[] {
     ];
   }
   const faults = findFaults(TRIGGER_SCHEMAS[type], trigger, path);
-  if (faults.length === 0 && type === "cron") {
-    const cron = trigger as CronTrigger;
-    faults.push(...checkCron(cron, path), ...findDurationFaults(cron.jitter, `${path}/jitter`, 0));
-  }
-  return faults;
+  return faults.length > 0 ? faults : findTriggerValueFaults(trigger as DefinitionBody["trigger_config"], path);
 }
 
 function findTaskFaults(templates: unknown[]): Fault[] {
@@ -159,13 +153,6 @@ function findTaskValueFaults({ type, params, timeout, retry }: TaskTemplate, pat
     }
   }
   return faults;
-}
-
-function findDurationFaults(value: string | number | undefined, path: string, minMs: number): Fault[] {
-  if (value === undefined) return [];
-  const ms = parseDuration(value);
-  if (ms >= minMs && ms <= MAX_DURATION_MS) return [];
-  return [{ path, message: `expected a duration from ${minMs} ms to 365d, received ${preview(value)}` }];
 }
 
 /** Text that Postgres cannot keep (NUL, half a surrogate pair), as key or value, and nesting without end. */

@@ -1,0 +1,106 @@
+/** What the schemas of triggers do not say: expressions, zones and durations that have a meaning, and that fit together. */
+import { type Fault, TerminalError } from "../errors.ts";
+import { parseCron } from "./cron-expression.ts";
+import { MAX_DURATION_MS, parseDuration } from "./duration.ts";
+import { preview } from "./faults.ts";
+import { parseRunAt } from "./run-at.ts";
+import type { CronTrigger, DefinitionBody, IntervalTrigger, ScheduledTrigger } from "./schema.ts";
+
+const SECOND_MS = 1000;
+const DAY_MS = 86_400_000;
+/** The engine's calendars end with it. */
+const LAST_YEAR = 2100;
+
+/** Faults of a trigger that conforms to its schema; `path` stands before each. */
+export function findTriggerValueFaults(trigger: DefinitionBody["trigger_config"], path: string): Fault[] {
+  switch (trigger.trigger_type) {
+    case "event":
+      return [];
+    case "cron":
+      return [...findCronFaults(trigger, path), ...findMisfireFaults(trigger, path)];
+    case "interval":
+      return [...findIntervalFaults(trigger, path), ...findMisfireFaults(trigger, path)];
+    case "scheduled":
+      return findScheduledFaults(trigger, path);
+  }
+}
+
+function findCronFaults({ cron_expression, timezone, jitter }: CronTrigger, path: string): Fault[] {
+  const faults: Fault[] = [];
+  if (timezone !== undefined) {
+    const message = describeTimeZone(timezone);
+    if (message !== undefined) faults.push({ path: `${path}/timezone`, message });
+  }
+  try {
+    parseCron(cron_expression);
+  } catch (error) {
+    if (!(error instanceof TerminalError)) throw error;
+    faults.push({ path: `${path}/cron_expression`, message: error.message });
+  }
+  return [...faults, ...findDurationFaults(jitter, `${path}/jitter`, 0, DAY_MS)];
+}
+
+function findIntervalFaults({ every, offset, jitter }: IntervalTrigger, path: string): Fault[] {
+  const faults = findWholeSecondsFaults(every, `${path}/every`, SECOND_MS);
+  if (faults.length > 0) return faults;
+  const everyMs = parseDuration(every);
+  faults.push(...findWholeSecondsFaults(offset, `${path}/offset`, 0));
+  if (faults.length === 0 && offset !== undefined && parseDuration(offset) >= everyMs)
+    faults.push({ path: `${path}/offset`, message: `${preview(offset)} is not shorter than every, ${preview(every)}` });
+  // More would carry a start past the next due time.
+  return [...faults, ...findDurationFaults(jitter, `${path}/jitter`, 0, Math.min(DAY_MS, everyMs))];
+}
+
+function findMisfireFaults({ misfire_grace, catchup_window }: CronTrigger | IntervalTrigger, path: string): Fault[] {
+  return [
+    ...findDurationFaults(misfire_grace, `${path}/misfire_grace`, SECOND_MS),
+    ...findDurationFaults(catchup_window, `${path}/catchup_window`, SECOND_MS),
+  ];
+}
+
+function findScheduledFaults({ run_at }: ScheduledTrigger, path: string): Fault[] {
+  const at = parseRunAt(run_at);
+  const fault = (message: string) => [{ path: `${path}/run_at`, message }];
+  if (at === undefined) return fault(`${preview(run_at)} is no time in whole seconds: there is no such date or hour`);
+  if (at.getUTCFullYear() > LAST_YEAR) return fault(`${preview(run_at)} is after ${LAST_YEAR}, the last year known`);
+  return [];
+}
+
+function findWholeSecondsFaults(value: string | number | undefined, path: string, minMs: number): Fault[] {
+  const faults = findDurationFaults(value, path, minMs);
+  if (value === undefined || faults.length > 0 || parseDuration(value) % SECOND_MS === 0) return faults;
+  return [{ path, message: `expected whole seconds, received ${preview(value)}` }];
+}
+
+/** Of a duration that is not within `minMs` and `maxMs`, both included. */
+export function findDurationFaults(
+  value: string | number | undefined,
+  path: string,
+  minMs: number,
+  maxMs = MAX_DURATION_MS,
+): Fault[] {
+  if (value === undefined) return [];
+  const ms = parseDuration(value);
+  if (ms >= minMs && ms <= maxMs) return [];
+  const bounds = `from ${describeMs(minMs)} to ${describeMs(maxMs)}`;
+  return [{ path, message: `expected a duration ${bounds}, received ${preview(value)}` }];
+}
+
+function describeMs(ms: number): string {
+  if (ms > 0 && ms % DAY_MS === 0) return `${ms / DAY_MS}d`;
+  return ms % SECOND_MS === 0 ? `${ms / SECOND_MS}s` : `${ms}ms`;
+}
+
+/** Why this is no time zone, or undefined. The engine knows names by their letters' case, and offsets not at all. */
+function describeTimeZone(name: string): string | undefined {
+  const unknown = `${preview(name)} is no IANA time zone, such as Europe/Berlin`;
+  if (!/^[A-Za-z]/.test(name)) return unknown;
+  let written: string;
+  try {
+    written = new Intl.DateTimeFormat("en", { timeZone: name }).resolvedOptions().timeZone;
+  } catch {
+    return unknown;
+  }
+  const isOtherCase = written !== name && written.toLowerCase() === name.toLowerCase();
+  return isOtherCase ? `${preview(name)} is written ${written}` : undefined;
+}

@@ -1,0 +1,173 @@
+/**
+ * When a trigger is due (docs/schedules.md). Pure: preview, reconciler, backfill and claim all ask here, and a
+ * property test holds it against what the engine makes of the plan.
+ *
+ * A cron at fixed hours makes up for a clock's gap right after it and counts a repeated hour once, its first pass; one
+ * whose hour field begins with `*` follows the clock.
+ */
+import { type CronFields, parseCron } from "../definition/cron-expression.ts";
+import { parseDuration } from "../definition/duration.ts";
+import { parseRunAt } from "../definition/run-at.ts";
+import type { CronTrigger, IntervalTrigger, ScheduleTrigger } from "../definition/schema.ts";
+import { type ClockChange, type TimeZone, timeZone } from "./time-zone.ts";
+
+export interface DueTime {
+  at: Date;
+  /** It is not to run: its wall time does not exist, and the trigger says `dst_gap: skip`. */
+  skipped?: "dst_gap";
+}
+
+const MINUTE_MS = 60_000;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 86_400_000;
+/** No clock was ever put back by more: Samoa and Kwajalein moved across the date line. */
+const LONGEST_REPEAT_MS = DAY_MS;
+/** Nothing that `parseCron` accepts is rarer than a leap day on one weekday. */
+const SEARCH_MS = 100 * 366 * DAY_MS;
+
+/** Ascending, `after < at <= until`, without doubles; computed as it is read. */
+export function* dueTimes(trigger: ScheduleTrigger, after: Date, until: Date): Generator<DueTime> {
+  switch (trigger.trigger_type) {
+    case "cron":
+      return yield* cronDueTimes(trigger, after.getTime() + 1, until.getTime());
+    case "interval":
+      return yield* intervalDueTimes(trigger, after.getTime(), until.getTime());
+    case "scheduled": {
+      const at = parseRunAt(trigger.run_at);
+      if (at !== undefined && at > after && at <= until) yield { at };
+    }
+  }
+}
+
+/** The first `count` that are to run; fewer where there are no more within a hundred years. */
+export function nextDueTimes(trigger: ScheduleTrigger, after: Date, count: number): DueTime[] {
+  const found: DueTime[] = [];
+  if (count < 1) return found;
+  for (const due of dueTimes(trigger, after, new Date(after.getTime() + SEARCH_MS))) {
+    if (due.skipped === undefined) found.push(due);
+    if (found.length === count) break;
+  }
+  return found;
+}
+
+/** Whether the trigger is to run at this very instant. */
+export function isDue(trigger: ScheduleTrigger, at: Date): boolean {
+  const [due] = dueTimes(trigger, new Date(at.getTime() - 1), at);
+  return due !== undefined && due.skipped === undefined;
+}
+
+/** For a cron at fixed hours, an instant of an hour's second pass → the same wall time in its first; else itself. */
+export function firstPass(trigger: ScheduleTrigger, at: Date): Date {
+  if (trigger.trigger_type !== "cron" || !fieldsOf(trigger).fixedHours) return at;
+  const repeat = repeatAt(zoneOf(trigger), at.getTime());
+  return repeat === undefined ? at : new Date(at.getTime() - lengthOf(repeat));
+}
+
+/**
+ * The ends of clock gaps, `from < at <= until`, at which a cron at fixed hours is due although its fields do not match
+ * then: the engine has to be told of them by date.
+ */
+export function gapRuns(trigger: ScheduleTrigger, from: Date, until: Date): Date[] {
+  if (trigger.trigger_type !== "cron" || trigger.dst_gap === "skip") return [];
+  const fields = fieldsOf(trigger);
+  if (!fields.fixedHours) return [];
+  return zoneOf(trigger)
+    .changes(from.getTime(), until.getTime())
+    .filter((change) => isDueAfterGap(fields, change))
+    .map(({ at }) => new Date(at));
+}
+
+/** From `start` to `until`, both included, in pieces of one offset that end with a UTC year at the latest. */
+function* cronDueTimes(trigger: CronTrigger, start: number, until: number): Generator<DueTime> {
+  const fields = fieldsOf(trigger);
+  const zone = zoneOf(trigger);
+  for (let from = start; from <= until; ) {
+    const newYear = Date.UTC(new Date(from).getUTCFullYear() + 1, 0, 1);
+    const next = Math.min(until + 1, newYear, zone.changes(from, Math.min(until, newYear))[0]?.at ?? newYear);
+    let first = from;
+    if (fields.fixedHours) {
+      const [opening] = zone.changes(from - 1, from);
+      if (opening !== undefined && isDueAfterGap(fields, opening))
+        yield { at: new Date(from), ...(trigger.dst_gap === "skip" && { skipped: "dst_gap" }) };
+      const repeat = repeatAt(zone, from);
+      if (repeat !== undefined) first = repeat.at + lengthOf(repeat);
+    }
+    const offset = zone.offsetAt(from);
+    for (const wall of matches(fields, first + offset, next - 1 + offset)) yield { at: new Date(wall - offset) };
+    from = next;
+  }
+}
+
+function* intervalDueTimes({ every, offset }: IntervalTrigger, after: number, until: number): Generator<DueTime> {
+  const everyMs = parseDuration(every);
+  const offsetMs = parseDuration(offset ?? 0);
+  const first = (Math.floor((after - offsetMs) / everyMs) + 1) * everyMs + offsetMs;
+  for (let at = first; at <= until; at += everyMs) yield { at: new Date(at) };
+}
+
+/** Whether the fields match in the gap, but not at its end: there it is due anyway. */
+function isDueAfterGap(fields: CronFields, { at, before, after }: ClockChange): boolean {
+  if (after < before) return false;
+  const end = at + after;
+  return !matches(fields, at + before, end - 1).next().done && matches(fields, end, end).next().done === true;
+}
+
+/** The change that put clocks back, when `instant` lies in the second pass of what it repeats. */
+function repeatAt(zone: TimeZone, instant: number): ClockChange | undefined {
+  const change = zone.changes(instant - LONGEST_REPEAT_MS, instant).at(-1);
+  return change !== undefined && instant < change.at + lengthOf(change) ? change : undefined;
+}
+
+/** What clocks were put back by; negative for a gap. */
+function lengthOf({ before, after }: ClockChange): number {
+  return before - after;
+}
+
+/** Wall times at which the fields match, from `from` to `to`, both included. */
+function* matches(fields: CronFields, from: number, to: number): Generator<number> {
+  for (let day = Math.floor(from / DAY_MS) * DAY_MS; day <= to; ) {
+    const date = new Date(day);
+    if (!fields.months.includes(date.getUTCMonth() + 1)) {
+      day = Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + 1, 1);
+      continue;
+    }
+    if (isDayOf(fields, date)) yield* matchesOfDay(fields, day, from, to);
+    day += DAY_MS;
+  }
+}
+
+function* matchesOfDay({ hours, minutes }: CronFields, day: number, from: number, to: number): Generator<number> {
+  for (const hour of hours) {
+    const start = day + hour * HOUR_MS;
+    if (start + HOUR_MS <= from) continue;
+    for (const minute of minutes) {
+      const wall = start + minute * MINUTE_MS;
+      if (wall > to) return;
+      if (wall >= from) yield wall;
+    }
+  }
+}
+
+function isDayOf({ days, weekdays, either }: CronFields, date: Date): boolean {
+  const isDay = days.includes(date.getUTCDate());
+  const isWeekday = weekdays.includes(date.getUTCDay());
+  return either ? isDay || isWeekday : isDay && isWeekday;
+}
+
+function zoneOf({ timezone }: CronTrigger): TimeZone {
+  return timeZone(timezone ?? "UTC");
+}
+
+const MAX_KEPT = 2_000;
+const kept = new Map<string, CronFields>();
+
+/** Asked every few seconds for every definition: read once. */
+function fieldsOf({ cron_expression }: CronTrigger): CronFields {
+  let fields = kept.get(cron_expression);
+  if (fields === undefined) {
+    fields = parseCron(cron_expression);
+    if (kept.size >= MAX_KEPT) kept.clear();
+    kept.set(cron_expression, fields);
+  }
+  return fields;
+}

@@ -1,0 +1,127 @@
+/** What a crontab's five fields mean, and what is none. */
+import { describe, expect, test } from "bun:test";
+import { type CronFields, parseCron } from "../../src/definition/cron-expression.ts";
+import type { TerminalError } from "../../src/errors.ts";
+
+const ALL = {
+  minutes: range(0, 59),
+  hours: range(0, 23),
+  days: range(1, 31),
+  months: range(1, 12),
+  weekdays: range(0, 6),
+  either: false,
+  fixedHours: false,
+};
+
+function range(from: number, to: number): number[] {
+  return Array.from({ length: to - from + 1 }, (_, index) => from + index);
+}
+
+function reasonAgainst(text: string): string {
+  try {
+    parseCron(text);
+  } catch (error) {
+    const { code, message } = error as TerminalError;
+    return `${code}: ${message}`;
+  }
+  return "accepted";
+}
+
+describe("a crontab's time", () => {
+  test.each<[text: string, fields: Partial<CronFields>]>([
+    ["* * * * *", {}],
+    ["5 * * * *", { minutes: [5] }],
+    [" 0\t9  * * * ", { minutes: [0], hours: [9], fixedHours: true }],
+    ["*/20 * * * *", { minutes: [0, 20, 40] }],
+    ["1-30/7 * * * *", { minutes: [1, 8, 15, 22, 29] }],
+    ["50-59/30 * * * *", { minutes: [50] }],
+    ["*/99 * * * *", { minutes: [0] }],
+    ["30,0,30,10-12 * * * *", { minutes: [0, 10, 11, 12, 30] }],
+    ["* */8 * * *", { hours: [0, 8, 16] }],
+    ["* 0-23 * * *", { fixedHours: true }],
+    ["* *,5 * * *", {}],
+    ["* 0-6,22-23 * * *", { hours: [0, 1, 2, 3, 4, 5, 6, 22, 23], fixedHours: true }],
+    ["* * 1,15 * *", { days: [1, 15] }],
+    ["* * */10 * *", { days: [1, 11, 21, 31] }],
+    ["* * * 2-4 *", { months: [2, 3, 4] }],
+    ["* * * JAN,dec *", { months: [1, 12] }],
+    ["* * * Jul-Sep/2 *", { months: [7, 9] }],
+    ["* * * * 0", { weekdays: [0] }],
+    ["* * * * 7", { weekdays: [0] }],
+    ["* * * * 0,7", { weekdays: [0] }],
+    ["* * * * 5-7", { weekdays: [0, 5, 6] }],
+    ["* * * * 1-7/2", { weekdays: [0, 1, 3, 5] }],
+    ["* * * * */2", { weekdays: [0, 2, 4, 6] }],
+    ["* * * * MON-fri", { weekdays: [1, 2, 3, 4, 5] }],
+    ["* * * * fri-SUN", { weekdays: [0, 5, 6] }],
+    ["* * * * SUN-TUE", { weekdays: [0, 1, 2] }],
+    ["* * * APR WED", { months: [4], weekdays: [3] }],
+    ["* * 13 * 5", { days: [13], weekdays: [5], either: true }],
+    ["* * 1-31 * 5", { weekdays: [5], either: true }],
+    ["* * */2 * 5", { days: range(1, 31).filter((day) => day % 2 === 1), weekdays: [5] }],
+    ["* * 13 * */2", { days: [13], weekdays: [0, 2, 4, 6] }],
+    ["* * 29 2 *", { days: [29], months: [2] }],
+    ["* * 31 2 1", { days: [31], months: [2], weekdays: [1], either: true }],
+    ["* * */31 2 *", { days: [1], months: [2] }],
+    ["@hourly", { minutes: [0] }],
+    [" @Daily ", { minutes: [0], hours: [0], fixedHours: true }],
+    ["@midnight", { minutes: [0], hours: [0], fixedHours: true }],
+    ["@weekly", { minutes: [0], hours: [0], weekdays: [0], fixedHours: true }],
+    ["@monthly", { minutes: [0], hours: [0], days: [1], fixedHours: true }],
+    ["@yearly", { minutes: [0], hours: [0], days: [1], months: [1], fixedHours: true }],
+    ["@annually", { minutes: [0], hours: [0], days: [1], months: [1], fixedHours: true }],
+  ])("may be %j", (text, fields) => {
+    expect(parseCron(text)).toEqual({ ...ALL, ...fields });
+  });
+
+  test.each<[text: string, reason: string]>([
+    ["", "expected five fields (minute hour day-of-month month day-of-week), received 0"],
+    ["0 9 * *", "received 4"],
+    ["0 0 9 * * *", "received 6: a crontab has no seconds and no years"],
+    ["0 0 9 * * * 2026", "received 7"],
+    ["TZ=Europe/Berlin 0 9 * * *", "write it as `timezone`"],
+    ["@every 5m", "use `trigger_type: interval`"],
+    ["@reboot", "@reboot has no time"],
+    ["@fortnightly", '"@fortnightly" is no nickname: there are @hourly, @daily'],
+    ["@constructor", "is no nickname"],
+    ["@daily 5", '@daily stands alone, without "5"'],
+    ["0 0 L * *", "L, W, #, ? and + have no meaning in a crontab"],
+    ["0 0 * * 5L", 'day-of-week: "5L": L, W, #'],
+    ["0 0 15W * *", "have no meaning"],
+    ["0 0 * * 5#2", "have no meaning"],
+    ["0 0 ? * *", "have no meaning"],
+    ["0 0 +1 * *", "have no meaning"],
+    ["61 * * * *", "minute: 61 is not within 0 to 59"],
+    ["* 24 * * *", "hour: 24 is not within 0 to 23"],
+    ["* * 0 * *", "day-of-month: 0 is not within 1 to 31"],
+    ["* * * 13 *", "month: 13 is not within 1 to 12"],
+    ["* * * * 8", "day-of-week: 8 is not within 0 to 7"],
+    ["5-64/30 * * * *", "minute: 64 is not within 0 to 59"],
+    ["30-10 * * * *", 'minute: the range "30-10" runs backwards'],
+    ["* * * * 5-0", "runs backwards"],
+    ["* * * DEC-JAN *", "runs backwards"],
+    ["*/0 * * * *", 'minute: the step of "*/0" is zero'],
+    ["1-9/0 * * * *", "is zero"],
+    ["*/ * * * *", "is no number"],
+    ["*/x * * * *", "is no number"],
+    ["*/2/2 * * * *", "more than one step"],
+    ["5/10 * * * *", 'the step of "5/10" needs a range: 5-59/10'],
+    ["1-5-7 * * * *", "is no range"],
+    ["-5 * * * *", 'expected a number, received ""'],
+    ["1,,2 * * * *", 'expected a number, received ""'],
+    ["1.5 * * * *", "expected a number"],
+    ["0x5 * * * *", "expected a number"],
+    ["٣ * * * *", "expected a number"],
+    ["MON * * * *", 'minute: expected a number, received "MON"'],
+    ["0 9 * * MOO", 'day-of-week: expected a number or a name such as MON, received "MOO"'],
+    ["0 9 * * MONDAY", 'received "MONDAY"'],
+    ["H * * * *", 'minute: expected a number, received "H"'],
+    ["0 9 31 2 *", "never fires: 2 has no day 31"],
+    ["0 9 30,31 FEB *", "never fires: FEB has no day 30,31"],
+    ["0 9 31 2,4,6 *", "never fires"],
+    ["0 9 31 4 */2", "never fires"],
+  ])("may not be %j: %s", (text, reason) => {
+    expect(reasonAgainst(text)).toStartWith("invalid_cron_expression: ");
+    expect(reasonAgainst(text)).toContain(reason);
+  });
+});

@@ -1,0 +1,121 @@
+/** Triggers that have due times: what is accepted, and how each fault is named. */
+import { describe, expect, test } from "bun:test";
+import { checkRunAt, parseRunAt } from "../../src/definition/run-at.ts";
+import { parseDefinition } from "../../src/definition/validate.ts";
+import type { Fault, InvalidInputError } from "../../src/errors.ts";
+
+const cron = (rest: object) => ({ trigger_type: "cron", cron_expression: "0 9 * * *", ...rest });
+const interval = (rest: object) => ({ trigger_type: "interval", every: "5m", ...rest });
+const scheduled = (run_at: unknown) => ({ trigger_type: "scheduled", run_at });
+
+function faultsOf(trigger_config: object): readonly Fault[] {
+  try {
+    parseDefinition({ name: "a", trigger_config });
+  } catch (error) {
+    return (error as InvalidInputError).faults;
+  }
+  return [];
+}
+
+test.each<[trigger: object]>([
+  [cron({ timezone: "Europe/Berlin", dst_gap: "skip", jitter: "10s" })],
+  [cron({ timezone: "UTC" })],
+  [cron({ timezone: "US/Eastern" })],
+  [cron({ timezone: "Asia/Calcutta" })],
+  [cron({ timezone: "Etc/GMT+5" })],
+  [cron({ cron_expression: "@daily", jitter: 0 })],
+  [cron({ misfire_policy: "skip", misfire_grace: "5m" })],
+  [cron({ misfire_policy: "catchup", catchup_window: "365d" })],
+  [cron({ misfire_policy: "compress", jitter: "1d" })],
+  [interval({})],
+  [interval({ every: 1 })],
+  [interval({ every: "1h30m", offset: "1h29m59s", jitter: "90m" })],
+  [interval({ every: "1000ms", offset: 0 })],
+  [interval({ every: "2d", jitter: "24h", misfire_policy: "catchup", catchup_window: 60 })],
+  [scheduled("2026-12-24T18:00:00Z")],
+  [scheduled("2026-12-24t18:00+01:00")],
+  [scheduled("2001-01-01 00:00:00.000z")],
+  [scheduled("2028-02-29T00:00:00-11:30")],
+])("%j is a trigger", (trigger) => {
+  expect(faultsOf(trigger)).toEqual([]);
+});
+
+test.each<[trigger: object, field: string, message: string]>([
+  [cron({ cron_expression: "0 9 31 2 *" }), "cron_expression", "never fires"],
+  [cron({ cron_expression: "@every 5m" }), "cron_expression", "interval"],
+  [cron({ cron_expression: 5 }), "cron_expression", "received 5"],
+  [cron({ timezone: "Mars/Base" }), "timezone", '"Mars/Base" is no IANA time zone'],
+  [cron({ timezone: "" }), "timezone", "no IANA time zone"],
+  [cron({ timezone: "+02:00" }), "timezone", "no IANA time zone"],
+  [cron({ timezone: "Local" }), "timezone", "no IANA time zone"],
+  [cron({ timezone: "PST" }), "timezone", "no IANA time zone"],
+  [cron({ timezone: "europe/berlin" }), "timezone", "is written Europe/Berlin"],
+  [cron({ timezone: "utc" }), "timezone", "is written UTC"],
+  [cron({ dst_gap: "twice" }), "dst_gap", "expected run or skip"],
+  [cron({ jitter: -5 }), "jitter", "received -5"],
+  [cron({ jitter: "-5s" }), "jitter", "received"],
+  [cron({ jitter: "25h" }), "jitter", "from 0s to 1d"],
+  [cron({ jitter: 1e300 }), "jitter", "from 0s to 1d"],
+  [cron({ misfire_policy: "hope" }), "misfire_policy", "expected skip, catchup or compress"],
+  [cron({ misfire_grace: -1 }), "misfire_grace", "received -1"],
+  [cron({ misfire_grace: 0 }), "misfire_grace", "from 1s to 365d"],
+  [cron({ catchup_window: "366d" }), "catchup_window", "from 1s to 365d"],
+  [cron({ run_at: "2026-12-24T18:00:00Z" }), "run_at", "unknown field"],
+  [interval({ every: 0 }), "every", "from 1s to 365d"],
+  [interval({ every: "500ms" }), "every", "from 1s to 365d"],
+  [interval({ every: 1.5 }), "every", "whole seconds"],
+  [interval({ every: -60 }), "every", "received -60"],
+  [interval({ every: "often" }), "every", "a duration such as"],
+  [interval({ every: null }), "every", "received null"],
+  [interval({ offset: "5m" }), "offset", 'is not shorter than every, "5m"'],
+  [interval({ offset: "1500ms" }), "offset", "whole seconds"],
+  [interval({ offset: -1 }), "offset", "received -1"],
+  [interval({ jitter: "301s" }), "jitter", "from 0s to 300s"],
+  [interval({ misfire_grace: "500d" }), "misfire_grace", "365d"],
+  [interval({ timezone: "UTC" }), "timezone", "unknown field"],
+  [scheduled("tomorrow"), "run_at", "a time with its offset"],
+  [scheduled("2026-12-24T18:00:00"), "run_at", "a time with its offset"],
+  [scheduled(1798135200), "run_at", "a time with its offset"],
+  [scheduled("2026-02-30T18:00:00Z"), "run_at", "no such date"],
+  [scheduled("2027-02-29T18:00:00Z"), "run_at", "no such date"],
+  [scheduled("2026-12-24T24:00:00Z"), "run_at", "no such date"],
+  [scheduled("2026-12-24T18:60:00Z"), "run_at", "no such date"],
+  [scheduled("2026-12-24T18:00:60Z"), "run_at", "no such date"],
+  [scheduled("2026-12-24T18:00:00+25:00"), "run_at", "no such date"],
+  [scheduled("2026-12-24T18:00:00.5Z"), "run_at", "whole seconds"],
+  [scheduled("2101-01-01T00:00:00Z"), "run_at", "after 2100"],
+])("%j has a fault at %s: %s", (trigger, field, message) => {
+  expect(faultsOf(trigger)).toEqual([{ path: `/trigger_config/${field}`, message: expect.stringContaining(message) }]);
+});
+
+test("the faults of a trigger are named together", () => {
+  const trigger = cron({ cron_expression: "@reboot", timezone: "Mars/Base", jitter: "2d", misfire_grace: 0 });
+  expect(faultsOf(trigger).map(({ path }) => path.slice("/trigger_config/".length))).toEqual([
+    "timezone",
+    "cron_expression",
+    "jitter",
+    "misfire_grace",
+  ]);
+});
+
+describe("the time of a one-shot", () => {
+  const now = new Date("2026-12-24T18:00:00Z");
+  const trigger = (run_at: string) => ({ trigger_type: "scheduled", run_at }) as const;
+
+  test.each([
+    ["2026-12-24T18:00:00Z", "2026-12-24T18:00:00.000Z"],
+    ["2026-12-24 18:00+01:00", "2026-12-24T17:00:00.000Z"],
+    ["2026-12-31t23:30:00.000-05:30", "2027-01-01T05:00:00.000Z"],
+  ])("%s is the instant %s", (text, instant) => {
+    expect(parseRunAt(text)?.toISOString()).toBe(instant);
+  });
+
+  test("is refused when it is new and not in the future", () => {
+    expect(checkRunAt(trigger("2026-12-24T19:00:00+01:00"), now)).toEqual({
+      path: "/trigger_config/run_at",
+      message: '"2026-12-24T19:00:00+01:00" is past: a one-shot runs once, in the future',
+    });
+    expect(checkRunAt(trigger("2026-12-24T18:00:01Z"), now)).toBeUndefined();
+    expect(checkRunAt({ trigger_type: "interval", every: "1s" }, now)).toBeUndefined();
+  });
+});
