@@ -68,7 +68,7 @@ async function createMissing(url: string, names: readonly string[]): Promise<voi
 }
 
 /** The same server and credentials, another database. */
-export function withDatabase(url: string, database: string): string {
+export function urlOfDatabase(url: string, database: string): string {
   const changed = new URL(url);
   changed.pathname = `/${database}`;
   return changed.toString();

@@ -24,7 +24,7 @@ import {
   removeRecord,
   writeRecord,
 } from "./data-directory.ts";
-import { ensureDatabases, TEMPORAL_DATABASES, withDatabase } from "./databases.ts";
+import { ensureDatabases, TEMPORAL_DATABASES, urlOfDatabase } from "./databases.ts";
 import { openEngineLog } from "./engine-log.ts";
 import type { EngineEndpoints, EngineName, EngineStatus } from "./engine-status.ts";
 import { natsMonitorUrl, natsSpec, natsUrl } from "./nats.ts";
@@ -168,7 +168,7 @@ async function startAll(start: Start): Promise<Omit<EngineSet, "close">> {
         ...(wanted.includes("temporal") ? Object.values(TEMPORAL_DATABASES) : []),
       ];
       if (names.length === 0) return;
-      const maintenanceUrl = cluster ? withDatabase(dbUrl, "postgres") : dbUrl;
+      const maintenanceUrl = cluster ? urlOfDatabase(dbUrl, "postgres") : dbUrl;
       await ensureDatabases(maintenanceUrl, names, { signal, withinMs: DATABASES_DEADLINE_MS });
     }
     async function temporal(): Promise<void> {

@@ -1,3 +1,4 @@
+/** Over REST: who may use the API, and who changed what. */
 import { Type } from "@sinclair/typebox";
 import { AuditView } from "../access/audit.ts";
 import { issueKey, KeyRequest, readKeyRequest } from "../access/key-request.ts";
@@ -10,7 +11,6 @@ const IssuedKey = Type.Composite([Type.Object({ key: Type.String({ description: 
   title: "IssuedApiKey",
 });
 
-/** Who may use the API, and who changed what. */
 export const ACCESS_ROUTES: readonly Route[] = [
   listRoute({
     path: "/keys",

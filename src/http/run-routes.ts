@@ -1,3 +1,4 @@
+/** What is done to runs over REST; they are read in ledger-routes.ts. */
 import { Type } from "@sinclair/typebox";
 import { findFaults } from "../definition/faults.ts";
 import { InvalidInputError } from "../errors.ts";
@@ -13,7 +14,6 @@ const TriggerBody = Type.Object(
   { additionalProperties: false, title: "Trigger" },
 );
 
-/** What is done to runs; they are read in ledger-routes.ts. */
 export const RUN_ROUTES: readonly Route[] = [
   {
     method: "POST",

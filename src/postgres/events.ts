@@ -4,7 +4,7 @@ import type { EventTrigger } from "../definition/schema.ts";
 import { stableTraceId, timeOrderedUuid } from "../stable-id.ts";
 import type { EventLedger, MatchedEvent, OwedRun, RecordedEvent } from "../trigger/ledger.ts";
 import { eventWorkflowId } from "../trigger/occurrence.ts";
-import { type Database, guarded } from "./client.ts";
+import { type Database, guarded, storableText } from "./client.ts";
 import { definitionRevision, definitions, eventKeys, eventOutcomes, events, occurrences } from "./schema.ts";
 
 export function createEventLedger(db: Database): EventLedger {
@@ -50,7 +50,7 @@ export function createEventLedger(db: Database): EventLedger {
         event_id,
         outcome: "dead_lettered" as const,
         reason,
-        detail: detail.slice(0, 2000).replaceAll("\0", "\\u0000"),
+        detail: storableText(detail.slice(0, 2000)),
         subject,
         trace_id: stableTraceId(event_id),
         raw,

@@ -15,14 +15,8 @@ export function createUnfinishedLedger(postgres: Postgres): UnfinishedLedger {
       const owed = and(eq(events.outcome, "received"), lt(events.row_id, firstUuidAt(before)));
       const query = db.select({ event_id: events.event_id }).from(events).where(owed);
       const rows = await guarded(query.orderBy(asc(events.row_id)).limit(limit));
-      return rows.length === 0
-        ? []
-        : guarded(
-            readKnown(
-              db,
-              rows.map(({ event_id }) => event_id),
-            ),
-          );
+      const ids = rows.map(({ event_id }) => event_id);
+      return ids.length === 0 ? [] : guarded(readKnown(db, ids));
     },
 
     async listUnclaimed(before, limit, after) {

@@ -4,7 +4,7 @@
  * `close` drops it without force: Postgres refuses while a connection to it is open, so a leaked pool fails the file.
  */
 import { createHash } from "node:crypto";
-import { withDatabase } from "../../src/engines/databases.ts";
+import { urlOfDatabase } from "../../src/engines/databases.ts";
 import { migrations } from "../../src/generated/migrations.ts";
 import { openPostgres, type Postgres } from "../../src/postgres/client.ts";
 import { migrate } from "../../src/postgres/migrate.ts";
@@ -25,7 +25,7 @@ export async function createTestDatabase({ migrated = true } = {}): Promise<Test
     const template = migrated ? await ensureTemplate(server, dbUrl) : "template1";
     await server.sql`create database ${server.sql(name)} template ${server.sql(template)}`;
   });
-  const url = withDatabase(dbUrl, name);
+  const url = urlOfDatabase(dbUrl, name);
   const postgres = openPostgres(url, "test");
   return {
     ...postgres,
@@ -43,7 +43,7 @@ async function ensureTemplate(server: Postgres, dbUrl: string): Promise<string> 
   const [there] = await server.sql`select from pg_database where datname = ${name}`;
   if (there) return name;
   await server.sql`create database ${server.sql(name)}`;
-  const postgres = openPostgres(withDatabase(dbUrl, name), "test-template", 1);
+  const postgres = openPostgres(urlOfDatabase(dbUrl, name), "test-template", 1);
   try {
     await migrate(postgres.sql, migrations);
   } catch (error) {
