@@ -1,114 +1,156 @@
-/** Definition files: YAML or JSON, one or many documents each, anywhere below a directory. */
-import { lstat, readdir, readFile } from "node:fs/promises";
-import { join, relative } from "node:path";
-import { isAlias, isScalar, LineCounter, parseAllDocuments, visit } from "yaml";
-import { describeError, type Fault, InvalidInputError } from "../errors.ts";
-import type { DefinitionBody } from "./schema.ts";
-import { parseDefinition } from "./validate.ts";
+/** A tree of definition files: read whole, within bounds, whatever lies in it. */
+import { constants, open, realpath } from "node:fs/promises";
+import { join } from "node:path";
+import { type DocumentKey, type FileFault, parseDocuments, type TreeDocument } from "./document.ts";
+import { MAX_FILE_BYTES } from "./document-text.ts";
+import { preview } from "./faults.ts";
+import { describeFileError, listTree } from "./tree-paths.ts";
 
-/** Bytes of one file. */
-const MAX_FILE_BYTES = 1_048_576;
-const MAX_ALIASES = 100;
+export type { DocumentKey, DocumentKind, FileFault, TreeDocument } from "./document.ts";
 
-export interface FileDefinition {
-  /** `file:{path below its directory}`. */
-  source: string;
-  body: DefinitionBody;
-}
+/** Bytes of all files of a tree. */
+const MAX_TREE_BYTES = 33_554_432;
+const CONCURRENT_READS = 32;
 
-/** A file, or a document of it, that could not be read; the others stand. */
-export interface FileFault {
-  /** Path of the file, with `:line` where it is known. */
-  subject: string;
-  message: string;
-}
-
-export interface FilesRead {
-  definitions: FileDefinition[];
+export interface TreeRead {
+  /** In the order of their places; no key and no name of a kind stands twice. */
+  documents: TreeDocument[];
   faults: FileFault[];
+  /** How many files were looked at. */
+  files: number;
 }
 
-/** Reads every .yaml, .yml and .json file below `directory`, in the order of their paths. */
-export async function readDefinitionFiles(directory: string): Promise<FilesRead> {
-  const read: FilesRead = { definitions: [], faults: [] };
-  let names: string[];
-  try {
-    names = (await readdir(directory, { recursive: true })).filter((name) => /\.(ya?ml|json)$/i.test(name)).sort();
-  } catch (error) {
-    return { definitions: [], faults: [{ subject: directory, message: `cannot be read: ${describeError(error)}` }] };
-  }
-  for (const name of names) await readFileInto(read, directory, join(directory, name));
-  return read;
-}
-
-async function readFileInto(read: FilesRead, directory: string, path: string): Promise<void> {
-  try {
-    const stat = await lstat(path);
-    if (stat.isDirectory()) return;
-    if (!stat.isFile()) throw new Error("is no regular file; links are not followed");
-    if (stat.size > MAX_FILE_BYTES) throw new Error(`has ${stat.size} bytes, more than ${MAX_FILE_BYTES}`);
-    const parsed = parseDefinitions(await readFile(path, "utf8"), path);
-    const source = `file:${relative(directory, path)}`;
-    read.definitions.push(...parsed.bodies.map((body) => ({ source, body })));
-    read.faults.push(...parsed.faults);
-  } catch (error) {
-    read.faults.push({ subject: path, message: describeError(error) });
-  }
-}
-
-/** The definitions of one file's text; `path` is for the faults. JSON is YAML too. */
-export function parseDefinitions(text: string, path: string): { bodies: DefinitionBody[]; faults: FileFault[] } {
-  const bodies: DefinitionBody[] = [];
-  const faults: FileFault[] = [];
-  const lines = new LineCounter();
-  const documents = parseAllDocuments(text, { lineCounter: lines, uniqueKeys: true });
-  for (const document of Array.isArray(documents) ? documents : []) {
-    const lineAt = (offset: number | undefined) => `${path}:${offset === undefined ? 1 : lines.linePos(offset).line}`;
-    const [broken] = document.errors;
-    if (broken !== undefined) {
-      faults.push({ subject: lineAt(broken.pos[0]), message: broken.message.split("\n")[0] ?? "is no YAML" });
-      continue;
+/**
+ * The documents of every .yaml, .yml and .json file below `directory`. Never rejects: what cannot be read is a fault, and
+ * the rest stands. Of documents that share a key or a name none is taken: which one is meant is not known.
+ */
+export async function readTree(directory: string): Promise<TreeRead> {
+  const { paths, faults } = await listTree(directory);
+  const documents: TreeDocument[] = [];
+  let size = 0;
+  for (let at = 0; at < paths.length; at += CONCURRENT_READS) {
+    const group = paths.slice(at, at + CONCURRENT_READS);
+    const contents = await Promise.all(group.map((path) => readBytes(directory, path)));
+    for (const [index, content] of contents.entries()) {
+      const path = group[index] as string;
+      const read = content instanceof Uint8Array ? parseBytes(content, path) : failed(content, path);
+      if (content instanceof Uint8Array) size += content.byteLength;
+      documents.push(...read.documents);
+      faults.push(...read.faults.map((fault) => ({ ...fault, subject: join(directory, fault.subject) })));
     }
-    if (document.contents === null || (isScalar(document.contents) && document.contents.value === null)) continue;
-    let aliases = 0;
-    visit(document, (_, node) => void (isAlias(node) && aliases++));
-    if (aliases > MAX_ALIASES) {
-      faults.push({
-        subject: lineAt(document.range?.[0]),
-        message: `has ${aliases} aliases, more than ${MAX_ALIASES}`,
-      });
-      continue;
-    }
+    const next = paths[at + CONCURRENT_READS];
+    if (size <= MAX_TREE_BYTES || next === undefined) continue;
+    const message = `has more than ${MAX_TREE_BYTES} bytes: the files from ${next} on are not read`;
+    faults.push({ source: "file:", subject: directory, message });
+    break;
+  }
+  return { ...withoutDuplicates(directory, documents, faults), files: paths.length };
+}
+
+/**
+ * Whether a document that is not among those read may still be there, behind a fault: of its file, of a directory above
+ * it, or of the document itself wherever it stands now. `source` is where it stood.
+ */
+export function isInDoubt(
+  { faults }: Pick<TreeRead, "faults">,
+  { kind, key, source }: DocumentKey & { source: string },
+) {
+  return faults.some(
+    (fault) =>
+      fault.source === source ||
+      (/[:/]$/.test(fault.source) && source.startsWith(fault.source)) ||
+      fault.hides?.some((hidden) => hidden.kind === kind && hidden.key === key),
+  );
+}
+
+/** A file's bytes, or why there are none. */
+async function readBytes(directory: string, path: string): Promise<Uint8Array | string> {
+  for (let attempt = 1; ; attempt++) {
     try {
-      bodies.push(parseDefinition(document.toJS({ maxAliasCount: MAX_ALIASES })));
+      return await readRegularFile(await realpath(join(directory, path)));
     } catch (error) {
-      if (!(error instanceof InvalidInputError))
-        faults.push({ subject: lineAt(document.range?.[0]), message: describeError(error) });
-      else
-        faults.push(
-          ...error.faults.map((fault) => ({
-            subject: lineAt(offsetOf(document, fault)),
-            message: `${fault.path} ${fault.message}`,
-          })),
-        );
+      // Kubernetes swaps the directory behind its links: they lead to the new one by now.
+      if ((error as { code?: string }).code === "ENOENT" && attempt === 1) continue;
+      return `cannot be read: ${describeFileError(error)}`;
     }
   }
-  return { bodies, faults };
 }
 
-/** Where the field of a fault stands in the text: the deepest part of its path that is there. */
-function offsetOf(
-  document: { getIn(path: unknown[], keep: boolean): unknown; range?: unknown },
-  { path }: Fault,
-): number | undefined {
-  const keys = path
-    .split("/")
-    .filter((key) => key !== "")
-    .map((key) => (/^\d+$/.test(key) ? Number(key) : key));
-  for (let depth = keys.length; depth >= 0; depth--) {
-    const node = depth === 0 ? document : document.getIn(keys.slice(0, depth), true);
-    const range = (node as { range?: [number, number, number] } | undefined)?.range;
-    if (range) return range[0];
+/** Never waits for a writer, as opening a FIFO otherwise does, and never reads more than a file may have. */
+async function readRegularFile(path: string): Promise<Uint8Array | string> {
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
+  try {
+    const stat = await file.stat();
+    if (!stat.isFile()) return "is no regular file";
+    if (stat.size > MAX_FILE_BYTES) return `has ${stat.size} bytes, more than ${MAX_FILE_BYTES}`;
+    const bytes = Buffer.alloc(stat.size + 1);
+    let length = 0;
+    for (let count = -1; count !== 0 && length < bytes.length; length += count)
+      count = (await file.read(bytes, length, bytes.length - length)).bytesRead;
+    return length > stat.size ? "grows while it is read" : bytes.subarray(0, length);
+  } finally {
+    await file.close();
   }
-  return undefined;
+}
+
+function parseBytes(bytes: Uint8Array, path: string) {
+  const text = decodeUtf8(bytes);
+  return text === undefined ? failed("is no UTF-8", path, findLineThatIsNoUtf8(bytes)) : parseDocuments(text, path);
+}
+
+function failed(message: string, path: string, line?: number): { documents: TreeDocument[]; faults: FileFault[] } {
+  const place = line === undefined ? { subject: path } : { subject: `${path}:${line}`, line };
+  return { documents: [], faults: [{ source: `file:${path}`, ...place, message }] };
+}
+
+function decodeUtf8(bytes: Uint8Array): string | undefined {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+/** A line's end is never a part of another character. */
+function findLineThatIsNoUtf8(bytes: Uint8Array): number {
+  let line = 1;
+  for (let start = 0; start < bytes.length; line++) {
+    const end = bytes.indexOf(10, start);
+    if (decodeUtf8(bytes.subarray(start, end === -1 ? undefined : end)) === undefined) break;
+    start = end === -1 ? bytes.length : end + 1;
+  }
+  return line;
+}
+
+function withoutDuplicates(directory: string, documents: TreeDocument[], faults: FileFault[]) {
+  const refused = new Set<TreeDocument>();
+  const found: FileFault[] = [];
+  const identities = {
+    id: (document: TreeDocument) => document.key,
+    name: (document: TreeDocument) => document.body.name,
+  };
+  for (const [what, identify] of Object.entries(identities)) {
+    const groups = Map.groupBy(documents, (document) => JSON.stringify([document.kind, identify(document)]));
+    for (const group of groups.values()) {
+      const last = group.at(-1) as TreeDocument;
+      // A name that is the key too is one fault.
+      if (group.length === 1 || group.every((document) => refused.has(document))) continue;
+      for (const document of group) refused.add(document);
+      const others = group.slice(0, -1).map((document) => placeOf(directory, document));
+      const identity = last.key === last.body.name ? "name" : what;
+      found.push({
+        source: last.source,
+        subject: placeOf(directory, last),
+        line: last.line,
+        message: `the ${identity} ${preview(identify(last))} is also that of ${others.join(", ")}: none of them is taken`,
+        hides: group.map(({ kind, key }) => ({ kind, key })),
+      });
+    }
+  }
+  return { documents: documents.filter((document) => !refused.has(document)), faults: [...faults, ...found] };
+}
+
+/** As a person finds it. */
+function placeOf(directory: string, { source, line }: TreeDocument): string {
+  return `${join(directory, source.slice("file:".length))}:${line}`;
 }

@@ -1,6 +1,6 @@
 /** Brings the stored definitions up to their files. Files never touch what REST or another file made. */
 import { describeError } from "../errors.ts";
-import { type FileDefinition, type FilesRead, readDefinitionFiles } from "./files.ts";
+import { readTree, type TreeDocument } from "./files.ts";
 import type { DefinitionStore } from "./store.ts";
 
 export interface SyncReport {
@@ -14,9 +14,10 @@ export async function syncDefinitions(store: DefinitionStore, directories: reado
     void report.errors.push({ stage: "definitions", subject, message });
   const seen = new Map<string, string>();
   for (const directory of directories) {
-    const { definitions, faults }: FilesRead = await readDefinitionFiles(directory);
+    const { documents, faults } = await readTree(directory);
     for (const { subject, message } of faults) note(subject, message);
-    for (const file of definitions) {
+    for (const file of documents) {
+      if (file.kind !== "activity") continue;
       const { source, body } = file;
       const first = seen.get(body.name);
       if (first !== undefined) {
@@ -36,7 +37,7 @@ export async function syncDefinitions(store: DefinitionStore, directories: reado
 
 async function apply(
   store: DefinitionStore,
-  { source, body }: FileDefinition,
+  { source, body }: Extract<TreeDocument, { kind: "activity" }>,
 ): Promise<keyof SyncReport["definitions"]> {
   const stored = await store.findByName(body.name);
   const context = { actor: source };

@@ -1,0 +1,107 @@
+/** The documents of a definition file: activities and event types, each with its identity and its place. */
+import { type Fault, InvalidInputError } from "../errors.ts";
+import { readDocumentText, type TextDocument } from "./document-text.ts";
+import { type EventTypeBody, parseEventType } from "./event-type.ts";
+import { preview } from "./faults.ts";
+import type { DefinitionBody } from "./schema.ts";
+import { isFields, parseDefinition } from "./validate.ts";
+
+export const DOCUMENT_KINDS = ["activity", "event_type"] as const;
+export type DocumentKind = (typeof DOCUMENT_KINDS)[number];
+const ID = /^[A-Za-z0-9._-]{1,100}$/;
+
+/** Which document of its tree it is, whatever file it stands in. */
+export interface DocumentKey {
+  kind: DocumentKind;
+  /** The document's `id` if it has one, else its name. */
+  key: string;
+}
+
+interface Place {
+  key: string;
+  /** `file:{path below the tree's directory}`. */
+  source: string;
+  /** Where the document begins; the first line is 1. */
+  line: number;
+}
+
+/** A document that is valid by itself. */
+export type TreeDocument = Place &
+  ({ kind: "activity"; body: DefinitionBody } | { kind: "event_type"; body: EventTypeBody });
+
+/** What could not be read: a directory, a file, a document or a field of one. The others stand. */
+export interface FileFault {
+  /** As of a document. Of a directory it ends with `/`; of the tree's own it is `file:`. */
+  source: string;
+  /** The path as the tree was named, with `:line` where that is known. */
+  subject: string;
+  line?: number;
+  /** The field of the document, such as `/trigger_config/timezone`. The message begins with it. */
+  path?: string;
+  message: string;
+  /** The documents that it keeps from being read, as far as they can be told. */
+  hides?: readonly DocumentKey[];
+}
+
+/** The documents of one file's text; `path` is below the tree's directory. Never throws. */
+export function parseDocuments(text: string, path: string): { documents: TreeDocument[]; faults: FileFault[] } {
+  const source = `file:${path}`;
+  const documents: TreeDocument[] = [];
+  const read = readDocumentText(text, /\.json$/i.test(path) ? "json" : "yaml");
+  const at = (line: number) => ({ source, subject: `${path}:${line}`, line });
+  const faults: FileFault[] = read.faults.map(({ line, message }) => ({ ...at(line), message }));
+  for (const document of read.documents) {
+    const { kind, key, body, faults: found } = readDocument(document);
+    for (const { path, message } of found)
+      faults.push({
+        ...at(document.lineOf(path)),
+        path,
+        message: `${path} ${message}`,
+        ...(key !== undefined && { hides: [{ kind, key }] }),
+      });
+    if (body !== undefined && key !== undefined)
+      documents.push({ kind, key, source, line: document.line, body } as TreeDocument);
+  }
+  return { documents, faults };
+}
+
+interface ReadDocument {
+  kind: DocumentKind;
+  /** Undefined when it has none that could be read. */
+  key: string | undefined;
+  /** Undefined when there are faults. */
+  body?: DefinitionBody | EventTypeBody;
+  faults: readonly Fault[];
+}
+
+function readDocument({ value }: TextDocument): ReadDocument {
+  if (!isFields(value))
+    return {
+      kind: "activity",
+      key: undefined,
+      faults: [{ path: "/", message: `expected an object, received ${preview(value)}` }],
+    };
+  const { kind: kindInput = "activity", id, ...input } = value;
+  const faults: Fault[] = [];
+  const kind = DOCUMENT_KINDS.find((each) => each === kindInput);
+  if (kind === undefined)
+    faults.push({
+      path: "/kind",
+      message: `expected one of ${DOCUMENT_KINDS.join(", ")}, received ${preview(kindInput)}`,
+    });
+  if (id !== undefined && !(typeof id === "string" && ID.test(id)))
+    faults.push({
+      path: "/id",
+      message: `expected 1 to 100 letters, digits, '.', '_' or '-', received ${preview(id)}`,
+    });
+  const name = id ?? input.name;
+  const key = typeof name === "string" && name !== "" ? name : undefined;
+  if (kind === undefined) return { kind: "activity", key, faults };
+  try {
+    const body = kind === "activity" ? parseDefinition(input) : parseEventType(input);
+    return faults.length > 0 ? { kind, key, faults } : { kind, key, body, faults };
+  } catch (error) {
+    if (!(error instanceof InvalidInputError)) throw error;
+    return { kind, key, faults: [...faults, ...error.faults] };
+  }
+}
