@@ -38,6 +38,12 @@ export function createMetrics() {
       labelNames: ["status"] as const,
       registers,
     }),
+    dueTimes: new Counter({
+      name: "actcore_due_times_total",
+      help: "Due times that the engine did not start, by what became of them; `reason` of the skipped ones.",
+      labelNames: ["outcome", "reason"] as const,
+      registers,
+    }),
     finished: new Counter({
       name: "actcore_finished_total",
       help: "What a crash had left half done and this worker finished, by what it was.",

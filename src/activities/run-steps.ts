@@ -5,8 +5,8 @@ import type { Log } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import { decideTasks } from "../run/decide.ts";
 import type { RunLedger } from "../run/ledger.ts";
-import type { RunSteps, TaskStep } from "../run/run.ts";
-import { classifyStart } from "../trigger/classify.ts";
+import type { ClaimRequest, RunSteps, TaskStep } from "../run/run.ts";
+import { type AcceptedStart, classifyStart, judgeDueStart, type Start } from "../trigger/classify.ts";
 import type { OccurrenceLedger } from "../trigger/ledger.ts";
 import { translated } from "./translate.ts";
 
@@ -24,9 +24,17 @@ export function createRunSteps({ occurrences, runs, metrics, log }: RunStepsDeps
     return runs.recordDecision(runId, decideTasks(runId, pinned.body));
   }
 
+  async function classify(request: ClaimRequest): Promise<Start | AcceptedStart> {
+    const now = new Date();
+    const start = classifyStart(request, now);
+    if ("run_id" in start || start.kind !== "due") return start;
+    const trigger = await occurrences.findSchedule(request.activity_id);
+    return trigger === undefined ? start : judgeDueStart(start, trigger, now);
+  }
+
   return {
     claimRun: translated(async (request) => {
-      const { start_latency_ms, ...claim } = await occurrences.claim(request, classifyStart(request, new Date()));
+      const { start_latency_ms, ...claim } = await occurrences.claim(request, await classify(request));
       log.debug(
         { activity_id: request.activity_id, run_id: claim.run_id, outcome: claim.outcome },
         "occurrence claimed",

@@ -12,6 +12,7 @@ import { ACCESS_ROUTES } from "./access-routes.ts";
 import { readJson } from "./body.ts";
 import { DEFINITION_ROUTES } from "./definition-routes.ts";
 import { createDocs } from "./docs.ts";
+import { DUE_ROUTES } from "./due-routes.ts";
 import { EVENT_ROUTES } from "./event-routes.ts";
 import { HEALTH_ROUTES, isHealth } from "./health-routes.ts";
 import { LEDGER_ROUTES } from "./ledger-routes.ts";
@@ -23,6 +24,7 @@ import type { Services } from "./services.ts";
 
 export const ROUTES: readonly Route[] = [
   ...DEFINITION_ROUTES,
+  ...DUE_ROUTES,
   ...RUN_ROUTES,
   ...LEDGER_ROUTES,
   ...EVENT_ROUTES,

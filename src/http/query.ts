@@ -20,11 +20,14 @@ const PageQuery = {
   ),
 };
 
-export const Since = Type.String({
-  pattern: "^\\d{4}-\\d\\d-\\d\\d([Tt ].+)?$",
-  description: "RFC 3339; rows recorded since then.",
-  expected: "an RFC 3339 time",
-});
+export const Time = (description: string) =>
+  Type.String({
+    pattern: "^\\d{4}-\\d\\d-\\d\\d([Tt ].+)?$",
+    description: `RFC 3339; ${description}`,
+    expected: "an RFC 3339 time",
+  });
+
+export const Since = Time("rows recorded since then.");
 
 /** The query of a list: a page, and `filters`. */
 export function listQuery<Filters extends TProperties>(filters: Filters) {
@@ -59,13 +62,16 @@ export function linkNext(
   return { link: `<${next.pathname}${next.search}>; rel="next"` };
 }
 
-/** The time of a filter. @throws InvalidInputError for one that is none, such as the 30th of February */
 export function readSince(text: unknown): { since?: Date } {
-  if (typeof text !== "string") return {};
-  const since = new Date(text);
-  if (Number.isNaN(since.getTime()))
-    throw invalid([{ path: "?since", message: `expected an RFC 3339 time, received ${JSON.stringify(text)}` }]);
-  return { since };
+  return typeof text === "string" ? { since: readTime(text, "?since") } : {};
+}
+
+/** A time of the query. @throws InvalidInputError for one that is none, such as the 30th of February */
+export function readTime(text: string, path: string): Date {
+  const time = new Date(text);
+  if (Number.isNaN(time.getTime()))
+    throw invalid([{ path, message: `expected an RFC 3339 time, received ${JSON.stringify(text)}` }]);
+  return time;
 }
 
 function invalid(faults: Fault[]): InvalidInputError {

@@ -2,6 +2,7 @@
 import type { AuditReader } from "../access/audit.ts";
 import type { KeyStore } from "../access/key-store.ts";
 import type { DefinitionStore } from "../definition/store.ts";
+import type { DueTimeReader } from "../ledger/due-times.ts";
 import type { LedgerReader } from "../ledger/reader.ts";
 import type { Readiness } from "../readiness.ts";
 import type { RunControl } from "../trigger/control.ts";
@@ -11,6 +12,7 @@ import type { EventPublisher } from "../trigger/event.ts";
 export interface Services {
   readonly definitions: DefinitionStore;
   readonly ledger: LedgerReader;
+  readonly dueTimes: DueTimeReader;
   readonly events: EventPublisher;
   readonly control: RunControl;
   readonly keys: KeyStore;

@@ -5,8 +5,8 @@ import { TASK_STATUSES } from "../task/task.ts";
 import { ACTIVITY_OUTCOMES, EVENT_OUTCOMES } from "../trigger/ledger.ts";
 
 const Time = Type.String({ format: "date-time" });
-const Nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
-const oneOf = <const T extends readonly string[]>(values: T) =>
+export const Nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
+export const oneOf = <const T extends readonly string[]>(values: T) =>
   Type.Union(values.map((value) => Type.Literal<T[number]>(value)));
 
 export const RunView = Type.Object(

@@ -1,10 +1,10 @@
-/** Runs that a person asked for: recorded with their occurrence and input before anything is started (I8). */
+/** Runs that somebody but the engine asked for: recorded with their occurrence and input before anything is started (I8). */
 import { and, count, eq, isNull, sql } from "drizzle-orm";
 import { TerminalError } from "../errors.ts";
 import { stableTraceId, timeOrderedUuid } from "../stable-id.ts";
 import type { AcceptanceLedger, AcceptedRun } from "../trigger/control.ts";
 import type { OwedRun } from "../trigger/ledger.ts";
-import { eventWorkflowId } from "../trigger/occurrence.ts";
+import { dueKey, dueWorkflowId, eventWorkflowId } from "../trigger/occurrence.ts";
 import { type Transaction, writeAudit } from "./audit.ts";
 import { type Database, guarded } from "./client.ts";
 import { definitions, eventKeys, eventOutcomes, events, occurrences, runs } from "./schema.ts";
@@ -61,6 +61,51 @@ export function createAcceptanceLedger(db: Database): AcceptanceLedger {
         }),
       ),
 
+    acceptBackfill: ({ activity_id, due, actor }) =>
+      guarded(
+        db.transaction(async (tx) => {
+          const { name: activity_name, version } = await lockLive(tx, activity_id);
+          const rows = due.map((at) => {
+            const run_id = timeOrderedUuid();
+            return { run_id, key: dueKey(at), workflow_id: `${dueWorkflowId(activity_id, at)}:backfill-${run_id}` };
+          });
+          const made = await tx.execute<{ run_id: string; key: string; workflow_id: string }>(sql`
+            with taken as (
+              insert into ${occurrences} as o (activity_id, kind, key, run_id, workflow_id, version_used)
+              select ${activity_id}::uuid, 'due', key, run_id, workflow_id, ${version}::integer
+              from json_to_recordset(${JSON.stringify(rows)}::json) as b(key text, run_id uuid, workflow_id text)
+              order by key
+              on conflict (activity_id, kind, key) do update set run_id = excluded.run_id,
+                workflow_id = excluded.workflow_id, claimed_by = null, version_used = excluded.version_used
+              where exists (select from ${runs} r where r.run_id = o.run_id and r.status = 'skipped')
+              returning run_id, key, workflow_id
+            ), opened as (
+              insert into ${runs} (run_id, activity_id, activity_name, trigger, status, scheduled_for, trace_id, workflow_id, version_used)
+              select run_id, ${activity_id}::uuid, ${activity_name}, 'backfill', 'running', key::timestamptz,
+                md5(run_id::text), workflow_id, ${version}::integer
+              from taken
+            )
+            select run_id, key, workflow_id from taken order by key`);
+          const [first, last] = [made[0]?.key, made.at(-1)?.key];
+          const after = { runs: made.length, first, last };
+          await writeAudit(tx, { actor, action: "backfill", subject: `definition:${activity_id}`, after });
+          return made.map(({ run_id, key, workflow_id }) => ({
+            ...toAccepted({ activity_id, activity_name, run_id, workflow_id }),
+            scheduled_for: key,
+          }));
+        }),
+      ),
+
+    async listRun(activityId, due) {
+      const rows = await guarded(
+        db.execute<{ key: string }>(sql`
+          select o.key from ${occurrences} o left join ${runs} r using (run_id)
+          where o.activity_id = ${activityId} and o.kind = 'due' and r.status is distinct from 'skipped'
+            and o.key in (select json_array_elements_text(${JSON.stringify(due.map(dueKey))}::json))`),
+      );
+      return new Set(rows.map(({ key }) => key));
+    },
+
     auditCancel: ({ run_id, actor }) => guarded(writeAudit(db, { actor, action: "cancel", subject: `run:${run_id}` })),
   };
 }
@@ -69,7 +114,7 @@ export function createAcceptanceLedger(db: Database): AcceptanceLedger {
  * Shared: a change of the definition waits until the run is recorded. A disabled one may run: that somebody asks for it is
  * reason enough.
  */
-async function lockLive(tx: Transaction, id: string): Promise<Activity> {
+export async function lockLive(tx: Transaction, id: string): Promise<Activity> {
   const { name, version } = definitions;
   const query = tx.select({ id: definitions.id, name, version }).from(definitions);
   const [row] = await query.where(and(eq(definitions.id, id), isNull(definitions.deleted_at))).for("share");
@@ -78,7 +123,7 @@ async function lockLive(tx: Transaction, id: string): Promise<Activity> {
 }
 
 /** The run that has the occurrence already, or undefined when it is this one. */
-async function insertOccurrence(
+export async function insertOccurrence(
   tx: Transaction,
   { id: activity_id, name: activity_name, version: version_used }: Activity,
   run_id: string,
@@ -101,16 +146,21 @@ async function insertOccurrence(
   return toAccepted({ activity_id, activity_name, run_id: standing.run_id, workflow_id: standing.workflow_id ?? "" });
 }
 
-async function insertRun(
+export async function insertRun(
   tx: Transaction,
   { id: activity_id, name: activity_name, version: version_used }: Activity,
   run: Omit<typeof runs.$inferInsert, "activity_id" | "activity_name" | "version_used" | "status">,
-  audit: { actor: string; action: string },
+  audit?: { actor: string; action: string },
 ): Promise<AcceptedRun & OwedRun> {
   await tx
     .insert(runs)
     .values({ ...run, activity_id, activity_name, version_used, status: "running", fired_at: sql`now()` });
-  await writeAudit(tx, { ...audit, subject: `run:${run.run_id}`, after: { activity_id, activity_name, version_used } });
+  if (audit)
+    await writeAudit(tx, {
+      ...audit,
+      subject: `run:${run.run_id}`,
+      after: { activity_id, activity_name, version_used },
+    });
   return toAccepted({ activity_id, activity_name, run_id: run.run_id, workflow_id: run.workflow_id });
 }
 

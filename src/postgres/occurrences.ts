@@ -1,5 +1,6 @@
 /** The claim: one statement in which an occurrence gets its one workflow, its pinned version and its run (I1, I8). */
 import { and, eq, sql } from "drizzle-orm";
+import type { Definition } from "../definition/schema.ts";
 import { RetryableError, TerminalError } from "../errors.ts";
 import type { ClaimRequest, RunStatus } from "../run/run.ts";
 import { isUuid, stableTraceId, timeOrderedUuid } from "../stable-id.ts";
@@ -8,6 +9,8 @@ import type { OccurrenceLedger } from "../trigger/ledger.ts";
 import { type Database, guarded } from "./client.ts";
 import { RELAXED_COMMIT } from "./relaxed-commit.ts";
 import { definitions, eventKeys, eventOutcomes, events, occurrences, runs } from "./schema.ts";
+
+type Trigger = Definition["trigger_config"];
 
 /** One row always: nulls say what was not there. */
 interface ClaimRow extends Record<string, unknown> {
@@ -24,6 +27,13 @@ interface ClaimRow extends Record<string, unknown> {
 
 export function createOccurrenceLedger(db: Database): OccurrenceLedger {
   const ledger: OccurrenceLedger = {
+    async findSchedule(activityId) {
+      if (!isUuid(activityId)) return undefined;
+      const query = db.select({ trigger: sql<Trigger>`${definitions.body}->'trigger_config'` }).from(definitions);
+      const [row] = await guarded(query.where(eq(definitions.id, activityId)));
+      return row === undefined || row.trigger.trigger_type === "event" ? undefined : row.trigger;
+    },
+
     async claim(request, requested) {
       if (!isUuid(request.activity_id)) throw unknownDefinition(request);
       const start = "run_id" in requested ? await findAccepted(db, request, requested) : requested;
@@ -70,7 +80,7 @@ function claimStatement(request: ClaimRequest, start: Start) {
   const { workflow_id, first_execution_run_id, scheduled_for = null } = request;
   const eventId = start.event_id ?? null;
   // Somebody asked for it: that is reason enough for a disabled one.
-  const isAskedFor = start.kind === "manual" || start.kind === "rerun";
+  const isAskedFor = start.kind === "manual" || start.kind === "rerun" || start.trigger === "backfill";
   // The payload as text within the JSON: see events.ts.
   const inline =
     start.inline === undefined
@@ -115,10 +125,10 @@ function claimStatement(request: ClaimRequest, start: Start) {
     ), opened as (
       insert into ${runs} (run_id, activity_id, activity_name, trigger, status, reason, finished_at, scheduled_for,
         event_id, trace_id, workflow_id, version_used)
-      select run_id, id, name, ${start.trigger}, case when refusal is null then 'running' else 'skipped' end, refusal,
-        case when refusal is not null then now() end, ${scheduled_for}::timestamptz, ${eventId},
+      select run_id, id, name, ${start.trigger}, case when reason is null then 'running' else 'skipped' end, reason,
+        case when reason is not null then now() end, ${scheduled_for}::timestamptz, ${eventId},
         coalesce((select trace_id from event limit 1), ${traceId}), ${workflow_id}, version_used
-      from definition, occurrence
+      from definition, occurrence, lateral (select coalesce(refusal, ${start.refusal ?? null}) as reason)
       on conflict do nothing
       returning run_id, status, reason
     ), refused as (

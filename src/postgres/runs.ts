@@ -31,7 +31,7 @@ export function createRunLedger(db: Database): RunLedger {
       const recorded = await guarded(
         db.execute<{ decided: boolean }>(sql`
           with decided as (
-            update ${runs} set tasks_spawned = ${instances.length}, context_snapshot = '{}'
+            update ${runs} set tasks_spawned = ${instances.length}, context_snapshot = coalesce(context_snapshot, '{}')
             where run_id = ${runId} and tasks_spawned is null and finished_at is null returning activity_id
           ), recorded as (
             insert into ${tasks} (task_id, run_id, activity_id, key, type, status, params, policy)

@@ -13,6 +13,7 @@ import { createAcceptanceLedger } from "../postgres/accepted-runs.ts";
 import { createKeyStore } from "../postgres/api-keys.ts";
 import { createAuditReader } from "../postgres/audit.ts";
 import { createDefinitionStore } from "../postgres/definitions.ts";
+import { createDueTimeReader } from "../postgres/due-times.ts";
 import { createLedgerReader } from "../postgres/ledger-reader.ts";
 import { createRunLedger } from "../postgres/runs.ts";
 import type { Engine } from "../readiness.ts";
@@ -34,6 +35,9 @@ export function startApi({ config, connections, readiness, log: parent }: RoleDe
     },
     get ledger() {
       return reached.ledger ?? missing("postgres");
+    },
+    get dueTimes() {
+      return reached.dueTimes ?? missing("postgres");
     },
     get events() {
       return reached.events ?? missing("nats");
@@ -70,9 +74,11 @@ export function startApi({ config, connections, readiness, log: parent }: RoleDe
         reached.audit = createAuditReader(db);
         reached.definitions = createDefinitionStore(db);
         reached.ledger = createLedgerReader(db);
+        reached.dueTimes = createDueTimeReader(db);
         reached.control = createRunControl({
           accepted: createAcceptanceLedger(db),
           reader: reached.ledger,
+          definitions: reached.definitions,
           runs: createRunLedger(db),
           // A request is accepted while Temporal was never reached: the finisher starts it.
           starter: {

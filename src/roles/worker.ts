@@ -9,6 +9,7 @@ import { describeError } from "../errors.ts";
 import { workflowBundle } from "../generated/workflow-bundle.ts";
 import type { Role } from "../lifecycle.ts";
 import type { Postgres } from "../postgres/client.ts";
+import { createDueLedger } from "../postgres/due-times.ts";
 import { createEventLedger } from "../postgres/events.ts";
 import { createLedgerReader } from "../postgres/ledger-reader.ts";
 import { createOccurrenceLedger } from "../postgres/occurrences.ts";
@@ -20,10 +21,12 @@ import { createUnfinishedLedger } from "../postgres/unfinished.ts";
 import { EXECUTORS } from "../task/executors.ts";
 import type { Temporal } from "../temporal/connection.ts";
 import { createRunStarter } from "../temporal/run-starter.ts";
+import { createPauseInspector } from "../temporal/schedule-pause.ts";
 import { createScheduler } from "../temporal/schedules.ts";
 import { startWorkers, type Workers } from "../temporal/workers.ts";
 import { runFinisher } from "../trigger/finisher.ts";
 import { runProjector } from "../trigger/projector.ts";
+import { runReconciler } from "../trigger/reconciler.ts";
 import { aborted, createBackoff, retryUntilDone, sleep } from "../wait.ts";
 import { createRole, type RoleDeps } from "./role.ts";
 import { syncOnce } from "./sync.ts";
@@ -68,6 +71,16 @@ export function startWorker(deps: RoleDeps): Role {
           events: createEventLedger(postgres.prepared),
           runs: createRunLedger(postgres.prepared),
           workflows: createRunStarter(temporal),
+          metrics,
+          log,
+        },
+        signal,
+      ),
+      runReconciler(
+        {
+          due: createDueLedger(postgres),
+          schedules: createPauseInspector(temporal),
+          starter: createRunStarter(temporal),
           metrics,
           log,
         },

@@ -2,11 +2,14 @@
  * What started a workflow: the router (a recorded event), a schedule (a due time), or somebody with a Temporal client
  * of their own (an envelope or a bare payload, which is persisted before anything else happens: I5, I8).
  */
+import type { ScheduleTrigger } from "../definition/schema.ts";
 import { TerminalError } from "../errors.ts";
 import type { ClaimRequest, RunTrigger, TriggerEvent } from "../run/run.ts";
 import { isUuid, stableHex } from "../stable-id.ts";
+import { firstPass } from "./due-times.ts";
 import { type EventEnvelope, findEnvelopeFaults } from "./event.ts";
-import type { OccurrenceKind } from "./occurrence.ts";
+import { judgeStart, type SkipReason } from "./misfire.ts";
+import { dueKey, type OccurrenceKind } from "./occurrence.ts";
 
 /** Bytes of JSON that a foreign start may bring inline. */
 export const MAX_INLINE_BYTES = 65_536;
@@ -24,6 +27,8 @@ export interface Start {
   event_id?: string;
   /** A foreign event, to be persisted with the claim. */
   inline?: EventEnvelope;
+  /** Why it does not run after all: recorded with the claim. */
+  refusal?: SkipReason;
 }
 
 /** @throws TerminalError `trigger_event_invalid` or `trigger_event_too_large` */
@@ -37,8 +42,15 @@ export function classifyStart(request: ClaimRequest, now: Date): Start | Accepte
     return { kind: "event", key: event.event_id, trigger: "event", event_id: event.event_id };
   if (keys.length === 1 && typeof event.run_id === "string" && isUuid(event.run_id)) return { run_id: event.run_id };
   if (keys.length === 0 && request.scheduled_for !== undefined)
-    return { kind: "due", key: request.scheduled_for, trigger: "cron" };
+    return { kind: "due", key: dueKey(new Date(request.scheduled_for)), trigger: "cron" };
   return foreignStart(request, event, now);
+}
+
+/** A start by the schedule of `trigger`: it may come too late, or be the second pass of a repeated hour. */
+export function judgeDueStart(start: Start, trigger: ScheduleTrigger, now: Date): Start {
+  const due = firstPass(trigger, new Date(start.key));
+  const refusal = judgeStart(trigger, due, now);
+  return { ...start, key: dueKey(due), trigger: trigger.trigger_type, ...(refusal !== undefined && { refusal }) };
 }
 
 function foreignStart(request: ClaimRequest, event: TriggerEvent, now: Date): Start {

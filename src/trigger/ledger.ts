@@ -1,4 +1,5 @@
 /** The ports through which events and occurrences are recorded; postgres/events.ts and postgres/occurrences.ts are behind them. */
+import type { ScheduleTrigger } from "../definition/schema.ts";
 import type { Claim, ClaimRequest } from "../run/run.ts";
 import type { AcceptedStart, Start } from "./classify.ts";
 import type { DeadLetterReason, EventEnvelope } from "./event.ts";
@@ -11,6 +12,8 @@ export const ACTIVITY_OUTCOMES = ["run", "filtered", "skipped"] as const;
 export type ActivityOutcome = (typeof ACTIVITY_OUTCOMES)[number];
 
 export interface OccurrenceLedger {
+  /** The definition's schedule as it is now; undefined where it has none. */
+  findSchedule(activityId: string): Promise<ScheduleTrigger | undefined>;
   /**
    * Claims the occurrence for the workflow, pins the definition's version and opens the run, in one transaction (I1).
    * The same workflow claiming again gets the same answer; another one a duplicate.

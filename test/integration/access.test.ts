@@ -48,6 +48,9 @@ function createApi(keyless: Keyless, store: KeyStore = keys) {
     get ledger() {
       return behind();
     },
+    get dueTimes() {
+      return behind();
+    },
     get events() {
       return behind();
     },

@@ -9,6 +9,7 @@ import { createAcceptanceLedger } from "../../src/postgres/accepted-runs.ts";
 import { createKeyStore } from "../../src/postgres/api-keys.ts";
 import { createAuditReader } from "../../src/postgres/audit.ts";
 import { createDefinitionStore } from "../../src/postgres/definitions.ts";
+import { createDueTimeReader } from "../../src/postgres/due-times.ts";
 import { createLedgerReader } from "../../src/postgres/ledger-reader.ts";
 import { createRunLedger } from "../../src/postgres/runs.ts";
 import { createReadiness } from "../../src/readiness.ts";
@@ -26,6 +27,13 @@ export interface Answer {
 
 const JSON_TYPE = { "content-type": "application/json" };
 
+export type TestApi = ReturnType<typeof createTestApi>;
+
+/** What REST makes a definition of. */
+export const definitionOf = (name: string) => ({ name, trigger_config: { trigger_type: "event", event_type: "x" } });
+
+export const definitionPath = (id: string) => `/activity-definitions/${id}`;
+
 export function createTestApi({ db }: TestDatabase) {
   const log = createLog("silent");
   const readiness = createReadiness({ api: ["postgres", "nats"] });
@@ -38,9 +46,11 @@ export function createTestApi({ db }: TestDatabase) {
 
   const ledger = createLedgerReader(db);
   const keys = createKeyStore(db);
+  const definitions = createDefinitionStore(db);
   const services: Services = {
-    definitions: createDefinitionStore(db),
+    definitions,
     ledger,
+    dueTimes: createDueTimeReader(db),
     keys,
     audit: createAuditReader(db),
     readiness,
@@ -53,6 +63,7 @@ export function createTestApi({ db }: TestDatabase) {
     control: createRunControl({
       accepted: createAcceptanceLedger(db),
       reader: ledger,
+      definitions,
       runs: createRunLedger(db),
       starter: {
         async start(run) {
@@ -80,6 +91,26 @@ export function createTestApi({ db }: TestDatabase) {
     return { status: response.status, headers: response.headers, body: text === "" ? undefined : JSON.parse(text) };
   }
 
+  /** With `body` as it is when it is text, else as JSON. */
+  function send(method: string, path: string, body: unknown, headers: Record<string, string> = {}): Promise<Answer> {
+    return ask(method, path, {
+      headers: { ...JSON_TYPE, ...headers },
+      body: typeof body === "string" ? body : JSON.stringify(body),
+    });
+  }
+
+  /** What `field` is in each row, over all pages of the list. */
+  async function listAll(path: string, field: string): Promise<unknown[]> {
+    const values: unknown[] = [];
+    for (let next: string | undefined = path; next !== undefined; ) {
+      const { status, body, headers }: Answer = await ask("GET", next);
+      expect(status).toBe(200);
+      values.push(...body.map((row: Record<string, unknown>) => row[field]));
+      next = /^<(.*)>; rel="next"$/.exec(headers.get("link") ?? "")?.[1];
+    }
+    return values;
+  }
+
   return {
     services,
     readiness,
@@ -88,13 +119,14 @@ export function createTestApi({ db }: TestDatabase) {
     cancelled,
     away,
     ask,
+    send,
     get: (path: string) => ask("GET", path),
-    /** With `body` as it is when it is text, else as JSON. */
-    send: (method: string, path: string, body: unknown, headers: Record<string, string> = {}) =>
-      ask(method, path, {
-        headers: { ...JSON_TYPE, ...headers },
-        body: typeof body === "string" ? body : JSON.stringify(body),
-      }),
+    listAll,
+    post: (path: string, body: unknown = "", headers?: Record<string, string>) => send("POST", path, body, headers),
+    /** A definition that REST made, as it was answered. */
+    async createDefinition() {
+      return (await send("POST", "/activity-definitions", definitionOf(`d-${crypto.randomUUID()}`))).body;
+    },
   };
 }
 

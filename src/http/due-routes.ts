@@ -1,0 +1,98 @@
+/** The due times of a schedule: what became of them, and running those that did not run. */
+import { type Static, Type } from "@sinclair/typebox";
+import { findFaults } from "../definition/faults.ts";
+import { type Fault, InvalidInputError } from "../errors.ts";
+import { DueTimeView, describeDueTimes } from "../ledger/due-times.ts";
+import { MAX_BACKFILL } from "../trigger/control.ts";
+import { linkNext, listQuery, readTime, Time } from "./query.ts";
+import { type Route, requireFound, requireUuid } from "./route.ts";
+
+const Params = Type.Object({ id: Type.String({ format: "uuid" }) });
+const DAY_MS = 86_400_000;
+
+const DueQuery = listQuery({
+  from: Type.Optional(Time("the first due time, a day before `to` when absent.")),
+  to: Type.Optional(Time("the last due time, now when absent.")),
+});
+
+const BackfillBody = Type.Object(
+  {
+    from: Time("the first due time."),
+    to: Time(`the last due time, not in the future; at most ${MAX_BACKFILL} due times.`),
+    dry_run: Type.Optional(Type.Boolean({ default: false, description: "Only tell what would run." })),
+  },
+  { additionalProperties: false, title: "BackfillRequest" },
+);
+
+const BackfillAnswer = Type.Object(
+  {
+    dry_run: Type.Boolean(),
+    due: Type.Integer({ description: "Due times of the range, by the definition as it is now." }),
+    already_run: Type.Integer(),
+    runs: Type.Array(
+      Type.Object({
+        scheduled_for: Type.String({ format: "date-time" }),
+        run_id: Type.Optional(Type.String({ format: "uuid" })),
+        workflow_id: Type.Optional(Type.String()),
+      }),
+    ),
+  },
+  { title: "Backfill" },
+);
+
+export const DUE_ROUTES: readonly Route[] = [
+  {
+    method: "GET",
+    path: "/activity-definitions/:id/occurrences",
+    tag: "Schedules",
+    scope: "runs:read",
+    summary: "List the due times of a range, oldest first: run, late or skipped, and why",
+    params: Params,
+    query: DueQuery,
+    answers: { 200: Type.Array(DueTimeView) },
+    async handle({ params, query, services, url }) {
+      const id = requireUuid(params, "id");
+      const { limit = 100, cursor, ...range } = query as Static<typeof DueQuery>;
+      const now = new Date();
+      const to = range.to === undefined ? now : readTime(range.to, "?to");
+      const start = range.from === undefined ? new Date(to.getTime() - DAY_MS) : readTime(range.from, "?from");
+      const from = cursor === undefined ? start : new Date(readTime(cursor, "?cursor").getTime() + 1);
+      const facts = requireFound(await services.dueTimes.readDueTimes(id, from, to), `definition ${id}`);
+      const rows = describeDueTimes(facts, now, limit);
+      return { body: rows, headers: linkNext(url, rows.length, limit, rows.at(-1)?.scheduled_for) };
+    },
+  },
+  {
+    method: "POST",
+    path: "/activity-definitions/:id/backfill",
+    tag: "Schedules",
+    scope: "trigger",
+    summary: "Run the due times of a range that did not run; one that ran never runs again",
+    params: Params,
+    body: BackfillBody,
+    answers: { 200: BackfillAnswer, 202: BackfillAnswer },
+    async handle({ params, body, services, actor }) {
+      const activity_id = requireUuid(params, "id");
+      const { from, to, dryRun } = readBackfill(body, new Date());
+      const backfill = await services.control.backfill({ activity_id, from, to, dryRun, actor });
+      return { status: dryRun ? 200 : 202, body: backfill };
+    },
+  },
+];
+
+function readBackfill(body: unknown, now: Date): { from: Date; to: Date; dryRun: boolean } {
+  const faults = findFaults(BackfillBody, body);
+  if (faults.length > 0) throw invalid(faults);
+  const { from, to, dry_run = false } = body as Static<typeof BackfillBody>;
+  const range = { from: new Date(from), to: new Date(to) };
+  for (const [name, time] of Object.entries(range))
+    if (Number.isNaN(time.getTime())) faults.push({ path: `/${name}`, message: "expected an RFC 3339 time" });
+  if (range.to > now) faults.push({ path: "/to", message: "is in the future" });
+  if (range.from > range.to) faults.push({ path: "/from", message: "is later than `to`" });
+  if (faults.length > 0) throw invalid(faults);
+  return { ...range, dryRun: dry_run };
+}
+
+function invalid(faults: Fault[]): InvalidInputError {
+  return new InvalidInputError("the backfill is not valid", faults, "invalid_backfill");
+}

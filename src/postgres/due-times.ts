@@ -1,0 +1,249 @@
+/** Due times in Postgres: how far each schedule is accounted for, what ran, what was skipped and why. */
+import { and, eq, gte, isNull, lte, or, type SQL, sql } from "drizzle-orm";
+import type { ScheduleTrigger, TriggerType } from "../definition/schema.ts";
+import type { DueTimeReader } from "../ledger/due-times.ts";
+import type { RunStatus } from "../run/run.ts";
+import { stableTraceId, timeOrderedUuid } from "../stable-id.ts";
+import type { AcceptedRun } from "../trigger/control.ts";
+import type { OwedRun } from "../trigger/ledger.ts";
+import type { DueRun, Segment, SkippedStretch, SkipReason } from "../trigger/misfire.ts";
+import { dueKey, dueWorkflowId } from "../trigger/occurrence.ts";
+import type { DueActivity, DueLedger } from "../trigger/reconciler.ts";
+import { insertOccurrence, insertRun, lockLive } from "./accepted-runs.ts";
+import type { Transaction } from "./audit.ts";
+import { type Database, guarded, type Postgres } from "./client.ts";
+import { holdingLock, LOCKS } from "./lock.ts";
+import { definitions, definitionVersions, dueProgress, dueSkips, occurrences, runs } from "./schema.ts";
+
+/** A run whose due time was earlier still counts as going before another when it was opened within this. */
+const LOOK_BACK_MS = 86_400_000;
+
+interface ActivityRow extends Record<string, unknown> {
+  activity_id: string;
+  activity_name: string;
+  version: number;
+  enabled: boolean;
+  /** RFC 3339: where the first segment begins. */
+  since: string;
+  ended_at: string | null;
+  versions: VersionRow[];
+}
+
+interface VersionRow {
+  created_at: string;
+  trigger: ScheduleTrigger | { trigger_type: "event" };
+  enabled: boolean;
+}
+
+export function createDueLedger(postgres: Postgres): DueLedger {
+  const { db } = postgres;
+  return {
+    async listActivities(now) {
+      const rows = await guarded(db.execute<ActivityRow>(activitiesStatement()));
+      return rows.map((row): DueActivity => {
+        const { activity_id, activity_name, version, enabled } = row;
+        const until = row.ended_at === null ? now : new Date(row.ended_at);
+        return { activity_id, activity_name, version, enabled, segments: segmentsOf(row, until) };
+      });
+    },
+
+    listDueRuns: (activityId, since) => listDueRuns(postgres, activityId, since),
+
+    settle: (activity, { until, skips, run }) =>
+      guarded(
+        db.transaction(async (tx) => {
+          const { activity_id } = activity;
+          const owed = run && (await insertDueRun(tx, activity, run.due, run.compressed));
+          const into = owed && { into: owed.run_id };
+          await insertSkips(tx, activity_id, run?.compressed ? [...skips, { ...run.compressed, ...into }] : skips);
+          const runAt = onceAt(activity);
+          const done_at = runAt !== undefined && runAt <= until ? sql`now()` : null;
+          await tx
+            .insert(dueProgress)
+            .values({ definition_id: activity_id, settled_until: until, done_at })
+            .onConflictDoUpdate({ target: dueProgress.definition_id, set: { settled_until: until, done_at } });
+          return owed;
+        }),
+      ),
+
+    exclusively: (body) => holdingLock(postgres, LOCKS.dueTimes, body),
+  };
+}
+
+/** A version counts from its own write until the next one's; the first of a row is the one in force where it begins. */
+export function segmentsOf({ since, versions }: Pick<ActivityRow, "since" | "versions">, until: Date): Segment[] {
+  return versions.map(({ created_at, trigger, enabled }, index) => {
+    const next = versions[index + 1];
+    return {
+      from: index === 0 ? new Date(since) : new Date(created_at),
+      until: next === undefined ? until : new Date(next.created_at),
+      trigger: trigger.trigger_type === "event" ? undefined : trigger,
+      enabled,
+    };
+  });
+}
+
+function activitiesStatement() {
+  const scheduled: TriggerType[] = ["cron", "interval", "scheduled"];
+  // A definition that had a schedule is accounted for until it lost it; a deleted one until it was deleted.
+  return sql`
+    select d.id as activity_id, d.name as activity_name, d.version, d.enabled and d.deleted_at is null as enabled,
+      p.since, d.deleted_at as ended_at, v.versions
+    from ${definitions} d
+      cross join lateral (
+        select coalesce((select settled_until from ${dueProgress} where definition_id = d.id), d.created_at) as since,
+          exists (select from ${dueProgress} where definition_id = d.id) as known,
+          (select done_at from ${dueProgress} where definition_id = d.id) as done_at
+      ) p
+      cross join lateral (${versionsSince(sql`d.id`, sql`p.since`)}) v
+    where (d.trigger_type in (select json_array_elements_text(${JSON.stringify(scheduled)}::json)) or p.known)
+      and (d.deleted_at is null or p.since < d.deleted_at)
+      and (p.done_at is null or p.done_at < d.updated_at)
+      and v.versions is not null
+    order by d.id`;
+}
+
+interface DueRunRow extends Record<string, unknown> {
+  run_id: string;
+  key: string;
+  claimed: boolean;
+  filled: boolean;
+  fired_at: string | null;
+  finished_at: string | null;
+}
+
+/** The version in force at `since` and those after it; the last one of a deleted definition only says that it was deleted. */
+function versionsSince(id: SQL, since: SQL): SQL {
+  return sql`
+    select json_agg(json_build_object('created_at', x.created_at, 'trigger', x.body->'trigger_config',
+      'enabled', x.body->'enabled') order by x.version) as versions
+    from ${definitionVersions} x
+    where x.definition_id = ${id} and (d.deleted_at is null or x.version < d.version) and x.version >= coalesce((
+      select max(y.version) from ${definitionVersions} y where y.definition_id = ${id} and y.created_at <= ${since}), 1)`;
+}
+
+/** In the order of their due times: those after `since`, some before it, and every one that is open. */
+export async function listDueRuns({ db }: Postgres, activityId: string, since: Date): Promise<DueRun[]> {
+  const from = new Date(since.getTime() - LOOK_BACK_MS);
+  const rows = await guarded(
+    db.execute<DueRunRow>(sql`
+      select o.run_id, o.key, o.claimed_by is not null as claimed, o.workflow_id is not null as filled, r.fired_at, r.finished_at
+      from ${occurrences} o left join ${runs} r using (run_id)
+      where o.activity_id = ${activityId} and o.kind = 'due' and (o.key >= ${dueKey(from)}
+        or o.run_id in (select run_id from ${runs} where finished_at is null and activity_id = ${activityId}))
+      order by o.key`),
+  );
+  return rows.map(({ run_id, key, claimed, filled, fired_at, finished_at }) => {
+    const due = new Date(key);
+    // A run that was swept is over.
+    const finishedAt = finished_at ?? (fired_at === null && claimed ? key : undefined);
+    return {
+      run_id,
+      due,
+      firedAt: fired_at === null ? due : new Date(fired_at),
+      ...(finishedAt !== undefined && { finishedAt: new Date(finishedAt) }),
+      filled,
+    };
+  });
+}
+
+/** Undefined: somebody has the due time already. */
+async function insertDueRun(
+  tx: Transaction,
+  { activity_id, segments }: DueActivity,
+  due: Date,
+  compressed?: SkippedStretch,
+): Promise<(AcceptedRun & OwedRun) | undefined> {
+  const activity = await lockLive(tx, activity_id);
+  const run_id = timeOrderedUuid();
+  const workflow_id = dueWorkflowId(activity_id, due);
+  const occurrence = { kind: "due" as const, key: dueKey(due), event_id: null, workflow_id };
+  if ((await insertOccurrence(tx, activity, run_id, occurrence)) !== undefined) return undefined;
+  const trigger = segments.findLast(({ from }) => from < due)?.trigger?.trigger_type ?? "cron";
+  const context = compressed && { context_snapshot: contextOf(compressed) };
+  const trace_id = stableTraceId(run_id);
+  return insertRun(tx, activity, { run_id, workflow_id, trigger, scheduled_for: due, trace_id, ...context });
+}
+
+async function insertSkips(tx: Transaction, activity_id: string, skips: readonly SkippedStretch[]): Promise<void> {
+  if (skips.length === 0) return;
+  const rows = skips.map(({ firstDue, lastDue, count, reason, into }) => ({
+    activity_id,
+    first_due: firstDue,
+    last_due: lastDue,
+    count,
+    reason,
+    into_run: into ?? null,
+  }));
+  await tx.insert(dueSkips).values(rows).onConflictDoNothing();
+  for (const stretch of skips)
+    if (stretch.into !== undefined)
+      await tx
+        .update(runs)
+        .set({ context_snapshot: contextOf(stretch) })
+        .where(
+          and(
+            eq(runs.run_id, stretch.into),
+            or(isNull(runs.context_snapshot), sql`${runs.context_snapshot}::text = '{}'`),
+          ),
+        );
+}
+
+/** What the run that stands for a gap is told of it. */
+function contextOf({ firstDue, lastDue, count }: SkippedStretch): object {
+  return { compressed: { count, first_due: firstDue.toISOString(), last_due: lastDue.toISOString() } };
+}
+
+/** When a one-shot is due; undefined for what is none. */
+function onceAt({ segments }: DueActivity): Date | undefined {
+  const trigger = segments.at(-1)?.trigger;
+  return trigger?.trigger_type === "scheduled" ? new Date(trigger.run_at) : undefined;
+}
+
+interface ReadRunRow extends Record<string, unknown> {
+  key: string;
+  run_id: string;
+  status: RunStatus;
+  reason: string | null;
+  fired_at: string;
+}
+
+export function createDueTimeReader(db: Database): DueTimeReader {
+  return {
+    async readDueTimes(activityId, from, to) {
+      const [activity] = await guarded(
+        db.execute<Pick<ActivityRow, "since" | "versions">>(sql`
+          select greatest(d.created_at, ${new Date(from.getTime() - 1).toISOString()}::timestamptz) as since, v.versions
+          from ${definitions} d cross join lateral (${versionsSince(sql`d.id`, sql`${from.toISOString()}::timestamptz`)}) v
+          where d.id = ${activityId} and d.deleted_at is null`),
+      );
+      if (activity === undefined) return undefined;
+      const [rows, skips] = await Promise.all([
+        guarded(
+          db.execute<ReadRunRow>(sql`
+            select o.key, r.run_id, r.status, r.reason, r.fired_at from ${occurrences} o join ${runs} r using (run_id)
+            where o.activity_id = ${activityId} and o.kind = 'due' and o.key between ${dueKey(from)} and ${dueKey(to)}
+            order by o.key`),
+        ),
+        guarded(
+          db
+            .select()
+            .from(dueSkips)
+            .where(and(eq(dueSkips.activity_id, activityId), lte(dueSkips.first_due, to), gte(dueSkips.last_due, from)))
+            .orderBy(dueSkips.first_due),
+        ),
+      ]);
+      return {
+        segments: segmentsOf(activity, to),
+        runs: rows.map(({ key, fired_at, ...run }) => ({ ...run, due: new Date(key), firedAt: new Date(fired_at) })),
+        skips: skips.map(({ first_due, last_due, count, reason, into_run }) => ({
+          firstDue: first_due,
+          lastDue: last_due,
+          count,
+          reason: reason as SkipReason,
+          ...(into_run !== null && { into: into_run }),
+        })),
+      };
+    },
+  };
+}
