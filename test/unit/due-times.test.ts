@@ -1,0 +1,252 @@
+/** When triggers are due, over clock changes above all. */
+import { describe, expect, test } from "bun:test";
+import type { CronTrigger, ScheduleTrigger } from "../../src/definition/schema.ts";
+import { dueTimes, firstPass, gapRuns, isDue, nextDueTimes } from "../../src/trigger/due-times.ts";
+
+const cron = (cron_expression: string, timezone?: string, dst_gap?: "run" | "skip"): CronTrigger => ({
+  trigger_type: "cron",
+  cron_expression,
+  ...(timezone !== undefined && { timezone }),
+  ...(dst_gap !== undefined && { dst_gap }),
+});
+const at = (text: string) => new Date(`${text}Z`);
+/** `2026-03-29T01:00`, with the reason where it is not to run. */
+const listed = (trigger: ScheduleTrigger, after: string, until: string) =>
+  [...dueTimes(trigger, at(after), at(until))].map(({ at, skipped }) =>
+    [at.toISOString().slice(0, 16), ...(skipped ? [skipped] : [])].join(" "),
+  );
+const shown = (dates: Date[]) => dates.map((date) => date.toISOString().slice(0, 16));
+
+describe("a cron is due", () => {
+  test.each<[what: string, trigger: CronTrigger, after: string, until: string, due: string[]]>([
+    [
+      "on either day when both are restricted",
+      cron("0 9 13 * 5"),
+      "2026-11-01T00:00",
+      "2026-12-14T00:00",
+      ["11-06", "11-13", "11-20", "11-27", "12-04", "12-11", "12-13"].map((day) => `2026-${day}T09:00`),
+    ],
+    [
+      "on both days when one begins with a star",
+      cron("0 9 */2 * 5"),
+      "2026-11-01T00:00",
+      "2026-12-01T00:00",
+      ["2026-11-13T09:00", "2026-11-27T09:00"],
+    ],
+    [
+      "by its zone's clock, the end of the range included and its beginning not",
+      cron("30 17 * * *", "America/St_Johns"),
+      "2026-07-01T20:00",
+      "2026-07-03T20:00",
+      ["2026-07-02T20:00", "2026-07-03T20:00"],
+    ],
+    [
+      "right after the gap that removes its time",
+      cron("30 2 * * *", "Europe/Berlin"),
+      "2026-03-28T00:00",
+      "2026-03-31T00:00",
+      ["2026-03-28T01:30", "2026-03-29T01:00", "2026-03-30T00:30"],
+    ],
+    [
+      "right after the gap of the next year too",
+      cron("30 2 * * *", "Europe/Berlin"),
+      "2027-03-27T12:00",
+      "2027-03-29T12:00",
+      ["2027-03-28T01:00", "2027-03-29T00:30"],
+    ],
+    [
+      "in the first pass of a repeated hour only",
+      cron("30 2 * * *", "Europe/Berlin"),
+      "2026-10-24T12:00",
+      "2026-10-26T12:00",
+      ["2026-10-25T00:30", "2026-10-26T01:30"],
+    ],
+    [
+      "in the first pass of the next year's repeated hour only",
+      cron("30 2 * * *", "Europe/Berlin"),
+      "2027-10-30T12:00",
+      "2027-11-01T12:00",
+      ["2027-10-31T00:30", "2027-11-01T01:30"],
+    ],
+    [
+      "once for several times in one gap",
+      cron("0,30 2 * * *", "Europe/Berlin"),
+      "2026-03-28T12:00",
+      "2026-03-30T12:00",
+      ["2026-03-29T01:00", "2026-03-30T00:00", "2026-03-30T00:30"],
+    ],
+    [
+      "once where a gap's end is a time of its own",
+      cron("0 2,3 * * *", "Europe/Berlin", "skip"),
+      "2026-03-28T12:00",
+      "2026-03-29T12:00",
+      ["2026-03-29T01:00"],
+    ],
+    [
+      "not after a gap that it is to skip, and says so",
+      cron("30 2 * * *", "Europe/Berlin", "skip"),
+      "2026-03-28T12:00",
+      "2026-03-30T12:00",
+      ["2026-03-29T01:00 dst_gap", "2026-03-30T00:30"],
+    ],
+    [
+      "as the clock shows, through a repeated hour, when its hours are a star's",
+      cron("*/30 * * * *", "Europe/Berlin"),
+      "2026-10-24T23:30",
+      "2026-10-25T02:00",
+      ["00:00", "00:30", "01:00", "01:30", "02:00"].map((time) => `2026-10-25T${time}`),
+    ],
+    [
+      "as the clock shows, over a gap, when its hours are a star's",
+      cron("30 */2 * * *", "Europe/Berlin"),
+      "2026-03-28T23:00",
+      "2026-03-29T03:00",
+      ["2026-03-28T23:30", "2026-03-29T02:30"],
+    ],
+    [
+      "after a gap at midnight, on the day that lost it",
+      cron("15 0 * * FRI", "Africa/Cairo"),
+      "2026-04-23T00:00",
+      "2026-05-01T00:00",
+      ["2026-04-23T22:00", "2026-04-30T21:15"],
+    ],
+    [
+      "after a gap of half an hour",
+      cron("15 2 * * *", "Australia/Lord_Howe"),
+      "2026-10-03T00:00",
+      "2026-10-05T00:00",
+      ["2026-10-03T15:30", "2026-10-04T15:15"],
+    ],
+    [
+      "once in a repeated half hour",
+      cron("45 1 * * *", "Australia/Lord_Howe"),
+      "2026-04-04T00:00",
+      "2026-04-06T00:00",
+      ["2026-04-04T14:45", "2026-04-05T15:15"],
+    ],
+    [
+      "after a gap of two hours, once",
+      cron("30 1,2 * * *", "Antarctica/Troll"),
+      "2026-03-28T12:00",
+      "2026-03-29T12:00",
+      ["2026-03-29T01:00"],
+    ],
+    [
+      "after a day that a zone left out",
+      cron("0 9 * * *", "Pacific/Apia"),
+      "2011-12-29T00:00",
+      "2012-01-01T00:00",
+      ["2011-12-29T19:00", "2011-12-30T10:00", "2011-12-30T19:00", "2011-12-31T19:00"],
+    ],
+  ])("%s", (_, trigger, after, until, due) => {
+    expect(listed(trigger, after, until)).toEqual(due);
+  });
+
+  test("also when it is asked for from the middle of a repeated hour, or from a gap's end", () => {
+    const daily = cron("30 2 * * *", "Europe/Berlin");
+    expect(listed(daily, "2026-10-25T00:45", "2026-10-25T02:00")).toEqual([]);
+    expect(listed(daily, "2026-03-29T00:59:59.999", "2026-03-29T01:00")).toEqual(["2026-03-29T01:00"]);
+    expect(listed(daily, "2026-03-29T01:00", "2026-03-29T02:00")).toEqual([]);
+  });
+});
+
+describe("an interval is due", () => {
+  test("by the epoch, shifted by its offset", () => {
+    const every90 = { trigger_type: "interval", every: "90m", offset: 30 } as const;
+    const due = ["2026-01-01T01:30", "2026-01-01T03:00", "2026-01-01T04:30"];
+    expect(listed(every90, "2026-01-01T00:00:30", "2026-01-01T04:30:30")).toEqual(due);
+    for (const due of dueTimes(every90, at("2026-01-01T00:00"), at("2026-01-02T00:00")))
+      expect((due.at.getTime() / 1000 - 30) % 5400).toBe(0);
+  });
+
+  test("before its offset's first turn as well", () => {
+    const trigger = { trigger_type: "interval", every: 10, offset: 4 } as const;
+    const due = [...dueTimes(trigger, new Date(-7_000), new Date(14_000))].map(({ at }) => at.getTime());
+    expect(due).toEqual([-6_000, 4_000, 14_000]);
+  });
+});
+
+test("a one-shot is due once, at its time", () => {
+  const trigger = { trigger_type: "scheduled", run_at: "2026-12-24T19:00:00+01:00" } as const;
+  expect(listed(trigger, "2026-12-24T17:59:59", "2026-12-24T18:00")).toEqual(["2026-12-24T18:00"]);
+  expect(listed(trigger, "2026-12-24T18:00", "2030-01-01T00:00")).toEqual([]);
+  expect(nextDueTimes(trigger, at("2026-01-01T00:00"), 5)).toHaveLength(1);
+});
+
+describe("the next due times", () => {
+  test("are those that run, and no more than asked for", () => {
+    const daily = cron("30 2 * * *", "Europe/Berlin", "skip");
+    expect(shown(nextDueTimes(daily, at("2026-03-28T12:00"), 2).map(({ at }) => at))).toEqual([
+      "2026-03-30T00:30",
+      "2026-03-31T00:30",
+    ]);
+    expect(nextDueTimes(daily, at("2026-03-28T12:00"), 0)).toEqual([]);
+  });
+
+  test("of the rarest expression are found, as far as a century", () => {
+    const leap = nextDueTimes(cron("0 0 29 2 */7", "America/New_York"), at("2026-01-01T00:00"), 1000);
+    expect(shown(leap.map(({ at }) => at)).slice(0, 3)).toEqual([
+      "2032-02-29T05:00",
+      "2060-02-29T05:00",
+      "2088-02-29T05:00",
+    ]);
+    expect(leap).toHaveLength(3);
+  });
+
+  test("are read lazily", () => {
+    const started = performance.now();
+    const [first] = dueTimes(cron("* * * * *", "Europe/Berlin"), at("2026-01-01T00:00"), at("9999-01-01T00:00"));
+    expect(first?.at).toEqual(at("2026-01-01T00:01"));
+    expect(performance.now() - started).toBeLessThan(500);
+  });
+});
+
+describe("a repeated hour's second pass", () => {
+  const [first, second] = [at("2026-10-25T00:30"), at("2026-10-25T01:30")];
+
+  test("is its first one's occurrence, for a cron at fixed hours", () => {
+    const daily = cron("30 2 * * *", "Europe/Berlin");
+    expect([firstPass(daily, first), firstPass(daily, second)]).toEqual([first, first]);
+    expect(firstPass(daily, at("2026-10-25T02:00"))).toEqual(at("2026-10-25T02:00"));
+    expect(firstPass(daily, at("2026-03-29T01:30"))).toEqual(at("2026-03-29T01:30"));
+    expect(firstPass(cron("45 1 * * *", "Australia/Lord_Howe"), at("2026-04-04T15:15"))).toEqual(
+      at("2026-04-04T14:45"),
+    );
+  });
+
+  test("is its own occurrence for every other trigger", () => {
+    const triggers: ScheduleTrigger[] = [
+      cron("30 * * * *", "Europe/Berlin"),
+      cron("30 2 * * *"),
+      { trigger_type: "interval", every: "1h" },
+      { trigger_type: "scheduled", run_at: "2026-10-25T01:30:00Z" },
+    ];
+    for (const trigger of triggers) expect(firstPass(trigger, second)).toEqual(second);
+  });
+});
+
+test("the runs after a gap that the fields do not name are listed for the plan", () => {
+  const gaps = (trigger: ScheduleTrigger) => shown(gapRuns(trigger, at("2026-01-01T00:00"), at("2029-01-01T00:00")));
+  expect(gaps(cron("30 2 * * *", "Europe/Berlin"))).toEqual([
+    "2026-03-29T01:00",
+    "2027-03-28T01:00",
+    "2028-03-26T01:00",
+  ]);
+  expect(gaps(cron("30 2 * * 1-6", "Europe/Berlin"))).toEqual([]);
+  expect(gaps(cron("0 2,3 * * *", "Europe/Berlin"))).toEqual([]);
+  expect(gaps(cron("30 2 * * *", "Europe/Berlin", "skip"))).toEqual([]);
+  expect(gaps(cron("30 * * * *", "Europe/Berlin"))).toEqual([]);
+  expect(gaps(cron("30 2 * * *"))).toEqual([]);
+  expect(gaps({ trigger_type: "interval", every: "1h" })).toEqual([]);
+});
+
+test("an instant is due or not", () => {
+  const daily = cron("30 2 * * *", "Europe/Berlin");
+  const due = ["2026-03-28T01:30", "2026-03-29T01:00", "2026-10-25T00:30"];
+  const others = ["2026-03-29T00:30", "2026-03-29T01:30", "2026-10-25T01:30", "2026-03-28T01:30:00.001"];
+  expect([...due, ...others].map((text) => isDue(daily, at(text)))).toEqual([
+    ...due.map(() => true),
+    ...others.map(() => false),
+  ]);
+  expect(isDue(cron("30 2 * * *", "Europe/Berlin", "skip"), at("2026-03-29T01:00"))).toBe(false);
+});
