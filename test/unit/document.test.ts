@@ -65,3 +65,194 @@ describe("a document", () => {
     });
   });
 });
+
+describe("a fault of a document", () => {
+  test("stands with its line, every one of them, and the good documents beside it stand", () => {
+    const bad = "name: b\ncolour: red\ntrigger_config:\n  trigger_type: event\n  event_type: 5\n";
+    const { documents, faults } = parseDocuments(`${definition("a")}---\n${bad}---\n${definition("c")}`, "d/f.yaml");
+    expect(documents.map(({ key }) => key)).toEqual(["a", "c"]);
+    expect(faults).toEqual([
+      {
+        source: "file:d/f.yaml",
+        subject: "d/f.yaml:5",
+        line: 5,
+        path: "/colour",
+        message: "/colour unknown field",
+        hides: [{ kind: "activity", key: "b" }],
+      },
+      expect.objectContaining({
+        subject: "d/f.yaml:8",
+        path: "/trigger_config/event_type",
+        message: "/trigger_config/event_type expected string, received 5",
+      }),
+    ]);
+  });
+
+  test("has the line of the field around it where the field is missing", () => {
+    const text = "name: a\nenabled: true\ntrigger_config:\n  trigger_type: event\n";
+    expect(read(text).faults).toEqual(["f.yaml:3 /trigger_config/event_type is required"]);
+  });
+
+  test("is found within a list by its line", () => {
+    const text = `${definition("a")}task_templates:\n  - {key: k, type: log, params: {message: m}}\n  - key: l\n    type: odd\n`;
+    expect(read(text).faults).toEqual([expect.stringMatching(/^f\.yaml:6 \/task_templates\/1\/type /)]);
+  });
+
+  const trigger = (fields: string) => `name: a\ntrigger_config:\n  trigger_type: cron\n${fields}`;
+  test.each([
+    ["an unknown time zone", trigger("  cron_expression: 0 9 * * *\n  timezone: Mars/Base\n"), 5, "Mars/Base"],
+    ["a bad expression", trigger("  cron_expression: 0 9 * *\n"), 4, "/trigger_config/cron_expression"],
+    ["a time that never comes", trigger("  cron_expression: 0 9 31 2 *\n"), 4, "/trigger_config/cron_expression"],
+    ["a negative jitter", trigger("  cron_expression: 0 9 * * *\n  jitter: -5\n"), 5, "/trigger_config/jitter"],
+    ["a negative duration", trigger("  cron_expression: 0 9 * * *\n  jitter: -5s\n"), 5, "/trigger_config/jitter"],
+  ])("is one, with its line, for %s", (_, text, line, message) => {
+    const { documents, faults } = read(text);
+    expect(documents).toEqual([]);
+    expect(faults).toHaveLength(1);
+    expect(faults[0]).toStartWith(`f.yaml:${line} `);
+    expect(faults[0]).toContain(message);
+  });
+
+  test.each([
+    ["a list", "- 1\n", "expected an object"],
+    ["a text", "hello\n", "expected an object"],
+    ["an id with a space", `${definition("a")}id: a b\n`, "/id expected"],
+    ["an id that is too long", `${definition("a")}id: ${"x".repeat(101)}\n`, "/id expected"],
+    ["an id that is a number", `${definition("a")}id: 5\n`, "/id expected"],
+    ["an event type without its schema", "kind: event_type\nname: t\n", "/schema is required"],
+    [
+      "an event type with a trigger",
+      "kind: event_type\nname: t\nschema: {}\nenabled: true\n",
+      "/enabled unknown field",
+    ],
+  ])("is one for %s", (_, text, message) => {
+    const { documents, faults } = read(text);
+    expect([documents, faults]).toEqual([[], [expect.stringContaining(message)]]);
+  });
+});
+
+describe("a text that is no YAML", () => {
+  test.each([
+    ["an open quote", 'name: a\nenabled: "\n', "f.yaml:3 "],
+    ["a tab for indentation", "name: a\ntrigger_config:\n\ttrigger_type: event\n", "f.yaml:3 Tabs"],
+    ["a value in two places", "name: a\nenabled: true: false\n", "f.yaml:2 "],
+    ["an alias of nothing", "name: a\nenabled: *there\n", "f.yaml:2 the alias *there has no anchor before it"],
+    ["an unknown tag", "name: !secret a\n", "f.yaml:1 Unresolved tag: !secret"],
+    ["a key that is a list", "? [a]\n: b\n", "f.yaml:1 "],
+    ["a number without end", `${definition("a")}---\nname: b\nfilters: .inf\n`, "f.yaml:5 Infinity is no number"],
+  ])("because of %s has one fault with its line", (_, text, start) => {
+    const { faults } = read(text);
+    expect(faults).toHaveLength(1);
+    expect(faults[0]).toStartWith(start);
+  });
+
+  test("because a key stands twice has the line of each second one", () => {
+    const text = `name: a\nname: b\ntrigger_config:\n  trigger_type: event\n  event_type: x\n  event_type: y\n`;
+    expect(read(text)).toEqual({
+      documents: [],
+      faults: ['f.yaml:2 the key "name" stands twice', 'f.yaml:6 the key "event_type" stands twice'],
+    });
+  });
+
+  test("in one document lets the documents before it stand", () => {
+    const { documents, faults } = read(`${definition("a")}---\nname: "b\n`);
+    expect(documents).toEqual(["activity a@1"]);
+    expect(faults).toHaveLength(1);
+  });
+
+  test("by its nesting has a fault, and overflows nothing", () => {
+    for (const text of [
+      "[".repeat(300_000),
+      `${"[".repeat(100_000)}${"]".repeat(100_000)}`,
+      `a: ${"{a: ".repeat(50_000)}`,
+    ]) {
+      const { documents, faults } = read(text);
+      expect(documents).toEqual([]);
+      expect(faults).toHaveLength(1);
+    }
+  }, 30_000);
+});
+
+describe("aliases", () => {
+  const filters = (text: string) =>
+    parseDocuments(`name: a\ntrigger_config: {trigger_type: event, event_type: x, filters: ${text}}\n`, "f.yaml");
+
+  test("stand for what their anchor names", () => {
+    expect(filters("{a: &v [1], b: *v}").documents[0]?.body).toMatchObject({
+      trigger_config: { filters: { a: [1], b: [1] } },
+    });
+  });
+
+  test("may be merged into a map, whose own keys win", () => {
+    expect(filters("{a: &v {p: 1, q: 1}, b: {<<: *v, q: 2}}").documents[0]?.body).toMatchObject({
+      trigger_config: { filters: { b: { p: 1, q: 2 } } },
+    });
+  });
+
+  const small = Array.from({ length: 30 }, (_, n) => `l${n + 1}: &l${n + 1} [*l${n}, *l${n}, *l${n}]`).join("\n");
+  const few = Array.from({ length: 3 }, (_, n) => `l${n + 1}: &l${n + 1} [${Array(30).fill(`*l${n}`).join(", ")}]`);
+  const merged = Array.from({ length: 20 }, (_, n) => `l${n + 1}: &l${n + 1} {a: *l${n}, b: *l${n}, <<: *l${n}}`);
+  test.each([
+    ["that grow threefold, thirty times", `l0: &l0 [x, x, x]\n${small}\n`],
+    ["that are few, of something large", `l0: &l0 ${"x".repeat(2_000)}\n${few.join("\n")}\n`],
+    ["that are ninety, of a long text", `l0: &l0 ${"x".repeat(100_000)}\nl1: [${Array(90).fill("*l0").join(", ")}]\n`],
+    ["that are merged", `l0: &l0 {x: y}\n${merged.join("\n")}\n`],
+    ["that contain themselves", "l0: &l0 [*l0]\n"],
+    ["that are more than anybody needs", `a: &v 1\nb: [${Array(101).fill("*v").join(", ")}]\n`],
+  ])("%s are refused at once, with one fault", (_, text) => {
+    const start = performance.now();
+    const { documents, faults } = read(text, "bomb.yaml");
+    expect(documents).toEqual([]);
+    expect(faults).toEqual([expect.stringMatching(/^bomb\.yaml:\d+ .*alias/)]);
+    expect(performance.now() - start).toBeLessThan(1_000);
+  });
+});
+
+describe("a JSON file", () => {
+  const json = (name: string) => `{"name": "${name}", "trigger_config": {"trigger_type": "event", "event_type": "x"}}`;
+
+  test("holds one document, or a list of them, each with its line", () => {
+    expect(read(json("a"), "f.json").documents).toEqual(["activity a@1"]);
+    expect(read(`[\n\t${json("a")},\n\t${json("b")}\n]\n`, "f.json")).toEqual({
+      documents: ["activity a@2", "activity b@3"],
+      faults: [],
+    });
+  });
+
+  test("has the line of a fault within a list", () => {
+    const text = `[\n${json("a")},\n{"name": "b",\n"trigger_config": {"trigger_type": "odd"}}\n]`;
+    expect(read(text, "f.json")).toEqual({
+      documents: ["activity a@2"],
+      faults: [expect.stringMatching(/^f\.json:4 \/trigger_config\/trigger_type /)],
+    });
+  });
+
+  test.each([
+    ["a trailing comma", '{\n"name": "a",\n}', 'f.json:3 is no JSON: expected a key in double quotes, received "}"'],
+    ["a comma at a list's end", "[\n1,\n]", 'f.json:3 is no JSON: expected a value, received "]"'],
+    ["a comment", '{\n// no\n"name": "a"}', 'f.json:2 is no JSON: expected a key in double quotes, received "/"'],
+    ["single quotes", "{'name': 1}", 'f.json:1 is no JSON: expected a key in double quotes, received "\'"'],
+    ["an end that is missing", '{"name": "a"\n', 'f.json:1 is no JSON: expected "," or "}", received the end'],
+    ["something behind its end", '{}\n{"name": "b"}', 'f.json:2 is no JSON: expected the end, received "{"'],
+    ["a bare word", '{"name": yes}', 'f.json:1 is no JSON: expected a value, received "y"'],
+    ["nothing", "", "f.json:1 is no JSON: expected a value, received the end"],
+  ])("with %s has one fault with its line", (_, text, fault) => {
+    expect(read(text, "f.json")).toEqual({ documents: [], faults: [fault] });
+  });
+
+  test("may not name a key twice", () => {
+    expect(read('{"name": "a",\n"name": "b"}', "f.json").faults).toEqual(['f.json:2 the key "name" stands twice']);
+  });
+
+  test("is read as JSON.parse reads it", () => {
+    const payload = {
+      text: '\u0001 "é" \\ / \u{1f600} \u2028',
+      n: [0, -1.5e-7, 1e21, true, null],
+      "": {},
+      deep: [[[]]],
+    };
+    const text = JSON.stringify({ kind: "event_type", name: "t", schema: { const: payload } }, undefined, "\t");
+    const { documents } = parseDocuments(text, "f.json");
+    expect(documents[0]?.body).toEqual({ name: "t", schema: { const: payload }, enforce: false });
+  });
+});
