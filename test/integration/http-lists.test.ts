@@ -1,13 +1,13 @@
 /** Lists over REST, each with its filters and its pages. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { createEventLedger } from "../../src/postgres/events.ts";
-import { type Answer, createTestApi } from "../support/api.ts";
+import { createTestApi, definitionOf, type TestApi } from "../support/api.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";
 import { envelopeOf } from "../support/ledger.ts";
 
 let database: TestDatabase;
-let api: ReturnType<typeof createTestApi>;
+let api: TestApi;
 let since: string;
 beforeAll(async () => {
   database = await createTestDatabase();
@@ -20,25 +20,9 @@ beforeAll(async () => {
   const raw = new Uint8Array([0]);
   await ledger.recordDeadLetter({ event_id: "e4", reason: "not_json", detail: "d", subject: "activity.x", raw });
   for (const name of ["b", "a"])
-    await api.send("POST", "/activity-definitions", {
-      name,
-      enabled: name === "a",
-      trigger_config: { trigger_type: "event", event_type: "x" },
-    });
+    await api.post("/activity-definitions", { ...definitionOf(name), enabled: name === "a" });
 }, ENGINES_TIMEOUT_MS);
 afterAll(() => database?.close());
-
-/** What each row is called, over all pages. */
-async function namesOf(path: string, name: string): Promise<string[]> {
-  const names: string[] = [];
-  for (let next: string | undefined = path; next !== undefined; ) {
-    const { status, body, headers }: Answer = await api.get(next);
-    expect(status).toBe(200);
-    names.push(...body.map((row: Record<string, string>) => row[name]));
-    next = /^<(.*)>; rel="next"$/.exec(headers.get("link") ?? "")?.[1];
-  }
-  return names;
-}
 
 test.each<[query: string, ids: string[]]>([
   ["", ["e4", "e3", "e2", "e1"]],
@@ -52,7 +36,7 @@ test.each<[query: string, ids: string[]]>([
   ["?since=SINCE&type=y", ["e3"]],
   ["?since=2999-01-01", []],
 ])("events are listed newest first: %j", async (query, ids) => {
-  expect(await namesOf(`/events${query.replace("SINCE", since)}`, "event_id")).toEqual(ids);
+  expect(await api.listAll(`/events${query.replace("SINCE", since)}`, "event_id")).toEqual(ids);
 });
 
 test("an event is listed without its raw bytes and its outcomes, and read with them", async () => {
@@ -71,10 +55,10 @@ test.each([
   ["?source=rest&limit=1", ["a", "b"]],
   ["?source=file:x.yaml", []],
 ])("definitions are listed by name: %j", async (query, names) => {
-  expect(await namesOf(`/activity-definitions/${query}`, "name")).toEqual(names);
+  expect(await api.listAll(`/activity-definitions/${query}`, "name")).toEqual(names);
 });
 
 test("the audit log is listed newest first", async () => {
-  expect(await namesOf("/audit?limit=1", "action")).toEqual(["create", "create"]);
-  expect(await namesOf("/audit?actor=nobody", "action")).toEqual([]);
+  expect(await api.listAll("/audit?limit=1", "action")).toEqual(["create", "create"]);
+  expect(await api.listAll("/audit?actor=nobody", "action")).toEqual([]);
 });

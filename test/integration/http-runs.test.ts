@@ -1,14 +1,14 @@
 /** Runs that are triggered, repeated and cancelled over REST. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { createRunLedger } from "../../src/postgres/runs.ts";
-import { type Answer, createTestApi, pathsOf } from "../support/api.ts";
+import { createTestApi, definitionPath, pathsOf, type TestApi } from "../support/api.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";
 import { claim, claimedRun, envelopeOf } from "../support/ledger.ts";
 
 const missing = crypto.randomUUID();
 let database: TestDatabase;
-let api: ReturnType<typeof createTestApi>;
+let api: TestApi;
 beforeAll(async () => {
   database = await createTestDatabase();
   api = createTestApi(database);
@@ -18,20 +18,10 @@ beforeEach(() => {
 });
 afterAll(() => database?.close());
 
-const pathOf = (id: string) => `/activity-definitions/${id}`;
-const post = (path: string, body: unknown = "", headers?: Record<string, string>) =>
-  api.send("POST", path, body, headers);
-
-/** A definition that REST made, as it was answered. */
-async function create(): Promise<Answer> {
-  const name = `d-${crypto.randomUUID()}`;
-  return post("/activity-definitions", { name, trigger_config: { trigger_type: "event", event_type: "x" } });
-}
-
 describe("a trigger", () => {
   test("is accepted with the run that it made, and started", async () => {
-    const { body: made } = await create();
-    const answer = await post(`${pathOf(made.id)}/trigger/`, { payload: { n: 1 } });
+    const made = await api.createDefinition();
+    const answer = await api.post(`${definitionPath(made.id)}/trigger/`, { payload: { n: 1 } });
     const { run_id, workflow_id } = answer.body;
     expect(answer).toMatchObject({ status: 202, body: { run_id, workflow_id } });
     expect(answer.headers.get("location")).toBe(`/runs/${run_id}`);
@@ -46,27 +36,27 @@ describe("a trigger", () => {
     ["an empty body", { body: "", headers: { "content-type": "application/json" } }],
     ["an empty object", { body: "{}" }],
   ])("may have %s", async (_, init) => {
-    const { body: made } = await create();
-    const { status, body } = await api.ask("POST", `${pathOf(made.id)}/trigger`, init);
+    const made = await api.createDefinition();
+    const { status, body } = await api.ask("POST", `${definitionPath(made.id)}/trigger`, init);
     expect(status).toBe(202);
     expect((await api.get(`/events/manual:${body.run_id}`)).body).toMatchObject({ payload: {} });
   });
 
   test("with an Idempotency-Key that was used is the same run", async () => {
-    const path = `${pathOf((await create()).body.id)}/trigger`;
+    const path = `${definitionPath((await api.createDefinition()).id)}/trigger`;
     const [first, second, third] = [
-      await post(path, { payload: 1 }, { "idempotency-key": "k" }),
-      await post(path, { payload: 2 }, { "idempotency-key": "k" }),
-      await post(path, { payload: 1 }),
+      await api.post(path, { payload: 1 }, { "idempotency-key": "k" }),
+      await api.post(path, { payload: 2 }, { "idempotency-key": "k" }),
+      await api.post(path, { payload: 1 }),
     ];
     expect(second).toMatchObject({ status: 202, body: first.body });
     expect(third.body.run_id).not.toBe(first.body.run_id);
   });
 
   test("is accepted while Temporal is away", async () => {
-    const { body: made } = await create();
+    const made = await api.createDefinition();
     api.away.temporal = true;
-    const { status, body } = await post(`${pathOf(made.id)}/trigger`, {});
+    const { status, body } = await api.post(`${definitionPath(made.id)}/trigger`, {});
     expect([status, (await api.get(`/runs/${body.run_id}`)).status]).toEqual([202, 200]);
     expect(api.started.map(({ workflow_id }) => workflow_id)).not.toContain(body.workflow_id);
   });
@@ -77,15 +67,16 @@ describe("a trigger", () => {
     ["an empty Idempotency-Key", {}, { "idempotency-key": "" }, ["Idempotency-Key"]],
     ["a long Idempotency-Key", {}, { "idempotency-key": "k".repeat(201) }, ["Idempotency-Key"]],
   ])("with %s is refused", async (_, body, headers, paths) => {
-    const { body: made } = await create();
-    const answer = await post(`${pathOf(made.id)}/trigger`, body, headers);
+    const made = await api.createDefinition();
+    const answer = await api.post(`${definitionPath(made.id)}/trigger`, body, headers);
     expect(pathsOf(answer, 400, "invalid_trigger")).toEqual(paths);
   });
 
   test("of what is deleted, or was never there, is refused", async () => {
-    const { body: made } = await create();
-    await api.ask("DELETE", pathOf(made.id));
-    for (const id of [made.id, missing]) pathsOf(await post(`${pathOf(id)}/trigger`, {}), 404, "definition_not_found");
+    const made = await api.createDefinition();
+    await api.ask("DELETE", definitionPath(made.id));
+    for (const id of [made.id, missing])
+      pathsOf(await api.post(`${definitionPath(id)}/trigger`, {}), 404, "definition_not_found");
   });
 });
 
@@ -93,7 +84,7 @@ describe("a rerun", () => {
   test("is accepted with a run of its own, which names the old one", async () => {
     const { definition } = await claimedRun(database);
     const old = await claim(database, definition.id, envelopeOf(`e-${crypto.randomUUID()}`));
-    const answer = await post(`/runs/${old.run_id}/rerun`);
+    const answer = await api.post(`/runs/${old.run_id}/rerun`);
     expect(answer.status).toBe(202);
     expect(answer.headers.get("location")).toBe(`/runs/${answer.body.run_id}`);
     expect((await api.get(`/runs/${answer.body.run_id}`)).body).toMatchObject({
@@ -104,18 +95,18 @@ describe("a rerun", () => {
   });
 
   test("of what is not there is refused", async () => {
-    pathsOf(await post(`/runs/${missing}/rerun`), 404, "not_found");
-    pathsOf(await post("/runs/x/rerun"), 400, "invalid_path");
+    pathsOf(await api.post(`/runs/${missing}/rerun`), 404, "not_found");
+    pathsOf(await api.post("/runs/x/rerun"), 400, "invalid_path");
   });
 });
 
 describe("a cancel", () => {
-  const trigger = async () => (await post(`${pathOf((await create()).body.id)}/trigger`, {})).body;
+  const trigger = async () => (await api.post(`${definitionPath((await api.createDefinition()).id)}/trigger`, {})).body;
   const statusOf = async (run_id: string) => (await api.get(`/runs/${run_id}`)).body.status;
 
   test("asks the workflow to end, which closes the run", async () => {
     const { run_id, workflow_id } = await trigger();
-    const answer = await post(`/runs/${run_id}/cancel`);
+    const answer = await api.post(`/runs/${run_id}/cancel`);
     expect(answer).toMatchObject({ status: 202, body: { run_id } });
     expect(api.cancelled).toContain(workflow_id);
     expect(await statusOf(run_id)).toBe("running");
@@ -124,24 +115,24 @@ describe("a cancel", () => {
 
   test("of a run without a workflow closes it at once", async () => {
     const { run_id } = await claimedRun(database);
-    expect(await post(`/runs/${run_id}/cancel`)).toMatchObject({ status: 202 });
+    expect(await api.post(`/runs/${run_id}/cancel`)).toMatchObject({ status: 202 });
     expect(await statusOf(run_id)).toBe("cancelled");
   });
 
   test("of a run that has ended is refused", async () => {
     const { run_id } = await claimedRun(database);
     await createRunLedger(database.db).close({ run_id, failures: [] });
-    pathsOf(await post(`/runs/${run_id}/cancel`), 409, "run_not_running");
+    pathsOf(await api.post(`/runs/${run_id}/cancel`), 409, "run_not_running");
     expect(await statusOf(run_id)).toBe("succeeded");
   });
 
   test("waits with its sender while Temporal is away", async () => {
     const { run_id } = await trigger();
     api.away.temporal = true;
-    pathsOf(await post(`/runs/${run_id}/cancel`), 503, "temporal_unavailable");
+    pathsOf(await api.post(`/runs/${run_id}/cancel`), 503, "temporal_unavailable");
   });
 
   test("of what is not there is refused", async () => {
-    pathsOf(await post(`/runs/${missing}/cancel`), 404, "not_found");
+    pathsOf(await api.post(`/runs/${missing}/cancel`), 404, "not_found");
   });
 });

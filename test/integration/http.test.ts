@@ -1,13 +1,13 @@
 /** The REST API over a real database, asked through the application itself. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { ROUTES } from "../../src/http/app.ts";
-import { createTestApi, pathsOf } from "../support/api.ts";
+import { createTestApi, definitionOf, pathsOf, type TestApi } from "../support/api.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";
 import { claim, claimedRun, envelopeOf } from "../support/ledger.ts";
 
 let database: TestDatabase;
-let api: ReturnType<typeof createTestApi>;
+let api: TestApi;
 beforeAll(async () => {
   database = await createTestDatabase();
   api = createTestApi(database);
@@ -20,8 +20,7 @@ afterAll(() => database?.close());
 
 const ask = (...request: Parameters<typeof api.ask>) => api.ask(...request);
 const get = (path: string) => ask("GET", path);
-const post = (path: string, body: unknown, headers?: Record<string, string>) => api.send("POST", path, body, headers);
-const definitionOf = (name: string) => ({ name, trigger_config: { trigger_type: "event", event_type: "x" } });
+const post = (...request: Parameters<typeof api.post>) => api.post(...request);
 
 describe("bad input is a problem that names every fault:", () => {
   test.each(["/activity-definitions", "/events"])("malformed JSON to %s", async (path) => {
@@ -152,14 +151,7 @@ test("lists go on where their Link says, until there is no more", async () => {
   const { definition, run_id } = await claimedRun(database);
   const ids = [run_id];
   for (let n = 0; n < 4; n++) ids.unshift((await claim(database, definition.id)).run_id);
-  const seen: string[] = [];
-  let next: string | undefined = `/runs/?limit=2&activity_id=${definition.id}`;
-  while (next !== undefined) {
-    const { body, headers } = await get(next);
-    seen.push(...body.map((run: { run_id: string }) => run.run_id));
-    next = headers.get("link")?.match(/^<(.*)>; rel="next"$/)?.[1];
-  }
-  expect(seen).toEqual(ids);
+  expect(await api.listAll(`/runs/?limit=2&activity_id=${definition.id}`, "run_id")).toEqual(ids);
 });
 
 describe("an event", () => {

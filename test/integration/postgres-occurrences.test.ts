@@ -1,11 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import type { Definition } from "../../src/definition/schema.ts";
 import { createDefinitionStore } from "../../src/postgres/definitions.ts";
-import { createEventLedger } from "../../src/postgres/events.ts";
 import { createLedgerReader } from "../../src/postgres/ledger-reader.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";
-import { BY_TEST, bodyOf, claim, disable, envelopeOf } from "../support/ledger.ts";
+import { BY_TEST, bodyOf, claim, disable, envelopeOf, recordEvent } from "../support/ledger.ts";
 
 const DUE = "2026-01-31T09:30:00.000Z";
 let database: TestDatabase;
@@ -24,14 +23,7 @@ const claimDue = (workflow: string) => claim(database, definition.id, {}, { work
 /** The whole pool is connected: claims that are made at once also arrive at once. */
 const connectAll = () => Promise.all(Array.from({ length: 10 }, () => database.sql`select pg_sleep(0.05)`));
 
-/** The event in the ledger, owing the definition a run. */
-async function record(event_id: string): Promise<void> {
-  const trigger = { trigger_type: "event", event_type: "x" } as const;
-  const subscription = { activity_id: definition.id, activity_name: definition.name, enabled: true, trigger };
-  await createEventLedger(database.db).record([
-    { envelope: envelopeOf(event_id), matches: [{ subscription, outcome: "run" }] },
-  ]);
-}
+const record = (event_id: string) => recordEvent(database, definition, event_id);
 
 describe("an occurrence (I1)", () => {
   test("goes to the first who claims it: a run is opened on the definition's version", async () => {

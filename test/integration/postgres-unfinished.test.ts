@@ -12,7 +12,7 @@ import type { UnfinishedLedger } from "../../src/trigger/finisher.ts";
 import { eventWorkflowId } from "../../src/trigger/occurrence.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";
-import { BY_TEST, bodyOf, claim, claimedRun, envelopeOf } from "../support/ledger.ts";
+import { BY_TEST, bodyOf, claim, claimedRun, recordEvent } from "../support/ledger.ts";
 
 let database: TestDatabase;
 let unfinished: UnfinishedLedger;
@@ -35,15 +35,7 @@ async function fromNow(): Promise<Date> {
   return new Date();
 }
 
-/** An event that owes the definition a run; answers its run's id. */
-async function record(event_id: string): Promise<string> {
-  const trigger = { trigger_type: "event", event_type: "x" } as const;
-  const subscription = { activity_id: definition.id, activity_name: definition.name, enabled: true, trigger };
-  const ledger = createEventLedger(database.db);
-  await ledger.record([{ envelope: envelopeOf(event_id), matches: [{ subscription, outcome: "run" }] }]);
-  return (await reader.findEvent(event_id))?.activities[0]?.run_id ?? "";
-}
-
+const record = (event_id: string) => recordEvent(database, definition, event_id);
 const accept = () =>
   createAcceptanceLedger(database.db).acceptManual({ activity_id: definition.id, payload: {}, actor: "test" });
 const owedRunOf = (event_id: string) => ({

@@ -1,7 +1,9 @@
 /** Rows that tests of the ledger begin with. */
-import type { DefinitionBody } from "../../src/definition/schema.ts";
+import type { Definition, DefinitionBody } from "../../src/definition/schema.ts";
 import { parseDefinition } from "../../src/definition/validate.ts";
 import { createDefinitionStore } from "../../src/postgres/definitions.ts";
+import { createEventLedger } from "../../src/postgres/events.ts";
+import { createLedgerReader } from "../../src/postgres/ledger-reader.ts";
 import { createOccurrenceLedger } from "../../src/postgres/occurrences.ts";
 import type { ClaimRequest, TriggerEvent } from "../../src/run/run.ts";
 import { classifyStart } from "../../src/trigger/classify.ts";
@@ -19,6 +21,18 @@ export const logTask = (key: string) => ({ key, type: "log", params: { message: 
 
 export function envelopeOf(event_id: string, rest: Partial<EventEnvelope> = {}): EventEnvelope {
   return { event_id, type: "x", source: "test", occurred_at: "2026-01-31T09:30:00Z", payload: {}, ...rest };
+}
+
+/** An event in the ledger that owes the definition a run; answers its run's id. */
+export async function recordEvent(
+  { db }: TestDatabase,
+  { id: activity_id, name: activity_name }: Pick<Definition, "id" | "name">,
+  event_id: string,
+): Promise<string> {
+  const trigger = { trigger_type: "event", event_type: "x" } as const;
+  const subscription = { activity_id, activity_name, enabled: true, trigger };
+  await createEventLedger(db).record([{ envelope: envelopeOf(event_id), matches: [{ subscription, outcome: "run" }] }]);
+  return (await createLedgerReader(db).findEvent(event_id))?.activities[0]?.run_id ?? "";
 }
 
 /** The claim of an activity's start, as the workflow `workflow` makes it. */
