@@ -1,6 +1,7 @@
 /** Reading the ledger: newest first, paged by key, so that a page never shifts under the reader. */
-import { and, count, desc, eq, gte, isNull, lt } from "drizzle-orm";
-import type { LedgerReader } from "../ledger/reader.ts";
+import { and, count, desc, eq, type GetColumnData, gte, isNull, lt, type SQL } from "drizzle-orm";
+import type { PgColumn } from "drizzle-orm/pg-core";
+import type { LedgerReader, Page } from "../ledger/reader.ts";
 import type { EventSummary, RunView, TaskView } from "../ledger/views.ts";
 import { firstUuidAt } from "../stable-id.ts";
 import { type Database, guarded } from "./client.ts";
@@ -9,65 +10,47 @@ import { eventKeys, eventOutcomes, events, runs, tasks } from "./schema.ts";
 export function createLedgerReader(db: Database): LedgerReader {
   return {
     async listRuns({ activity_id, status, trigger, since }, page) {
-      const conditions = [
-        activity_id === undefined ? undefined : eq(runs.activity_id, activity_id),
-        status === undefined ? undefined : eq(runs.status, status),
-        trigger === undefined ? undefined : eq(runs.trigger, trigger),
-        since === undefined ? undefined : gte(runs.run_id, firstUuidAt(since)),
-        page.after === undefined ? undefined : lt(runs.run_id, page.after),
-      ];
-      const rows = await guarded(
-        db
-          .select()
-          .from(runs)
-          .where(and(...conditions))
-          .orderBy(desc(runs.run_id))
-          .limit(page.limit),
-      );
-      return rows.map(toRunView);
+      const query = db
+        .select()
+        .from(runs)
+        .where(
+          and(
+            is(runs.activity_id, activity_id),
+            is(runs.status, status),
+            is(runs.trigger, trigger),
+            isOnPage(runs.run_id, since, page),
+          ),
+        );
+      return (await guarded(query.orderBy(desc(runs.run_id)).limit(page.limit))).map(toRunView);
     },
     async findRun(runId) {
       const [row] = await guarded(db.select().from(runs).where(eq(runs.run_id, runId)));
       return row && toRunView(row);
     },
     async listTasks({ activity_id, run_id, status, since }, page) {
-      const conditions = [
-        activity_id === undefined ? undefined : eq(tasks.activity_id, activity_id),
-        run_id === undefined ? undefined : eq(tasks.run_id, run_id),
-        status === undefined ? undefined : eq(tasks.status, status),
-        since === undefined ? undefined : gte(tasks.task_id, firstUuidAt(since)),
-        page.after === undefined ? undefined : lt(tasks.task_id, page.after),
-      ];
-      const rows = await guarded(
-        db
-          .select()
-          .from(tasks)
-          .where(and(...conditions))
-          .orderBy(desc(tasks.task_id))
-          .limit(page.limit),
-      );
-      return rows.map(toTaskView);
+      const query = db
+        .select()
+        .from(tasks)
+        .where(
+          and(
+            is(tasks.activity_id, activity_id),
+            is(tasks.run_id, run_id),
+            is(tasks.status, status),
+            isOnPage(tasks.task_id, since, page),
+          ),
+        );
+      return (await guarded(query.orderBy(desc(tasks.task_id)).limit(page.limit))).map(toTaskView);
     },
     async findTask(taskId) {
       const [row] = await guarded(db.select().from(tasks).where(eq(tasks.task_id, taskId)));
       return row && toTaskView(row);
     },
     async listEvents({ type, outcome, since }, page) {
-      const conditions = [
-        type === undefined ? undefined : eq(events.type, type),
-        outcome === undefined ? undefined : eq(events.outcome, outcome),
-        since === undefined ? undefined : gte(events.row_id, firstUuidAt(since)),
-        page.after === undefined ? undefined : lt(events.row_id, page.after),
-      ];
-      const rows = await guarded(
-        db
-          .select()
-          .from(events)
-          .where(and(...conditions))
-          .orderBy(desc(events.row_id))
-          .limit(page.limit),
-      );
-      return rows.map(toEventView);
+      const query = db
+        .select()
+        .from(events)
+        .where(and(is(events.type, type), is(events.outcome, outcome), isOnPage(events.row_id, since, page)));
+      return (await guarded(query.orderBy(desc(events.row_id)).limit(page.limit))).map(toEventView);
     },
     async findEvent(eventId) {
       const [found] = await guarded(
@@ -91,6 +74,18 @@ export function createLedgerReader(db: Database): LedgerReader {
       return row?.open ?? 0;
     },
   };
+}
+
+/** No condition where nothing is asked for. */
+function is<C extends PgColumn>(column: C, value: GetColumnData<C, "raw"> | undefined): SQL | undefined {
+  return value === undefined ? undefined : eq(column, value);
+}
+
+function isOnPage(id: PgColumn, since: Date | undefined, { after }: Page): SQL | undefined {
+  return and(
+    since === undefined ? undefined : gte(id, firstUuidAt(since)),
+    after === undefined ? undefined : lt(id, after),
+  );
 }
 
 function toRunView(row: typeof runs.$inferSelect): RunView {
