@@ -21,7 +21,7 @@ const KERNEL = [
   "stable-id",
   "wait",
 ].map((name) => `${name}.ts`);
-const CORE = ["ledger", "trigger", "run", "task", "definition"];
+const CORE = ["ledger", "sync", "trigger", "run", "task", "definition"];
 const ADAPTERS = ["postgres", "nats", "temporal", "http", "engines"];
 
 /** The rooms that each room may import, besides itself and the kernel. */
@@ -40,6 +40,8 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   engines: ["generated"],
   // What a reader sees is made of what the rooms below record.
   ledger: ["trigger", "run", "task", "definition"],
+  // Documents into rows, rows into schedules.
+  sync: ["trigger", "definition"],
   trigger: ["run", "definition"],
   run: ["definition"],
   // An executor does what a definition's template says.

@@ -1,0 +1,84 @@
+/** What the documents of trees become: rows of definitions and of event types, and the changes between them. */
+
+import type { EventTypeBody } from "../definition/event-type.ts";
+import type { TreeDocument } from "../definition/files.ts";
+import type { DefinitionBody } from "../definition/schema.ts";
+
+/** The stages that store documents, each named for its rows. */
+export const DOCUMENT_STAGES = ["definitions", "event_types"] as const;
+export type DocumentStage = (typeof DOCUMENT_STAGES)[number];
+
+export const STAGE_OF: Readonly<Record<TreeDocument["kind"], DocumentStage>> = {
+  activity: "definitions",
+  event_type: "event_types",
+};
+
+export const KIND_OF: Readonly<Record<DocumentStage, TreeDocument["kind"]>> = {
+  definitions: "activity",
+  event_types: "event_type",
+};
+
+/** What a document decides of its row. */
+export interface RowState {
+  body: DefinitionBody | EventTypeBody;
+  /** `file:{path below the tree}`. */
+  source: string;
+  /** Null: made over REST, or by a release that knew no trees. */
+  tree: string | null;
+  tree_key: string | null;
+  retired: boolean;
+}
+
+export interface StoredRow extends RowState {
+  stage: DocumentStage;
+  id: string;
+  version: number;
+}
+
+/** `adopt`: a document takes over a row whose own document is gone, by its name: a moved tree, an `id` that was added. */
+export type WriteAction = "create" | "update" | "retire" | "revive" | "adopt";
+
+/** One row's change. Kept in the history of syncs: a rollback puts `before` back. */
+export interface Write {
+  stage: DocumentStage;
+  action: WriteAction;
+  id: string;
+  /** Of the row that the change was planned on; null: there is none yet. */
+  version: number | null;
+  before: RowState | null;
+  after: RowState;
+}
+
+export interface FieldChange {
+  /** A JSON pointer into the body, or `/source`, `/tree`. */
+  path: string;
+  /** Null where there was nothing. */
+  before: unknown;
+  after: unknown;
+}
+
+/** What a write does to the row, field by field, and to what is around the body. */
+export function fieldChanges({ before, after }: Pick<Write, "before" | "after">): FieldChange[] {
+  if (before === null) return [{ path: "/", before: null, after: after.body }];
+  const around = (["source", "tree"] as const)
+    .filter((field) => before[field] !== after[field])
+    .map((field) => ({ path: `/${field}`, before: before[field], after: after[field] }));
+  const retirement =
+    before.retired === after.retired ? [] : [{ path: "/retired", before: before.retired, after: after.retired }];
+  return [...diff(before.body, after.body, ""), ...around, ...retirement];
+}
+
+function diff(before: unknown, after: unknown, path: string): FieldChange[] {
+  if (Bun.deepEquals(before, after, true)) return [];
+  const isList = Array.isArray(before) && Array.isArray(after) && before.length === after.length;
+  if (!isList && !(isObject(before) && isObject(after)))
+    return [{ path: path || "/", before: before ?? null, after: after ?? null }];
+  const [old, now] = [before as Record<string, unknown>, after as Record<string, unknown>];
+  return [...new Set([...Object.keys(old), ...Object.keys(now)])].flatMap((key) =>
+    diff(old[key], now[key], `${path}/${key.replaceAll("~", "~0").replaceAll("/", "~1")}`),
+  );
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

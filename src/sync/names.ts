@@ -1,0 +1,71 @@
+/** Who has which name when a sync is through. Pure. */
+import { join } from "node:path";
+import type { TreeDocument } from "../definition/files.ts";
+import type { RowState, StoredRow, Write } from "./document-row.ts";
+import type { Match } from "./plan.ts";
+import type { SyncError } from "./report.ts";
+
+/**
+ * The matches whose names are free, and an error for each other one. Who keeps his name has it before who wants a new
+ * one; a definition keeps its name while it is retired, an event type does not.
+ */
+export function resolveNames(
+  matches: readonly Match[],
+  vanished: readonly StoredRow[],
+  stored: readonly StoredRow[],
+): { matches: Match[]; errors: SyncError[] } {
+  const errors: SyncError[] = [];
+  const leaving = new Set(vanished);
+  const hasName = (row: StoredRow) => row.stage === "definitions" || !row.retired;
+  const keepsName = ({ row, document }: Match) =>
+    row !== undefined && hasName(row) && row.body.name === document.body.name;
+  let kept = [...matches];
+  for (;;) {
+    const owners = new Map<string, string>();
+    const matchOf = new Map(kept.map((match) => [match.row, match]));
+    for (const row of stored) {
+      const match = matchOf.get(row);
+      const stays =
+        match === undefined ? hasName(row) && !(row.stage === "event_types" && leaving.has(row)) : keepsName(match);
+      if (stays) owners.set(nameOf(row.stage, row.body.name), placeOfRow(row));
+    }
+    const refused = new Set<Match>();
+    for (const match of kept.filter((wanting) => !keepsName(wanting))) {
+      const { stage, tree, document } = match;
+      const name = nameOf(stage, document.body.name);
+      const owner = owners.get(name);
+      if (owner === undefined) {
+        owners.set(name, placeOfDocument(tree, document));
+        continue;
+      }
+      refused.add(match);
+      const message = `the name ${JSON.stringify(document.body.name)} is taken: ${owner} has it`;
+      errors.push({ stage, subject: placeOfDocument(tree, document), message });
+    }
+    if (refused.size === 0) return { matches: kept, errors };
+    // A row whose document is refused keeps its name, which another may have been promised: look again.
+    kept = kept.filter((match) => !refused.has(match));
+  }
+}
+
+function nameOf(stage: string, name: string): string {
+  return `${stage} ${name}`;
+}
+
+/** Where a document stands, as an editor opens it. */
+export function placeOfDocument(tree: string, { source, line }: Pick<TreeDocument, "source" | "line">): string {
+  return `${join(tree, source.replace(/^file:/, ""))}:${line}`;
+}
+
+export function placeOfWrite({ after }: Pick<Write, "after">): string {
+  return placeOf(after);
+}
+
+export function placeOfRow(row: StoredRow): string {
+  const what = `${row.stage === "definitions" ? "definition" : "event type"} ${row.id}`;
+  return `${row.retired ? "retired " : ""}${what} from ${placeOf(row)}`;
+}
+
+function placeOf({ source, tree }: RowState): string {
+  return tree === null ? source : join(tree, source.replace(/^file:/, ""));
+}

@@ -1,0 +1,207 @@
+/**
+ * The documents of the configured trees, and what is stored → what to write. Pure.
+ *
+ *   match    each document finds its row: by its identity in its tree, or else by the name of a row whose own is gone
+ *   guard    a tree that would lose too much is closed, and all is matched again without it
+ *   name     who has a name keeps it: a document that wants a taken one is refused, its row stays as it is
+ *
+ * A tree is closed when it is held or refused: its documents are not looked at, its rows not touched.
+ */
+import { type FileFault, isInDoubt, type TreeDocument, type TreeRead } from "../definition/files.ts";
+import { checkRunAt } from "../definition/run-at.ts";
+import type { DefinitionBody } from "../definition/schema.ts";
+import { timeOrderedUuid } from "../stable-id.ts";
+import { type DocumentStage, KIND_OF, type RowState, STAGE_OF, type StoredRow, type Write } from "./document-row.ts";
+import { placeOfDocument, placeOfRow, resolveNames } from "./names.ts";
+import type { SyncError } from "./report.ts";
+
+/** A tree whose documents vanish is more often a mistake than a wish: beyond both of these it takes `force`. */
+const RETIRED_SHARE = 0.2;
+const RETIRED_COUNT = 3;
+/** Stands for the tree of rows that a release without trees made. */
+const NO_TREE = "";
+
+export interface ConfiguredTree extends Pick<TreeRead, "documents" | "faults"> {
+  /** The absolute path of its directory. */
+  tree: string;
+}
+
+export interface PlanInput {
+  trees: readonly ConfiguredTree[];
+  stored: readonly StoredRow[];
+  stages: readonly DocumentStage[];
+  /** Trees that a rollback holds. */
+  held: readonly string[];
+  force: boolean;
+  now: Date;
+}
+
+export interface Plan {
+  writes: Write[];
+  unchanged: Record<DocumentStage, number>;
+  errors: SyncError[];
+  /** Trees that would lose too much. */
+  refused: string[];
+  /** Trees with rows that count, but whose directory is not configured. */
+  unconfigured: string[];
+}
+
+/** A document and its row; without a row it makes one. */
+export interface Match {
+  stage: DocumentStage;
+  tree: string;
+  document: TreeDocument;
+  row: StoredRow | undefined;
+}
+
+interface Matched {
+  matches: Match[];
+  /** Rows that count and whose documents are gone. */
+  vanished: StoredRow[];
+}
+
+export function planSync(input: PlanInput): Plan {
+  const { trees, stored, stages, force } = input;
+  const live = stored.filter((row) => isOfFile(row) && !row.retired && stages.includes(row.stage));
+  const configured = new Set(trees.map(({ tree }) => tree));
+  const plan: Plan = {
+    writes: [],
+    unchanged: { definitions: 0, event_types: 0 },
+    errors: trees.flatMap(({ faults }) => faults.flatMap((fault) => faultError(fault, stages))),
+    refused: [],
+    unconfigured: [...new Set(live.flatMap(({ tree }) => (tree === null || configured.has(tree) ? [] : [tree])))],
+  };
+  if (trees.length === 0 && !force) {
+    if (live.length > 0) plan.errors.push(noDirectory(live, stages));
+    return plan;
+  }
+
+  const closed = new Set(input.held);
+  let matched = match(input, closed);
+  for (;;) {
+    const refused = force ? [] : overGuard(live, matched.vanished).filter(({ tree }) => !closed.has(tree));
+    if (refused.length === 0) break;
+    for (const { tree, error } of refused) {
+      closed.add(tree);
+      plan.refused.push(tree || "(no tree)");
+      plan.errors.push({ stage: stages[0] ?? "definitions", ...error });
+    }
+    matched = match(input, closed);
+  }
+
+  const named = resolveNames(matched.matches, matched.vanished, stored);
+  plan.errors.push(...named.errors);
+  for (const row of matched.vanished) plan.writes.push(writeOf(row.stage, row, { ...stateOf(row), retired: true }));
+  for (const { stage, tree, document, row } of named.matches) {
+    const { key: tree_key, source } = document;
+    // As Postgres will give it back: what JSON writes alike is alike.
+    const after: RowState = { body: asStored(document.body), source, tree, tree_key, retired: false };
+    const past = stage === "definitions" ? pastOneShot(after, row, input.now) : undefined;
+    if (past !== undefined) plan.errors.push({ stage, subject: placeOfDocument(tree, document), message: past });
+    else if (row !== undefined && Bun.deepEquals(stateOf(row), after, true)) plan.unchanged[stage]++;
+    else plan.writes.push(writeOf(stage, row, after));
+  }
+  return plan;
+}
+
+function match({ trees, stored, stages }: PlanInput, closed: ReadonlySet<string>): Matched {
+  const rows = stored.filter((row) => isOfFile(row) && stages.includes(row.stage));
+  const byIdentity = new Map(rows.map((row) => [identity(row.stage, row.tree, row.tree_key), row]));
+  const open = trees.filter(({ tree }) => !closed.has(tree));
+  const matches: Match[] = [];
+
+  const byDocument = new Map<string, Match>();
+  for (const { tree, documents } of open) {
+    for (const document of documents) {
+      const stage = STAGE_OF[document.kind];
+      if (!stages.includes(stage)) continue;
+      const key = identity(stage, tree, document.key);
+      byDocument.set(key, { stage, tree, document, row: byIdentity.get(key) });
+    }
+  }
+
+  const isProtected = createProtection(trees, closed);
+  const gone = rows.filter((row) => !byDocument.has(identity(row.stage, row.tree, row.tree_key)) && !isProtected(row));
+  const adoptable = new Map<string, StoredRow>();
+  // Of several rows of a name (event types keep retired ones) the one that counts.
+  for (const row of gone.toSorted((a, b) => Number(b.retired) - Number(a.retired)))
+    adoptable.set(`${row.stage} ${row.body.name}`, row);
+  for (const found of byDocument.values()) {
+    const key = `${found.stage} ${found.document.body.name}`;
+    const row = found.row ?? adoptable.get(key);
+    adoptable.delete(key);
+    matches.push({ ...found, row });
+  }
+  const taken = new Set(matches.map(({ row }) => row));
+  return { matches, vanished: gone.filter((row) => !row.retired && !taken.has(row)) };
+}
+
+/** Whether a row must be left alone: its tree is closed, or its document may stand in a file that cannot be read. */
+function createProtection(trees: readonly ConfiguredTree[], closed: ReadonlySet<string>): (row: StoredRow) => boolean {
+  return ({ tree, stage, source, tree_key, body }) => {
+    const document = { kind: KIND_OF[stage], source, key: tree_key ?? body.name };
+    const mayHaveIt = trees.filter((read) => tree === null || read.tree === tree);
+    return closed.has(tree ?? NO_TREE) || mayHaveIt.some((read) => closed.has(read.tree) || isInDoubt(read, document));
+  };
+}
+
+function overGuard(live: readonly StoredRow[], vanished: readonly StoredRow[]) {
+  const groups = Object.groupBy(vanished, ({ tree }) => tree ?? NO_TREE);
+  return Object.entries(groups).flatMap(([tree, gone = []]) => {
+    const all = live.filter((row) => (row.tree ?? NO_TREE) === tree).length;
+    if (gone.length <= RETIRED_COUNT || gone.length <= all * RETIRED_SHARE) return [];
+    const names = gone.slice(0, 5).map(({ body }) => body.name);
+    const more = gone.length > names.length ? ` and ${gone.length - names.length} more` : "";
+    const message =
+      `would retire ${gone.length} of its ${all}: ${names.join(", ")}${more}. ` +
+      "Nothing of this tree was touched; with force it is done";
+    return [{ tree, error: { subject: tree || "definitions of no tree", message } }];
+  });
+}
+
+/** A one-shot that has fired stays valid; a new time must be in the future. */
+function pastOneShot({ body }: RowState, row: StoredRow | undefined, now: Date): string | undefined {
+  const { trigger_config } = body as DefinitionBody;
+  const fault = checkRunAt(trigger_config, now);
+  if (fault === undefined) return undefined;
+  const stored = (row?.body as DefinitionBody | undefined)?.trigger_config;
+  const isStored = stored?.trigger_type === "scheduled" && Bun.deepEquals(stored, trigger_config, true);
+  return isStored ? undefined : `${fault.path} ${fault.message}`;
+}
+
+function writeOf(stage: DocumentStage, row: StoredRow | undefined, after: RowState): Write {
+  if (row === undefined) return { stage, action: "create", id: timeOrderedUuid(), version: null, before: null, after };
+  const before = stateOf(row);
+  const moved = before.tree !== after.tree || before.tree_key !== after.tree_key;
+  const action = after.retired ? "retire" : before.retired ? "revive" : moved ? "adopt" : "update";
+  return { stage, action, id: row.id, version: row.version, before, after };
+}
+
+export function stateOf({ body, source, tree, tree_key, retired }: RowState): RowState {
+  return { body, source, tree, tree_key, retired };
+}
+
+/** Whether files made it; a release without trees left `tree` empty. */
+export function isOfFile({ tree, source }: RowState): boolean {
+  return tree !== null || source.startsWith("file:");
+}
+
+function identity(stage: DocumentStage, tree: string | null, key: string | null): string {
+  return JSON.stringify([stage, tree, key]);
+}
+
+function asStored<T>(body: T): T {
+  return JSON.parse(JSON.stringify(body));
+}
+
+function faultError({ hides, subject, message }: FileFault, stages: readonly DocumentStage[]): SyncError[] {
+  const kind = hides?.[0]?.kind;
+  const stage = kind === undefined ? (stages[0] ?? "definitions") : STAGE_OF[kind];
+  return stages.includes(stage) ? [{ stage, subject, message }] : [];
+}
+
+function noDirectory(live: readonly StoredRow[], stages: readonly DocumentStage[]): SyncError {
+  const trees = [...new Set(live.map((row) => row.tree ?? placeOfRow(row)))];
+  const message = `no directory is configured: the ${live.length} documents of ${trees.join(", ")} stay as they are`;
+  return { stage: stages[0] ?? "definitions", subject: "ACTCORE_DEFINITIONS_DIR", message };
+}

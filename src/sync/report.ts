@@ -1,0 +1,123 @@
+/** The answer of a sync: what it changed, what it could not, and what it left alone. */
+import { type Static, Type } from "@sinclair/typebox";
+import { type DocumentStage, fieldChanges, type Write } from "./document-row.ts";
+import { placeOfWrite } from "./names.ts";
+import type { Plan } from "./plan.ts";
+
+export const STAGES = ["definitions", "event_types", "schedules"] as const;
+export type Stage = (typeof STAGES)[number];
+
+/** Errors and changes of one answer; the rest is counted. */
+export const MAX_ERRORS = 50;
+export const MAX_CHANGES = 1000;
+
+const Count = Type.Integer({ minimum: 0 });
+const DocumentCounts = Type.Object({ created: Count, updated: Count, unchanged: Count, retired: Count });
+const StageError = Type.Object({
+  stage: Type.Union(STAGES.map((stage) => Type.Literal(stage))),
+  subject: Type.String({ description: "A file and its line, a tree, a definition, or an engine." }),
+  message: Type.String(),
+});
+const Change = Type.Object({
+  stage: Type.Union([Type.Literal("definitions"), Type.Literal("event_types")]),
+  action: Type.Union(
+    (["create", "update", "retire", "revive", "adopt"] as const).map((action) => Type.Literal(action)),
+    { description: "adopt: a document took over the row of its name, whose own document is gone." },
+  ),
+  id: Type.String({ format: "uuid" }),
+  name: Type.String(),
+  file: Type.String({ description: "Where its document stands, or stood." }),
+  fields: Type.Array(Type.Object({ path: Type.String(), before: Type.Unknown(), after: Type.Unknown() }), {
+    description: "null: there was nothing.",
+  }),
+});
+
+export const SyncReport = Type.Object(
+  {
+    sync_id: Type.String({ format: "uuid" }),
+    actor: Type.String(),
+    started_at: Type.String({ format: "date-time" }),
+    duration_ms: Type.Integer(),
+    dry_run: Type.Boolean(),
+    definitions: DocumentCounts,
+    event_types: DocumentCounts,
+    schedules: Type.Object({ upserted: Count, unchanged: Count, paused: Count, orphans_deleted: Count }),
+    changes: Type.Array(Change, { description: "Field by field; of a dry run: what would be changed." }),
+    changes_total: Count,
+    drift: Type.Array(Type.Unknown(), { description: "What somebody did to schedules behind actcore's back." }),
+    errors: Type.Array(StageError),
+    errors_total: Count,
+    refused: Type.Array(Type.String(), { description: "Trees that would lose too much: with `force` it is done." }),
+    held: Type.Array(Type.String(), {
+      description: "Trees that a rollback holds: left alone until they are released.",
+    }),
+    rolled_back: Type.Union([Type.String({ format: "uuid" }), Type.Null()], {
+      description: "Of a rollback: the sync that it took back.",
+    }),
+  },
+  { title: "SyncReport" },
+);
+export type SyncReport = Static<typeof SyncReport>;
+export type SyncError = SyncReport["errors"][number];
+
+/** A sync as a list of the history has it. */
+export const SyncSummary = Type.Omit(SyncReport, ["changes"], { title: "SyncSummary" });
+export type SyncSummary = Static<typeof SyncSummary>;
+
+/** Of a sync that begins. */
+export function emptyReport(head: Pick<SyncReport, "sync_id" | "actor" | "started_at" | "dry_run">): SyncReport {
+  const counts = () => ({ created: 0, updated: 0, unchanged: 0, retired: 0 });
+  return {
+    ...head,
+    duration_ms: 0,
+    definitions: counts(),
+    event_types: counts(),
+    schedules: { upserted: 0, unchanged: 0, paused: 0, orphans_deleted: 0 },
+    changes: [],
+    changes_total: 0,
+    drift: [],
+    errors: [],
+    errors_total: 0,
+    refused: [],
+    held: [],
+    rolled_back: null,
+  };
+}
+
+const COUNTED_AS = {
+  create: "created",
+  update: "updated",
+  revive: "updated",
+  adopt: "updated",
+  retire: "retired",
+} as const;
+
+/** Counts the writes, and lists them with their fields. */
+export function addWrites(report: SyncReport, writes: readonly Write[]): void {
+  for (const { stage, action } of writes) report[stage][COUNTED_AS[action]]++;
+  report.changes_total += writes.length;
+  report.changes = listChanges(writes);
+}
+
+export function listChanges(writes: readonly Write[]): SyncReport["changes"] {
+  return writes.slice(0, MAX_CHANGES).map((write) => ({
+    stage: write.stage,
+    action: write.action,
+    id: write.id,
+    name: write.after.body.name,
+    file: placeOfWrite(write),
+    fields: fieldChanges(write),
+  }));
+}
+
+export function addPlan(report: SyncReport, plan: Plan, stages: readonly DocumentStage[]): void {
+  for (const stage of stages) report[stage].unchanged = plan.unchanged[stage];
+  addErrors(report, plan.errors);
+  report.refused = plan.refused;
+  addWrites(report, plan.writes);
+}
+
+export function addErrors(report: SyncReport, errors: readonly SyncError[]): void {
+  report.errors_total += errors.length;
+  report.errors.push(...errors.slice(0, Math.max(0, MAX_ERRORS - report.errors.length)));
+}

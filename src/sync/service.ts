@@ -1,0 +1,207 @@
+/**
+ * The one sync: at start-up, at an interval, over REST and from the command line.
+ *
+ *   lock → read the trees → plan → one transaction → schedules → history
+ *
+ * One sync at a time, anywhere; others wait. A stage that fails is an error of the answer, and the next one runs.
+ */
+import type { TreeRead } from "../definition/files.ts";
+import { ActcoreError, describeError, RetryableError, TerminalError } from "../errors.ts";
+import type { Log } from "../log.ts";
+import { timeOrderedUuid } from "../stable-id.ts";
+import type { ScheduleSync } from "../trigger/schedule-sync.ts";
+import type { DocumentStage } from "./document-row.ts";
+import { type Plan, planSync } from "./plan.ts";
+import { addErrors, addPlan, addWrites, emptyReport, type SyncReport, type SyncSummary } from "./report.ts";
+import { planRollback, treesOf } from "./rollback.ts";
+import type { PastSync, SyncStore } from "./store.ts";
+
+export interface SyncRequest {
+  definitions: boolean;
+  event_types: boolean;
+  schedules: boolean;
+  /** Answers the plan and changes nothing. */
+  dryRun: boolean;
+  /** Retires however much has vanished. */
+  force: boolean;
+  /** `start`, `interval`, `cli`, `key:{name}` or `anonymous`. */
+  actor: string;
+}
+
+export interface SyncService {
+  /** @throws RetryableError `postgres_unavailable`; the reason of `signal` */
+  sync(request: SyncRequest, signal: AbortSignal): Promise<SyncReport>;
+  /**
+   * Puts back what a sync changed, and holds its trees until `release`.
+   * @throws TerminalError `not_found`, `sync_not_newest`, `sync_changed_nothing`, `name_taken`
+   */
+  rollback(syncId: string, actor: string, signal: AbortSignal): Promise<SyncReport>;
+  /** The trees that are free now. @throws TerminalError `not_found` when the sync holds none */
+  release(syncId: string, actor: string): Promise<string[]>;
+  list(page: { limit: number; after?: string }): Promise<SyncSummary[]>;
+  find(syncId: string): Promise<PastSync | undefined>;
+}
+
+export interface SyncDeps {
+  /** Absolute paths. */
+  directories: readonly string[];
+  readTree(directory: string): Promise<Pick<TreeRead, "documents" | "faults">>;
+  store: SyncStore;
+  /** Rejects while the engine is away. */
+  schedules: ScheduleSync;
+  /** Hears how each sync ended that was no dry run. */
+  onEnd(end: { report: SyncReport } | { error: unknown; actor: string }): void;
+  log: Log;
+}
+
+/** A row that changes under the plan is planned anew; so often at most. */
+const ATTEMPTS = 5;
+
+export function createSyncService({ directories, readTree, store, schedules, onEnd, log }: SyncDeps): SyncService {
+  const trees = [...new Set(directories)];
+  let loggedTrees = "";
+  let loggedErrors = new Set<string>();
+
+  async function syncNow(request: SyncRequest, signal: AbortSignal): Promise<SyncReport> {
+    const report = newReport(request.actor, request.dryRun);
+    const startedMs = performance.now();
+    const stages = (["definitions", "event_types"] as const).filter((stage) => request[stage]);
+    if (stages.length > 0)
+      await runStage(report, stages[0] as DocumentStage, () => syncDocuments(report, request, stages));
+    if (request.schedules) await runStage(report, "schedules", () => syncSchedules(report, signal));
+    return finish(report, startedMs);
+  }
+
+  async function syncDocuments(report: SyncReport, { force, actor }: SyncRequest, stages: DocumentStage[]) {
+    const read = await Promise.all(trees.map(async (tree) => ({ tree, ...(await readTree(tree)) })));
+    const names = read.flatMap(({ documents }) => documents.map(({ body }) => body.name));
+    const held = await store.listHeld();
+    report.held = held;
+    for (let attempt = 1; ; attempt++) {
+      const stored = await store.listRows(stages, names);
+      const plan = planSync({ trees: read, stored, stages, held, force, now: new Date() });
+      const planned = structuredClone(report);
+      addPlan(planned, plan, stages);
+      try {
+        if (!report.dry_run && plan.writes.length > 0) await store.apply(plan.writes, { actor, report: planned });
+      } catch (error) {
+        if (attempt < ATTEMPTS && isConflict(error)) continue;
+        throw error;
+      }
+      logTrees(
+        plan,
+        stored.map(({ tree }) => tree),
+      );
+      Object.assign(report, planned);
+      return;
+    }
+  }
+
+  async function syncSchedules(report: SyncReport, signal: AbortSignal): Promise<void> {
+    const { upserted, unchanged, paused, orphans_deleted, drift, errors } = await schedules({
+      dryRun: report.dry_run,
+      signal,
+    });
+    report.schedules = { upserted, unchanged, paused, orphans_deleted };
+    report.drift = drift;
+    addErrors(
+      report,
+      errors.map((error) => ({ stage: "schedules" as const, ...error })),
+    );
+  }
+
+  async function runStage(report: SyncReport, stage: SyncReport["errors"][number]["stage"], run: () => Promise<void>) {
+    try {
+      await run();
+    } catch (error) {
+      if (error instanceof RetryableError && error.code === "postgres_unavailable") throw error;
+      if (!(error instanceof ActcoreError)) log.error({ error, stage }, "a stage of the sync failed unexpectedly");
+      addErrors(report, [{ stage, subject: stage, message: describeError(error) }]);
+    }
+  }
+
+  async function finish(report: SyncReport, startedMs: number): Promise<SyncReport> {
+    report.duration_ms = Math.round(performance.now() - startedMs);
+    if (report.dry_run) return report;
+    if (report.changes_total > 0 || report.errors_total > 0) await store.record(report);
+    logReport(report);
+    onEnd({ report });
+    return report;
+  }
+
+  /** Changed directories explain what is retired or adopted. */
+  function logTrees({ unconfigured }: Plan, stored: readonly (string | null)[]): void {
+    const fresh = trees.filter((tree) => !stored.includes(tree));
+    const text = JSON.stringify([unconfigured, fresh]);
+    if (text !== loggedTrees && unconfigured.length > 0)
+      log.info({ no_longer_configured: unconfigured, new: fresh }, "the directories of definitions were changed");
+    loggedTrees = text;
+  }
+
+  function logReport({ sync_id, actor, duration_ms, ...report }: SyncReport): void {
+    const { definitions, event_types, schedules, drift, errors, held, changes_total } = report;
+    const lines = errors.map((error) => [JSON.stringify(error), error] as const);
+    for (const [text, error] of lines) if (!loggedErrors.has(text)) log.warn(error, "not synced");
+    loggedErrors = new Set(lines.map(([text]) => text));
+    for (const found of drift) log.warn(found, "a schedule was changed behind actcore's back");
+    const changed = changes_total + schedules.upserted + schedules.orphans_deleted > 0;
+    log[changed ? "info" : "debug"](
+      { sync_id, actor, duration_ms, definitions, event_types, schedules, errors: report.errors_total, held },
+      "synced",
+    );
+  }
+
+  async function rollbackNow(syncId: string, actor: string, signal: AbortSignal): Promise<SyncReport> {
+    const startedMs = performance.now();
+    const past = await store.find(syncId);
+    if (past === undefined) throw new TerminalError("not_found", `sync ${syncId} is not there`);
+    if (past.summary.rolled_back !== null)
+      throw new TerminalError("sync_not_newest", `sync ${syncId} is a rollback itself`, {
+        hint: "release its trees and sync: the files then count again",
+      });
+    if (past.writes.length === 0)
+      throw new TerminalError("sync_changed_nothing", `sync ${syncId} changed nothing that could be put back`);
+    const hold = treesOf(past.writes);
+    const later = await store.findLaterChange(syncId, hold);
+    if (later !== undefined)
+      throw new TerminalError("sync_not_newest", `sync ${later} changed the same files after sync ${syncId}`, {
+        hint: "only the newest sync of a tree can be rolled back",
+      });
+    const report = { ...newReport(actor, false), rolled_back: syncId };
+    const { writes, errors } = planRollback(past.writes, await store.findRows(past.writes.map(({ id }) => id)));
+    addErrors(report, errors);
+    addWrites(report, writes);
+    report.held = [...new Set([...(await store.listHeld()), ...hold])];
+    await store.apply(writes, { actor, report, hold });
+    await runStage(report, "schedules", () => syncSchedules(report, signal));
+    return finish(report, startedMs);
+  }
+
+  return {
+    async sync(request, signal) {
+      try {
+        return await store.exclusively(() => syncNow(request, signal), signal);
+      } catch (error) {
+        if (!request.dryRun && !signal.aborted) onEnd({ error, actor: request.actor });
+        throw error;
+      }
+    },
+    rollback: (syncId, actor, signal) => store.exclusively(() => rollbackNow(syncId, actor, signal), signal),
+    async release(syncId, actor) {
+      const released = await store.release(syncId, actor);
+      if (released.length === 0) throw new TerminalError("not_found", `sync ${syncId} holds no tree`);
+      return released;
+    },
+    list: store.list,
+    find: store.find,
+  };
+}
+
+/** Somebody changed what was planned on: another plan says what becomes of it. */
+function isConflict(error: unknown): boolean {
+  return error instanceof ActcoreError && (error.code === "sync_conflict" || error.code === "name_taken");
+}
+
+function newReport(actor: string, dry_run: boolean): SyncReport {
+  return emptyReport({ sync_id: timeOrderedUuid(), actor, started_at: new Date().toISOString(), dry_run });
+}
