@@ -1,12 +1,11 @@
 /** The steps of a run, bridged from workflow to ledger. Local activities: small, quick, and safe to repeat. */
-
 import { TerminalError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import { decideTasks } from "../run/decide.ts";
 import type { RunLedger } from "../run/ledger.ts";
-import type { ClaimRequest, RunSteps, TaskStep } from "../run/run.ts";
-import { type AcceptedStart, classifyStart, judgeDueStart, type Start } from "../trigger/classify.ts";
+import type { RunSteps, TaskStep } from "../run/run.ts";
+import { judgeRequest } from "../trigger/classify.ts";
 import type { OccurrenceLedger } from "../trigger/ledger.ts";
 import { translated } from "./translate.ts";
 
@@ -24,17 +23,12 @@ export function createRunSteps({ occurrences, runs, metrics, log }: RunStepsDeps
     return runs.recordDecision(runId, decideTasks(runId, pinned.body));
   }
 
-  async function classify(request: ClaimRequest): Promise<Start | AcceptedStart> {
-    const now = new Date();
-    const start = classifyStart(request, now);
-    if ("run_id" in start || start.kind !== "due") return start;
-    const trigger = await occurrences.findSchedule(request.activity_id);
-    return trigger === undefined ? start : judgeDueStart(start, trigger, now);
-  }
-
   return {
     claimRun: translated(async (request) => {
-      const { start_latency_ms, ...claim } = await occurrences.claim(request, await classify(request));
+      const { start_latency_ms, ...claim } = await occurrences.claim(
+        request,
+        await judgeRequest(occurrences, request, new Date()),
+      );
       log.debug(
         { activity_id: request.activity_id, run_id: claim.run_id, outcome: claim.outcome },
         "occurrence claimed",

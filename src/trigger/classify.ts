@@ -8,6 +8,7 @@ import type { ClaimRequest, RunTrigger, TriggerEvent } from "../run/run.ts";
 import { isUuid, stableHex } from "../stable-id.ts";
 import { firstPass } from "./due-times.ts";
 import { type EventEnvelope, findEnvelopeFaults } from "./event.ts";
+import type { OccurrenceLedger } from "./ledger.ts";
 import { judgeStart, type SkipReason } from "./misfire.ts";
 import { dueKey, type OccurrenceKind } from "./occurrence.ts";
 
@@ -46,8 +47,20 @@ export function classifyStart(request: ClaimRequest, now: Date): Start | Accepte
   return foreignStart(request, event, now);
 }
 
+/** As `classifyStart`; what a schedule started is judged by the definition as it is now. */
+export async function judgeRequest(
+  { findSchedule }: Pick<OccurrenceLedger, "findSchedule">,
+  request: ClaimRequest,
+  now: Date,
+): Promise<Start | AcceptedStart> {
+  const start = classifyStart(request, now);
+  if ("run_id" in start || start.kind !== "due") return start;
+  const trigger = await findSchedule(request.activity_id);
+  return trigger === undefined ? start : judgeDueStart(start, trigger, now);
+}
+
 /** A start by the schedule of `trigger`: it may come too late, or be the second pass of a repeated hour. */
-export function judgeDueStart(start: Start, trigger: ScheduleTrigger, now: Date): Start {
+function judgeDueStart(start: Start, trigger: ScheduleTrigger, now: Date): Start {
   const due = firstPass(trigger, new Date(start.key));
   const refusal = judgeStart(trigger, due, now);
   return { ...start, key: dueKey(due), trigger: trigger.trigger_type, ...(refusal !== undefined && { refusal }) };

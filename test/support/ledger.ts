@@ -6,7 +6,7 @@ import { createEventLedger } from "../../src/postgres/events.ts";
 import { createLedgerReader } from "../../src/postgres/ledger-reader.ts";
 import { createOccurrenceLedger } from "../../src/postgres/occurrences.ts";
 import type { ClaimRequest, TriggerEvent } from "../../src/run/run.ts";
-import { classifyStart } from "../../src/trigger/classify.ts";
+import { judgeRequest } from "../../src/trigger/classify.ts";
 import type { EventEnvelope } from "../../src/trigger/event.ts";
 import type { TestDatabase } from "./database.ts";
 
@@ -36,14 +36,19 @@ export async function recordEvent(
 }
 
 /** The claim of an activity's start, as the workflow `workflow` makes it. */
-export function claim(
+export async function claim(
   { db }: TestDatabase,
   activity_id: string,
   trigger_event: TriggerEvent = {},
-  { workflow = crypto.randomUUID() as string, ...rest }: Partial<ClaimRequest> & { workflow?: string } = {},
+  {
+    workflow = crypto.randomUUID() as string,
+    now = new Date(),
+    ...rest
+  }: Partial<ClaimRequest> & { workflow?: string; now?: Date } = {},
 ) {
   const request = { activity_id, trigger_event, workflow_id: workflow, first_execution_run_id: workflow, ...rest };
-  return createOccurrenceLedger(db).claim(request, classifyStart(request, new Date()));
+  const occurrences = createOccurrenceLedger(db);
+  return occurrences.claim(request, await judgeRequest(occurrences, request, now));
 }
 
 /** A definition of `name` with these log tasks, and a claimed run of it. */
