@@ -5,7 +5,7 @@ import { findFaults } from "../definition/faults.ts";
 import { type Fault, InvalidInputError } from "../errors.ts";
 import { createKey, hashKey } from "./key.ts";
 import type { KeyStore, KeyView, NewKey } from "./key-store.ts";
-import { SCOPES, type Scope } from "./scope.ts";
+import { SCOPES, ScopeSchema } from "./scope.ts";
 
 const MAX_LIFETIME_MS = 100 * 366 * 86_400_000;
 
@@ -16,7 +16,7 @@ export const KeyRequest = Type.Object(
       description: "Unique among keys that are not revoked. The audit log names the key by it.",
       expected: "1 to 100 printable ASCII characters, no space at either end",
     }),
-    scopes: Type.Array(Type.Union(SCOPES.map((scope) => Type.Literal<Scope>(scope))), {
+    scopes: Type.Array(ScopeSchema, {
       minItems: 1,
       uniqueItems: true,
       expected: `some of ${SCOPES.join(", ")}, each once`,

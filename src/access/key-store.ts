@@ -1,6 +1,6 @@
 /** What is known of a key, and the port that keeps keys; postgres/api-keys.ts is behind it. */
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
-import { SCOPES, type Scope } from "./scope.ts";
+import { type Scope, ScopeSchema } from "./scope.ts";
 
 const Time = Type.String({ format: "date-time" });
 const orNull = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
@@ -10,7 +10,7 @@ export const KeyView = Type.Object(
   {
     key_id: Type.String({ format: "uuid" }),
     name: Type.String(),
-    scopes: Type.Array(Type.Union(SCOPES.map((scope) => Type.Literal<Scope>(scope)))),
+    scopes: Type.Array(ScopeSchema),
     created_at: Time,
     expires_at: orNull(Time),
     last_used_at: orNull(Type.String({ format: "date-time", description: "To the minute." })),

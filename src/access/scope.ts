@@ -1,4 +1,6 @@
 /** What a key may be allowed. Each route names one (http/), and a route without one fails a test. */
+import { Type } from "@sinclair/typebox";
+
 export const SCOPES = [
   "definitions:read",
   "definitions:write",
@@ -10,6 +12,7 @@ export const SCOPES = [
   "admin",
 ] as const;
 export type Scope = (typeof SCOPES)[number];
+export const ScopeSchema = Type.Union(SCOPES.map((scope) => Type.Literal<Scope>(scope)));
 
 /** `admin` may do everything. */
 export function allows(granted: readonly Scope[], needed: Scope): boolean {
