@@ -14,7 +14,7 @@ import { firstUuidAt } from "../stable-id.ts";
 import { sleep } from "../wait.ts";
 import { type Database, guarded, type Postgres } from "./client.ts";
 import { holdingLock, LOCKS } from "./lock.ts";
-import { auditLog, eventKeys, eventOutcomes, events, occurrences, runs, tasks } from "./schema.ts";
+import { auditLog, dueSkips, eventKeys, eventOutcomes, events, occurrences, runs, tasks } from "./schema.ts";
 
 /** Rows of one batch; its statement takes some milliseconds. */
 const BATCH = 1000;
@@ -24,18 +24,18 @@ const FIRST_AFTER_MS = 60_000;
 
 interface Sweep {
   table: string;
-  /** Deletes at most `batch` rows older than the id. */
-  statement: (before: string, batch: number) => SQL;
+  /** Deletes at most `batch` rows that were made before. */
+  statement: (before: Date, batch: number) => SQL;
   keepMs: number;
 }
 
 function sweepsOf({ eventsMs, runsMs, keysMs, auditMs }: Retention): Sweep[] {
   const byKey =
     (table: SQL, key: string, where: SQL = sql`true`) =>
-    (before: string, batch: number) =>
+    (before: Date, batch: number) =>
       sql`
     delete from ${table} t using (
-      select ${sql.identifier(key)} as id from ${table} where ${sql.identifier(key)} < ${before}::uuid and ${where}
+      select ${sql.identifier(key)} as id from ${table} where ${sql.identifier(key)} < ${firstUuidAt(before)}::uuid and ${where}
       order by ${sql.identifier(key)} limit ${batch}
     ) old where t.${sql.identifier(key)} = old.id`;
   const ofClosedRun = (runId: SQL) =>
@@ -47,6 +47,15 @@ function sweepsOf({ eventsMs, runsMs, keysMs, auditMs }: Retention): Sweep[] {
   return [
     { table: "tasks", keepMs: runsMs, statement: byKey(sql`${tasks}`, "task_id", isDoneTask) },
     { table: "runs", keepMs: runsMs, statement: byKey(sql`${runs}`, "run_id", sql`finished_at is not null`) },
+    {
+      table: "due_skips",
+      keepMs: runsMs,
+      statement: (before, batch) => sql`
+    delete from ${dueSkips} t using (
+      select activity_id, first_due, reason from ${dueSkips} where recorded_at < ${before.toISOString()}
+      order by recorded_at limit ${batch}
+    ) old where (t.activity_id, t.first_due, t.reason) = (old.activity_id, old.first_due, old.reason)`,
+    },
     {
       table: "event_outcomes",
       keepMs: eventsMs,
@@ -93,7 +102,7 @@ export async function sweep(
 ): Promise<Record<string, number>> {
   const swept: Record<string, number> = {};
   for (const { table, keepMs, statement } of sweepsOf(retention)) {
-    const before = firstUuidAt(new Date(now.getTime() - keepMs));
+    const before = new Date(now.getTime() - keepMs);
     let removed: number;
     do {
       removed = (await guarded(db.execute(statement(before, batch)))).count;
