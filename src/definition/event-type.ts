@@ -1,7 +1,9 @@
-/** An event type: what events of one type carry, as a JSON Schema of their payload. */
+/** An event type: what events of one type carry, as a JSON Schema of their payload. Refused are only those of an enforced one. */
 import { type Static, Type } from "@sinclair/typebox";
-import { InvalidInputError } from "../errors.ts";
+import { type Fault, InvalidInputError } from "../errors.ts";
 import { findFaults } from "./faults.ts";
+import { findSchemaFaults } from "./json-schema.ts";
+import { findUnstorable, isFields } from "./validate.ts";
 
 export const EventTypeInputSchema = Type.Object(
   {
@@ -35,10 +37,43 @@ export interface EventTypeBody extends Static<typeof EventTypeInputSchema> {
   enforce: boolean;
 }
 
+/** What is stored and answered. */
+export const EventTypeSchema = Type.Composite(
+  [
+    Type.Object({ id: Type.String({ format: "uuid" }) }),
+    Type.Omit(EventTypeInputSchema, ["description", "enforce"]),
+    Type.Object({
+      description: Type.Union([Type.String(), Type.Null()]),
+      enforce: Type.Boolean(),
+      version: Type.Integer({ minimum: 1, description: "Every change adds one." }),
+      source: Type.String({ description: "The file that made it." }),
+      created_at: Type.String({ format: "date-time" }),
+      updated_at: Type.String({ format: "date-time" }),
+    }),
+  ],
+  { additionalProperties: false, title: "EventType" },
+);
+export type EventType = Static<typeof EventTypeSchema>;
+
+/** The port through which event types are read; postgres/event-types.ts is behind it. A retired one is not there. */
+export interface EventTypeReader {
+  /** By name. */
+  list(page: { limit: number; after?: string }): Promise<EventType[]>;
+  find(name: string): Promise<EventType | undefined>;
+}
+
 /** @throws InvalidInputError `invalid_event_type`, with every fault */
 export function parseEventType(input: unknown): EventTypeBody {
-  const faults = findFaults(EventTypeInputSchema, input);
+  const faults = findAllFaults(input);
   if (faults.length > 0) throw new InvalidInputError("the event type is not valid", faults, "invalid_event_type");
   const { name, description, schema, enforce = false } = input as Static<typeof EventTypeInputSchema>;
   return { name, ...(description !== undefined && { description }), schema, enforce };
+}
+
+function findAllFaults(input: unknown): Fault[] {
+  const unstorable = findUnstorable(input);
+  if (unstorable.length > 0) return unstorable;
+  const faults = findFaults(EventTypeInputSchema, input);
+  if (!isFields(input) || !isFields(input.schema)) return faults;
+  return [...faults, ...findSchemaFaults(input.schema, "/schema", input.enforce === true)];
 }

@@ -156,7 +156,7 @@ function findTaskValueFaults({ type, params, timeout, retry }: TaskTemplate, pat
 }
 
 /** Text that Postgres cannot keep (NUL, half a surrogate pair), as key or value, and nesting without end. */
-function findUnstorable(value: unknown, path = "", depth = 0): Fault[] {
+export function findUnstorable(value: unknown, path = "", depth = 0): Fault[] {
   if (typeof value === "string") {
     const message = describeUnstorable(value);
     return message === undefined ? [] : [{ path: path || "/", message }];

@@ -58,6 +58,14 @@ describe("a document", () => {
     ]);
   });
 
+  test("that is an event type has each fault of its schema with its line", () => {
+    const text = "kind: event_type\nname: t\nschema:\n  properties:\n    a:\n      type: text\n    b: {pattern: '('}\n";
+    expect(read(text).faults).toEqual([expect.stringMatching(/^f\.yaml:6 \/schema\/properties\/a\/type must be/)]);
+    expect(read(text.replace("text", "string")).faults).toEqual([
+      expect.stringMatching(/^f\.yaml:7 \/schema\/properties\/b\/pattern "\("/),
+    ]);
+  });
+
   test("of another kind is a fault", () => {
     expect(read(`${definition("a")}kind: job\n`)).toEqual({
       documents: [],

@@ -1,0 +1,195 @@
+import { describe, expect, test } from "bun:test";
+import { parseEventType } from "../../src/definition/event-type.ts";
+import { compileCheck, type JsonSchema } from "../../src/definition/json-schema.ts";
+import { InvalidInputError } from "../../src/errors.ts";
+
+/** The faults of an enforced event type with this schema, as `path message`. */
+function faultsOf(schema: unknown, rest: object = { enforce: true }): string[] {
+  try {
+    parseEventType({ name: "t", schema, ...rest });
+    return [];
+  } catch (error) {
+    if (!(error instanceof InvalidInputError)) throw error;
+    return error.faults.map(({ path, message }) => `${path} ${message}`);
+  }
+}
+
+describe("an event type", () => {
+  test("is its name and schema, and describes only unless it says that it is enforced", () => {
+    const schema = { type: "object" };
+    expect(parseEventType({ name: "t", schema })).toEqual({ name: "t", schema, enforce: false });
+    expect(parseEventType({ name: "t", description: "d", schema, enforce: true })).toEqual({
+      name: "t",
+      description: "d",
+      schema,
+      enforce: true,
+    });
+  });
+
+  test.each([
+    ["a name with a control character", { name: "a\nb", schema: {} }, "/name expected"],
+    ["no schema", { name: "t" }, "/schema is required"],
+    ["a schema that is true", { name: "t", schema: true }, "/schema expected a JSON Schema, as an object"],
+    ["an unknown field", { name: "t", schema: {}, colour: 1 }, "/colour unknown field"],
+    ["what cannot be stored", { name: "\ud800", schema: {} }, "/name has half of a surrogate pair"],
+    ["a word for enforce", { name: "t", schema: {}, enforce: "yes" }, "/enforce expected true or false"],
+  ] as [string, Record<string, unknown>, string][])("with %s is refused", (_, { schema, ...rest }, start) => {
+    expect(faultsOf(schema, rest)).toEqual([expect.stringMatching(new RegExp(`^${start}`))]);
+  });
+});
+
+describe("a schema", () => {
+  test.each<[string, JsonSchema, string]>([
+    [
+      "a type that there is none of",
+      { properties: { a: { type: "text" } } },
+      "/schema/properties/a/type must be equal to one of",
+    ],
+    ["a limit that is no number", { minimum: "5" }, '/schema/minimum must be number, received "5"'],
+    [
+      "a pattern that is none",
+      { properties: { a: { pattern: "(" } } },
+      '/schema/properties/a/pattern "(" is no regular expression',
+    ],
+    [
+      "a reference to elsewhere",
+      { $ref: "https://x.invalid/y" },
+      "/schema refers to https://x.invalid/y, which is not in it",
+    ],
+    [
+      "a reference to a file",
+      { $ref: "file:///etc/passwd" },
+      "/schema refers to file:///etc/passwd, which is not in it",
+    ],
+    ["a reference to nothing", { $ref: "#/$defs/none" }, "/schema refers to #/$defs/none, which is not in it"],
+    ["itself for what it is", { $ref: "#" }, "/schema refers to itself without end"],
+    [
+      "a circle of references",
+      { $ref: "#/$defs/a", $defs: { a: { allOf: [{ $ref: "#/$defs/b" }] }, b: { allOf: [{ $ref: "#/$defs/a" }] } } },
+      "/schema refers to itself without end",
+    ],
+    [
+      "another draft",
+      { $schema: "http://json-schema.org/draft-07/schema#" },
+      "/schema/$schema expected https://json-schema.org/draft/2020-12/schema",
+    ],
+    ["an answer that comes later", { $async: true }, "/schema/$async is no keyword of JSON Schema"],
+    [
+      "a format that nobody knows",
+      { properties: { a: { format: "colour" } } },
+      '/schema/properties/a "colour" is no known format',
+    ],
+    ["more than 64 KB", { description: "x".repeat(70_000) }, "/schema has 70018 characters as JSON, more than 65536"],
+  ])("with %s is refused", (_, schema, start) => {
+    const faults = faultsOf(schema);
+    expect(faults).toHaveLength(1);
+    expect(faults[0]).toStartWith(start);
+  });
+
+  test("that is nested without end is refused", () => {
+    let schema: JsonSchema = {};
+    for (let depth = 0; depth < 200; depth++) schema = { not: schema };
+    expect(faultsOf(schema)[0]).toContain("is nested deeper than 100 levels");
+  });
+
+  test("has every fault named at once", () => {
+    expect(faultsOf({ minimum: "5", properties: { a: { type: 5 } } })).toHaveLength(2);
+  });
+
+  test("that only describes may name formats that nobody knows", () => {
+    expect(faultsOf({ format: "colour" }, {})).toEqual([]);
+  });
+
+  test("may name its draft, refer to its own parts, and have the $id of another", () => {
+    const schema = {
+      $schema: "https://json-schema.org/draft/2020-12/schema",
+      $id: "https://x.invalid/tree",
+      $ref: "#/$defs/tree",
+      $defs: { tree: { type: "object", properties: { children: { type: "array", items: { $ref: "#/$defs/tree" } } } } },
+    };
+    for (let n = 0; n < 2; n++) {
+      expect(faultsOf(schema)).toEqual([]);
+      expect(compileCheck({ ...schema })({ children: [{ children: [5] }] })).toMatchObject([
+        { path: "/children/0/children/0" },
+      ]);
+    }
+  });
+});
+
+describe("a payload", () => {
+  const check = compileCheck({
+    type: "object",
+    required: ["id", "seats"],
+    additionalProperties: false,
+    properties: {
+      id: { type: "string", format: "uuid" },
+      seats: { type: "integer", minimum: 1 },
+      tier: { enum: ["free", "pro"] },
+      "a/b": { type: "null" },
+    },
+  });
+  const good = { id: "3f0c1f6e-6f0a-4a51-9d0a-1b1b6c1f0c11", seats: 3, tier: "pro" };
+
+  test("that matches has no fault", () => {
+    expect(check(good)).toEqual([]);
+  });
+
+  test("has every fault named at its path, with what was received", () => {
+    expect(check({ id: "x", seats: 0, tier: "gold", colour: 1, "a/b": 1 })).toEqual([
+      { path: "/colour", message: "unknown field" },
+      { path: "/id", message: 'must match format "uuid", received "x"' },
+      { path: "/seats", message: "must be >= 1, received 0" },
+      { path: "/tier", message: 'must be equal to one of the allowed values: ["free","pro"], received "gold"' },
+      { path: "/a~1b", message: "must be null, received 1" },
+    ]);
+    expect(check({ id: good.id })).toEqual([{ path: "/seats", message: "is required" }]);
+    expect(check([1])).toEqual([{ path: "/", message: "must be object, received a list of 1" }]);
+    expect(check(undefined)).toMatchObject([{ path: "/" }]);
+  });
+
+  test("has what every object inherits only when it brings it itself", () => {
+    const inherited = compileCheck({ required: ["constructor", "toString"] });
+    expect(inherited({}).map(({ path }) => path)).toEqual(["/constructor", "/toString"]);
+    expect(inherited(JSON.parse('{"constructor": 1, "toString": 1, "__proto__": 1}'))).toEqual([]);
+    expect(compileCheck({ required: ["__proto__"] })({})).toMatchObject([{ path: "/__proto__" }]);
+  });
+
+  test("has its equal items found in no time, however many there are", () => {
+    const unique = compileCheck({ uniqueItems: true });
+    const many = Array.from({ length: 100_000 }, (_, n) => ({ n, same: [n] }));
+    const start = performance.now();
+    expect(unique(many)).toEqual([]);
+    expect(unique([...many, { same: [7], n: 7 }])).toEqual([
+      { path: "/", message: "must not have two equal items, received a list of 100001" },
+    ]);
+    expect(performance.now() - start).toBeLessThan(2_000);
+    expect(unique([1, "1", true, null, [], {}, [1], "null"])).toEqual([]);
+    expect(
+      unique([
+        { a: 1, b: 2 },
+        { b: 2, a: 1 },
+      ]),
+    ).toHaveLength(1);
+  });
+
+  test("of very many values has its first fault named, a smaller one no more than fifty", () => {
+    const numbers = compileCheck({ items: { type: "number" } });
+    expect(numbers(Array(200_000).fill("x"))).toEqual([{ path: "/0", message: 'must be number, received "x"' }]);
+    expect(numbers(Array(5_000).fill("x"))).toHaveLength(50);
+  });
+
+  test("of a schema that contains itself is checked to its depths", () => {
+    const tree = compileCheck({ type: "object", properties: { left: { $ref: "#" }, right: { $ref: "#" } } });
+    expect(tree({ left: { right: { left: {} } } })).toEqual([]);
+    expect(tree({ left: { right: { left: 5 } } })).toMatchObject([{ path: "/left/right/left" }]);
+    const dynamic = compileCheck({ $dynamicAnchor: "n", type: "object", properties: { c: { $dynamicRef: "#n" } } });
+    expect(dynamic({ c: { c: 5 } })).toMatchObject([{ path: "/c/c" }]);
+  });
+
+  test("that runs the check out of its depth has a fault and breaks nothing", () => {
+    const tree = compileCheck({ $ref: "#/$defs/t", $defs: { t: { items: { $ref: "#/$defs/t" } } } });
+    let deep: unknown = [];
+    for (let depth = 0; depth < 90; depth++) deep = [deep];
+    expect(tree(deep)).toEqual([]);
+  });
+});
