@@ -66,7 +66,7 @@ export function readSince(text: unknown): { since?: Date } {
   return typeof text === "string" ? { since: readTime(text, "?since") } : {};
 }
 
-/** A time of the query. @throws InvalidInputError for one that is none, such as the 30th of February */
+/** A time of the query. @throws InvalidInputError for one that is none, such as a thirteenth month */
 export function readTime(text: string, path: string): Date {
   const time = new Date(text);
   if (Number.isNaN(time.getTime()))
