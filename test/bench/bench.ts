@@ -12,6 +12,7 @@ import { connect, type NatsConnection } from "nats";
 import { createLog } from "../../src/log.ts";
 import { installRuntime } from "../../src/temporal/runtime.ts";
 import { createDataDir, eventually, findFreePorts } from "../support/engines.ts";
+import { describeCpuTime, readCpuTime } from "./cpu.ts";
 
 const short = process.argv.includes("--short");
 const RUNS = short ? 200 : 1000;
@@ -41,8 +42,14 @@ try {
 
   // Turn by turn, so that a slow minute of the machine falls on both.
   const rates: { empty: number; run: number }[] = [];
-  for (let turn = 0; turn < 3; turn++)
-    rates.push({ empty: await measureBaseline(RUNS), run: await measureRuns(`rate-${turn}`, RUNS) });
+  const profiles = { empty: "", run: "" };
+  for (let turn = 0; turn < 3; turn++) {
+    const [first, empty] = [readCpuTime(bench.pid), await measureBaseline(RUNS)];
+    const [second, run] = [readCpuTime(bench.pid), await measureRuns(`rate-${turn}`, RUNS)];
+    rates.push({ empty, run });
+    profiles.empty = describeCpuTime(first, second, RUNS);
+    profiles.run = describeCpuTime(second, readCpuTime(bench.pid), RUNS);
+  }
   const ratios = rates.map(({ empty, run }) => run / empty).sort((a, b) => a - b);
   for (const { empty, run } of rates)
     print("runs/s", `empty workflow ${empty.toFixed(1)}, event to finished run ${run.toFixed(1)}`);
@@ -50,6 +57,9 @@ try {
     "ratio",
     `${ratios[1]?.toFixed(2)} (of ${ratios.map((ratio) => ratio.toFixed(2)).join(", ")}); wanted at least 0.35`,
   );
+
+  print("processor per empty", profiles.empty);
+  print("processor per run", profiles.run);
 
   const alone = await measureLatency("alone");
   print("publish → started", `p50 ${alone.p50} ms, p99 ${alone.p99} ms at ${EVENTS_PER_SECOND}/s; wanted 40 and 250`);
