@@ -5,14 +5,12 @@ import { stableTraceId, timeOrderedUuid } from "../stable-id.ts";
 import type { EventLedger, MatchedEvent, OwedRun, RecordedEvent } from "../trigger/ledger.ts";
 import { eventWorkflowId } from "../trigger/occurrence.ts";
 import { type Database, guarded, storableText } from "./client.ts";
-import { definitionRevision, definitions, eventKeys, eventOutcomes, events, occurrences } from "./schema.ts";
+import { createEnforcedTypeReader } from "./event-types.ts";
+import { definitions, eventKeys, eventOutcomes, events, occurrences } from "./schema.ts";
 
 export function createEventLedger(db: Database): EventLedger {
   return {
-    async readRevision() {
-      const [row] = await guarded(db.select().from(definitionRevision));
-      return row?.revision ?? 0n;
-    },
+    ...createEnforcedTypeReader(db),
 
     async listSubscriptions() {
       const { id, name, enabled, body } = definitions;
@@ -43,7 +41,7 @@ export function createEventLedger(db: Database): EventLedger {
       );
     },
 
-    async recordDeadLetter({ event_id, reason, detail, subject, raw }) {
+    async recordDeadLetter({ event_id, reason, detail, subject, raw, envelope }) {
       const row_id = timeOrderedUuid();
       const row = {
         row_id,
@@ -52,13 +50,25 @@ export function createEventLedger(db: Database): EventLedger {
         reason,
         detail: storableText(detail.slice(0, 2000)),
         subject,
-        trace_id: stableTraceId(event_id),
+        type: envelope?.type ?? null,
+        source: envelope?.source ?? null,
+        occurred_at: envelope?.occurred_at ?? null,
+        trace_id: envelope?.trace_id ?? stableTraceId(event_id),
         raw,
       };
-      await guarded(
+      return await guarded(
         db.transaction(async (tx) => {
-          const fresh = await tx.insert(eventKeys).values({ event_id, row_id }).onConflictDoNothing().returning();
+          const fresh = await tx
+            .insert(eventKeys)
+            .values({ event_id, row_id })
+            .onConflictDoUpdate({
+              target: eventKeys.event_id,
+              set: { row_id, provisional: false },
+              setWhere: eq(eventKeys.provisional, true),
+            })
+            .returning();
           if (fresh.length > 0) await tx.insert(events).values(row);
+          return fresh.length > 0;
         }),
       );
     },

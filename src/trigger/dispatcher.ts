@@ -1,17 +1,18 @@
 /**
- * From raw messages to started runs. Decode → match → record → start → settle.
+ * From raw messages to started runs. Decode → check → match → record → start → settle.
  *
  *   I1  the occurrence is recorded with the event before a workflow is started, under an id that follows from both
  *   I2  a message is acknowledged after its event's outcome is durable; whatever fails before that comes again
  *   I3  every event ends in an outcome that can be looked up; what is no event is kept as a dead letter
- *   I4  the revision is read after the group's last message arrived; the index is loaded anew only when it moved
+ *   I4  the revision is read after the group's last message arrived; definitions and types are loaded only when it moved
  */
-import { describeError, RetryableError, TerminalError } from "../errors.ts";
+import { describeError, type Fault, RetryableError, TerminalError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import { type DeadLetterReason, deadLetterId, decodeEvent, type EventEnvelope } from "./event.ts";
 import type { EventLedger, OwedRun, RecordedEvent } from "./ledger.ts";
 import { indexSubscriptions, matchEvent, type SubscriptionIndex } from "./match.ts";
+import { findPayloadFaults, indexEnforcedTypes, type PayloadChecks } from "./payload-checks.ts";
 
 /** A message of the stream, and the ways to settle it. */
 export interface StreamMessage {
@@ -49,6 +50,8 @@ interface Received {
 }
 
 const MAX_CONCURRENT_STARTS = 64;
+/** Of an event that does not match the schema of its type. */
+const MAX_FAULTS_NAMED = 5;
 
 /** How an event counts, by the outcome that stood in the ledger when it was recorded: `dispatched` came before us. */
 const SETTLED_AS = {
@@ -60,35 +63,73 @@ const SETTLED_AS = {
 
 export function createDispatcher({ ledger, starter, metrics, log, onPoint = () => {} }: DispatcherDeps) {
   let index: SubscriptionIndex = new Map();
-  let indexRevision: bigint | undefined;
+  let checks: PayloadChecks = new Map();
+  let knownRevision: bigint | undefined;
 
-  async function freshIndex(): Promise<SubscriptionIndex> {
+  async function refresh(): Promise<void> {
     const revision = await ledger.readRevision();
-    if (revision !== indexRevision) {
-      index = indexSubscriptions(await ledger.listSubscriptions());
-      indexRevision = revision;
-    }
-    return index;
+    if (revision === knownRevision) return;
+    const [subscriptions, types] = await Promise.all([ledger.listSubscriptions(), ledger.listEnforcedTypes()]);
+    index = indexSubscriptions(subscriptions);
+    checks = indexEnforcedTypes(types, checks);
+    knownRevision = revision;
   }
 
   async function deadLetter(message: StreamMessage, reason: DeadLetterReason, detail: string): Promise<void> {
     const { subject, streamedAtNs, bytes } = message;
     const event_id = deadLetterId(subject, streamedAtNs, bytes);
     await ledger.recordDeadLetter({ event_id, reason, detail, subject, raw: bytes });
-    message.terminate(reason);
+    settleAsDead([message], event_id, reason, detail);
+  }
+
+  function settleAsDead(
+    [first, ...copies]: readonly StreamMessage[],
+    event_id: string,
+    reason: DeadLetterReason,
+    detail: string,
+  ): void {
+    if (first === undefined) return;
+    for (const message of [first, ...copies]) message.terminate(reason);
     metrics.events.inc({ outcome: "dead_lettered" });
-    log.warn({ event_id, subject, reason, detail }, "event dead-lettered");
+    if (copies.length > 0) metrics.events.inc({ outcome: "duplicate" }, copies.length);
+    log.warn({ event_id, subject: first.subject, reason, detail }, "event dead-lettered");
+  }
+
+  /** Keeps as dead letters the events that do not match the schema of their type; answers the others. Never rejects. */
+  async function withoutMismatched(received: readonly Received[]): Promise<readonly Received[]> {
+    if (checks.size === 0) return received;
+    const going: Received[] = [];
+    for (const copies of groupById(received).values()) {
+      const [{ envelope }] = copies as [Received];
+      const faults = findPayloadFaults(checks, envelope);
+      if (faults.length === 0 || !(await deadLetterMismatched(copies, describeFaults(faults)))) going.push(...copies);
+    }
+    return going;
+  }
+
+  /** False when the ledger knows the event already: then what was recorded first stands (I1, I2). */
+  async function deadLetterMismatched(copies: readonly Received[], detail: string): Promise<boolean> {
+    const [{ envelope, message }] = copies as [Received];
+    const { event_id } = envelope;
+    const messages = copies.map((copy) => copy.message);
+    const reason = "schema_mismatch";
+    try {
+      const { subject, bytes: raw } = message;
+      if (!(await ledger.recordDeadLetter({ event_id, reason, detail, subject, raw, envelope }))) return false;
+      settleAsDead(messages, event_id, reason, detail);
+    } catch (error) {
+      for (const one of messages) putBack(one, error);
+    }
+    return true;
   }
 
   /** Matches and records the events, then starts the runs that they owe. */
   async function dispatch(received: readonly Received[]): Promise<void> {
-    onPoint("fetched");
-    const byId = Map.groupBy(received, ({ envelope }) => envelope.event_id);
-    const matching = await freshIndex();
+    const byId = groupById(received);
     const matched = byId
       .values()
       .map(([first]) => (first as Received).envelope)
-      .map((envelope) => ({ envelope, matches: matchEvent(matching, envelope) }))
+      .map((envelope) => ({ envelope, matches: matchEvent(index, envelope) }))
       .toArray();
     const recorded = await ledger.record(matched);
     onPoint("recorded");
@@ -142,6 +183,18 @@ export function createDispatcher({ ledger, starter, metrics, log, onPoint = () =
     message.retryAfter(delayMs);
   }
 
+  async function handleEvents(received: readonly Received[]): Promise<void> {
+    onPoint("fetched");
+    try {
+      await refresh();
+    } catch (error) {
+      for (const { message } of received) putBack(message, error);
+      return;
+    }
+    const going = await withoutMismatched(received);
+    if (going.length > 0) await dispatchOrPutBack(going);
+  }
+
   async function dispatchOrPutBack(received: readonly Received[]): Promise<void> {
     try {
       await dispatch(received);
@@ -168,8 +221,19 @@ export function createDispatcher({ ledger, starter, metrics, log, onPoint = () =
     async handle(group: readonly StreamMessage[]): Promise<void> {
       const decoded = group.map((message) => ({ message, ...decodeEvent(message.bytes) }));
       const received = decoded.filter((each) => each.ok);
-      if (received.length > 0) await dispatchOrPutBack(received);
+      if (received.length > 0) await handleEvents(received);
       for (const each of decoded) if (!each.ok) await deadLetterOrPutBack(each.message, each.reason, each.detail);
     },
   };
+}
+
+/** The copies of each event. */
+function groupById(received: readonly Received[]): Map<string, Received[]> {
+  return Map.groupBy(received, ({ envelope }) => envelope.event_id);
+}
+
+function describeFaults(faults: readonly Fault[]): string {
+  const shown = faults.slice(0, MAX_FAULTS_NAMED).map(({ path, message }) => `${path} ${message}`);
+  const more = faults.length - shown.length;
+  return [...shown, ...(more > 0 ? [`and ${more} more`] : [])].join("; ");
 }

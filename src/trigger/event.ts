@@ -47,7 +47,7 @@ export const EventEnvelopeSchema = Type.Object(
 );
 export type EventEnvelope = Static<typeof EventEnvelopeSchema>;
 
-export type DeadLetterReason = "not_json" | "not_an_envelope" | "too_large" | "not_storable";
+export type DeadLetterReason = "not_json" | "not_an_envelope" | "too_large" | "not_storable" | "schema_mismatch";
 export type Decoded = { ok: true; envelope: EventEnvelope } | { ok: false; reason: DeadLetterReason; detail: string };
 
 /** The envelope in `bytes` (JSON, UTF-8), or why there is none. */

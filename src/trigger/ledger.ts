@@ -4,6 +4,7 @@ import type { Claim, ClaimRequest } from "../run/run.ts";
 import type { AcceptedStart, Start } from "./classify.ts";
 import type { DeadLetterReason, EventEnvelope } from "./event.ts";
 import type { Match, Subscription } from "./match.ts";
+import type { EnforcedTypeReader } from "./payload-checks.ts";
 
 export const EVENT_OUTCOMES = ["received", "unmatched", "dispatched", "dead_lettered"] as const;
 export type EventOutcome = (typeof EVENT_OUTCOMES)[number];
@@ -50,11 +51,11 @@ export interface DeadLetter {
   detail: string;
   subject: string;
   raw: Uint8Array;
+  /** Where the bytes are one. */
+  envelope?: EventEnvelope;
 }
 
-export interface EventLedger {
-  /** The revision of the definitions: it moves with every change of one (I4). */
-  readRevision(): Promise<bigint>;
+export interface EventLedger extends EnforcedTypeReader {
   /** The live event definitions, not older than the revision read before. */
   listSubscriptions(): Promise<Subscription[]>;
   /**
@@ -64,5 +65,6 @@ export interface EventLedger {
   record(events: readonly MatchedEvent[]): Promise<RecordedEvent[]>;
   /** After every run that they owe is started. */
   markDispatched(eventIds: readonly string[]): Promise<void>;
-  recordDeadLetter(letter: DeadLetter): Promise<void>;
+  /** False when an event of the id stands there already, which is left as it is. */
+  recordDeadLetter(letter: DeadLetter): Promise<boolean>;
 }

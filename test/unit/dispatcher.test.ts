@@ -5,6 +5,7 @@ import { createLog } from "../../src/log.ts";
 import { createMetrics } from "../../src/metrics.ts";
 import { createDispatcher, type StreamMessage } from "../../src/trigger/dispatcher.ts";
 import type { DeadLetter, EventLedger, EventOutcome, OwedRun } from "../../src/trigger/ledger.ts";
+import type { EnforcedType } from "../../src/trigger/payload-checks.ts";
 
 type Settled = string[];
 
@@ -27,7 +28,12 @@ function owedRunOf(event_id: string): OwedRun {
 }
 
 /** A dispatcher with one definition of the type `x`, over a ledger in memory. */
-function setUp({ refuses = (_: string): Error | undefined => undefined, startFails = "", down = false } = {}) {
+function setUp({
+  refuses = (_: string): Error | undefined => undefined,
+  startFails = "",
+  down = false,
+  types = [] as EnforcedType[],
+} = {}) {
   const known = new Map<string, EventOutcome>();
   const started: string[] = [];
   const letters: DeadLetter[] = [];
@@ -59,9 +65,16 @@ function setUp({ refuses = (_: string): Error | undefined => undefined, startFai
     async markDispatched(ids) {
       for (const id of ids) known.set(id, "dispatched");
     },
+    async listEnforcedTypes() {
+      return types;
+    },
     async recordDeadLetter(letter) {
-      if (down) throw away();
+      const refusal = down ? away() : refuses(`dead ${letter.event_id}`);
+      if (refusal) throw refusal;
+      if (known.has(letter.event_id)) return false;
+      known.set(letter.event_id, "dead_lettered");
       letters.push(letter);
+      return true;
     },
   };
   const starter = {
@@ -162,4 +175,96 @@ test("definitions are loaded once, and again only when the revision moved (I4)",
   calls.revision = 1n;
   await handle([message("3", [])]);
   expect(calls.listSubscriptions).toBe(2);
+});
+
+describe("an event of an enforced type", () => {
+  const types = [{ name: "x", schema: '{"required": ["a", "b"], "properties": {"a": {"type": "integer"}}}' }];
+  const withPayload = (id: string, settled: Settled, payload: unknown, type = "x") =>
+    message(
+      id,
+      settled,
+      JSON.stringify({ event_id: id, type, source: "s", occurred_at: "2026-01-31T09:30:00Z", payload }),
+    );
+
+  test("is dead-lettered under its own id where its payload does not match, with every fault; the others go on", async () => {
+    const settled: Settled = [];
+    const { handle, letters, started, metrics } = setUp({ types });
+    await handle([
+      withPayload("bad", settled, { a: "1" }),
+      withPayload("bad", settled, { a: "1" }),
+      withPayload("good", settled, { a: 1, b: 2 }),
+      withPayload("other", settled, { a: "1" }, "y"),
+    ]);
+    expect(settled.sort()).toEqual([
+      "bad terminated: schema_mismatch",
+      "bad terminated: schema_mismatch",
+      "good acked",
+      "other acked",
+    ]);
+    expect(letters).toMatchObject([
+      {
+        event_id: "bad",
+        reason: "schema_mismatch",
+        detail: '/payload/b is required; /payload/a must be integer, received "1"',
+        envelope: { type: "x" },
+      },
+    ]);
+    expect(started).toEqual(["good", "other"]);
+    const { values } = await metrics.events.get();
+    expect(Object.fromEntries(values.map(({ labels, value }) => [labels.outcome, value]))).toMatchObject({
+      dead_lettered: 1,
+      duplicate: 1,
+    });
+  });
+
+  test("without a payload is checked as an empty object", async () => {
+    const { handle, letters } = setUp({ types });
+    await handle([message("1", [])]);
+    expect(letters[0]?.detail).toBe("/payload/a is required; /payload/b is required");
+  });
+
+  test("that was recorded before its type was enforced still gets the runs that it owes (I2)", async () => {
+    const settled: Settled = [];
+    const { handle, known, started, letters } = setUp({ types });
+    known.set("before", "received");
+    await handle([withPayload("before", settled, {})]);
+    expect([settled, started, letters]).toEqual([["before acked"], ["before"], []]);
+  });
+
+  test("that was dead-lettered before is settled, and nothing is started", async () => {
+    const settled: Settled = [];
+    const { handle, started, letters } = setUp({ types });
+    for (let n = 0; n < 2; n++) await handle([withPayload("bad", settled, {})]);
+    expect([started, letters.length, settled]).toEqual([[], 1, ["bad terminated: schema_mismatch", "bad acked"]]);
+  });
+
+  test("is put back where its dead letter cannot be recorded, and the others go on", async () => {
+    const settled: Settled = [];
+    const refuses = (id: string) =>
+      id === "dead bad" ? new RetryableError("postgres_unavailable", "away") : undefined;
+    const { handle } = setUp({ types, refuses });
+    await handle([withPayload("bad", settled, {}), withPayload("good", settled, { a: 1, b: 1 })]);
+    expect(settled).toEqual(["bad put back for 500 ms", "good acked"]);
+  });
+
+  test("has its schema from the revision that was read after it arrived (I4)", async () => {
+    const settled: Settled = [];
+    const own = [...types];
+    const { handle, calls } = setUp({ types: own });
+    await handle([withPayload("1", settled, {})]);
+    own.pop();
+    await handle([withPayload("2", settled, {})]);
+    calls.revision = 1n;
+    await handle([withPayload("3", settled, {})]);
+    own.push({ name: "x", schema: '{"maxProperties": 0}' });
+    calls.revision = 2n;
+    await handle([withPayload("4", settled, {})]);
+    expect(settled).toEqual(["1 terminated: schema_mismatch", "2 terminated: schema_mismatch", "3 acked", "4 acked"]);
+  });
+
+  test("of which many things are wrong names the first", async () => {
+    const { handle, letters } = setUp({ types: [{ name: "x", schema: '{"items": {"type": "null"}}' }] });
+    await handle([withPayload("1", [], Array(9).fill(1))]);
+    expect(letters[0]?.detail).toEndWith("/payload/4 must be null, received 1; and 4 more");
+  });
 });

@@ -1,0 +1,80 @@
+/** The door of the API: what it refuses, and what it lets through when it cannot know. */
+import { describe, expect, test } from "bun:test";
+import { InvalidInputError, RetryableError } from "../../src/errors.ts";
+import { createCheckedPublisher } from "../../src/trigger/checked-publisher.ts";
+import type { EventEnvelope } from "../../src/trigger/event.ts";
+
+const event = (event_id: string, payload: unknown = {}): EventEnvelope => ({
+  event_id,
+  type: "x",
+  source: "test",
+  occurred_at: "2026-01-31T09:30:00Z",
+  payload,
+});
+
+function setUp() {
+  const published: string[] = [];
+  const state = { revision: 1n, away: false, reads: 0, reached: true, schema: '{"required": ["a"]}' };
+  const reader = {
+    async readRevision() {
+      state.reads++;
+      if (state.away) throw new RetryableError("postgres_unavailable", "away");
+      return state.revision;
+    },
+    listEnforcedTypes: async () => [{ name: "x", schema: state.schema }],
+  };
+  const publisher = { publish: async ({ event_id }: EventEnvelope) => void published.push(event_id) };
+  const { publish } = createCheckedPublisher(publisher, () => (state.reached ? reader : undefined));
+  return { publish, published, state };
+}
+
+const refusal = (publishing: Promise<void>) =>
+  publishing.then(
+    () => "published",
+    (error) => {
+      if (!(error instanceof InvalidInputError)) throw error;
+      return [error.code, ...error.faults.map(({ path, message }) => `${path} ${message}`)].join(" ");
+    },
+  );
+
+test("an event that does not match its enforced type is refused with its faults, and not published", async () => {
+  const { publish, published } = setUp();
+  expect(await refusal(publish(event("bad")))).toBe("schema_mismatch /payload/a is required");
+  expect(await refusal(publish(event("good", { a: 1 })))).toBe("published");
+  expect(published).toEqual(["good"]);
+});
+
+test("what was changed before the event came counts (I4)", async () => {
+  const { publish, state } = setUp();
+  expect(await refusal(publish(event("1", { a: 1 })))).toBe("published");
+  state.schema = '{"maxProperties": 0}';
+  expect(await refusal(publish(event("2", { a: 1 })))).toBe("published");
+  state.revision = 2n;
+  expect(await refusal(publish(event("3", { a: 1 })))).toStartWith("schema_mismatch /payload ");
+});
+
+test("of events that come at once the ledger is not asked for each", async () => {
+  const { publish, published, state } = setUp();
+  await Promise.all(Array.from({ length: 100 }, (_, n) => publish(event(`${n}`, { a: n }))));
+  expect(published).toHaveLength(100);
+  expect(state.reads).toBeLessThanOrEqual(2);
+});
+
+describe("the router decides, and the event goes into the stream,", () => {
+  test("while the ledger is away; afterwards it is asked again", async () => {
+    const { publish, published, state } = setUp();
+    expect(await refusal(publish(event("1")))).toStartWith("schema_mismatch");
+    state.away = true;
+    expect(await refusal(publish(event("2")))).toBe("published");
+    state.away = false;
+    expect(await refusal(publish(event("3")))).toStartWith("schema_mismatch");
+    expect(published).toEqual(["2"]);
+  });
+
+  test("as long as the ledger was never reached", async () => {
+    const { publish, published, state } = setUp();
+    state.reached = false;
+    await publish(event("1"));
+    expect(published).toEqual(["1"]);
+  });
+});
