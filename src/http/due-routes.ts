@@ -3,7 +3,9 @@ import { type Static, Type } from "@sinclair/typebox";
 import { findFaults } from "../definition/faults.ts";
 import { type Fault, InvalidInputError } from "../errors.ts";
 import { DueTimeView, describeDueTimes } from "../ledger/due-times.ts";
+import { ScheduleView } from "../ledger/schedule.ts";
 import { MAX_BACKFILL } from "../trigger/control.ts";
+import { scheduleId } from "../trigger/schedule-plan.ts";
 import { linkNext, listQuery, readTime, Time } from "./query.ts";
 import { type Route, requireFound, requireUuid } from "./route.ts";
 
@@ -60,6 +62,20 @@ export const DUE_ROUTES: readonly Route[] = [
       const facts = requireFound(await services.dueTimes.readDueTimes(id, from, to), `definition ${id}`);
       const rows = describeDueTimes(facts, now, limit);
       return { body: rows, headers: linkNext(url, rows.length, limit, rows.at(-1)?.scheduled_for) };
+    },
+  },
+  {
+    method: "GET",
+    path: "/activity-definitions/:id/schedule",
+    tag: "Schedules",
+    scope: "definitions:read",
+    summary: "Read the schedule of a definition as Temporal has it",
+    params: Params,
+    answers: { 200: ScheduleView },
+    async handle({ params, services }) {
+      const id = requireUuid(params, "id");
+      requireFound(await services.definitions.find(id), `definition ${id}`);
+      return { body: await services.schedules.readSchedule(scheduleId(id)) };
     },
   },
   {
