@@ -44,6 +44,12 @@ export function createMetrics() {
       labelNames: ["outcome", "reason"] as const,
       registers,
     }),
+    scheduleChanges: new Counter({
+      name: "actcore_schedule_changes_total",
+      help: "Times that this process told the engine of a schedule: create, update, pause, unpause, delete.",
+      labelNames: ["change"] as const,
+      registers,
+    }),
     finished: new Counter({
       name: "actcore_finished_total",
       help: "What a crash had left half done and this worker finished, by what it was.",
@@ -54,6 +60,28 @@ export function createMetrics() {
       name: "actcore_swept_rows_total",
       help: "Rows that this worker removed because their retention had passed, by table.",
       labelNames: ["table"] as const,
+      registers,
+    }),
+    syncs: new Counter({
+      name: "actcore_syncs_total",
+      help: "Syncs of files and schedules that this process ran, by how they ended: ok, errors or failed.",
+      labelNames: ["outcome"] as const,
+      registers,
+    }),
+    syncErrors: new Gauge({
+      name: "actcore_sync_errors",
+      help: "Errors of this process' last sync.",
+      registers,
+    }),
+    syncDuration: new Histogram({
+      name: "actcore_sync_duration_seconds",
+      help: "How long syncs took, without waiting for their turn.",
+      buckets: [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300],
+      registers,
+    }),
+    syncLastSuccess: new Gauge({
+      name: "actcore_sync_last_success_timestamp_seconds",
+      help: "When a sync of this process last ended without an error.",
       registers,
     }),
     tasks: new Counter({

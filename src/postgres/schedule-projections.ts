@@ -1,51 +1,89 @@
-/** Which definitions' schedules are behind their row, and the lock under which one process at a time brings them up. */
-import { and, eq, isNull, ne, notInArray, or, sql } from "drizzle-orm";
-import type { ProjectionStore } from "../trigger/projector.ts";
+/** What the engine was told of each definition, and the lock under which one process at a time tells it. */
+import { and, asc, eq, inArray, isNotNull, isNull, ne, not, notInArray, or, sql } from "drizzle-orm";
+import type { TriggerType } from "../definition/schema.ts";
+import type { Projection, ProjectionStore } from "../trigger/projector.ts";
 import { guarded, type Postgres } from "./client.ts";
 import { DEFINITIONS_CHANNEL, toDefinition } from "./definitions.ts";
-import { holdingLock, LOCKS } from "./lock.ts";
-import { definitions, scheduleProjections } from "./schema.ts";
+import { holdingLock, LOCKS, waitingForLock } from "./lock.ts";
+import { definitions, dueProgress, scheduleProjections } from "./schema.ts";
+
+const EVENT: TriggerType = "event";
+const ONE_SHOT: TriggerType = "scheduled";
+
+const told = scheduleProjections;
+/** A one-shot that is accounted for, and did not change since. */
+const isDone = sql`(${definitions.trigger_type} = ${ONE_SHOT}
+  and coalesce(${dueProgress.done_at} >= ${definitions.updated_at}, false))`;
+/** The engine was not told of the definition's version, or has the schedule of a one-shot that is done. */
+const isStale = or(isNull(told.version), ne(told.version, definitions.version), and(isDone, isNotNull(told.plan_hash)));
 
 export function createProjectionStore(postgres: Postgres): ProjectionStore {
   const { db, sql: client } = postgres;
+
+  function select() {
+    return db
+      .select({ definition: definitions, told, done_at: dueProgress.done_at })
+      .from(definitions)
+      .leftJoin(told, eq(told.definition_id, definitions.id))
+      .leftJoin(dueProgress, eq(dueProgress.definition_id, definitions.id));
+  }
+
   return {
     async listStale(limit, except = []) {
-      const rows = await guarded(
-        db
-          .select({ definition: definitions, plan_hash: scheduleProjections.plan_hash })
-          .from(definitions)
-          .leftJoin(scheduleProjections, eq(scheduleProjections.definition_id, definitions.id))
-          .where(
-            and(
-              except.length === 0 ? undefined : notInArray(definitions.id, [...except]),
-              or(isNull(scheduleProjections.version), ne(scheduleProjections.version, definitions.version)),
-            ),
-          )
-          .orderBy(definitions.updated_at)
-          .limit(limit),
-      );
-      return rows.map(({ definition, plan_hash }) => ({
-        definition: toDefinition(definition),
-        deleted: definition.deleted_at !== null,
-        plan_hash,
-      }));
+      const others = except.length === 0 ? undefined : notInArray(definitions.id, [...except]);
+      const query = select().where(and(others, isStale)).orderBy(definitions.updated_at).limit(limit);
+      return (await guarded(query)).map(toProjection);
     },
 
-    async markProjected({ id, version }, plan_hash) {
-      const set = { version, plan_hash, updated_at: sql`now()` };
+    async listAll(ids) {
+      const scheduled = and(isNull(definitions.deleted_at), ne(definitions.trigger_type, EVENT), not(isDone));
+      const named = inArray(
+        sql`${definitions.id}::text`,
+        sql`(select json_array_elements_text(${JSON.stringify(ids)}::json))`,
+      );
+      const query = select()
+        .where(or(scheduled, isNotNull(told.plan_hash), named))
+        .orderBy(asc(definitions.id));
+      return (await guarded(query)).map(toProjection);
+    },
+
+    async markProjected(definition_id, { version, plan_hash, paused, engine_hash }) {
+      const set = { version: version ?? 0, plan_hash, paused, engine_hash, updated_at: sql`now()` };
       await guarded(
         db
-          .insert(scheduleProjections)
-          .values({ definition_id: id, version, plan_hash })
-          .onConflictDoUpdate({ target: scheduleProjections.definition_id, set }),
+          .insert(told)
+          .values({ definition_id, ...set })
+          .onConflictDoUpdate({ target: told.definition_id, set }),
       );
     },
 
     exclusively: (body) => holdingLock(postgres, LOCKS.schedules, body),
 
+    inTurn: (body, signal) => waitingForLock(postgres, LOCKS.schedules, body, signal),
+
     async onChange(listener) {
       const { unlisten } = await guarded(client.listen(DEFINITIONS_CHANNEL, listener));
       return unlisten;
+    },
+  };
+}
+
+interface Row {
+  definition: typeof definitions.$inferSelect;
+  told: typeof scheduleProjections.$inferSelect | null;
+  done_at: Date | null;
+}
+
+function toProjection({ definition, told, done_at }: Row): Projection {
+  return {
+    definition: toDefinition(definition),
+    deleted: definition.deleted_at !== null,
+    done_at,
+    told: {
+      version: told?.version ?? null,
+      plan_hash: told?.plan_hash ?? null,
+      paused: told?.paused ?? false,
+      engine_hash: told?.engine_hash ?? null,
     },
   };
 }

@@ -109,7 +109,10 @@ export function startWorker(deps: RoleDeps): Role {
 
   async function keepSchedules(postgres: Postgres, temporal: Temporal, signal: AbortSignal): Promise<void> {
     if (!config.skipScheduleSync) await syncOnce(config, postgres.db, log);
-    await runProjector({ store: createProjectionStore(postgres), scheduler: createScheduler(temporal), log }, signal);
+    await runProjector(
+      { store: createProjectionStore(postgres), scheduler: createScheduler(temporal, metrics), log },
+      signal,
+    );
   }
 
   async function countOpenRuns(postgres: Postgres, signal: AbortSignal): Promise<void> {

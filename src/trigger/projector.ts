@@ -7,39 +7,59 @@
  */
 
 import type { Definition } from "../definition/schema.ts";
-import { describeError, TerminalError } from "../errors.ts";
-import { createBackoff, sleep } from "../lifecycle.ts";
+import { describeError, RetryableError, TerminalError } from "../errors.ts";
 import type { Log } from "../log.ts";
-import { hashPlan, planSchedule, type SchedulePlan, scheduleId } from "./schedule-plan.ts";
+import { createBackoff, sleep } from "../wait.ts";
+import { hashPlan, planUnlessDone, type SchedulePlan, scheduleId } from "./schedule-plan.ts";
+import {
+  isTold,
+  judgeSchedule,
+  type ScheduleJudgement,
+  type StandingSchedule,
+  type ToldSchedule,
+} from "./schedule-step.ts";
 
-/** A definition whose schedule does not stand for its current version. */
-export interface StaleProjection {
+/** A definition, and what the engine was told of it. */
+export interface Projection {
   definition: Definition;
   deleted: boolean;
-  /** The hash of the plan that the engine has; null: it has none. */
-  plan_hash: string | null;
+  /** Of a one-shot: when its due time was accounted for. */
+  done_at: Date | null;
+  told: ToldSchedule;
 }
 
 /** postgres/schedule-projections.ts is behind it. */
 export interface ProjectionStore {
-  /** Oldest change first, at most `limit`, without the definitions of the ids in `except`. */
-  listStale(limit: number, except?: readonly string[]): Promise<StaleProjection[]>;
-  markProjected(definition: Definition, planHash: string | null): Promise<void>;
+  /**
+   * Those that are not told of their definition's version, or have a one-shot's schedule that is not needed any more:
+   * oldest change first, at most `limit`, without the definitions of the ids in `except`.
+   */
+  listStale(limit: number, except?: readonly string[]): Promise<Projection[]>;
+  /** Of every definition that has a schedule or may still have one, and of the definitions with these ids; by id. */
+  listAll(ids: readonly string[]): Promise<Projection[]>;
+  markProjected(definitionId: string, told: ToldSchedule): Promise<void>;
   /** Runs `body` when no other process holds the lock; answers whether it ran. */
   exclusively(body: () => Promise<void>): Promise<boolean>;
+  /** As `exclusively`, as soon as nobody holds it. @throws the reason of `signal`, while it waits */
+  inTurn<T>(body: () => Promise<T>, signal: AbortSignal): Promise<T>;
   /** Calls back after a definition changed, as soon as the store tells; answers how to stop. */
   onChange(listener: () => void): Promise<() => Promise<void>>;
 }
 
-/** temporal/schedules.ts is behind it. */
+/**
+ * temporal/schedules.ts is behind it. What stands under our id and is not ours is left alone (I6).
+ * @throws TerminalError `schedule_foreign`, `schedule_refused`; RetryableError `temporal_unavailable`, and
+ *   `schedule_conflict` when somebody changed the schedule at the same time: look again
+ */
 export interface Scheduler {
-  /**
-   * Creates the schedule, or makes an existing one equal to the plan.
-   * @throws TerminalError when the engine refuses this one; RetryableError when it is away
-   */
-  upsert(plan: SchedulePlan): Promise<void>;
-  /** A schedule that is not there is a success. */
-  remove(scheduleId: string): Promise<void>;
+  /** Undefined: it is not there. */
+  describe(scheduleId: string): Promise<StandingSchedule | undefined>;
+  create(plan: SchedulePlan): Promise<StandingSchedule>;
+  /** Makes it equal to the plan, but for the pause. */
+  update(plan: SchedulePlan, paused: boolean, standing: StandingSchedule): Promise<StandingSchedule>;
+  setPaused(standing: StandingSchedule, paused: boolean): Promise<StandingSchedule>;
+  /** False: it was not there. */
+  remove(scheduleId: string): Promise<boolean>;
 }
 
 export interface ProjectorDeps {
@@ -50,6 +70,7 @@ export interface ProjectorDeps {
 
 const POLL_MS = 5_000;
 const BATCH = 100;
+const CONFLICTS = 3;
 
 /** Projects until `signal` aborts; never rejects. */
 export async function runProjector({ store, scheduler, log }: ProjectorDeps, signal: AbortSignal): Promise<void> {
@@ -86,7 +107,7 @@ async function projectStale(deps: ProjectorDeps, refused: Refusals, signal: Abor
       if (signal.aborted) return;
       const { id, name } = projection.definition;
       try {
-        await project(deps, projection);
+        await project(deps, projection, new Date());
         refused.delete(id);
       } catch (error) {
         if (!(error instanceof TerminalError)) throw error;
@@ -100,18 +121,63 @@ async function projectStale(deps: ProjectorDeps, refused: Refusals, signal: Abor
   }
 }
 
-async function project(
+async function project(deps: ProjectorDeps, projection: Projection, now: Date): Promise<void> {
+  const { definition, deleted, done_at, told } = projection;
+  const { id, version } = definition;
+  const plan = deleted ? undefined : planUnlessDone(definition, done_at, now);
+  if (plan === undefined ? told.plan_hash === null : isTold(plan, told))
+    await deps.store.markProjected(id, { ...told, version });
+  else if (plan === undefined) await takeDown(deps, projection);
+  else await bringUp(deps, projection, plan);
+}
+
+/** Sees to it that there is no schedule; answers whether there was one. */
+export async function takeDown({ store, scheduler, log }: ProjectorDeps, { definition }: Projection): Promise<boolean> {
+  const { id, name, version } = definition;
+  const removed = await scheduler.remove(scheduleId(id));
+  if (removed) log.info({ definition: id, name }, "schedule removed");
+  await store.markProjected(id, { version, plan_hash: null, paused: false, engine_hash: null });
+  return removed;
+}
+
+/** Makes the schedule what the plan says, and notes it; answers what it took. */
+export async function bringUp(
   { store, scheduler, log }: ProjectorDeps,
-  { definition, deleted, plan_hash }: StaleProjection,
-): Promise<void> {
-  const plan = deleted ? undefined : planSchedule(definition);
-  const wanted = plan === undefined ? null : hashPlan(plan);
-  if (wanted !== plan_hash) {
-    await (plan === undefined ? scheduler.remove(scheduleId(definition.id)) : scheduler.upsert(plan));
-    log.info(
-      { definition: definition.id, name: definition.name, paused: plan?.paused },
-      plan ? "schedule set" : "schedule removed",
-    );
+  { definition, told }: Projection,
+  plan: SchedulePlan,
+): Promise<ScheduleJudgement> {
+  for (let conflicts = 0; ; conflicts++) {
+    try {
+      const standing = await scheduler.describe(plan.schedule_id);
+      const judgement = judgeSchedule(plan, told, standing);
+      const { engine_hash, paused } = await carryOut(scheduler, plan, judgement, standing);
+      const { step, drift } = judgement;
+      const { id, name, version } = definition;
+      if (step.do !== "nothing")
+        log.info({ definition: id, name, change: step.do, paused, ...(drift.length > 0 && { drift }) }, "schedule set");
+      const now: ToldSchedule = { version, plan_hash: hashPlan(plan), paused: plan.paused, engine_hash };
+      if (!Bun.deepEquals(now, told)) await store.markProjected(id, now);
+      return judgement;
+    } catch (error) {
+      const again = error instanceof RetryableError && error.code === "schedule_conflict" && conflicts < CONFLICTS;
+      if (!again) throw error;
+    }
   }
-  await store.markProjected(definition, wanted);
+}
+
+function carryOut(
+  scheduler: Scheduler,
+  plan: SchedulePlan,
+  { step }: ScheduleJudgement,
+  standing: StandingSchedule | undefined,
+): Promise<StandingSchedule> {
+  if (standing === undefined || step.do === "create") return scheduler.create(plan);
+  switch (step.do) {
+    case "nothing":
+      return Promise.resolve(standing);
+    case "update":
+      return scheduler.update(plan, step.paused, standing);
+    default:
+      return scheduler.setPaused(standing, step.do === "pause");
+  }
 }

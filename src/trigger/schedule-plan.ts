@@ -5,19 +5,39 @@
  * unchanged definition causes no update: an update would discard due times that the engine still holds.
  */
 import { createHash } from "node:crypto";
-import { splitCron } from "../definition/cron-expression.ts";
+import { parseCron } from "../definition/cron-expression.ts";
 import { parseDuration } from "../definition/duration.ts";
-import type { Definition } from "../definition/schema.ts";
+import { parseRunAt } from "../definition/run-at.ts";
+import type { CronTrigger, Definition, ScheduleTrigger } from "../definition/schema.ts";
+import { type Calendar, cronCalendars, datedCalendar } from "./calendar.ts";
+import { gapRuns } from "./due-times.ts";
+import { type Misfire, misfireOf } from "./misfire.ts";
+import { timeZone } from "./time-zone.ts";
 
 export interface SchedulePlan {
   schedule_id: string;
   activity_id: string;
   activity_name: string;
-  cron_expressions: string[];
+  /** Of the calendars. */
   timezone: string;
+  calendars: Calendar[];
+  /** Counted from the Unix epoch. */
+  intervals: { every_ms: number; offset_ms: number }[];
   jitter_ms: number;
+  /** What becomes of a due time while the run before it is still going. */
+  overlap: "skip" | "buffer_all" | "buffer_one";
+  /** How late the engine still starts what it could not start in time. */
+  catchup_window_ms: number;
+  /** Absent: without end. */
+  remaining_actions?: number;
   paused: boolean;
 }
+
+/** In the hash: moves when the same plan is carried out in another way, so that a new release tells every schedule. */
+const ENCODING = 1;
+/** The engine's least: what was due before is not started late. */
+const LEAST_CATCHUP_WINDOW_MS = 10_000;
+const YEAR_MS = 365 * 86_400_000;
 
 export function scheduleId(activityId: string): string {
   return `activity-schedule-${activityId}`;
@@ -28,21 +48,87 @@ export function scheduledWorkflowId(activityId: string): string {
   return `activity-${activityId}`;
 }
 
-/** The wanted schedule, or undefined for a definition that has none. */
-export function planSchedule(definition: Definition): SchedulePlan | undefined {
+/**
+ * The wanted schedule, or undefined for a definition that has none. The same answer over versions that do not change
+ * the trigger, and at every `now` of five years: they begin with those that 5 divides.
+ */
+export function planSchedule(definition: Definition, now: Date): SchedulePlan | undefined {
   const trigger = definition.trigger_config;
-  if (trigger.trigger_type !== "cron") return undefined;
+  if (trigger.trigger_type === "event") return undefined;
+  const times = timesOf(trigger, now);
+  if (times.calendars.length + times.intervals.length === 0) return undefined;
   return {
     schedule_id: scheduleId(definition.id),
     activity_id: definition.id,
     activity_name: definition.name,
-    cron_expressions: splitCron(trigger.cron_expression),
-    timezone: trigger.timezone ?? "UTC",
-    jitter_ms: parseDuration(trigger.jitter ?? 0),
+    ...times,
+    ...policiesOf(trigger),
     paused: !definition.enabled,
   };
 }
 
-export function hashPlan(plan: SchedulePlan): string {
-  return createHash("sha256").update(JSON.stringify(plan)).digest("hex");
+/** As `planSchedule`; a one-shot that is accounted for needs no schedule any more. */
+export function planUnlessDone(definition: Definition, doneAt: Date | null, now: Date): SchedulePlan | undefined {
+  const { trigger_config: trigger } = definition;
+  if (trigger.trigger_type === "scheduled" && doneAt !== null) {
+    // Accounted for was the time that it had then; this one may be another, to come.
+    const at = parseRunAt(trigger.run_at);
+    if (at === undefined || at <= doneAt) return undefined;
+  }
+  return planSchedule(definition, now);
+}
+
+/** Of all but `paused`, which the engine is told apart: a pause is no update. */
+export function hashPlan({ paused: _, ...plan }: SchedulePlan): string {
+  return createHash("sha256")
+    .update(JSON.stringify([ENCODING, plan]))
+    .digest("hex");
+}
+
+function timesOf(trigger: ScheduleTrigger, now: Date): Pick<SchedulePlan, "timezone" | "calendars" | "intervals"> {
+  const none = { timezone: "UTC", calendars: [], intervals: [] };
+  switch (trigger.trigger_type) {
+    case "cron": {
+      const timezone = trigger.timezone ?? "UTC";
+      const calendars = [...cronCalendars(parseCron(trigger.cron_expression)), ...gapCalendars(trigger, timezone, now)];
+      return { ...none, timezone, calendars };
+    }
+    case "interval":
+      return {
+        ...none,
+        intervals: [{ every_ms: parseDuration(trigger.every), offset_ms: parseDuration(trigger.offset ?? 0) }],
+      };
+    case "scheduled": {
+      const at = parseRunAt(trigger.run_at);
+      return at === undefined ? none : { ...none, calendars: [datedCalendar(at)] };
+    }
+  }
+}
+
+/** The engine skips what a gap of the clocks removes: it is told by date when that is due. */
+function gapCalendars(trigger: CronTrigger, timezone: string, now: Date): Calendar[] {
+  const block = Math.floor(now.getUTCFullYear() / 5) * 5;
+  // From a year before, for what the engine may still be catching up with; to five years after the block's end.
+  const [from, until] = [new Date(Date.UTC(block - 1, 0, 1)), new Date(Date.UTC(block + 10, 0, 1))];
+  return gapRuns(trigger, from, until).map((at) => datedCalendar(at, timeZone(timezone)));
+}
+
+const OVERLAPS: Record<Misfire["policy"], SchedulePlan["overlap"]> = {
+  skip: "skip",
+  catchup: "buffer_all",
+  compress: "buffer_one",
+};
+
+function policiesOf(
+  trigger: ScheduleTrigger,
+): Pick<SchedulePlan, "jitter_ms" | "overlap" | "catchup_window_ms" | "remaining_actions"> {
+  if (trigger.trigger_type === "scheduled")
+    return { jitter_ms: 0, overlap: "skip", catchup_window_ms: YEAR_MS, remaining_actions: 1 };
+  const { policy, catchupWindowMs, jitterMs } = misfireOf(trigger);
+  return {
+    jitter_ms: jitterMs,
+    overlap: OVERLAPS[policy],
+    catchup_window_ms:
+      policy === "catchup" ? Math.max(catchupWindowMs, LEAST_CATCHUP_WINDOW_MS) : LEAST_CATCHUP_WINDOW_MS,
+  };
 }

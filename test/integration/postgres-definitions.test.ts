@@ -216,14 +216,15 @@ test.each<[filter: DefinitionFilter, names: string[]]>([
 describe("schedules that are behind their definition", () => {
   test("are listed until they are noted, and again after the next change", async () => {
     const projections = createProjectionStore(database);
-    const hashOf = async (id: string) =>
-      (await projections.listStale(1000)).find(({ definition }) => definition.id === id)?.plan_hash;
-    const definition = await store.create(bodyOf("stale"), "rest", BY_TEST);
-    expect(await hashOf(definition.id)).toBeNull();
-    await projections.markProjected(definition, "hash");
-    expect(await hashOf(definition.id)).toBeUndefined();
-    await replace(definition.id, bodyOf("stale", { enabled: false }));
-    expect(await hashOf(definition.id)).toBe("hash");
+    const toldOf = async (id: string) =>
+      (await projections.listStale(1000)).find(({ definition }) => definition.id === id)?.told;
+    const { id } = await store.create(bodyOf("stale"), "rest", BY_TEST);
+    expect(await toldOf(id)).toEqual({ version: null, plan_hash: null, paused: false, engine_hash: null });
+    const told = { version: 1, plan_hash: "hash", paused: true, engine_hash: "described" };
+    await projections.markProjected(id, told);
+    expect(await toldOf(id)).toBeUndefined();
+    await replace(id, bodyOf("stale", { enabled: false }));
+    expect(await toldOf(id)).toEqual(told);
   });
 
   test("are brought up by one process at a time", async () => {

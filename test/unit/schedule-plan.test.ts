@@ -1,8 +1,9 @@
 import { describe, expect, test } from "bun:test";
-import { splitCron } from "../../src/definition/cron-expression.ts";
-import type { Definition } from "../../src/definition/schema.ts";
-import { hashPlan, planSchedule, type SchedulePlan } from "../../src/trigger/schedule-plan.ts";
+import type { Definition, ScheduleTrigger } from "../../src/definition/schema.ts";
+import { type Range, toRanges } from "../../src/trigger/calendar.ts";
+import { hashPlan, planSchedule, planUnlessDone, type SchedulePlan } from "../../src/trigger/schedule-plan.ts";
 
+const NOW = new Date("2026-11-21T00:00:00Z");
 const definition: Definition = {
   id: "0b0b0b0b-0000-7000-8000-000000000000",
   name: "heartbeat",
@@ -15,52 +16,182 @@ const definition: Definition = {
   enabled_override: null,
   version: 3,
   source: "rest",
-  retired_at: null,
   created_at: "2026-01-01T00:00:00.000Z",
   updated_at: "2026-01-01T00:00:00.000Z",
+  retired_at: null,
 };
-const plan = planSchedule(definition) as SchedulePlan;
-
-test.each<[expression: string, expressions: string[]]>([
-  ["0 9 13 * 5", ["0 9 13 * *", "0 9 * * 5"]],
-  ["0 9 13 * *", ["0 9 13 * *"]],
-  ["0 9 * * 5", ["0 9 * * 5"]],
-  [" */5  *   * * * ", ["*/5 * * * *"]],
-  ["0 9 */2 * 5", ["0 9 */2 * 5"]],
-])("crontab's %j is %j to Temporal, where both days must match", (expression, expressions) => {
-  expect(splitCron(expression)).toEqual(expressions);
+const withTrigger = (trigger: ScheduleTrigger): Definition => ({
+  ...definition,
+  trigger_type: trigger.trigger_type,
+  trigger_config: trigger,
 });
+const planOf = (trigger: ScheduleTrigger, now = NOW) => planSchedule(withTrigger(trigger), now) as SchedulePlan;
+const cron = (cron_expression: string, timezone = "UTC") =>
+  ({ trigger_type: "cron", cron_expression, timezone }) as const;
+const only = (value: number): Range[] => [{ start: value, end: value, step: 1 }];
+const expand = (ranges: readonly Range[]) =>
+  ranges.flatMap(({ start, end, step }) =>
+    Array.from({ length: (end - start) / step + 1 }, (_, n) => start + n * step),
+  );
+/** `2027-03-28 03:00`, as clocks of the zone show it. */
+const datesOf = ({ calendars }: SchedulePlan) =>
+  calendars
+    .filter(({ years }) => years !== undefined)
+    .map(({ years, months, days, hours, minutes }) => {
+      const [year, ...rest] = [years, months, days, hours, minutes].map((ranges) => ranges?.[0]?.start);
+      const [month, day, hour, minute] = rest.map((value) => String(value).padStart(2, "0"));
+      return `${year}-${month}-${day} ${hour}:${minute}`;
+    });
 
-test("a cron definition has a schedule under its own id", () => {
-  expect(plan).toEqual({
+test("a cron definition has a schedule under its own id, and crontab's OR of the two days is two calendars", () => {
+  const times = { months: [{ start: 1, end: 12, step: 1 }], hours: only(9), minutes: only(0), seconds: only(0) };
+  expect(planSchedule(definition, NOW)).toEqual({
     schedule_id: `activity-schedule-${definition.id}`,
     activity_id: definition.id,
     activity_name: "heartbeat",
-    cron_expressions: ["0 9 13 * *", "0 9 * * 5"],
     timezone: "Europe/Berlin",
+    calendars: [
+      { ...times, days: only(13), weekdays: [{ start: 0, end: 6, step: 1 }] },
+      { ...times, days: [{ start: 1, end: 31, step: 1 }], weekdays: only(5) },
+    ],
+    intervals: [],
     jitter_ms: 10_000,
+    overlap: "skip",
+    catchup_window_ms: 10_000,
     paused: false,
   });
 });
 
+test.each<[expression: string, days: number[], weekdays: number[]]>([
+  ["0 9 */10 * 5", [1, 11, 21, 31], [5]],
+  ["0 9 13 * *", [13], [0, 1, 2, 3, 4, 5, 6]],
+  ["0 9 * * MON-FRI", Array.from({ length: 31 }, (_, n) => n + 1), [1, 2, 3, 4, 5]],
+])("%j is one calendar, whose days must both match", (expression, days, weekdays) => {
+  const [calendar, ...others] = planOf(cron(expression)).calendars;
+  expect(others).toEqual([]);
+  expect([expand(calendar?.days ?? []), expand(calendar?.weekdays ?? [])]).toEqual([days, weekdays]);
+});
+
+test.each<[numbers: number[], ranges: [start: number, end: number, step: number][]]>([
+  [[], []],
+  [[7], [[7, 7, 1]]],
+  [[0, 15, 30, 45], [[0, 45, 15]]],
+  [[1, 2], [[1, 2, 1]]],
+  [
+    [1, 9],
+    [
+      [1, 1, 1],
+      [9, 9, 1],
+    ],
+  ],
+  [
+    [0, 1, 2, 10, 20, 30],
+    [
+      [0, 2, 1],
+      [10, 30, 10],
+    ],
+  ],
+])("%j is few ranges", (numbers, ranges) => {
+  expect(toRanges(numbers)).toEqual(ranges.map(([start, end, step]) => ({ start, end, step })));
+});
+
+test("ranges are exactly the numbers that they are made of, for a thousand random sets", () => {
+  for (let round = 0; round < 1000; round++) {
+    const numbers = Array.from({ length: 60 }, (_, n) => n).filter(() => Math.random() < 0.4);
+    expect(expand(toRanges(numbers))).toEqual(numbers);
+  }
+});
+
+describe("the end of a clock's gap", () => {
+  test("is a date of the plan, where a fixed time falls into the gap", () => {
+    const dates = datesOf(planOf(cron("30 2 * * *", "Europe/Berlin")));
+    expect(dates).toHaveLength(11);
+    expect(dates).toContain("2027-03-28 03:00");
+    expect([dates[0], dates.at(-1)]).toEqual(["2024-03-31 03:00", "2034-03-26 03:00"]);
+  });
+
+  test.each<[what: string, trigger: ScheduleTrigger]>([
+    ["a time outside the gap", cron("30 3 * * *", "Europe/Berlin")],
+    ["every hour", cron("30 * * * *", "Europe/Berlin")],
+    ["UTC", cron("30 2 * * *")],
+    ["dst_gap: skip", { ...cron("30 2 * * *", "Europe/Berlin"), dst_gap: "skip" }],
+  ])("is none for %s", (_, trigger) => {
+    expect(datesOf(planOf(trigger))).toEqual([]);
+  });
+
+  test("is planned for at least five years, and the plan moves only every five years", () => {
+    const trigger = cron("30 2 * * *", "Europe/Berlin");
+    const hashAt = (now: string) => hashPlan(planOf(trigger, new Date(now)));
+    expect(hashAt("2025-01-01T00:00:00Z")).toBe(hashAt("2029-12-31T23:59:59Z"));
+    expect(hashAt("2030-01-01T00:00:00Z")).not.toBe(hashAt("2029-12-31T23:59:59Z"));
+    const last = datesOf(planOf(trigger, new Date("2029-12-31T23:59:59Z"))).at(-1);
+    expect(last).toStartWith("2034-03");
+  });
+});
+
+test("an interval is counted in milliseconds, with its offset", () => {
+  const plan = planOf({ trigger_type: "interval", every: "90s", offset: 5 });
+  expect(plan).toMatchObject({ calendars: [], intervals: [{ every_ms: 90_000, offset_ms: 5000 }] });
+});
+
+test("a one-shot is one second in UTC, once, and the engine starts it however late", () => {
+  const plan = planOf({ trigger_type: "scheduled", run_at: "2026-12-24T18:00:30+01:00" });
+  expect(plan).toMatchObject({ timezone: "UTC", remaining_actions: 1, overlap: "skip" });
+  expect(plan.catchup_window_ms).toBe(365 * 86_400_000);
+  expect(datesOf(plan)).toEqual(["2026-12-24 17:00"]);
+  expect(plan.calendars[0]?.seconds).toEqual(only(30));
+});
+
+test.each<[policy: Partial<ScheduleTrigger>, overlap: string, window: number]>([
+  [{}, "skip", 10_000],
+  [{ misfire_policy: "skip", catchup_window: "1h" }, "skip", 10_000],
+  [{ misfire_policy: "catchup" }, "buffer_all", 86_400_000],
+  [{ misfire_policy: "catchup", catchup_window: "2h" }, "buffer_all", 7_200_000],
+  [{ misfire_policy: "catchup", catchup_window: "1s" }, "buffer_all", 10_000],
+  [{ misfire_policy: "compress", catchup_window: "1h" }, "buffer_one", 10_000],
+])("the misfire policy %j is %s with a window of %d ms", (policy, overlap, catchup_window_ms) => {
+  const plan = planOf({ ...cron("* * * * *"), ...policy } as ScheduleTrigger);
+  expect(plan).toMatchObject({ overlap, catchup_window_ms });
+});
+
+test("a disabled definition's schedule is paused", () => {
+  expect(planSchedule({ ...definition, enabled: false }, NOW)?.paused).toBe(true);
+});
+
 test("an event definition has none", () => {
   const trigger_config = { trigger_type: "event", event_type: "x" } as const;
-  expect(planSchedule({ ...definition, trigger_type: "event", trigger_config })).toBeUndefined();
+  expect(planSchedule({ ...definition, trigger_type: "event", trigger_config }, NOW)).toBeUndefined();
+});
+
+test("a one-shot that is accounted for has none, until it is given a later time", () => {
+  const oneShot = withTrigger({ trigger_type: "scheduled", run_at: "2026-11-20T00:00:00Z" });
+  const doneAt = new Date("2026-11-20T00:00:01Z");
+  expect(planUnlessDone(oneShot, null, NOW)).toEqual(planSchedule(oneShot, NOW));
+  expect(planUnlessDone(oneShot, doneAt, NOW)).toBeUndefined();
+  const later = withTrigger({ trigger_type: "scheduled", run_at: "2026-11-22T00:00:00Z" });
+  expect(planUnlessDone(later, doneAt, NOW)).toEqual(planSchedule(later, NOW));
 });
 
 describe("the hash of a plan", () => {
+  const plan = planSchedule(definition, NOW) as SchedulePlan;
+
   test("stays over versions and tasks, and from one release to the next", () => {
     const task = { key: "t", type: "log", params: { message: "hi" } } as const;
-    const changed = { ...definition, version: 4, updated_at: "2027-01-01T00:00:00.000Z", task_templates: [task] };
-    expect(hashPlan(planSchedule(changed) as SchedulePlan)).toBe(hashPlan(plan));
-    expect(hashPlan(plan)).toBe("956e4f44bcc380b81dc66d81950551df9186d0a7706fb21a532f19af9911287e");
+    const changed = { ...definition, version: 4, updated_at: "2029-01-01T00:00:00.000Z", task_templates: [task] };
+    expect(hashPlan(planSchedule(changed, NOW) as SchedulePlan)).toBe(hashPlan(plan));
+    expect(hashPlan(plan)).toBe("5a4c177a4e1eae18e6735233cb12f42365c1750453edbc165b67f6b0812bddf2");
+  });
+
+  test("stays when only the pause moves, of which the engine is told apart", () => {
+    expect(hashPlan({ ...plan, paused: true })).toBe(hashPlan(plan));
   });
 
   test.each<[what: string, change: Partial<Definition>]>([
-    ["pause", { enabled: false }],
     ["name", { name: "other" }],
-    ["expression", { trigger_config: { trigger_type: "cron", cron_expression: "0 9 * * *" } }],
+    ["expression", { trigger_config: cron("0 9 * * *", "Europe/Berlin") }],
+    ["zone", { trigger_config: cron("0 9 13 * 5") }],
+    ["policy", { trigger_config: { ...cron("0 9 13 * 5", "Europe/Berlin"), jitter: 10, misfire_policy: "catchup" } }],
   ])("moves with its %s", (_, change) => {
-    expect(hashPlan(planSchedule({ ...definition, ...change }) as SchedulePlan)).not.toBe(hashPlan(plan));
+    expect(hashPlan(planSchedule({ ...definition, ...change }, NOW) as SchedulePlan)).not.toBe(hashPlan(plan));
   });
 });

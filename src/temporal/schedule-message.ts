@@ -1,0 +1,104 @@
+/** A schedule plan as Temporal's message, and what identifies the message that Temporal answers. */
+import { createHash } from "node:crypto";
+import { defaultPayloadConverter, toPayloads } from "@temporalio/common";
+import { encodeUnifiedSearchAttributes } from "@temporalio/common/lib/converter/payload-search-attributes";
+import { msToTs } from "@temporalio/common/lib/time";
+import { temporal } from "@temporalio/proto";
+import { ORCHESTRATOR_QUEUE, RUN_ACTIVITY_WORKFLOW } from "../run/run.ts";
+import type { Calendar, Range } from "../trigger/calendar.ts";
+import { type SchedulePlan, scheduledWorkflowId } from "../trigger/schedule-plan.ts";
+import { searchAttributesOf } from "./search-attributes.ts";
+
+const { Schedule, ScheduleSpec } = temporal.api.schedule.v1;
+const { ScheduleOverlapPolicy, TaskQueueKind } = temporal.api.enums.v1;
+type ISchedule = temporal.api.schedule.v1.ISchedule;
+type ISpec = temporal.api.schedule.v1.IScheduleSpec;
+type IRange = temporal.api.schedule.v1.IRange;
+
+const OVERLAPS = {
+  skip: ScheduleOverlapPolicy.SCHEDULE_OVERLAP_POLICY_SKIP,
+  buffer_one: ScheduleOverlapPolicy.SCHEDULE_OVERLAP_POLICY_BUFFER_ONE,
+  buffer_all: ScheduleOverlapPolicy.SCHEDULE_OVERLAP_POLICY_BUFFER_ALL,
+} as const;
+
+/** The listing shows that many calendars of a schedule, and no more. */
+const LISTED_CALENDARS = 10;
+
+/** @throws TypeError, RangeError for what has no encoding */
+export function encodeSchedule(plan: SchedulePlan, state: { paused: boolean; notes: string }): ISchedule {
+  return Schedule.fromObject({
+    spec: encodeSpec(plan),
+    action: {
+      startWorkflow: {
+        workflowId: scheduledWorkflowId(plan.activity_id),
+        workflowType: { name: RUN_ACTIVITY_WORKFLOW },
+        taskQueue: { name: ORCHESTRATOR_QUEUE, kind: TaskQueueKind.TASK_QUEUE_KIND_NORMAL },
+        input: { payloads: toPayloads(defaultPayloadConverter, plan.activity_id, {}) },
+        searchAttributes: encodeSearchAttributes(plan),
+      },
+    },
+    policies: { overlapPolicy: OVERLAPS[plan.overlap], catchupWindow: msToTs(plan.catchup_window_ms) },
+    state: {
+      ...state,
+      limitedActions: plan.remaining_actions !== undefined,
+      remainingActions: plan.remaining_actions ?? 0,
+    },
+  });
+}
+
+export function encodeSearchAttributes({ activity_id, activity_name }: SchedulePlan) {
+  return { indexedFields: encodeUnifiedSearchAttributes(undefined, searchAttributesOf(activity_id, activity_name)) };
+}
+
+/** Of spec, action and policies: moves when somebody changes one of them, and not with a start or a pause. */
+export function hashSchedule({ spec, action, policies }: ISchedule): string {
+  const message = Schedule.toObject(Schedule.fromObject({ spec, action, policies }), { longs: String, bytes: String });
+  return createHash("sha256")
+    .update(JSON.stringify(sorted(message)))
+    .digest("hex");
+}
+
+/** Whether a listed spec can be the plan's: a listing leaves out the policies, the action, and some calendars. */
+export function isListedAs(listed: ISpec, plan: SchedulePlan): boolean {
+  return Bun.deepEquals(comparable(listed), comparable(encodeSpec(plan)));
+}
+
+function encodeSpec({ timezone, calendars, intervals, jitter_ms }: SchedulePlan): ISpec {
+  return {
+    timezoneName: timezone,
+    structuredCalendar: calendars.map(encodeCalendar),
+    interval: intervals.map(({ every_ms, offset_ms }) => ({ interval: msToTs(every_ms), phase: msToTs(offset_ms) })),
+    jitter: msToTs(jitter_ms),
+  };
+}
+
+function encodeCalendar({ years, months, days, weekdays, hours, minutes, seconds }: Calendar) {
+  return {
+    year: encodeRanges(years ?? []),
+    month: encodeRanges(months),
+    dayOfMonth: encodeRanges(days),
+    dayOfWeek: encodeRanges(weekdays),
+    hour: encodeRanges(hours),
+    minute: encodeRanges(minutes),
+    second: encodeRanges(seconds),
+  };
+}
+
+function encodeRanges(ranges: readonly Range[]): IRange[] {
+  return ranges.map(({ start, end, step }) => ({ start, end, step }));
+}
+
+/** Without what the server fills in, and cut to what a listing shows. */
+function comparable(spec: ISpec): object {
+  const message = ScheduleSpec.fromObject(spec);
+  message.structuredCalendar = message.structuredCalendar.slice(0, LISTED_CALENDARS);
+  return ScheduleSpec.toObject(message, { longs: String, bytes: String, defaults: true });
+}
+
+/** Maps arrive in any order. */
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (typeof value !== "object" || value === null) return value;
+  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return entries.map(([key, inner]) => [key, sorted(inner)]);
+}
