@@ -14,6 +14,7 @@ import { DEFINITION_ROUTES } from "./definition-routes.ts";
 import { createDocs } from "./docs.ts";
 import { DUE_ROUTES } from "./due-routes.ts";
 import { EVENT_ROUTES } from "./event-routes.ts";
+import { EVENT_TYPE_ROUTES } from "./event-type-routes.ts";
 import { HEALTH_ROUTES, isHealth } from "./health-routes.ts";
 import { LEDGER_ROUTES } from "./ledger-routes.ts";
 import { problemResponse } from "./problem.ts";
@@ -28,6 +29,7 @@ export const ROUTES: readonly Route[] = [
   ...RUN_ROUTES,
   ...LEDGER_ROUTES,
   ...EVENT_ROUTES,
+  ...EVENT_TYPE_ROUTES,
   ...ACCESS_ROUTES,
   ...HEALTH_ROUTES,
 ];

@@ -13,7 +13,7 @@ export const EVENT_ROUTES: readonly Route[] = [
     path: "/events",
     tag: "Events",
     scope: "events:write",
-    summary: "Publish an event",
+    summary: "Publish an event; 422 where its payload does not match an enforced event type",
     body: EventEnvelopeSchema,
     answers: { 202: Type.Object({ event_id: Type.String() }, { title: "Published" }) },
     async handle({ body, services }) {

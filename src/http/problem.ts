@@ -21,6 +21,7 @@ const STATUS: Readonly<Record<string, number>> = {
   body_too_large: 413,
   event_too_large: 413,
   unsupported_media_type: 415,
+  schema_mismatch: 422,
   too_many_failures: 429,
 };
 

@@ -1,6 +1,7 @@
 /** What the API's routes work with; roles/api.ts makes it. */
 import type { AuditReader } from "../access/audit.ts";
 import type { KeyStore } from "../access/key-store.ts";
+import type { EventTypeReader } from "../definition/event-type.ts";
 import type { DefinitionStore } from "../definition/store.ts";
 import type { DueTimeReader } from "../ledger/due-times.ts";
 import type { LedgerReader } from "../ledger/reader.ts";
@@ -11,6 +12,7 @@ import type { EventPublisher } from "../trigger/event.ts";
 /** Each getter throws RetryableError while its engine was never reached; the answer is then 503. */
 export interface Services {
   readonly definitions: DefinitionStore;
+  readonly eventTypes: EventTypeReader;
   readonly ledger: LedgerReader;
   readonly dueTimes: DueTimeReader;
   readonly events: EventPublisher;

@@ -13,13 +13,16 @@ import { createAcceptanceLedger } from "../postgres/accepted-runs.ts";
 import { createKeyStore } from "../postgres/api-keys.ts";
 import { createAuditReader } from "../postgres/audit.ts";
 import { createDefinitionStore } from "../postgres/definitions.ts";
+import { createEnforcedTypeReader, createEventTypeReader } from "../postgres/event-types.ts";
 import { createDueTimeReader } from "../postgres/due-times.ts";
 import { createLedgerReader } from "../postgres/ledger-reader.ts";
 import { createRunLedger } from "../postgres/runs.ts";
 import type { Engine } from "../readiness.ts";
 import { portInUse, SETTINGS } from "../settings.ts";
 import { createRunStarter } from "../temporal/run-starter.ts";
+import { createCheckedPublisher } from "../trigger/checked-publisher.ts";
 import { createRunControl } from "../trigger/control.ts";
+import type { EnforcedTypeReader } from "../trigger/payload-checks.ts";
 import { aborted, retryUntilDone } from "../wait.ts";
 import { createRole, type RoleDeps } from "./role.ts";
 
@@ -28,10 +31,14 @@ export function startApi({ config, connections, readiness, log: parent }: RoleDe
   const log = parent.child({ role: "api" });
   const reached: { -readonly [K in Exclude<keyof Services, "readiness">]?: Services[K] } = {};
   let starter: ReturnType<typeof createRunStarter> | undefined;
+  let enforcedTypes: EnforcedTypeReader | undefined;
   const services: Services = {
     readiness,
     get definitions() {
       return reached.definitions ?? missing("postgres");
+    },
+    get eventTypes() {
+      return reached.eventTypes ?? missing("postgres");
     },
     get ledger() {
       return reached.ledger ?? missing("postgres");
@@ -73,6 +80,8 @@ export function startApi({ config, connections, readiness, log: parent }: RoleDe
         closed = undefined;
         reached.audit = createAuditReader(db);
         reached.definitions = createDefinitionStore(db);
+        reached.eventTypes = createEventTypeReader(db);
+        enforcedTypes = createEnforcedTypeReader(db);
         reached.ledger = createLedgerReader(db);
         reached.dueTimes = createDueTimeReader(db);
         reached.control = createRunControl({
@@ -89,7 +98,7 @@ export function startApi({ config, connections, readiness, log: parent }: RoleDe
         });
       }),
       connections.nats().then((nats) => {
-        reached.events = createPublisher(nats);
+        reached.events = createCheckedPublisher(createPublisher(nats), () => enforcedTypes);
       }),
       connections.temporal().then((temporal) => {
         starter = createRunStarter(temporal);

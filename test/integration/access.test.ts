@@ -45,6 +45,9 @@ function createApi(keyless: Keyless, store: KeyStore = keys) {
     get definitions() {
       return behind();
     },
+    get eventTypes() {
+      return behind();
+    },
     get ledger() {
       return behind();
     },

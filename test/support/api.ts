@@ -9,10 +9,12 @@ import { createAcceptanceLedger } from "../../src/postgres/accepted-runs.ts";
 import { createKeyStore } from "../../src/postgres/api-keys.ts";
 import { createAuditReader } from "../../src/postgres/audit.ts";
 import { createDefinitionStore } from "../../src/postgres/definitions.ts";
+import { createEnforcedTypeReader, createEventTypeReader } from "../../src/postgres/event-types.ts";
 import { createDueTimeReader } from "../../src/postgres/due-times.ts";
 import { createLedgerReader } from "../../src/postgres/ledger-reader.ts";
 import { createRunLedger } from "../../src/postgres/runs.ts";
 import { createReadiness } from "../../src/readiness.ts";
+import { createCheckedPublisher } from "../../src/trigger/checked-publisher.ts";
 import { createRunControl } from "../../src/trigger/control.ts";
 import type { EventEnvelope } from "../../src/trigger/event.ts";
 import type { OwedRun } from "../../src/trigger/ledger.ts";
@@ -47,19 +49,24 @@ export function createTestApi({ db }: TestDatabase) {
   const ledger = createLedgerReader(db);
   const keys = createKeyStore(db);
   const definitions = createDefinitionStore(db);
+  const enforcedTypes = createEnforcedTypeReader(db);
   const services: Services = {
     definitions,
+    eventTypes: createEventTypeReader(db),
     ledger,
     dueTimes: createDueTimeReader(db),
     keys,
     audit: createAuditReader(db),
     readiness,
-    events: {
-      async publish(envelope) {
-        if (away.nats) throw new RetryableError("nats_unavailable", "NATS: away");
-        published.push(envelope);
+    events: createCheckedPublisher(
+      {
+        async publish(envelope) {
+          if (away.nats) throw new RetryableError("nats_unavailable", "NATS: away");
+          published.push(envelope);
+        },
       },
-    },
+      () => enforcedTypes,
+    ),
     control: createRunControl({
       accepted: createAcceptanceLedger(db),
       reader: ledger,
