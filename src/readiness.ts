@@ -19,16 +19,30 @@ export interface RoleReadiness {
   error?: string;
 }
 
+/** Of the syncs of this process; a sync that fails makes no process unready. */
+export interface SyncReadiness {
+  /** RFC 3339; null: none yet. */
+  last_success: string | null;
+  last_failure: string | null;
+  /** Of the last failure; null once a sync succeeded. */
+  error: string | null;
+  /** Of the last one that came to its end. */
+  duration_ms: number | null;
+}
+
 export interface ReadinessReport {
   status: "ready" | "not_ready";
   engines: Partial<Record<Engine, EngineReadiness>>;
   roles: Partial<Record<RoleName, RoleReadiness>>;
+  sync: SyncReadiness;
 }
 
 export interface Readiness {
   engineUp(engine: Engine): void;
   engineDown(engine: Engine, error: string): void;
   role(role: RoleName, state: RoleReadiness["state"], error?: string): void;
+  /** A sync of files and schedules ended: with this error, or well; `durationMs` where it came to its end. */
+  synced(end: { error?: string; durationMs?: number }): void;
   /** Ready when every engine that a role of this process needs is up, and every role runs. */
   report(): ReadinessReport;
 }
@@ -37,6 +51,7 @@ export interface Readiness {
 export function createReadiness(needs: Partial<Record<RoleName, readonly Engine[]>>): Readiness {
   const engines: Partial<Record<Engine, EngineReadiness>> = {};
   const roles: Partial<Record<RoleName, RoleReadiness>> = {};
+  const sync: SyncReadiness = { last_success: null, last_failure: null, error: null, duration_ms: null };
   const now = () => new Date().toISOString();
 
   function setEngine(engine: Engine, state: EngineReadiness["state"], error?: string): void {
@@ -56,6 +71,11 @@ export function createReadiness(needs: Partial<Record<RoleName, readonly Engine[
     engineUp: (engine) => setEngine(engine, "up"),
     engineDown: (engine, error) => setEngine(engine, "down", error),
     role: setRole,
+    synced({ error, durationMs }) {
+      sync[error === undefined ? "last_success" : "last_failure"] = now();
+      sync.error = error ?? null;
+      sync.duration_ms = durationMs ?? sync.duration_ms;
+    },
     report() {
       const down = ENGINES.filter((engine) => engines[engine]?.state === "down");
       const shown = structuredClone(roles);
@@ -68,6 +88,7 @@ export function createReadiness(needs: Partial<Record<RoleName, readonly Engine[
         status: down.length === 0 && running ? "ready" : "not_ready",
         engines: structuredClone(engines),
         roles: shown,
+        sync: { ...sync },
       };
     },
   };

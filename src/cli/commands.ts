@@ -19,8 +19,8 @@ export interface CommandContext {
 
 /** A flag of one command that is no setting: it has no variable. */
 export interface Option {
-  /** What stands behind the flag in the help. */
-  value: string;
+  /** What stands behind the flag in the help; absent for a switch, which arrives as "true". */
+  value?: string;
   help: string;
   required?: true;
 }
@@ -83,6 +83,19 @@ export const COMMANDS = {
     summary: "bring the database schema up to date",
     settings: DATABASE,
     run: async (context) => (await import("./migrate.ts")).runMigrate(context),
+  },
+  sync: {
+    summary: "bring definitions and schedules up to their files, now and in this process",
+    settings: ["definitionsDirs", "dataDir", "dbUrl", "temporalHost", "temporalNamespace", "logLevel"],
+    json: true,
+    options: {
+      "dry-run": { help: "tell what would be changed, field by field, and change nothing" },
+      force: { help: "retire however much has vanished from the files" },
+      "event-types": { help: "bring the event types up to their files too" },
+      "no-definitions": { help: "leave the activities as they are" },
+      "no-schedules": { help: "leave the engine's schedules as they are" },
+    },
+    run: async (context) => (await import("./sync.ts")).runSync(context),
   },
   "keys create": {
     summary: "make an API key, and show it this once",

@@ -33,7 +33,8 @@ export function commandHelp(name: CommandName, env: Readonly<Record<string, stri
     return [`  --${flag}${value === undefined ? "" : `=${value}`}`, variable, help + shown] as const;
   });
   const own = Object.entries(command.options ?? {}).map(
-    ([flag, { value, help, required }]) => [`  --${flag}=${value}`, required ? "(required)" : "", help] as const,
+    ([flag, { value, help, required }]) =>
+      [`  --${flag}${value === undefined ? "" : `=${value}`}`, required ? "(required)" : "", help] as const,
   );
   rows.unshift(...own);
   if (command.json) rows.push(["  --json", "", "print JSON"]);

@@ -90,7 +90,7 @@ function readArguments(name: CommandName, argv: readonly string[]): Arguments {
     const setting = byFlag.get(flag);
     if (!behind.has(flag)) faults.push({ path: rawName, message: `is no flag of ${name}${nearest(rawName, known)}` });
     else if (setting !== undefined) flags[setting] = value ?? "true";
-    else if (Object.hasOwn(own, flag)) args[flag] = value ?? "";
+    else if (Object.hasOwn(own, flag)) args[flag] = value ?? (own[flag]?.value === undefined ? "true" : "");
     else json = true;
   }
   for (const flag of valueless)

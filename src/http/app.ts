@@ -22,6 +22,7 @@ import { readQuery } from "./query.ts";
 import type { Reply, Route } from "./route.ts";
 import { RUN_ROUTES } from "./run-routes.ts";
 import type { Services } from "./services.ts";
+import { SYNC_ROUTES } from "./sync-routes.ts";
 
 export const ROUTES: readonly Route[] = [
   ...DEFINITION_ROUTES,
@@ -30,6 +31,7 @@ export const ROUTES: readonly Route[] = [
   ...LEDGER_ROUTES,
   ...EVENT_ROUTES,
   ...EVENT_TYPE_ROUTES,
+  ...SYNC_ROUTES,
   ...ACCESS_ROUTES,
   ...HEALTH_ROUTES,
 ];
@@ -43,8 +45,8 @@ export interface Access extends Authenticator {
 
 /** Milliseconds. An engine that hangs must not let a caller hang: what was asked for may still be done. */
 const ANSWER_WITHIN_MS = 15_000;
-const noAnswer = () =>
-  new RetryableError("no_answer_in_time", `an engine did not answer within ${ANSWER_WITHIN_MS / 1000} s`, {
+const noAnswer = (withinMs: number) =>
+  new RetryableError("no_answer_in_time", `an engine did not answer within ${withinMs / 1000} s`, {
     hint: "/readyz says which; the request may still take effect",
   });
 
@@ -66,8 +68,12 @@ export function createApp(services: Services, access: Access, log: Log) {
     app.route(
       route.method,
       route.path,
-      ({ request, params, server }) =>
-        answer(route, request, params as Record<string, string>, server?.requestIP(request)?.address ?? "unknown"),
+      ({ request, params, server }) => {
+        // The server would close a connection on which nothing is said for long.
+        if (route.answerWithinMs !== undefined) server?.timeout(request, Math.ceil(route.answerWithinMs / 1000) + 5);
+        const address = server?.requestIP(request)?.address ?? "unknown";
+        return answer(route, request, params as Record<string, string>, address);
+      },
       {
         parse: "none",
       },
@@ -120,7 +126,8 @@ export function createApp(services: Services, access: Access, log: Log) {
     const query = route.query === undefined ? {} : readQuery(route.query, Object.fromEntries(url.searchParams));
     const body = route.body === undefined ? undefined : await readJson(request, route.bodyOptional);
     const input = { params, query, body, headers, url, actor, services };
-    return inTime(route.handle(input), ANSWER_WITHIN_MS, noAnswer);
+    const withinMs = route.answerWithinMs ?? ANSWER_WITHIN_MS;
+    return inTime(route.handle(input), withinMs, () => noAnswer(withinMs));
   }
   return app;
 }

@@ -9,8 +9,23 @@ const State = Type.Object({
   error: Type.Optional(Type.String()),
   waiting_for: Type.Optional(Type.Array(Type.String())),
 });
+const MaybeTime = Type.Union([Type.String({ format: "date-time" }), Type.Null()]);
+const Sync = Type.Object(
+  {
+    last_success: MaybeTime,
+    last_failure: MaybeTime,
+    error: Type.Union([Type.String(), Type.Null()]),
+    duration_ms: Type.Union([Type.Integer(), Type.Null()]),
+  },
+  { description: "Of this process: a sync that fails makes it no less ready." },
+);
 const Report = Type.Object(
-  { status: Type.String(), engines: Type.Record(Type.String(), State), roles: Type.Record(Type.String(), State) },
+  {
+    status: Type.String(),
+    engines: Type.Record(Type.String(), State),
+    roles: Type.Record(Type.String(), State),
+    sync: Sync,
+  },
   { title: "Readiness" },
 );
 

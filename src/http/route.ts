@@ -38,6 +38,8 @@ export interface Route {
   body?: TSchema;
   /** An empty body is none. */
   bodyOptional?: true;
+  /** Milliseconds, where more than some seconds is no sign of an engine that hangs. */
+  answerWithinMs?: number;
   /** The schema of each answer, by status. */
   answers: Record<number, TSchema>;
   handle(input: RouteInput): Promise<Reply>;

@@ -5,7 +5,9 @@ import type { EventTypeReader } from "../definition/event-type.ts";
 import type { DefinitionStore } from "../definition/store.ts";
 import type { DueTimeReader } from "../ledger/due-times.ts";
 import type { LedgerReader } from "../ledger/reader.ts";
+import type { ScheduleReader } from "../ledger/schedule.ts";
 import type { Readiness } from "../readiness.ts";
+import type { SyncService } from "../sync/service.ts";
 import type { RunControl } from "../trigger/control.ts";
 import type { EventPublisher } from "../trigger/event.ts";
 
@@ -15,9 +17,11 @@ export interface Services {
   readonly eventTypes: EventTypeReader;
   readonly ledger: LedgerReader;
   readonly dueTimes: DueTimeReader;
+  readonly schedules: ScheduleReader;
   readonly events: EventPublisher;
   readonly control: RunControl;
   readonly keys: KeyStore;
   readonly audit: AuditReader;
+  readonly sync: SyncService;
   readonly readiness: Readiness;
 }

@@ -15,23 +15,28 @@ import { createAuditReader } from "../postgres/audit.ts";
 import { createDefinitionStore } from "../postgres/definitions.ts";
 import { createEnforcedTypeReader, createEventTypeReader } from "../postgres/event-types.ts";
 import { createDueTimeReader } from "../postgres/due-times.ts";
+import { createEnforcedTypeReader, createEventTypeReader } from "../postgres/event-types.ts";
 import { createLedgerReader } from "../postgres/ledger-reader.ts";
 import { createRunLedger } from "../postgres/runs.ts";
 import type { Engine } from "../readiness.ts";
 import { portInUse, SETTINGS } from "../settings.ts";
+import type { Temporal } from "../temporal/connection.ts";
 import { createRunStarter } from "../temporal/run-starter.ts";
+import { createScheduleReader } from "../temporal/schedule-reader.ts";
 import { createCheckedPublisher } from "../trigger/checked-publisher.ts";
 import { createRunControl } from "../trigger/control.ts";
 import type { EnforcedTypeReader } from "../trigger/payload-checks.ts";
 import { aborted, retryUntilDone } from "../wait.ts";
 import { createRole, type RoleDeps } from "./role.ts";
+import { createSync } from "./sync.ts";
 
 /** @throws InvalidInputError `port_in_use`; fails with TerminalError `keys_required` on an address that needs keys */
-export function startApi({ config, connections, readiness, log: parent }: RoleDeps): Role {
+export function startApi({ config, connections, readiness, metrics, log: parent }: RoleDeps): Role {
   const log = parent.child({ role: "api" });
   const reached: { -readonly [K in Exclude<keyof Services, "readiness">]?: Services[K] } = {};
   let starter: ReturnType<typeof createRunStarter> | undefined;
   let enforcedTypes: EnforcedTypeReader | undefined;
+  let temporalReached: Temporal | undefined;
   const services: Services = {
     readiness,
     get definitions() {
@@ -46,6 +51,9 @@ export function startApi({ config, connections, readiness, log: parent }: RoleDe
     get dueTimes() {
       return reached.dueTimes ?? missing("postgres");
     },
+    get schedules() {
+      return reached.schedules ?? missing("temporal");
+    },
     get events() {
       return reached.events ?? missing("nats");
     },
@@ -57,6 +65,9 @@ export function startApi({ config, connections, readiness, log: parent }: RoleDe
     },
     get audit() {
       return reached.audit ?? missing("postgres");
+    },
+    get sync() {
+      return reached.sync ?? missing("postgres");
     },
   };
   function missing(engine: Engine): never {
@@ -74,11 +85,20 @@ export function startApi({ config, connections, readiness, log: parent }: RoleDe
   const server = listen(services);
   const role = createRole("api", { readiness, log }, async (signal, running) => {
     const engines = [
-      connections.postgres().then(async ({ db }) => {
+      connections.postgres().then(async (postgres) => {
+        const { db } = postgres;
         reached.keys = createKeyStore(db);
         if (closed) await requireKeys(reached.keys, config.apiAddr, signal, log);
         closed = undefined;
         reached.audit = createAuditReader(db);
+        reached.sync = createSync({
+          config,
+          postgres,
+          temporal: () => temporalReached ?? missing("temporal"),
+          metrics,
+          readiness,
+          log,
+        });
         reached.definitions = createDefinitionStore(db);
         reached.eventTypes = createEventTypeReader(db);
         enforcedTypes = createEnforcedTypeReader(db);
@@ -101,7 +121,9 @@ export function startApi({ config, connections, readiness, log: parent }: RoleDe
         reached.events = createCheckedPublisher(createPublisher(nats), () => enforcedTypes);
       }),
       connections.temporal().then((temporal) => {
+        temporalReached = temporal;
         starter = createRunStarter(temporal);
+        reached.schedules = createScheduleReader(temporal);
       }),
     ];
     if (!closed)

@@ -13,7 +13,7 @@ export const ROLE_NEEDS: Readonly<Record<RoleName, readonly Engine[]>> = {
   worker: ["postgres", "temporal"],
   router: ["postgres", "nats", "temporal"],
   api: ["postgres", "nats", "temporal"],
-  sync: ["postgres"],
+  sync: ["postgres", "temporal"],
 };
 
 export interface RoleDeps {

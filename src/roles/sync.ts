@@ -1,36 +1,114 @@
-/** The sync role: the definition files into the store, every so often. The worker does it once at its start. */
+/**
+ * The sync role: files and schedules brought up to date at an interval. The worker does it once at its start, the API when
+ * it is asked, the command line by itself: all of them with what is made here.
+ */
 import type { Config } from "../config.ts";
-import { syncDefinitions } from "../definition/sync.ts";
-import { describeError } from "../errors.ts";
-import { type Role, sleep } from "../lifecycle.ts";
+import { readTree } from "../definition/files.ts";
+import { describeError, RetryableError } from "../errors.ts";
+import type { Role } from "../lifecycle.ts";
 import type { Log } from "../log.ts";
-import type { Database } from "../postgres/client.ts";
-import { createDefinitionStore } from "../postgres/definitions.ts";
+import type { Metrics } from "../metrics.ts";
+import type { Postgres } from "../postgres/client.ts";
+import { createProjectionStore } from "../postgres/schedule-projections.ts";
+import { createSyncStore } from "../postgres/sync.ts";
+import type { Readiness } from "../readiness.ts";
+import { createSyncService, type SyncDeps, type SyncService } from "../sync/service.ts";
+import type { Temporal } from "../temporal/connection.ts";
+import { createScheduler } from "../temporal/schedules.ts";
+import { createScheduleSync, type ScheduleSync } from "../trigger/schedule-sync.ts";
+import { sleep } from "../wait.ts";
 import { createRole, type RoleDeps } from "./role.ts";
 
 /** Without an interval of its own, a sync role looks this often. */
 const DEFAULT_INTERVAL_MS = 60_000;
+/** The share of the interval that a wait may be shorter or longer: many processes do not come at once. */
+const JITTER = 0.1;
 
-export function startSync({ config, connections, readiness, log: parent }: RoleDeps): Role {
-  const log = parent.child({ role: "sync" });
-  return createRole("sync", { readiness, log }, async (signal, running) => {
-    const postgres = await connections.postgres();
-    running();
-    const interval = config.syncIntervalMs || DEFAULT_INTERVAL_MS;
-    do await syncOnce(config, postgres.db, log);
-    while (!(await sleep(interval * (0.9 + 0.2 * Math.random()), signal)));
-  });
+interface SyncParts {
+  config: Config;
+  postgres: Postgres;
+  /** Throws why it is not there: the stage of schedules is then an error, and the others go on. */
+  temporal(): Temporal;
+  metrics: Metrics;
+  /** Absent in a command, which nobody asks how ready it is. */
+  readiness?: Readiness;
+  log: Log;
 }
 
-/** Best effort: what fails is logged, and does not keep anything from starting. */
-export async function syncOnce({ definitionsDirs }: Config, db: Database, log: Log): Promise<void> {
-  if (definitionsDirs.length === 0) return;
+export function createSync({ config, postgres, temporal, metrics, readiness, log }: SyncParts): SyncService {
+  let made: { temporal: Temporal; sync: ScheduleSync } | undefined;
+  const schedules: ScheduleSync = async (options) => {
+    const reached = temporal();
+    if (made?.temporal !== reached) {
+      const scheduler = createScheduler(reached, metrics);
+      made = {
+        temporal: reached,
+        sync: createScheduleSync({ store: createProjectionStore(postgres), scheduler, log }),
+      };
+    }
+    return made.sync(options);
+  };
+  const store = createSyncStore(postgres);
+  const onEnd = createObserver(metrics, readiness);
+  return createSyncService({ directories: config.definitionsDirs, readTree, store, schedules, onEnd, log });
+}
+
+function createObserver(metrics: Metrics, readiness: Readiness | undefined): SyncDeps["onEnd"] {
+  return (end) => {
+    if ("error" in end) {
+      metrics.syncs.inc({ outcome: "failed" });
+      readiness?.synced({ error: describeError(end.error) });
+      return;
+    }
+    const { errors_total, errors, duration_ms: durationMs } = end.report;
+    metrics.syncs.inc({ outcome: errors_total === 0 ? "ok" : "errors" });
+    metrics.syncErrors.set(errors_total);
+    metrics.syncDuration.observe(durationMs / 1000);
+    if (errors_total === 0) metrics.syncLastSuccess.setToCurrentTime();
+    const [first] = errors;
+    const more = errors_total > 1 ? ` (and ${errors_total - 1} more)` : "";
+    readiness?.synced({ durationMs, ...(first && { error: `${first.subject}: ${first.message}${more}` }) });
+  };
+}
+
+/** Everything, best effort: what fails is logged, and does not keep anything from starting. Never rejects. */
+export async function syncQuietly(
+  service: SyncService,
+  actor: "start" | "interval",
+  { signal, log }: { signal: AbortSignal; log: Log },
+): Promise<void> {
+  const stages = { definitions: true, event_types: true, schedules: true };
   try {
-    const { definitions, errors } = await syncDefinitions(createDefinitionStore(db), definitionsDirs);
-    for (const error of errors) log.warn(error, "definition not synced");
-    const changed = definitions.created + definitions.updated > 0;
-    log[changed ? "info" : "debug"]({ ...definitions, errors: errors.length }, "definition files synced");
+    await service.sync({ ...stages, dryRun: false, force: false, actor }, signal);
   } catch (error) {
-    log.warn({ reason: describeError(error) }, "definition files not synced");
+    if (!signal.aborted) log.warn({ reason: describeError(error) }, "files and schedules not synced");
   }
+}
+
+export function startSync({ config, connections, readiness, metrics, log: parent }: RoleDeps): Role {
+  const log = parent.child({ role: "sync" });
+  return createRole("sync", { readiness, log }, async (signal, running) => {
+    let reached: Temporal | undefined;
+    const temporal = () => {
+      if (reached !== undefined) return reached;
+      const why = readiness.report().engines.temporal?.error ?? "not reached yet";
+      throw new RetryableError("temporal_unavailable", `temporal is not there: ${why}`);
+    };
+    const postgres = await connections.postgres();
+    if (signal.aborted) return;
+    running();
+    void connections.temporal().then(
+      (connection) => {
+        reached = connection;
+      },
+      (error) => log.warn({ reason: describeError(error) }, "schedules are not synced"),
+    );
+    const service = createSync({ config, postgres, temporal, metrics, readiness, log });
+    const intervalMs = config.syncIntervalMs || DEFAULT_INTERVAL_MS;
+    const pause = () => sleep(intervalMs * (1 - JITTER + 2 * JITTER * Math.random()), signal);
+    // A worker in this process has just done it.
+    if (config.roles.includes("worker") && (await pause())) return;
+    do await syncQuietly(service, "interval", { signal, log });
+    while (!(await pause()));
+  });
 }

@@ -21,7 +21,7 @@ import { createUnfinishedLedger } from "../postgres/unfinished.ts";
 import { EXECUTORS } from "../task/executors.ts";
 import type { Temporal } from "../temporal/connection.ts";
 import { createRunStarter } from "../temporal/run-starter.ts";
-import { createPauseInspector } from "../temporal/schedule-pause.ts";
+import { createScheduleReader } from "../temporal/schedule-reader.ts";
 import { createScheduler } from "../temporal/schedules.ts";
 import { startWorkers, type Workers } from "../temporal/workers.ts";
 import { runFinisher } from "../trigger/finisher.ts";
@@ -29,7 +29,7 @@ import { runProjector } from "../trigger/projector.ts";
 import { runReconciler } from "../trigger/reconciler.ts";
 import { aborted, createBackoff, retryUntilDone, sleep } from "../wait.ts";
 import { createRole, type RoleDeps } from "./role.ts";
-import { syncOnce } from "./sync.ts";
+import { createSync, syncQuietly } from "./sync.ts";
 
 const COUNT_EVERY_MS = 5_000;
 const RECORD_WITHIN_MS = 3_000;
@@ -64,6 +64,7 @@ export function startWorker(deps: RoleDeps): Role {
 
     const aside = [
       keepSchedules(postgres, temporal, signal),
+      syncAtStart(postgres, temporal, signal),
       countOpenRuns(postgres, signal),
       runFinisher(
         {
@@ -79,7 +80,7 @@ export function startWorker(deps: RoleDeps): Role {
       runReconciler(
         {
           due: createDueLedger(postgres),
-          schedules: createPauseInspector(temporal),
+          schedules: createScheduleReader(temporal),
           starter: createRunStarter(temporal),
           metrics,
           log,
@@ -108,11 +109,17 @@ export function startWorker(deps: RoleDeps): Role {
   }
 
   async function keepSchedules(postgres: Postgres, temporal: Temporal, signal: AbortSignal): Promise<void> {
-    if (!config.skipScheduleSync) await syncOnce(config, postgres.db, log);
     await runProjector(
       { store: createProjectionStore(postgres), scheduler: createScheduler(temporal, metrics), log },
       signal,
     );
+  }
+
+  /** Beside everything else: files, and an engine that takes its time, keep nothing from starting. */
+  async function syncAtStart(postgres: Postgres, temporal: Temporal, signal: AbortSignal): Promise<void> {
+    if (config.skipScheduleSync) return;
+    const service = createSync({ config, postgres, temporal: () => temporal, metrics, readiness, log });
+    await syncQuietly(service, "start", { signal, log });
   }
 
   async function countOpenRuns(postgres: Postgres, signal: AbortSignal): Promise<void> {

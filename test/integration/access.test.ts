@@ -51,6 +51,9 @@ function createApi(keyless: Keyless, store: KeyStore = keys) {
     get ledger() {
       return behind();
     },
+    get schedules() {
+      return behind();
+    },
     get dueTimes() {
       return behind();
     },
@@ -58,6 +61,9 @@ function createApi(keyless: Keyless, store: KeyStore = keys) {
       return behind();
     },
     get control() {
+      return behind();
+    },
+    get sync() {
       return behind();
     },
   };

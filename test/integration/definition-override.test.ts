@@ -1,18 +1,15 @@
 /** A definition that a file made, over syncs and over what REST says of it. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { applyChange } from "../../src/definition/change.ts";
 import type { Definition } from "../../src/definition/schema.ts";
 import type { DefinitionStore } from "../../src/definition/store.ts";
-import { syncDefinitions } from "../../src/definition/sync.ts";
 import { createDefinitionStore } from "../../src/postgres/definitions.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";
 import { BY_TEST, bodyOf } from "../support/ledger.ts";
+import { activity, createTestSync, createTree } from "../support/trees.ts";
 
-const directory = mkdtempSync(join(tmpdir(), "actcore-sync-"));
+const tree = createTree();
 let database: TestDatabase;
 let store: DefinitionStore;
 beforeAll(async () => {
@@ -20,15 +17,14 @@ beforeAll(async () => {
   store = createDefinitionStore(database.db);
 }, ENGINES_TIMEOUT_MS);
 afterAll(async () => {
-  rmSync(directory, { recursive: true });
+  tree.remove(".");
   await database?.close();
 });
 
 /** Writes the one file as the definition `mail` and syncs. */
 async function sync(enabled: boolean, event_type = "x") {
-  const definition = { name: "mail", enabled, trigger_config: { trigger_type: "event", event_type } };
-  await Bun.write(join(directory, "mail.yaml"), JSON.stringify(definition));
-  return syncDefinitions(store, [directory]);
+  await tree.write("mail.yaml", activity("mail", { enabled, trigger_config: { trigger_type: "event", event_type } }));
+  return createTestSync(database, [tree]).sync();
 }
 
 const change = ({ id }: Definition, input: unknown) =>
@@ -73,7 +69,9 @@ test("what REST made is not touched by a file of its name", async () => {
   const trigger_config = { trigger_type: "event", event_type: "rest" };
   const made = await store.create(bodyOf("mail", { trigger_config }), "rest", BY_TEST);
   const { definitions, errors } = await sync(true);
-  expect(definitions).toEqual({ created: 0, updated: 0, unchanged: 0 });
-  expect(errors).toMatchObject([{ subject: "file:mail.yaml (mail)", message: expect.stringContaining("from rest") }]);
+  expect(definitions).toEqual({ created: 0, updated: 0, unchanged: 0, retired: 0 });
+  expect(errors).toMatchObject([
+    { subject: `${tree.path}/mail.yaml:1`, message: expect.stringContaining("from rest") },
+  ]);
   expect(await find()).toEqual(made);
 });

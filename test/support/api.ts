@@ -1,6 +1,7 @@
 /** The REST API over a test's database, asked through the application itself; NATS and Temporal are fakes. */
 import { expect } from "bun:test";
 import { createAuthenticator } from "../../src/access/authenticate.ts";
+import { readTree } from "../../src/definition/files.ts";
 import { RetryableError } from "../../src/errors.ts";
 import { createApp } from "../../src/http/app.ts";
 import type { Services } from "../../src/http/services.ts";
@@ -11,14 +12,18 @@ import { createAuditReader } from "../../src/postgres/audit.ts";
 import { createDefinitionStore } from "../../src/postgres/definitions.ts";
 import { createEnforcedTypeReader, createEventTypeReader } from "../../src/postgres/event-types.ts";
 import { createDueTimeReader } from "../../src/postgres/due-times.ts";
+import { createEnforcedTypeReader, createEventTypeReader } from "../../src/postgres/event-types.ts";
 import { createLedgerReader } from "../../src/postgres/ledger-reader.ts";
 import { createRunLedger } from "../../src/postgres/runs.ts";
+import { createSyncStore } from "../../src/postgres/sync.ts";
 import { createReadiness } from "../../src/readiness.ts";
+import { createSyncService } from "../../src/sync/service.ts";
 import { createCheckedPublisher } from "../../src/trigger/checked-publisher.ts";
 import { createRunControl } from "../../src/trigger/control.ts";
 import type { EventEnvelope } from "../../src/trigger/event.ts";
 import type { OwedRun } from "../../src/trigger/ledger.ts";
 import type { TestDatabase } from "./database.ts";
+import { NO_SCHEDULES } from "./trees.ts";
 
 export interface Answer {
   status: number;
@@ -36,7 +41,9 @@ export const definitionOf = (name: string) => ({ name, trigger_config: { trigger
 
 export const definitionPath = (id: string) => `/activity-definitions/${id}`;
 
-export function createTestApi({ db }: TestDatabase) {
+/** `directories` are those of its definition files. */
+export function createTestApi(database: TestDatabase, directories: readonly string[] = []) {
+  const { db } = database;
   const log = createLog("silent");
   const readiness = createReadiness({ api: ["postgres", "nats"] });
   const published: EventEnvelope[] = [];
@@ -55,8 +62,22 @@ export function createTestApi({ db }: TestDatabase) {
     eventTypes: createEventTypeReader(db),
     ledger,
     dueTimes: createDueTimeReader(db),
+    get schedules(): never {
+      throw temporalAway();
+    },
     keys,
     audit: createAuditReader(db),
+    sync: createSyncService({
+      directories,
+      readTree,
+      store: createSyncStore(database),
+      schedules: async () => {
+        if (away.temporal) throw temporalAway();
+        return NO_SCHEDULES;
+      },
+      onEnd: () => {},
+      log,
+    }),
     readiness,
     events: createCheckedPublisher(
       {

@@ -1,0 +1,121 @@
+/** `actcore sync`: files and schedules brought up to date by this process, on the engines that are configured or run. */
+import type { Config } from "../config.ts";
+import { findRunningEngines } from "../engines/running-engines.ts";
+import { InvalidInputError, RetryableError } from "../errors.ts";
+import { migrations } from "../generated/migrations.ts";
+import { createLog } from "../log.ts";
+import { createMetrics } from "../metrics.ts";
+import { migrate } from "../postgres/migrate.ts";
+import { createSync } from "../roles/sync.ts";
+import type { SyncReport } from "../sync/report.ts";
+import { openTemporal, type Temporal } from "../temporal/connection.ts";
+import { ensureNamespace } from "../temporal/namespace.ts";
+import type { CommandContext } from "./commands.ts";
+import { withDatabase } from "./database.ts";
+
+type Context = Pick<CommandContext, "config" | "print" | "json" | "args" | "shutdown">;
+
+/** One holds the lock, one that of the schedules, the others do the work. */
+const CONNECTIONS = 6;
+const TEMPORAL_WITHIN_MS = 10_000;
+
+/**
+ * @returns 0, or 1 when there were errors: the rest was done
+ * @throws InvalidInputError `usage`; what `withDatabase` throws
+ */
+export async function runSync({ config, print, json, args, shutdown }: Context): Promise<number> {
+  const request = {
+    definitions: !readSwitch(args, "no-definitions"),
+    event_types: readSwitch(args, "event-types"),
+    schedules: !readSwitch(args, "no-schedules"),
+    dryRun: readSwitch(args, "dry-run"),
+    force: readSwitch(args, "force"),
+    actor: "cli",
+  };
+  const report = await withDatabase(
+    config,
+    "sync",
+    async (postgres) => {
+      await migrate(postgres.sql, migrations);
+      const reached = request.schedules ? await reachTemporal(config, shutdown.stopping) : undefined;
+      const temporal = () => {
+        if (reached !== undefined && "client" in reached) return reached;
+        throw reached?.error;
+      };
+      try {
+        // Its own report says all that there is to say.
+        const log = createLog("error");
+        const service = createSync({ config, postgres, temporal, metrics: createMetrics(), log });
+        return await service.sync(request, shutdown.stopping);
+      } finally {
+        if (reached !== undefined && "client" in reached) await reached.close();
+      }
+    },
+    CONNECTIONS,
+  );
+  if (json) print(JSON.stringify(report));
+  else for (const line of toLines(report, config)) print(line);
+  return report.errors_total > 0 ? 1 : 0;
+}
+
+/** The engine, or why it is not there: files are synced without it. */
+async function reachTemporal(config: Config, signal: AbortSignal): Promise<Temporal | { error: unknown }> {
+  const address = config.temporalHost ?? (await findRunningEngines(config.dataDir))?.endpoints.temporalHost;
+  if (address === undefined) {
+    const message = `no Temporal is configured, and no engines run on ${config.dataDir}`;
+    return { error: new RetryableError("temporal_unavailable", message) };
+  }
+  try {
+    const temporal = await openTemporal(address, config.temporalNamespace, "sync");
+    try {
+      const options = { signal, withinMs: TEMPORAL_WITHIN_MS };
+      await ensureNamespace(temporal.connection, config.temporalNamespace, options);
+      return temporal;
+    } catch (error) {
+      await temporal.close();
+      throw error;
+    }
+  } catch (error) {
+    return { error };
+  }
+}
+
+function toLines(report: SyncReport, { definitionsDirs }: Config): string[] {
+  const { definitions, event_types, schedules, changes, changes_total, errors, errors_total, held } = report;
+  const count = ({ created, updated, unchanged, retired }: SyncReport["definitions"]) =>
+    `${created} created, ${updated} updated, ${unchanged} unchanged, ${retired} retired`;
+  const { upserted, unchanged, paused, orphans_deleted } = schedules;
+  return [
+    ...changes.flatMap(({ action, name, file, stage, fields }) => [
+      `${action.padEnd(7)} ${stage === "definitions" ? "definition" : "event type"} ${name}  ${file}`,
+      ...(action === "create" ? [] : fields.map((field) => `          ${describe(field)}`)),
+    ]),
+    ...rest(changes_total - changes.length, "changes"),
+    ...report.drift.map((drift) => `drift   ${JSON.stringify(drift)}`),
+    ...held.map((tree) => `held    ${tree}: rolled back, and left alone until it is released`),
+    ...errors.map(
+      ({ stage, subject, message }) => `error   ${stage}: ${subject === stage ? "" : `${subject}: `}${message}`,
+    ),
+    ...rest(errors_total - errors.length, "errors"),
+    `directories  ${definitionsDirs.join(", ") || "none"}`,
+    `definitions  ${count(definitions)}`,
+    `event types  ${count(event_types)}`,
+    `schedules    ${upserted} upserted, ${unchanged} unchanged, ${paused} paused, ${orphans_deleted} orphans deleted`,
+    `${report.dry_run ? "a dry run: nothing was changed" : `sync ${report.sync_id}`}, ${report.duration_ms} ms`,
+  ];
+}
+
+function describe({ path, before, after }: { path: string; before: unknown; after: unknown }): string {
+  return `${path}: ${JSON.stringify(before)} -> ${JSON.stringify(after)}`;
+}
+
+function rest(count: number, what: string): string[] {
+  return count > 0 ? [`        and ${count} more ${what}`] : [];
+}
+
+function readSwitch(args: Context["args"], name: string): boolean {
+  const text = args[name] ?? "false";
+  if (text === "true" || text === "false") return text === "true";
+  const fault = { path: `--${name}`, message: `expected true or false, received ${JSON.stringify(text)}` };
+  throw new InvalidInputError("the command line is wrong", [fault], "usage", { hint: "Try: actcore help sync" });
+}
