@@ -1,5 +1,5 @@
 /** The steps of a run, bridged from workflow to ledger. Local activities: small, quick, and safe to repeat. */
-import { TerminalError } from "../errors.ts";
+import { RetryableError, TerminalError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import { decideTasks } from "../run/decide.ts";
@@ -23,6 +23,18 @@ export function createRunSteps({ occurrences, runs, metrics, log }: RunStepsDeps
     return runs.recordDecision(runId, decideTasks(runId, pinned.body));
   }
 
+  /** Undefined: it cannot be decided, and a step of its own says why and closes the run. */
+  async function decideOnClaim(runId: string): Promise<TaskStep[] | undefined> {
+    try {
+      return await decide(runId);
+    } catch (error) {
+      if (!(error instanceof TerminalError)) throw error;
+      // The claim's commit does not wait for the disk, so a crash of Postgres may have undone it: it is made again.
+      if (error.code === "run_not_found") throw new RetryableError("claim_undone", error.message, { cause: error });
+      return undefined;
+    }
+  }
+
   return {
     claimRun: translated(async (request) => {
       const { start_latency_ms, ...claim } = await occurrences.claim(
@@ -36,8 +48,7 @@ export function createRunSteps({ occurrences, runs, metrics, log }: RunStepsDeps
       if (claim.outcome === "skipped") metrics.runs.inc({ status: "skipped" });
       if (claim.outcome !== "claimed") return claim;
       metrics.startLatency.observe(start_latency_ms / 1000);
-      // What cannot be decided now is decided in a step of its own, which is tried again or closes the run.
-      const steps = await decide(claim.run_id).catch(() => undefined);
+      const steps = await decideOnClaim(claim.run_id);
       return { ...claim, ...(steps !== undefined && { steps }) };
     }),
 

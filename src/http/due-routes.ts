@@ -6,7 +6,7 @@ import { DueTimeView, describeDueTimes } from "../ledger/due-times.ts";
 import { ScheduleView } from "../ledger/schedule.ts";
 import { MAX_BACKFILL } from "../trigger/control.ts";
 import { scheduleId } from "../trigger/schedule-plan.ts";
-import { linkNext, listQuery, readTime, Time } from "./query.ts";
+import { linkNext, listQuery, parseTime, readTime, Time } from "./query.ts";
 import { type Route, requireFound, requireUuid } from "./route.ts";
 
 const Params = Type.Object({ id: Type.String({ format: "uuid" }) });
@@ -100,13 +100,14 @@ function readBackfill(body: unknown, now: Date): { from: Date; to: Date; dryRun:
   const faults = findFaults(BackfillBody, body);
   if (faults.length > 0) throw invalid(faults);
   const { from, to, dry_run = false } = body as Static<typeof BackfillBody>;
-  const range = { from: new Date(from), to: new Date(to) };
+  const range = { from: parseTime(from), to: parseTime(to) };
   for (const [name, time] of Object.entries(range))
-    if (Number.isNaN(time.getTime())) faults.push({ path: `/${name}`, message: "expected an RFC 3339 time" });
+    if (time === undefined) faults.push({ path: `/${name}`, message: "expected an RFC 3339 time" });
+  if (range.from === undefined || range.to === undefined) throw invalid(faults);
   if (range.to > now) faults.push({ path: "/to", message: "is in the future" });
   if (range.from > range.to) faults.push({ path: "/from", message: "is later than `to`" });
   if (faults.length > 0) throw invalid(faults);
-  return { ...range, dryRun: dry_run };
+  return { from: range.from, to: range.to, dryRun: dry_run };
 }
 
 function invalid(faults: Fault[]): InvalidInputError {
