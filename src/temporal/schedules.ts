@@ -5,7 +5,6 @@ import type { temporal } from "@temporalio/proto";
 import { describeError, RetryableError, TerminalError } from "../errors.ts";
 import type { Metrics } from "../metrics.ts";
 import type { Scheduler } from "../trigger/projector.ts";
-import type { PauseInspector } from "../trigger/reconciler.ts";
 import { type SchedulePlan, scheduleId } from "../trigger/schedule-plan.ts";
 import type { StandingSchedule } from "../trigger/schedule-step.ts";
 import type { ListedSchedule, ScheduleLister } from "../trigger/schedule-sync.ts";
@@ -40,7 +39,7 @@ interface Mark {
 export function createScheduler(
   { client, connection }: Temporal,
   metrics: Pick<Metrics, "scheduleChanges">,
-): Scheduler & ScheduleLister & PauseInspector {
+): Scheduler & ScheduleLister {
   const { identity, namespace } = client.options;
   const service = connection.workflowService;
 
@@ -171,16 +170,6 @@ export function createScheduler(
         nextPageToken = page.nextPageToken;
       } while (nextPageToken && nextPageToken.length > 0);
       return ours;
-    },
-
-    async isPaused(schedule_id) {
-      try {
-        return (await describe(schedule_id))?.paused ?? false;
-      } catch (error) {
-        // Somebody else's is not ours, so ours is not there.
-        if (error instanceof TerminalError && error.code === "schedule_foreign") return false;
-        throw error;
-      }
     },
   };
 }

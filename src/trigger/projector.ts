@@ -69,6 +69,8 @@ export interface ProjectorDeps {
 }
 
 const POLL_MS = 5_000;
+/** Another process was at it, or a sync: what changed meanwhile may have been missed by it. */
+const ASK_AGAIN_MS = 500;
 const BATCH = 100;
 const CONFLICTS = 3;
 
@@ -84,7 +86,8 @@ export async function runProjector({ store, scheduler, log }: ProjectorDeps, sig
     let waitMs = POLL_MS;
     try {
       stopListening ??= await store.onChange(() => wake.abort());
-      await store.exclusively(() => projectStale({ store, scheduler, log }, refused, signal));
+      const held = await store.exclusively(() => projectStale({ store, scheduler, log }, refused, signal));
+      if (!held) waitMs = ASK_AGAIN_MS;
       backoff.reset();
     } catch (error) {
       waitMs = backoff.next();

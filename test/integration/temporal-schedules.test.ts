@@ -359,7 +359,6 @@ describe("a sync of schedules", () => {
     expect(report.errors[0]?.message).toContain("was not made by actcore");
     expect((await describeOf(definition)).action).toMatchObject({ workflowType: "Theirs" });
     expect(await isThere(other)).toBe(true);
-    expect(await scheduler.isPaused(scheduleId(definition.id))).toBe(false);
     await handleOf(definition).delete();
     expect(await sync()).toMatchObject({ upserted: 1, errors: [] });
   });
