@@ -10,7 +10,6 @@ import { createAcceptanceLedger } from "../../src/postgres/accepted-runs.ts";
 import { createKeyStore } from "../../src/postgres/api-keys.ts";
 import { createAuditReader } from "../../src/postgres/audit.ts";
 import { createDefinitionStore } from "../../src/postgres/definitions.ts";
-import { createEnforcedTypeReader, createEventTypeReader } from "../../src/postgres/event-types.ts";
 import { createDueTimeReader } from "../../src/postgres/due-times.ts";
 import { createEnforcedTypeReader, createEventTypeReader } from "../../src/postgres/event-types.ts";
 import { createLedgerReader } from "../../src/postgres/ledger-reader.ts";
