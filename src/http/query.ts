@@ -66,12 +66,20 @@ export function readSince(text: unknown): { since?: Date } {
   return typeof text === "string" ? { since: readTime(text, "?since") } : {};
 }
 
-/** A time of the query. @throws InvalidInputError for one that is none, such as a thirteenth month */
+/** A time of the query. @throws InvalidInputError for one that is none */
 export function readTime(text: string, path: string): Date {
-  const time = new Date(text);
-  if (Number.isNaN(time.getTime()))
+  const time = parseTime(text);
+  if (time === undefined)
     throw invalid([{ path, message: `expected an RFC 3339 time, received ${JSON.stringify(text)}` }]);
   return time;
+}
+
+/** Undefined for what is none; `Date` alone makes the 2nd of March of the 30th of February. */
+export function parseTime(text: string): Date | undefined {
+  const day = new Date(text.slice(0, 10));
+  const isDay = !Number.isNaN(day.getTime()) && day.toISOString().startsWith(text.slice(0, 10));
+  const time = new Date(text);
+  return isDay && !Number.isNaN(time.getTime()) ? time : undefined;
 }
 
 function invalid(faults: Fault[]): InvalidInputError {
