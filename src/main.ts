@@ -25,8 +25,8 @@ async function main(argv: string[]): Promise<number> {
     const shutdown = listenForShutdown(config.drainTimeoutMs, (reason) => log.info({ reason }, "stopping"));
     process.on("unhandledRejection", (error) => log.error({ error }, "unhandled rejection"));
     try {
-      const { json, args } = parsed;
-      const context: CommandContext = { config, log, print, shutdown, json, args };
+      const { json, args, rest } = parsed;
+      const context: CommandContext = { config, log, print, shutdown, json, args, rest };
       return await COMMANDS[parsed.command].run(context);
     } finally {
       shutdown.dispose();

@@ -15,6 +15,8 @@ export interface CommandContext {
   json: boolean;
   /** The command's own arguments, by the names in `positionals` and `options`. */
   args: Readonly<Record<string, string>>;
+  /** What stands behind the positionals, of a command that takes more. */
+  rest: readonly string[];
 }
 
 /** A flag of one command that is no setting: it has no variable. */
@@ -32,6 +34,8 @@ export interface Command {
   json?: true;
   /** What must stand behind the command, by the names in the help. */
   positionals?: readonly string[];
+  /** What may follow them, once or more often, by the name in the help. */
+  rest?: string;
   options?: Readonly<Record<string, Option>>;
   /** The exit code. Loaded when it is called: `version` need not wait for Temporal's native core. */
   run(context: CommandContext): Promise<number>;
@@ -96,6 +100,13 @@ export const COMMANDS = {
       "no-schedules": { help: "leave the engine's schedules as they are" },
     },
     run: async (context) => (await import("./sync.ts")).runSync(context),
+  },
+  validate: {
+    summary: "check definition files, without a server or a database",
+    settings: [],
+    json: true,
+    rest: "DIR",
+    run: async (context) => (await import("./validate.ts")).runValidate(context),
   },
   "keys create": {
     summary: "make an API key, and show it this once",

@@ -43,7 +43,7 @@ export function commandHelp(name: CommandName, env: Readonly<Record<string, stri
     ([flag, variable, help]) => `${flag.padEnd(left ?? 0)}  ${variable.padEnd(middle ?? 0)}  ${help}`,
   );
   return [
-    `actcore ${[name, ...(command.positionals ?? [])].join(" ")}: ${command.summary}`,
+    `actcore ${[name, ...(command.positionals ?? []), ...(command.rest ? [`${command.rest}...`] : [])].join(" ")}: ${command.summary}`,
     "",
     "Flags win over environment variables.",
     ...lines,

@@ -14,6 +14,7 @@ interface Arguments {
   flags: Flags;
   /** The command's own, by name. */
   args: Record<string, string>;
+  rest: readonly string[];
   json: boolean;
   faults: readonly Fault[];
 }
@@ -75,6 +76,7 @@ function readArguments(name: CommandName, argv: readonly string[]): Arguments {
   const expected = [...(command.positionals ?? [])];
   const flags: Flags = {};
   const args: Record<string, string> = {};
+  const rest: string[] = [];
   const faults: Fault[] = [];
   let json = false;
 
@@ -82,8 +84,9 @@ function readArguments(name: CommandName, argv: readonly string[]): Arguments {
   for (const token of tokens) {
     if (token.kind === "positional") {
       const positional = expected.shift();
-      if (positional === undefined) faults.push({ path: token.value, message: `is not expected after ${name}` });
-      else args[positional] = token.value;
+      if (positional !== undefined) args[positional] = token.value;
+      else if (command.rest !== undefined) rest.push(token.value);
+      else faults.push({ path: token.value, message: `is not expected after ${name}` });
     }
     if (token.kind !== "option") continue;
     const { name: flag, rawName, value } = token;
@@ -95,11 +98,12 @@ function readArguments(name: CommandName, argv: readonly string[]): Arguments {
   }
   for (const flag of valueless)
     faults.push({ path: `--${flag}`, message: `needs a value: --${flag}=${behind.get(flag)}` });
+  if (command.rest !== undefined && rest.length === 0) expected.push(command.rest);
   for (const positional of expected) faults.push({ path: positional, message: `is required after ${name}` });
   for (const [flag, { value, required }] of Object.entries(own))
     if (required && args[flag] === undefined && !valueless.includes(flag))
       faults.push({ path: `--${flag}`, message: `is required: --${flag}=${value}` });
-  return { flags, args, json, faults };
+  return { flags, args, rest, json, faults };
 }
 
 /** The flags that miss their value are taken out first: the next flag is no value of theirs. */

@@ -151,6 +151,6 @@ function withoutDuplicates(directory: string, documents: TreeDocument[], faults:
 }
 
 /** As a person finds it. */
-function placeOf(directory: string, { source, line }: TreeDocument): string {
+export function placeOf(directory: string, { source, line }: TreeDocument): string {
   return `${join(directory, source.slice("file:".length))}:${line}`;
 }

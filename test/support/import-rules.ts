@@ -28,7 +28,7 @@ const ADAPTERS = ["postgres", "nats", "temporal", "http", "engines"];
 export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   "main.ts": ["cli"],
   // Commands need an adapter where no role is at work: migrate, status, the process' own monitor and runtime.
-  cli: ["roles", ...ADAPTERS, "sync", "access", "generated"],
+  cli: ["roles", ...ADAPTERS, "sync", "access", "definition", "generated"],
   roles: [...ADAPTERS, "activities", ...CORE, "access", "generated"],
   activities: CORE,
   // Adapters implement the ports of the core, and never see each other.

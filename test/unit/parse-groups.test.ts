@@ -23,6 +23,7 @@ describe("a command of two words", () => {
       command: "keys create",
       flags: { dbUrl: "x" },
       args: { name: "ci", scopes: "trigger" },
+      rest: [],
       json: true,
       faults: [],
     });

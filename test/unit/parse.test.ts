@@ -17,9 +17,19 @@ describe("a command line", () => {
       command: "serve",
       flags: { roles: "api", logLevel: "warn", skipScheduleSync: "true" },
       args: {},
+      rest: [],
       json: false,
       faults: [],
     });
+  });
+
+  test("has as many directories to validate as stand in it, but one at least", () => {
+    expect(parseCommandLine(["validate", "a", "--json", "b"])).toMatchObject({
+      rest: ["a", "b"],
+      json: true,
+      faults: [],
+    });
+    expect(faultsOf("validate")).toEqual([{ path: "DIR", message: "is required after validate" }]);
   });
 
   test("may switch a switch off", () => {

@@ -1,0 +1,38 @@
+/** `actcore validate DIR…`: what a sync would say of these files, without a server or a database. For a repository's CI. */
+import { checkTrees, type Finding, type Findings } from "../definition/check-trees.ts";
+import type { CommandContext } from "./commands.ts";
+
+const FAULTY = 1;
+
+/** Prints every fault of the directories' files, as `path:line: message`. @returns 0 when there is none, else 1 */
+export async function runValidate({
+  print,
+  json,
+  rest,
+}: Pick<CommandContext, "print" | "json" | "rest">): Promise<number> {
+  const findings = await checkTrees(rest, new Date());
+  if (json) print(JSON.stringify(findings));
+  else for (const line of toLines(findings)) print(line);
+  return findings.errors.length > 0 ? FAULTY : 0;
+}
+
+function toLines({ errors, warnings, activities, event_types, files }: Findings): string[] {
+  const faults = errors.length === 0 ? [] : [count(errors.length, "fault")];
+  const doubts = warnings.length === 0 ? [] : [count(warnings.length, "warning")];
+  const valid = `${count(activities, "activity", "activities")} and ${count(event_types, "event type")} in ${count(files, "file")}`;
+  return [
+    ...errors.map((error) => toLine(error)),
+    ...warnings.map((warning) => toLine(warning, "warning: ")),
+    [valid, ...faults, ...doubts].join(", "),
+  ];
+}
+
+function toLine({ file, line, message }: Finding, level = ""): string {
+  const text = `${file}${line === null ? "" : `:${line}`}: ${level}${message}`;
+  // A file's name may have a line's end in it.
+  return text.replace(/\p{Cc}/gu, (character) => JSON.stringify(character).slice(1, -1));
+}
+
+function count(number: number, one: string, many = `${one}s`): string {
+  return `${number} ${number === 1 ? one : many}`;
+}

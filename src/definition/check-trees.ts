@@ -1,0 +1,76 @@
+/** What there is to say of trees of definition files before they are synced. */
+import { type DocumentKind, type FileFault, placeOf, readTree, type TreeDocument } from "./files.ts";
+import { checkRunAt } from "./run-at.ts";
+
+export interface Finding {
+  file: string;
+  /** Null where it is of a whole file or directory. */
+  line: number | null;
+  /** The field of the document. */
+  path?: string;
+  message: string;
+}
+
+export interface Findings {
+  activities: number;
+  event_types: number;
+  files: number;
+  /** By their places. */
+  errors: Finding[];
+  /** What a sync takes as it is. */
+  warnings: Finding[];
+}
+
+interface Placed {
+  directory: string;
+  document: TreeDocument;
+}
+
+/** Every fault of every tree, and of the trees together: a name is unique among all of them. Never rejects. */
+export async function checkTrees(directories: readonly string[], now: Date): Promise<Findings> {
+  const trees = await Promise.all(
+    directories.map(async (directory) => ({ directory, ...(await readTree(directory)) })),
+  );
+  const placed = trees.flatMap(({ directory, documents }) => documents.map((document) => ({ directory, document })));
+  const count = (kind: DocumentKind) => placed.filter(({ document }) => document.kind === kind).length;
+  return {
+    activities: count("activity"),
+    event_types: count("event_type"),
+    files: trees.reduce((sum, { files }) => sum + files, 0),
+    errors: inOrder([...trees.flatMap(({ faults }) => faults.map(toFinding)), ...findTakenNames(placed)]),
+    warnings: inOrder(placed.flatMap((one) => findPastRun(one, now))),
+  };
+}
+
+/** Names that stand in more than one tree; within a tree they are a fault already. */
+function findTakenNames(placed: readonly Placed[]): Finding[] {
+  const groups = Map.groupBy(placed, ({ document: { kind, body } }) => JSON.stringify([kind, body.name]));
+  return [...groups.values()].flatMap(([first, ...others]) =>
+    others.map((other) => ({
+      ...whereIs(other),
+      message: `the name ${JSON.stringify(other.document.body.name)} is also that of ${placeOf((first as Placed).directory, (first as Placed).document)}`,
+    })),
+  );
+}
+
+/** It stays valid, for it has fired; a new one would not be accepted. */
+function findPastRun({ directory, document }: Placed, now: Date): Finding[] {
+  const fault = document.kind === "activity" ? checkRunAt(document.body.trigger_config, now) : undefined;
+  if (fault === undefined) return [];
+  const { path, message } = fault;
+  return [{ ...whereIs({ directory, document }), path, message: `${path} ${message}` }];
+}
+
+function whereIs({ directory, document }: Placed): { file: string; line: number } {
+  const { line } = document;
+  return { file: placeOf(directory, document).slice(0, -`:${line}`.length), line };
+}
+
+function toFinding({ subject, line, path, message }: FileFault): Finding {
+  const file = line === undefined ? subject : subject.slice(0, -`:${line}`.length);
+  return { file, line: line ?? null, ...(path !== undefined && { path }), message };
+}
+
+function inOrder(findings: Finding[]): Finding[] {
+  return findings.sort((a, b) => (a.file === b.file ? (a.line ?? 0) - (b.line ?? 0) : a.file < b.file ? -1 : 1));
+}

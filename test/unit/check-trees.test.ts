@@ -1,0 +1,77 @@
+import { afterAll, beforeEach, describe, expect, test } from "bun:test";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { checkTrees } from "../../src/definition/check-trees.ts";
+
+const top = mkdtempSync(join(tmpdir(), "actcore-check-"));
+afterAll(() => rmSync(top, { recursive: true, force: true }));
+let root: string;
+beforeEach(() => {
+  root = mkdtempSync(join(top, "trees-"));
+});
+
+const NOW = new Date("2026-11-21T12:00:00Z");
+const activity = (name: string) => `name: ${name}\ntrigger_config: {trigger_type: event, event_type: x}\n`;
+const once = (name: string, at: string) =>
+  `name: ${name}\ntrigger_config: {trigger_type: scheduled, run_at: "${at}"}\n`;
+const eventType = (name: string) => `kind: event_type\nname: ${name}\nschema: {}\n`;
+
+function put(path: string, text: string): void {
+  mkdirSync(dirname(join(root, path)), { recursive: true });
+  writeFileSync(join(root, path), text);
+}
+
+/** With the paths below the directory of all trees. */
+async function check(...trees: string[]) {
+  const found = await checkTrees(
+    trees.map((tree) => join(root, tree)),
+    NOW,
+  );
+  return JSON.parse(JSON.stringify(found).replaceAll(`${root}/`, ""));
+}
+
+describe("trees that are checked", () => {
+  test("are counted, file by file and kind by kind", async () => {
+    put("a/1.yaml", `${activity("one")}---\n${eventType("one")}`);
+    put("b/2.yaml", activity("two"));
+    put("b/3.yaml", "# nothing yet\n");
+    expect(await check("a", "b")).toEqual({ activities: 2, event_types: 1, files: 3, errors: [], warnings: [] });
+  });
+
+  test("have every fault of every file named, by the places", async () => {
+    put("b/x.yaml", "name: a\ncolour: 1\nenabled: 2\ntrigger_config: {}\n");
+    put("a/z.yaml", activity("z"));
+    put("a/y.yaml", '"');
+    const { errors, activities } = await check("b", "a", "none");
+    expect(activities).toBe(1);
+    expect(
+      errors.map(({ file, line, path }: { file: string; line: number; path?: string }) => [file, line, path]),
+    ).toEqual([
+      ["a/y.yaml", 1, undefined],
+      ["b/x.yaml", 2, "/colour"],
+      ["b/x.yaml", 3, "/enabled"],
+      ["b/x.yaml", 4, "/trigger_config/trigger_type"],
+      ["none", null, undefined],
+    ]);
+  });
+
+  test("may not share a name, with both places named; an activity and an event type may", async () => {
+    put("a/1.yaml", `${activity("other")}---\n${activity("same")}`);
+    put("b/1.yaml", `\n${activity("same")}`);
+    put("c/1.yaml", eventType("same"));
+    expect((await check("a", "b", "c")).errors).toEqual([
+      { file: "b/1.yaml", line: 2, message: 'the name "same" is also that of a/1.yaml:4' },
+    ]);
+  });
+
+  test("have a one-shot of the past as a warning: it has fired", async () => {
+    put("a/1.yaml", `${once("past", "2026-11-21T11:59:59Z")}---\n${once("future", "2026-11-21T13:00:01+01:00")}`);
+    expect(await check("a")).toMatchObject({
+      errors: [],
+      warnings: [
+        { file: "a/1.yaml", line: 1, path: "/trigger_config/run_at", message: expect.stringContaining("is past") },
+      ],
+    });
+  });
+});
