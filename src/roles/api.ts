@@ -100,7 +100,7 @@ export function startApi({ config, connections, readiness, metrics, log: parent 
         });
         reached.definitions = createDefinitionStore(db);
         reached.eventTypes = createEventTypeReader(db);
-        enforcedTypes = createEnforcedTypeReader(db);
+        enforcedTypes = createEnforcedTypeReader(postgres.prepared);
         reached.ledger = createLedgerReader(db);
         reached.dueTimes = createDueTimeReader(db);
         reached.control = createRunControl({
