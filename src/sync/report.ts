@@ -42,6 +42,10 @@ export const SyncReport = Type.Object(
     definitions: DocumentCounts,
     event_types: DocumentCounts,
     schedules: Type.Object({ upserted: Count, unchanged: Count, paused: Count, orphans_deleted: Count }),
+    schedules_removed: Type.Integer({
+      minimum: 0,
+      description: "Of one-shots that are done, and of activities that have another trigger by now.",
+    }),
     changes: Type.Array(Change, { description: "Field by field; of a dry run: what would be changed." }),
     changes_total: Count,
     drift: Type.Array(Type.Unknown(), { description: "What somebody did to schedules behind actcore's back." }),
@@ -73,6 +77,7 @@ export function emptyReport(head: Pick<SyncReport, "sync_id" | "actor" | "starte
     definitions: counts(),
     event_types: counts(),
     schedules: { upserted: 0, unchanged: 0, paused: 0, orphans_deleted: 0 },
+    schedules_removed: 0,
     changes: [],
     changes_total: 0,
     drift: [],

@@ -98,11 +98,12 @@ export function createSyncService({ directories, readTree, store, schedules, onE
   }
 
   async function syncSchedules(report: SyncReport, signal: AbortSignal): Promise<void> {
-    const { upserted, unchanged, paused, orphans_deleted, drift, errors } = await schedules({
+    const { upserted, unchanged, paused, orphans_deleted, removed, drift, errors } = await schedules({
       dryRun: report.dry_run,
       signal,
     });
     report.schedules = { upserted, unchanged, paused, orphans_deleted };
+    report.schedules_removed = removed;
     report.drift = drift;
     addErrors(
       report,
@@ -139,11 +140,10 @@ export function createSyncService({ directories, readTree, store, schedules, onE
   }
 
   function logReport({ sync_id, actor, duration_ms, ...report }: SyncReport): void {
-    const { definitions, event_types, schedules, drift, errors, held, changes_total } = report;
+    const { definitions, event_types, schedules, errors, held, changes_total } = report;
     const lines = errors.map((error) => [JSON.stringify(error), error] as const);
     for (const [text, error] of lines) if (!loggedErrors.has(text)) log.warn(error, "not synced");
     loggedErrors = new Set(lines.map(([text]) => text));
-    for (const found of drift) log.warn(found, "a schedule was changed behind actcore's back");
     const changed = changes_total + schedules.upserted + schedules.orphans_deleted > 0;
     log[changed ? "info" : "debug"](
       { sync_id, actor, duration_ms, definitions, event_types, schedules, errors: report.errors_total, held },
