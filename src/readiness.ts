@@ -32,6 +32,8 @@ export interface SyncReadiness {
 
 export interface ReadinessReport {
   status: "ready" | "not_ready";
+  /** Which process answers, and since when: another start is another `started_at`. */
+  process: { pid: number; started_at: string };
   engines: Partial<Record<Engine, EngineReadiness>>;
   roles: Partial<Record<RoleName, RoleReadiness>>;
   sync: SyncReadiness;
@@ -53,6 +55,7 @@ export function createReadiness(needs: Partial<Record<RoleName, readonly Engine[
   const roles: Partial<Record<RoleName, RoleReadiness>> = {};
   const sync: SyncReadiness = { last_success: null, last_failure: null, error: null, duration_ms: null };
   const now = () => new Date().toISOString();
+  const started_at = new Date(Date.now() - process.uptime() * 1000).toISOString();
 
   function setEngine(engine: Engine, state: EngineReadiness["state"], error?: string): void {
     const since = engines[engine]?.state === state ? engines[engine].since : now();
@@ -86,6 +89,7 @@ export function createReadiness(needs: Partial<Record<RoleName, readonly Engine[
       const running = Object.values(roles).every(({ state }) => state === "running");
       return {
         status: down.length === 0 && running ? "ready" : "not_ready",
+        process: { pid: process.pid, started_at },
         engines: structuredClone(engines),
         roles: shown,
         sync: { ...sync },

@@ -22,6 +22,7 @@ const Sync = Type.Object(
 const Report = Type.Object(
   {
     status: Type.String(),
+    process: Type.Object({ pid: Type.Integer(), started_at: Type.String({ format: "date-time" }) }),
     engines: Type.Record(Type.String(), State),
     roles: Type.Record(Type.String(), State),
     sync: Sync,

@@ -57,7 +57,14 @@ export function createProjectionStore(postgres: Postgres): ProjectionStore {
       );
     },
 
-    exclusively: (body) => holdingLock(postgres, LOCKS.schedules, body),
+    async exclusively(body) {
+      let ran = false;
+      // Not beside a sync: what that changed it tells the engine itself, and its answer counts it.
+      await holdingLock(postgres, LOCKS.sync, async () => {
+        ran = await holdingLock(postgres, LOCKS.schedules, body);
+      });
+      return ran;
+    },
 
     inTurn: (body, signal) => waitingForLock(postgres, LOCKS.schedules, body, signal),
 

@@ -38,9 +38,9 @@ export interface ProjectionStore {
   /** Of every definition that has a schedule or may still have one, and of the definitions with these ids; by id. */
   listAll(ids: readonly string[]): Promise<Projection[]>;
   markProjected(definitionId: string, told: ToldSchedule): Promise<void>;
-  /** Runs `body` when no other process holds the lock; answers whether it ran. */
+  /** Runs `body` when no other process holds the lock, and no sync is at work; answers whether it ran. */
   exclusively(body: () => Promise<void>): Promise<boolean>;
-  /** As `exclusively`, as soon as nobody holds it. @throws the reason of `signal`, while it waits */
+  /** For a sync: runs `body` as soon as nobody holds the lock. @throws the reason of `signal`, while it waits */
   inTurn<T>(body: () => Promise<T>, signal: AbortSignal): Promise<T>;
   /** Calls back after a definition changed, as soon as the store tells; answers how to stop. */
   onChange(listener: () => void): Promise<() => Promise<void>>;

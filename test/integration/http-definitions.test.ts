@@ -122,6 +122,14 @@ describe("DELETE of a definition", () => {
     expect((await api.get(path)).status).toBe(200);
   });
 
+  test("of a file's works once it is retired: it belongs to nobody any more", async () => {
+    const path = await createByFile();
+    const id = path.split("/").at(-1) ?? "";
+    await database.sql`update actcore.definitions set retired_at = now(), enabled = false where id = ${id}`;
+    expect((await remove(path)).status).toBe(204);
+    pathsOf(await api.get(path), 404, "not_found");
+  });
+
   test("of what is none is refused", async () => {
     pathsOf(await remove(definitionPath("x")), 400, "invalid_path");
   });

@@ -185,7 +185,11 @@ test("/readyz is 503 and names what is missing, until everything is there", asyn
   expect(missing).toMatchObject({ status: 503, body: { engines: { nats: { state: "down" } } } });
   expect(missing.body.roles.api.waiting_for).toEqual(["nats"]);
   api.readiness.engineUp("nats");
-  expect(await get("/readyz")).toMatchObject({ status: 200, body: { status: "ready" } });
+  const started_at = expect.stringMatching(/^\d{4}-.*Z$/);
+  expect(await get("/readyz")).toMatchObject({
+    status: 200,
+    body: { status: "ready", process: { pid: process.pid, started_at } },
+  });
 });
 
 test("the OpenAPI document has every route, with its summary", async () => {

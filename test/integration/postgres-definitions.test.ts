@@ -5,6 +5,7 @@ import { createAuditReader } from "../../src/postgres/audit.ts";
 import { createDefinitionStore, DEFINITIONS_CHANNEL } from "../../src/postgres/definitions.ts";
 import { createEventLedger } from "../../src/postgres/events.ts";
 import { createProjectionStore } from "../../src/postgres/schedule-projections.ts";
+import { createSyncStore } from "../../src/postgres/sync.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS, eventually } from "../support/engines.ts";
 import { BY_TEST, bodyOf, logTask, replace as replaceIn } from "../support/ledger.ts";
@@ -235,5 +236,15 @@ describe("schedules that are behind their definition", () => {
     });
     expect([outer, ...inner]).toEqual([true, false]);
     expect(await projections.exclusively(async () => {})).toBe(true);
+  });
+
+  test("are left to a sync while one is at work, which so counts all that it changed", async () => {
+    const projections = createProjectionStore(database);
+    const never = new AbortController().signal;
+    const beside = await createSyncStore(database).exclusively(async () => {
+      const ran = await projections.exclusively(async () => {});
+      return [ran, await projections.inTurn(async () => "told by the sync", never)];
+    }, never);
+    expect(beside).toEqual([false, "told by the sync"]);
   });
 });
