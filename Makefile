@@ -30,8 +30,9 @@ test: build ## Build, then run every test against the real engines
 chaos: build ## Kill, freeze and lose everything, at full size (about 15 minutes)
 	@$(BUN) test/chaos/chaos.ts
 
-bench: build ## Measure against a bare Temporal worker, in ratios of one run; then two million rows in each table
+bench: build ## Measure against a bare Temporal worker, in ratios of one run; then many schedules, and two million rows in each table
 	@$(BUN) test/bench/bench.ts
+	@$(BUN) test/bench/schedules.ts
 	@$(BUN) test/bench/scale.ts
 
 check: setup ## Types, lint, import rules and the workflow bundle

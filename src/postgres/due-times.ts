@@ -108,6 +108,7 @@ interface DueRunRow extends Record<string, unknown> {
   key: string;
   claimed: boolean;
   filled: boolean;
+  skipped: boolean;
   fired_at: string | null;
   finished_at: string | null;
 }
@@ -127,13 +128,14 @@ export async function listDueRuns({ db }: Postgres, activityId: string, since: D
   const from = new Date(since.getTime() - LOOK_BACK_MS);
   const rows = await guarded(
     db.execute<DueRunRow>(sql`
-      select o.run_id, o.key, o.claimed_by is not null as claimed, o.workflow_id is not null as filled, r.fired_at, r.finished_at
+      select o.run_id, o.key, o.claimed_by is not null as claimed, o.workflow_id is not null as filled,
+        coalesce(r.status = 'skipped', false) as skipped, r.fired_at, r.finished_at
       from ${occurrences} o left join ${runs} r using (run_id)
       where o.activity_id = ${activityId} and o.kind = 'due' and (o.key >= ${dueKey(from)}
         or o.run_id in (select run_id from ${runs} where finished_at is null and activity_id = ${activityId}))
       order by o.key`),
   );
-  return rows.map(({ run_id, key, claimed, filled, fired_at, finished_at }) => {
+  return rows.map(({ run_id, key, claimed, filled, skipped, fired_at, finished_at }) => {
     const due = new Date(key);
     // A run that was swept is over.
     const finishedAt = finished_at ?? (fired_at === null && claimed ? key : undefined);
@@ -143,6 +145,7 @@ export async function listDueRuns({ db }: Postgres, activityId: string, since: D
       firedAt: fired_at === null ? due : new Date(fired_at),
       ...(finishedAt !== undefined && { finishedAt: new Date(finishedAt) }),
       filled,
+      skipped,
     };
   });
 }

@@ -77,6 +77,8 @@ export interface DueRun {
   finishedAt?: Date;
   /** Whether the reconciler made it, and not the engine. */
   filled: boolean;
+  /** It came too late, and did nothing. */
+  skipped: boolean;
 }
 
 /** Consecutive due times that are skipped for one reason. */
@@ -135,6 +137,11 @@ export function settleDueTimes({ segments, runs, standing }: DueFacts, now: Date
 
   function closeGap(latest: Date, settledUntil: Date): Settlement {
     if (mayStillCome(runs, latest, now)) return waitFor(gap[0] as Date);
+    const late = runs.find((run) => run.due > latest && !run.skipped && isLate(run, segments));
+    if (late !== undefined) {
+      skips.push({ ...stretchOf(gap), into: late.run_id });
+      return { until: settledUntil, skips, again: true };
+    }
     const others = gap.slice(0, -1);
     return {
       until: settledUntil,
@@ -158,9 +165,8 @@ export function settleDueTimes({ segments, runs, standing }: DueFacts, now: Date
         const run = ran.get(at.getTime());
         if (run !== undefined) {
           open = undefined;
-          if (gap.length === 0) continue;
-          const lateMs = run.firedAt.getTime() - at.getTime() - misfire.jitterMs;
-          if (lateMs <= LATE_AFTER_GAP_MS) return closeGap(gap.at(-1) as Date, gap.at(-1) as Date);
+          if (gap.length === 0 || run.skipped) continue;
+          if (!isLate(run, segments)) return closeGap(gap.at(-1) as Date, gap.at(-1) as Date);
           skips.push({ ...stretchOf(gap.splice(0)), into: run.run_id });
           continue;
         }
@@ -191,6 +197,13 @@ function mayStillCome(runs: readonly DueRun[], at: Date, now: Date): boolean {
   return runs.some(
     ({ finishedAt, filled }) => !filled && now.getTime() - (finishedAt as Date).getTime() < SETTLE_AFTER_MS,
   );
+}
+
+/** Whether it came because of the gap before it. */
+function isLate({ due, firedAt }: DueRun, segments: readonly Segment[]): boolean {
+  const trigger = segments.findLast(({ from }) => from < due)?.trigger;
+  const jitterMs = trigger === undefined ? 0 : misfireOf(trigger).jitterMs;
+  return firedAt.getTime() - due.getTime() - jitterMs > LATE_AFTER_GAP_MS;
 }
 
 function stretchOf(gap: readonly Date[]): SkippedStretch {

@@ -1,5 +1,6 @@
 /** The short form of `make chaos`: each scenario once or twice, on one server. */
 import { afterAll, beforeAll, describe, test } from "bun:test";
+import { stopTemporal } from "../chaos/misfire.ts";
 import * as scenarios from "../chaos/scenarios.ts";
 import {
   createDirectory,
@@ -59,5 +60,11 @@ describe("a whole server", () => {
     "sees a definition in the event that follows its answer (I4)",
     () => scenarios.publishAtOnce(server, 25),
     120_000,
+  );
+
+  test(
+    "Temporal stopped for half a minute leaves no due time without a run or a reason, by policy",
+    () => stopTemporal(server, { everySeconds: 5, stoppedMs: 30_000 }),
+    240_000,
   );
 });

@@ -21,6 +21,7 @@ const run = (minute: number, rest: Partial<DueRun> = {}): DueRun => ({
   firedAt: at(minute),
   finishedAt: at(minute, 1),
   filled: false,
+  skipped: false,
   ...rest,
 });
 const open = (minute: number, rest: Partial<DueRun> = {}): DueRun => {
@@ -164,6 +165,12 @@ describe("under compress, due times that did not run", () => {
     const { run: owed, skips } = settle(policy, at(8), [run(6, { firedAt: at(6, 5) }), run(7)]);
     expect(owed).toBeUndefined();
     expect(skips as object[]).toEqual([{ ...stretch(1, 5, "compressed"), into: "run-6" }]);
+  });
+
+  test("go into that run also when it is too young to be settled itself, past what it skipped", () => {
+    const { skips, until } = settle(policy, at(8, 10), [run(7, { skipped: true }), run(8, { firedAt: at(8, 5) })]);
+    expect(skips as object[]).toEqual([{ ...stretch(1, 6, "compressed"), into: "run-8" }]);
+    expect(until).toEqual(at(7, 55));
   });
 
   test("wait while a run is going", () => {
