@@ -1,5 +1,7 @@
 /** Writes docs/schemas/*.json, the published JSON Schemas, from the schemas that validate. A test holds them together. */
 import { join } from "node:path";
+import { DocumentSchema } from "../../src/definition/document-schema.ts";
+import { EventTypeSchema } from "../../src/definition/event-type.ts";
 import { DefinitionInputSchema, DefinitionSchema } from "../../src/definition/schema.ts";
 import { RunView, TaskView } from "../../src/ledger/views.ts";
 import { EventEnvelopeSchema } from "../../src/trigger/event.ts";
@@ -9,6 +11,9 @@ const PUBLISHED = {
   envelope: EventEnvelopeSchema,
   "definition-input": DefinitionInputSchema,
   definition: DefinitionSchema,
+  // Editors know the older draft best.
+  "definition-file.schema": { $schema: "http://json-schema.org/draft-07/schema#", ...DocumentSchema },
+  "event-type": EventTypeSchema,
   run: RunView,
   task: TaskView,
 };

@@ -1,14 +1,13 @@
 /** The documents of a definition file: activities and event types, each with its identity and its place. */
 import { type Fault, InvalidInputError } from "../errors.ts";
+import { DOCUMENT_KINDS, type DocumentKind, ID_PATTERN } from "./document-schema.ts";
 import { readDocumentText, type TextDocument } from "./document-text.ts";
 import { type EventTypeBody, parseEventType } from "./event-type.ts";
 import { preview } from "./faults.ts";
 import type { DefinitionBody } from "./schema.ts";
 import { isFields, parseDefinition } from "./validate.ts";
 
-export const DOCUMENT_KINDS = ["activity", "event_type"] as const;
-export type DocumentKind = (typeof DOCUMENT_KINDS)[number];
-const ID = /^[A-Za-z0-9._-]{1,100}$/;
+const ID = new RegExp(ID_PATTERN);
 
 /** Which document of its tree it is, whatever file it stands in. */
 export interface DocumentKey {

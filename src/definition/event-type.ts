@@ -15,7 +15,12 @@ export const EventTypeInputSchema = Type.Object(
       expected: "1 to 200 characters without control characters",
     }),
     description: Type.Optional(
-      Type.String({ maxLength: 10_000, pattern: "^[^\\u0000]*$", expected: "at most 10,000 characters" }),
+      Type.String({
+        maxLength: 10_000,
+        pattern: "^[^\\u0000]*$",
+        description: "For people.",
+        expected: "at most 10,000 characters",
+      }),
     ),
     schema: Type.Record(Type.String(), Type.Unknown(), {
       description: "JSON Schema (draft 2020-12) of the payload.",

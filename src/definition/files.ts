@@ -6,7 +6,8 @@ import { MAX_FILE_BYTES } from "./document-text.ts";
 import { preview } from "./faults.ts";
 import { describeFileError, listTree } from "./tree-paths.ts";
 
-export type { DocumentKey, DocumentKind, FileFault, TreeDocument } from "./document.ts";
+export type { DocumentKey, FileFault, TreeDocument } from "./document.ts";
+export type { DocumentKind } from "./document-schema.ts";
 
 /** Bytes of all files of a tree. */
 const MAX_TREE_BYTES = 33_554_432;

@@ -1,7 +1,42 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
+import { join } from "node:path";
+import { Ajv } from "ajv";
+import { Glob } from "bun";
+import { parseAllDocuments } from "yaml";
 import { renderSchemas } from "../../deploy/build/schemas.ts";
+import { parseDocuments } from "../../src/definition/document.ts";
+
+const EXAMPLES = join(import.meta.dir, "../../docs/examples");
 
 for (const [name, text] of Object.entries(renderSchemas()))
   test(`docs/schemas/${name} says what the code checks (make schemas writes it)`, async () => {
     expect(await Bun.file(new URL(`../../docs/schemas/${name}`, import.meta.url)).text()).toBe(text);
   });
+
+describe("the schema of a definition file, as an editor uses it,", () => {
+  const validate = new Ajv({ strict: false, allErrors: true }).compile(
+    JSON.parse(renderSchemas()["definition-file.schema.json"] as string),
+  );
+  const documentsOf = (text: string) => parseAllDocuments(text).map((document) => document.toJS());
+
+  test("takes every example, which names it", async () => {
+    for (const path of new Glob("*.yaml").scanSync(EXAMPLES)) {
+      const text = await Bun.file(join(EXAMPLES, path)).text();
+      expect(text.split("\n")[0]).toBe("# yaml-language-server: $schema=../schemas/definition-file.schema.json");
+      expect(parseDocuments(text, path).faults).toEqual([]);
+      for (const document of documentsOf(text))
+        expect([path, validate(document), validate.errors]).toEqual([path, true, null]);
+    }
+  });
+
+  test.each([
+    ["an unknown field", "name: a\ncolour: red\ntrigger_config: {trigger_type: event, event_type: x}\n"],
+    ["an unknown kind", "kind: job\nname: a\ntrigger_config: {trigger_type: event, event_type: x}\n"],
+    ["an event type's trigger", "kind: event_type\nname: a\nschema: {}\ntrigger_config: {}\n"],
+    ["an activity's schema", "name: a\nschema: {}\ntrigger_config: {trigger_type: event, event_type: x}\n"],
+    ["an id with a space", "id: a b\nname: a\ntrigger_config: {trigger_type: event, event_type: x}\n"],
+  ])("refuses %s, as reading it does", (_, text) => {
+    expect(documentsOf(text).map((document) => validate(document))).toEqual([false]);
+    expect(parseDocuments(text, "f.yaml").documents).toEqual([]);
+  });
+});
