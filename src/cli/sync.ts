@@ -91,7 +91,10 @@ function toLines(report: SyncReport, { definitionsDirs }: Config): string[] {
       ...(action === "create" ? [] : fields.map((field) => `          ${describe(field)}`)),
     ]),
     ...rest(changes_total - changes.length, "changes"),
-    ...report.drift.map((drift) => `drift   ${JSON.stringify(drift)}`),
+    ...report.drift.map(
+      ({ schedule_id, what, repaired }) =>
+        `drift   ${schedule_id} was ${what} by somebody else: ${repaired ? "repaired" : "left as it is"}`,
+    ),
     ...held.map((tree) => `held    ${tree}: rolled back, and left alone until it is released`),
     ...errors.map(
       ({ stage, subject, message }) => `error   ${stage}: ${subject === stage ? "" : `${subject}: `}${message}`,

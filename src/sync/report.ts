@@ -48,7 +48,15 @@ export const SyncReport = Type.Object(
     }),
     changes: Type.Array(Change, { description: "Field by field; of a dry run: what would be changed." }),
     changes_total: Count,
-    drift: Type.Array(Type.Unknown(), { description: "What somebody did to schedules behind actcore's back." }),
+    drift: Type.Array(
+      Type.Object({
+        schedule_id: Type.String(),
+        activity_id: Type.Optional(Type.String({ format: "uuid" })),
+        what: Type.String({ description: "paused, unpaused, changed or deleted" }),
+        repaired: Type.Boolean({ description: "A pause is honoured." }),
+      }),
+      { description: "What somebody did to schedules behind actcore's back." },
+    ),
     errors: Type.Array(StageError),
     errors_total: Count,
     refused: Type.Array(Type.String(), { description: "Trees that would lose too much: with `force` it is done." }),
