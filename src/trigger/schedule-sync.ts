@@ -66,14 +66,16 @@ interface Work {
 }
 
 const AT_ONCE = 16;
-/** So many that look right are described in every sync, and then as many as the time allows. */
-const ALWAYS_DESCRIBED = 250;
-const DESCRIBE_FOR_MS = 700;
+/** Of those that look right, so many are described in every sync, and then as many as the time allows. */
+const DESCRIBED = { always: 100, forMs: 700 } as const;
 /** So many in a row found the engine away: the others are not tried. */
 const GIVE_UP_AFTER = 16;
 const ID_PREFIX = scheduleId("");
 
-export function createScheduleSync(deps: ScheduleSyncDeps): ScheduleSync {
+export function createScheduleSync(
+  deps: ScheduleSyncDeps,
+  { always, forMs }: { always: number; forMs: number } = DESCRIBED,
+): ScheduleSync {
   const { store, scheduler, log } = deps;
   /** Where the next sync begins among those that look right: a part of them. */
   let turn = Math.random();
@@ -96,14 +98,14 @@ export function createScheduleSync(deps: ScheduleSyncDeps): ScheduleSync {
       await round.each(wrong, ({ projection }) => projection.definition.name, round.settle);
       await round.each([...orphans], (id) => id, round.deleteOrphan);
 
-      const first = Math.floor(turn * right.length);
-      const until = Date.now() + DESCRIBE_FOR_MS;
+      const first = Math.round(turn * right.length);
+      const until = Date.now() + forMs;
       let described = 0;
       await round.each(
         [...right.slice(first), ...right.slice(0, first)],
         ({ projection }) => projection.definition.name,
         (item) => {
-          if (described >= ALWAYS_DESCRIBED && Date.now() > until) return round.trust(item);
+          if (described >= always && Date.now() > until) return round.trust(item);
           described++;
           return round.settle(item);
         },

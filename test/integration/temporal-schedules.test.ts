@@ -102,8 +102,9 @@ describe("a definition's schedule", () => {
     await project();
     const { spec, action, policies, state, memo, typedSearchAttributes } = await describeOf(definition);
     expect([spec.timezone, spec.jitter]).toEqual(["Europe/Berlin", 5000]);
-    // crontab's OR of the two days, and eleven ends of a gap.
-    expect(spec.calendars).toHaveLength(2 + 11);
+    // crontab's OR of the two days; eleven ends of a gap and eleven repeated hours, each as an interval that is due once.
+    expect(spec.calendars).toHaveLength(2);
+    expect(spec.intervals).toHaveLength(11 + 11);
     expect(spec.calendars?.[0]).toMatchObject({ dayOfMonth: [{ start: 13, end: 13 }], hour: [{ start: 2, end: 2 }] });
     expect(spec.calendars?.[1]).toMatchObject({ dayOfWeek: [{ start: "SUNDAY", end: "SUNDAY" }] });
     expect(action).toMatchObject({
@@ -301,6 +302,31 @@ describe("a sync of schedules", () => {
     expect({ ...after, info: null }).toEqual({ ...before, info: null } as never);
     expect(await sync()).toMatchObject({ upserted: 0, drift: [] });
     expect(await changes()).toEqual({ update: 1 });
+  });
+
+  test("finds what the listing does not show in turn, when there are too many to look at each", async () => {
+    const definitions = await Promise.all(Array.from({ length: 8 }, () => define()));
+    const { unchanged, upserted } = await sync();
+    const all = unchanged + upserted;
+    await eventually("the engine lists them", async () => (await scheduler.list()).length === all);
+    await handleOf(definitions[3] as Definition).update((previous) => ({
+      ...previous,
+      policies: { overlap: ScheduleOverlapPolicy.ALLOW_ALL },
+    }));
+    let described = 0;
+    const describe = (id: string) => {
+      described++;
+      return scheduler.describe(id);
+    };
+    const syncInTurn = createScheduleSync({ ...deps, scheduler: { ...scheduler, describe } }, { always: 3, forMs: -1 });
+    let repaired = 0;
+    for (let round = 0; round < Math.ceil(all / 3); round++) {
+      const report = await syncInTurn({ dryRun: false, signal });
+      expect(report.unchanged + report.upserted).toBe(all);
+      repaired += report.drift.length;
+    }
+    expect(repaired).toBe(1);
+    expect(described).toBe(3 * Math.ceil(all / 3));
   });
 
   test("makes a deleted one again, and reports it", async () => {
