@@ -6,7 +6,7 @@ BUN := $(CACHE)/bun-$(BUN_VERSION)/node_modules/.bin/bun
 # bun run and its children find the same Bun and the tools of node_modules.
 export PATH := $(dir $(BUN)):$(CURDIR)/node_modules/.bin:$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help setup generate build run test chaos bench check migration schemas fmt clean
+.PHONY: help setup generate build run test smoke chaos bench check migration schemas fmt clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -26,6 +26,10 @@ run: build ## Build, then serve with the example activities
 
 test: build ## Build, then run every test against the real engines
 	@$(BUN) deploy/build/test.ts
+
+smoke: ## Rename, disable and sync against a running server, without a restart (docs/runbook.md)
+	@sh deploy/build/setup.sh $(BUN_VERSION) >/dev/null
+	@$(BUN) test/smoke/smoke.ts
 
 chaos: build ## Kill, freeze and lose everything, at full size (about 15 minutes)
 	@$(BUN) test/chaos/chaos.ts
