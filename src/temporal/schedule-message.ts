@@ -21,8 +21,8 @@ const OVERLAPS = {
   buffer_all: ScheduleOverlapPolicy.SCHEDULE_OVERLAP_POLICY_BUFFER_ALL,
 } as const;
 
-/** The listing shows that many calendars of a schedule, and no more. */
-const LISTED_CALENDARS = 10;
+/** The listing shows that many of a schedule's calendars, exclusions and intervals, and no more. */
+const LISTED = 10;
 
 /** @throws TypeError, RangeError for what has no encoding */
 export function encodeSchedule(plan: SchedulePlan, state: { paused: boolean; notes: string }): ISchedule {
@@ -63,10 +63,11 @@ export function isListedAs(listed: ISpec, plan: SchedulePlan): boolean {
   return Bun.deepEquals(comparable(listed), comparable(encodeSpec(plan)));
 }
 
-function encodeSpec({ timezone, calendars, intervals, jitter_ms }: SchedulePlan): ISpec {
+function encodeSpec({ timezone, calendars, excluded, intervals, jitter_ms }: SchedulePlan): ISpec {
   return {
     timezoneName: timezone,
     structuredCalendar: calendars.map(encodeCalendar),
+    excludeStructuredCalendar: excluded.map(encodeCalendar),
     interval: intervals.map(({ every_ms, offset_ms }) => ({ interval: msToTs(every_ms), phase: msToTs(offset_ms) })),
     jitter: msToTs(jitter_ms),
   };
@@ -91,7 +92,9 @@ function encodeRanges(ranges: readonly Range[]): IRange[] {
 /** Without what the server fills in, and cut to what a listing shows. */
 function comparable(spec: ISpec): object {
   const message = ScheduleSpec.fromObject(spec);
-  message.structuredCalendar = message.structuredCalendar.slice(0, LISTED_CALENDARS);
+  message.structuredCalendar = message.structuredCalendar.slice(0, LISTED);
+  message.excludeStructuredCalendar = message.excludeStructuredCalendar.slice(0, LISTED);
+  message.interval = message.interval.slice(0, LISTED);
   return ScheduleSpec.toObject(message, { longs: String, bytes: String, defaults: true });
 }
 

@@ -3,7 +3,6 @@
  * calendars is due when any of them matches.
  */
 import type { CronFields } from "../definition/cron-expression.ts";
-import { type TimeZone, timeZone } from "./time-zone.ts";
 
 /** `start`, `start + step`, … up to `end`, which is one of them. */
 export interface Range {
@@ -45,17 +44,23 @@ export function cronCalendars({ months, days, weekdays, hours, minutes, either }
   ];
 }
 
-/** Only this second, as clocks of the zone show it. */
-export function datedCalendar(at: Date, zone: TimeZone = timeZone("UTC")): Calendar {
-  const wall = new Date(at.getTime() + zone.offsetAt(at.getTime()));
+/** Only this second of UTC. */
+export function datedCalendar(at: Date): Calendar {
+  const calendar = datedHours(at.getTime(), [at.getUTCHours()], [at.getUTCMinutes()]);
+  return { ...calendar, seconds: toRanges([at.getUTCSeconds()]) };
+}
+
+/** Whole minutes of one day, as clocks show them: `wall` is some time of it, in milliseconds as if it were UTC. */
+export function datedHours(wall: number, hours: readonly number[], minutes: readonly number[]): Calendar {
+  const date = new Date(wall);
   return {
-    years: toRanges([wall.getUTCFullYear()]),
-    months: toRanges([wall.getUTCMonth() + 1]),
-    days: toRanges([wall.getUTCDate()]),
+    years: toRanges([date.getUTCFullYear()]),
+    months: toRanges([date.getUTCMonth() + 1]),
+    days: toRanges([date.getUTCDate()]),
     weekdays: EVERY_WEEKDAY,
-    hours: toRanges([wall.getUTCHours()]),
-    minutes: toRanges([wall.getUTCMinutes()]),
-    seconds: toRanges([wall.getUTCSeconds()]),
+    hours: toRanges(hours),
+    minutes: toRanges(minutes),
+    seconds: toRanges([0]),
   };
 }
 

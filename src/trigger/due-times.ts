@@ -10,6 +10,7 @@ import { parseDuration } from "../definition/duration.ts";
 import { parseRunAt } from "../definition/run-at.ts";
 import type { CronTrigger, IntervalTrigger, ScheduleTrigger } from "../definition/schema.ts";
 import { type ClockChange, type TimeZone, timeZone } from "./time-zone.ts";
+import { DAY_MS, wallTimes } from "./wall-times.ts";
 
 export interface DueTime {
   at: Date;
@@ -17,9 +18,6 @@ export interface DueTime {
   skipped?: "dst_gap";
 }
 
-const MINUTE_MS = 60_000;
-const HOUR_MS = 3_600_000;
-const DAY_MS = 86_400_000;
 /** No clock was ever put back by more: Samoa and Kwajalein moved across the date line. */
 const LONGEST_REPEAT_MS = DAY_MS;
 /** Nothing that `parseCron` accepts is rarer than a leap day on one weekday. */
@@ -93,7 +91,7 @@ function* cronDueTimes(trigger: CronTrigger, start: number, until: number): Gene
       if (repeat !== undefined) first = repeat.at + lengthOf(repeat);
     }
     const offset = zone.offsetAt(from);
-    for (const wall of matches(fields, first + offset, next - 1 + offset)) yield { at: new Date(wall - offset) };
+    for (const wall of wallTimes(fields, first + offset, next - 1 + offset)) yield { at: new Date(wall - offset) };
     from = next;
   }
 }
@@ -109,7 +107,7 @@ function* intervalDueTimes({ every, offset }: IntervalTrigger, after: number, un
 function isDueAfterGap(fields: CronFields, { at, before, after }: ClockChange): boolean {
   if (after < before) return false;
   const end = at + after;
-  return !matches(fields, at + before, end - 1).next().done && matches(fields, end, end).next().done === true;
+  return !wallTimes(fields, at + before, end - 1).next().done && wallTimes(fields, end, end).next().done === true;
 }
 
 /** The change that put clocks back, when `instant` lies in the second pass of what it repeats. */
@@ -121,37 +119,6 @@ function repeatAt(zone: TimeZone, instant: number): ClockChange | undefined {
 /** What clocks were put back by; negative for a gap. */
 function lengthOf({ before, after }: ClockChange): number {
   return before - after;
-}
-
-/** Wall times at which the fields match, from `from` to `to`, both included. */
-function* matches(fields: CronFields, from: number, to: number): Generator<number> {
-  for (let day = Math.floor(from / DAY_MS) * DAY_MS; day <= to; ) {
-    const date = new Date(day);
-    if (!fields.months.includes(date.getUTCMonth() + 1)) {
-      day = Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + 1, 1);
-      continue;
-    }
-    if (isDayOf(fields, date)) yield* matchesOfDay(fields, day, from, to);
-    day += DAY_MS;
-  }
-}
-
-function* matchesOfDay({ hours, minutes }: CronFields, day: number, from: number, to: number): Generator<number> {
-  for (const hour of hours) {
-    const start = day + hour * HOUR_MS;
-    if (start + HOUR_MS <= from) continue;
-    for (const minute of minutes) {
-      const wall = start + minute * MINUTE_MS;
-      if (wall > to) return;
-      if (wall >= from) yield wall;
-    }
-  }
-}
-
-function isDayOf({ days, weekdays, either }: CronFields, date: Date): boolean {
-  const isDay = days.includes(date.getUTCDate());
-  const isWeekday = weekdays.includes(date.getUTCDay());
-  return either ? isDay || isWeekday : isDay && isWeekday;
 }
 
 function zoneOf({ timezone }: CronTrigger): TimeZone {

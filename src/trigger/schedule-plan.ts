@@ -10,9 +10,8 @@ import { parseDuration } from "../definition/duration.ts";
 import { parseRunAt } from "../definition/run-at.ts";
 import type { CronTrigger, Definition, ScheduleTrigger } from "../definition/schema.ts";
 import { type Calendar, cronCalendars, datedCalendar } from "./calendar.ts";
-import { gapRuns } from "./due-times.ts";
+import { hourlyMinutes, planClockExceptions } from "./clock-exceptions.ts";
 import { type Misfire, misfireOf } from "./misfire.ts";
-import { timeZone } from "./time-zone.ts";
 
 export interface SchedulePlan {
   schedule_id: string;
@@ -21,6 +20,8 @@ export interface SchedulePlan {
   /** Of the calendars. */
   timezone: string;
   calendars: Calendar[];
+  /** What is not due although a calendar or an interval says so. */
+  excluded: Calendar[];
   /** Counted from the Unix epoch. */
   intervals: { every_ms: number; offset_ms: number }[];
   jitter_ms: number;
@@ -34,10 +35,12 @@ export interface SchedulePlan {
 }
 
 /** In the hash: moves when the same plan is carried out in another way, so that a new release tells every schedule. */
-const ENCODING = 1;
+const ENCODING = 2;
 /** The engine's least: what was due before is not started late. */
 const LEAST_CATCHUP_WINDOW_MS = 10_000;
 const YEAR_MS = 365 * 86_400_000;
+/** 53 years: an interval of it is due once, from 1985 to 2077. */
+const ONCE_MS = 1_700_000_000_000;
 
 export function scheduleId(activityId: string): string {
   return `activity-schedule-${activityId}`;
@@ -85,32 +88,40 @@ export function hashPlan({ paused: _, ...plan }: SchedulePlan): string {
     .digest("hex");
 }
 
-function timesOf(trigger: ScheduleTrigger, now: Date): Pick<SchedulePlan, "timezone" | "calendars" | "intervals"> {
-  const none = { timezone: "UTC", calendars: [], intervals: [] };
+type Times = Pick<SchedulePlan, "timezone" | "calendars" | "excluded" | "intervals">;
+const NO_TIMES: Times = { timezone: "UTC", calendars: [], excluded: [], intervals: [] };
+
+function timesOf(trigger: ScheduleTrigger, now: Date): Times {
   switch (trigger.trigger_type) {
-    case "cron": {
-      const timezone = trigger.timezone ?? "UTC";
-      const calendars = [...cronCalendars(parseCron(trigger.cron_expression)), ...gapCalendars(trigger, timezone, now)];
-      return { ...none, timezone, calendars };
-    }
+    case "cron":
+      return cronTimes(trigger, now);
     case "interval":
       return {
-        ...none,
+        ...NO_TIMES,
         intervals: [{ every_ms: parseDuration(trigger.every), offset_ms: parseDuration(trigger.offset ?? 0) }],
       };
     case "scheduled": {
       const at = parseRunAt(trigger.run_at);
-      return at === undefined ? none : { ...none, calendars: [datedCalendar(at)] };
+      return at === undefined ? NO_TIMES : { ...NO_TIMES, calendars: [datedCalendar(at)] };
     }
   }
 }
 
-/** The engine skips what a gap of the clocks removes: it is told by date when that is due. */
-function gapCalendars(trigger: CronTrigger, timezone: string, now: Date): Calendar[] {
+/** The calendars of a cron; and by date, where the engine reads them wrong. */
+function cronTimes(trigger: CronTrigger, now: Date): Times {
+  const fields = parseCron(trigger.cron_expression);
   const block = Math.floor(now.getUTCFullYear() / 5) * 5;
   // From a year before, for what the engine may still be catching up with; to five years after the block's end.
   const [from, until] = [new Date(Date.UTC(block - 1, 0, 1)), new Date(Date.UTC(block + 10, 0, 1))];
-  return gapRuns(trigger, from, until).map((at) => datedCalendar(at, timeZone(timezone)));
+  const minutes = hourlyMinutes(trigger, from, until);
+  if (minutes !== undefined) return { ...NO_TIMES, calendars: cronCalendars({ ...fields, minutes }) };
+  const { instants, calendars, excluded } = planClockExceptions(trigger, from, until);
+  return {
+    timezone: trigger.timezone ?? "UTC",
+    calendars: [...cronCalendars(fields), ...calendars],
+    excluded,
+    intervals: instants.map((at) => ({ every_ms: ONCE_MS, offset_ms: at.getTime() % ONCE_MS })),
+  };
 }
 
 const OVERLAPS: Record<Misfire["policy"], SchedulePlan["overlap"]> = {

@@ -33,6 +33,9 @@ const expand = (ranges: readonly Range[]) =>
   ranges.flatMap(({ start, end, step }) =>
     Array.from({ length: (end - start) / step + 1 }, (_, n) => start + n * step),
   );
+/** `2027-03-28T01:00`: the intervals that are as long as a life. */
+const instantsOf = ({ intervals }: SchedulePlan) =>
+  intervals.map(({ every_ms, offset_ms }) => new Date(every_ms + offset_ms).toISOString().slice(0, 16));
 /** `2027-03-28 03:00`, as clocks of the zone show it. */
 const datesOf = ({ calendars }: SchedulePlan) =>
   calendars
@@ -54,6 +57,7 @@ test("a cron definition has a schedule under its own id, and crontab's OR of the
       { ...times, days: only(13), weekdays: [{ start: 0, end: 6, step: 1 }] },
       { ...times, days: [{ start: 1, end: 31, step: 1 }], weekdays: only(5) },
     ],
+    excluded: [],
     intervals: [],
     jitter_ms: 10_000,
     overlap: "skip",
@@ -103,11 +107,13 @@ test("ranges are exactly the numbers that they are made of, for a thousand rando
 });
 
 describe("the end of a clock's gap", () => {
-  test("is a date of the plan, where a fixed time falls into the gap", () => {
-    const dates = datesOf(planOf(cron("30 2 * * *", "Europe/Berlin")));
-    expect(dates).toHaveLength(11);
-    expect(dates).toContain("2027-03-28 03:00");
-    expect([dates[0], dates.at(-1)]).toEqual(["2024-03-31 03:00", "2034-03-26 03:00"]);
+  const gapsOf = (plan: SchedulePlan) => instantsOf(plan).filter((text) => text.slice(5, 7) === "03");
+
+  test("is told by date, where a fixed time falls into the gap", () => {
+    const instants = gapsOf(planOf(cron("30 2 * * *", "Europe/Berlin")));
+    expect(instants).toHaveLength(11);
+    expect(instants).toContain("2027-03-28T01:00");
+    expect([instants[0], instants.at(-1)]).toEqual(["2024-03-31T01:00", "2034-03-26T01:00"]);
   });
 
   test.each<[what: string, trigger: ScheduleTrigger]>([
@@ -116,7 +122,7 @@ describe("the end of a clock's gap", () => {
     ["UTC", cron("30 2 * * *")],
     ["dst_gap: skip", { ...cron("30 2 * * *", "Europe/Berlin"), dst_gap: "skip" }],
   ])("is none for %s", (_, trigger) => {
-    expect(datesOf(planOf(trigger))).toEqual([]);
+    expect(gapsOf(planOf(trigger))).toEqual([]);
   });
 
   test("is planned for at least five years, and the plan moves only every five years", () => {
@@ -124,9 +130,42 @@ describe("the end of a clock's gap", () => {
     const hashAt = (now: string) => hashPlan(planOf(trigger, new Date(now)));
     expect(hashAt("2025-01-01T00:00:00Z")).toBe(hashAt("2029-12-31T23:59:59Z"));
     expect(hashAt("2030-01-01T00:00:00Z")).not.toBe(hashAt("2029-12-31T23:59:59Z"));
-    const last = datesOf(planOf(trigger, new Date("2029-12-31T23:59:59Z"))).at(-1);
+    const last = gapsOf(planOf(trigger, new Date("2029-12-31T23:59:59Z"))).at(-1);
     expect(last).toStartWith("2034-03");
   });
+});
+
+describe("a repeated hour, which the engine reads wrong", () => {
+  test("is told time by time, and what is not due then is excluded", () => {
+    const plan = planOf(cron("30 1,2 * * *", "Europe/Berlin"));
+    const instants = instantsOf(plan).filter((text) => text.startsWith("2026-10"));
+    expect(instants).toEqual(["2026-10-25T00:30"]);
+    const excluded = plan.excluded.filter(({ years }) => years?.[0]?.start === 2026);
+    expect(excluded.map(({ hours, minutes }) => [expand(hours), expand(minutes).length])).toEqual([
+      [[1, 2], 59],
+      [[3], 60],
+    ]);
+  });
+
+  test("is of no account to a time of the day, nor to a cron of every hour, which is told in UTC", () => {
+    expect(planOf(cron("30 9 * * *", "Europe/Berlin"))).toMatchObject({ excluded: [], intervals: [] });
+    const hourly = planOf(cron("5,20 * * * *", "Australia/Adelaide"));
+    expect(hourly).toMatchObject({ timezone: "UTC", excluded: [], intervals: [] });
+    expect(hourly.calendars.map(({ minutes }) => expand(minutes))).toEqual([[35, 50]]);
+    expect(planOf(cron("5 * * * *", "Australia/Lord_Howe")).timezone).toBe("Australia/Lord_Howe");
+    expect(planOf(cron("5 0-23 * * *", "Europe/Berlin")).timezone).toBe("Europe/Berlin");
+  });
+});
+
+test("a day whose midnight a gap removes is told by date, whatever its weekday", () => {
+  const dates = (expression: string) => datesOf(planOf(cron(expression, "America/Santiago")));
+  expect(dates("0 9 * * SUN")).toContain("2026-09-06 09:00");
+  expect(dates("0 9 * * *")).toEqual([]);
+  const saturdays = planOf(cron("0 9 * * SAT", "America/Santiago"));
+  const excluded = saturdays.excluded.filter(
+    ({ years, months }) => years?.[0]?.start === 2026 && months[0]?.start === 9,
+  );
+  expect(excluded.flatMap(({ days, hours }) => [expand(days), expand(hours).length])).toEqual([[6], 23]);
 });
 
 test("an interval is counted in milliseconds, with its offset", () => {
@@ -179,7 +218,7 @@ describe("the hash of a plan", () => {
     const task = { key: "t", type: "log", params: { message: "hi" } } as const;
     const changed = { ...definition, version: 4, updated_at: "2029-01-01T00:00:00.000Z", task_templates: [task] };
     expect(hashPlan(planSchedule(changed, NOW) as SchedulePlan)).toBe(hashPlan(plan));
-    expect(hashPlan(plan)).toBe("5a4c177a4e1eae18e6735233cb12f42365c1750453edbc165b67f6b0812bddf2");
+    expect(hashPlan(plan)).toBe("00d8faea78291e3b4c797bc2f256a882b219f63d7afc6f098746824c44809773");
   });
 
   test("stays when only the pause moves, of which the engine is told apart", () => {

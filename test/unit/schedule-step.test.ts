@@ -14,6 +14,7 @@ const running: SchedulePlan = {
   activity_name: "heartbeat",
   timezone: "UTC",
   calendars: [],
+  excluded: [],
   intervals: [{ every_ms: 60_000, offset_ms: 0 }],
   jitter_ms: 0,
   overlap: "skip",
