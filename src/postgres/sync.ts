@@ -103,11 +103,11 @@ async function writeDefinitions(tx: Transaction, actor: string, writes: readonly
   const now = new Date();
   const changes: { action: string; before?: DefinitionRow; after: DefinitionRow }[] = [];
   for (const { write, row } of planned) {
-    const { body, source, tree, tree_key, retired } = write.after;
+    const { body, source, tree, tree_key, retired, deleted } = write.after;
     const retired_at = retired ? (row.retired_at ?? now) : null;
     const set = {
       ...columnsOf(body as DefinitionBody, row.enabled_override, retired_at),
-      ...{ source, tree, tree_key, retired_at, updated_at: now },
+      ...{ source, tree, tree_key, retired_at, updated_at: now, deleted_at: deleted ? now : null },
       version: row.version + addedVersions(write),
     };
     const [after] = await tx.update(definitions).set(set).where(sql`${definitions.id} = ${row.id}`).returning();
@@ -187,8 +187,9 @@ async function freeNames<Row extends { id: string; name: string }>(
   if (ids.length > 0) await tx.update(table).set({ name: sql`id::text` }).where(inArray(table.id, ids));
 }
 
-/** Where only the place of the document changed, the version stays. */
+/** Where only the place of the document changed, the version stays; a deletion is a version, as over REST. */
 function addedVersions({ before, after }: Write): 0 | 1 {
+  if (after.deleted) return 1;
   return before?.retired === after.retired && Bun.deepEquals(before.body, after.body, true) ? 0 : 1;
 }
 

@@ -27,6 +27,8 @@ export interface RowState {
   tree: string | null;
   tree_key: string | null;
   retired: boolean;
+  /** Softly, by a rollback only. */
+  deleted?: true;
 }
 
 export interface StoredRow extends RowState {
@@ -35,8 +37,12 @@ export interface StoredRow extends RowState {
   version: number;
 }
 
-/** `adopt`: a document takes over a row whose own document is gone, by its name: a moved tree, an `id` that was added. */
-export type WriteAction = "create" | "update" | "retire" | "revive" | "adopt";
+/**
+ * `adopt`: a document takes over a row whose own document is gone, by its name: a moved tree, an `id` that was added.
+ * `delete`: a rollback gives a name back to the row that had it.
+ */
+export const WRITE_ACTIONS = ["create", "update", "retire", "revive", "adopt", "delete"] as const;
+export type WriteAction = (typeof WRITE_ACTIONS)[number];
 
 /** One row's change. Kept in the history of syncs: a rollback puts `before` back. */
 export interface Write {

@@ -1,6 +1,6 @@
 /** The answer of a sync: what it changed, what it could not, and what it left alone. */
 import { type Static, Type } from "@sinclair/typebox";
-import { type DocumentStage, fieldChanges, type Write } from "./document-row.ts";
+import { type DocumentStage, fieldChanges, WRITE_ACTIONS, type Write } from "./document-row.ts";
 import { placeOfWrite } from "./names.ts";
 import type { Plan } from "./plan.ts";
 
@@ -21,8 +21,11 @@ const StageError = Type.Object({
 const Change = Type.Object({
   stage: Type.Union([Type.Literal("definitions"), Type.Literal("event_types")]),
   action: Type.Union(
-    (["create", "update", "retire", "revive", "adopt"] as const).map((action) => Type.Literal(action)),
-    { description: "adopt: a document took over the row of its name, whose own document is gone." },
+    WRITE_ACTIONS.map((action) => Type.Literal(action)),
+    {
+      description:
+        "adopt: a document took over the row of its name, whose own document is gone. delete: a rollback gave a name back to the one that had it.",
+    },
   ),
   id: Type.String({ format: "uuid" }),
   name: Type.String(),
@@ -103,6 +106,7 @@ const COUNTED_AS = {
   revive: "updated",
   adopt: "updated",
   retire: "retired",
+  delete: "retired",
 } as const;
 
 /** Counts the writes, and lists them with their fields. */

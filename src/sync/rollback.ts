@@ -1,5 +1,5 @@
 /** What takes a sync back. Pure. */
-import type { RowState, StoredRow, Write } from "./document-row.ts";
+import type { RowState, StoredRow, Write, WriteAction } from "./document-row.ts";
 import { placeOfWrite } from "./names.ts";
 import { stateOf } from "./plan.ts";
 import type { SyncError } from "./report.ts";
@@ -10,7 +10,10 @@ export function treesOf(writes: readonly Write[]): string[] {
   return [...new Set(trees.filter((tree) => typeof tree === "string"))].sort();
 }
 
-/** Each row as it was before: what was created is retired, since its runs stay. */
+/**
+ * Each row as it was before. What was created is retired, since its runs stay; or deleted, where its name was another
+ * definition's before, which gets it back.
+ */
 export function planRollback(
   done: readonly Write[],
   current: readonly StoredRow[],
@@ -18,6 +21,9 @@ export function planRollback(
   const rows = new Map(current.map((row) => [row.id, row]));
   const writes: Write[] = [];
   const errors: SyncError[] = [];
+  const givenBack = new Set(
+    done.flatMap(({ stage, before }) => (stage === "definitions" && before ? [before.body.name] : [])),
+  );
   for (const write of done) {
     const row = rows.get(write.id);
     if (row === undefined) {
@@ -26,10 +32,16 @@ export function planRollback(
     }
     const { id, stage, version } = row;
     const before = stateOf(row);
-    const after: RowState = write.before ?? { ...write.after, retired: true };
-    if (Bun.deepEquals(before, after, true)) continue;
-    const action = after.retired && !before.retired ? "retire" : before.retired && !after.retired ? "revive" : "update";
-    writes.push({ stage, action, id, version, before, after });
+    const isDeleted = stage === "definitions" && givenBack.has(row.body.name);
+    const after = write.before ?? { ...before, retired: true, ...(isDeleted && { deleted: true }) };
+    if (!Bun.deepEquals(before, after, true))
+      writes.push({ stage, action: actionOf(before, after), id, version, before, after });
   }
   return { writes, errors };
+}
+
+function actionOf(before: RowState, after: RowState): WriteAction {
+  if (after.deleted) return "delete";
+  if (before.retired === after.retired) return "update";
+  return after.retired ? "retire" : "revive";
 }

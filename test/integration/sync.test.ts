@@ -381,6 +381,23 @@ describe("a rollback", () => {
     expect(await find("other")).toMatchObject({ retired_at: null });
   });
 
+  test("gives a name back that the sync gave to a new definition, and what the release makes of it is made again", async () => {
+    const tree = newTree();
+    const service = createTestSync(database, [tree]);
+    await tree.write("x.yaml", activity("x", { id: "1" }));
+    await service.sync();
+    const x = await find("x");
+    await tree.write("x.yaml", [activity("y", { id: "1" }), activity("x", { enabled: false })]);
+    const { sync_id } = await service.sync();
+    const made = await find("x");
+    expect(await service.rollback(sync_id)).toMatchObject({ errors: [], definitions: counts(0, 1, 0, 1) });
+    expect(await find("x")).toMatchObject({ id: x?.id, enabled: true, retired_at: null });
+    expect(await store().find(made?.id ?? "")).toBeUndefined();
+    await service.release(sync_id);
+    expect((await service.sync()).definitions).toEqual(counts(1, 1));
+    expect([(await find("y"))?.id, (await find("x"))?.enabled]).toEqual([x?.id, false]);
+  });
+
   test("that cannot be, since REST took a name by now, changes nothing and holds nothing", async () => {
     const tree = newTree();
     const service = createTestSync(database, [tree]);
