@@ -85,11 +85,9 @@ describe("actcore validate", () => {
     }
   });
 
-  test("reads five hundred files in about the time that it takes to start", async () => {
+  test("reads five hundred files", async () => {
     const files = Object.fromEntries(Array.from({ length: 500 }, (_, n) => [`${n % 10}/${n}.yaml`, activity(`a${n}`)]));
     const tree = await createTree(files);
-    const start = performance.now();
     expect((await run(["validate", tree])).stdout).toBe("500 activities and 0 event types in 500 files\n");
-    expect(performance.now() - start).toBeLessThan(3_000);
   });
 });

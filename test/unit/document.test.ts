@@ -1,6 +1,7 @@
 /** What becomes of a definition file's text: its documents, or each fault with its line. */
 import { describe, expect, test } from "bun:test";
 import { parseDocuments } from "../../src/definition/document.ts";
+import { startProcessorTime } from "../support/processor-time.ts";
 
 const definition = (name: string) => `name: ${name}\ntrigger_config: {trigger_type: event, event_type: x}\n`;
 
@@ -208,11 +209,11 @@ describe("aliases", () => {
     ["that contain themselves", "l0: &l0 [*l0]\n"],
     ["that are more than anybody needs", `a: &v 1\nb: [${Array(101).fill("*v").join(", ")}]\n`],
   ])("%s are refused at once, with one fault", (_, text) => {
-    const start = performance.now();
+    const worked = startProcessorTime();
     const { documents, faults } = read(text, "bomb.yaml");
     expect(documents).toEqual([]);
     expect(faults).toEqual([expect.stringMatching(/^bomb\.yaml:\d+ .*alias/)]);
-    expect(performance.now() - start).toBeLessThan(1_000);
+    expect(worked()).toBeLessThan(1_000);
   });
 });
 

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { parseEventType } from "../../src/definition/event-type.ts";
 import { compileCheck, type JsonSchema } from "../../src/definition/json-schema.ts";
 import { InvalidInputError } from "../../src/errors.ts";
+import { startProcessorTime } from "../support/processor-time.ts";
 
 /** The faults of an enforced event type with this schema, as `path message`. */
 function faultsOf(schema: unknown, rest: object = { enforce: true }): string[] {
@@ -157,12 +158,12 @@ describe("a payload", () => {
   test("has its equal items found in no time, however many there are", () => {
     const unique = compileCheck({ uniqueItems: true });
     const many = Array.from({ length: 100_000 }, (_, n) => ({ n, same: [n] }));
-    const start = performance.now();
+    const worked = startProcessorTime();
     expect(unique(many)).toEqual([]);
     expect(unique([...many, { same: [7], n: 7 }])).toEqual([
       { path: "/", message: "must not have two equal items, received a list of 100001" },
     ]);
-    expect(performance.now() - start).toBeLessThan(2_000);
+    expect(worked()).toBeLessThan(2_000);
     expect(unique([1, "1", true, null, [], {}, [1], "null"])).toEqual([]);
     expect(
       unique([

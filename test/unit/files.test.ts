@@ -5,6 +5,7 @@ import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync 
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { isInDoubt, readTree } from "../../src/definition/files.ts";
+import { startProcessorTime } from "../support/processor-time.ts";
 
 const top = mkdtempSync(join(tmpdir(), "actcore-files-"));
 afterAll(() => rmSync(top, { recursive: true, force: true }));
@@ -49,9 +50,9 @@ describe("a tree", () => {
 
   test("of five hundred files is read well within a second", async () => {
     for (let n = 0; n < 500; n++) put(`team-${n % 20}/a${n}.yaml`);
-    const start = performance.now();
+    const worked = startProcessorTime();
     expect((await read()).documents).toHaveLength(500);
-    expect(performance.now() - start).toBeLessThan(1_000);
+    expect(worked()).toBeLessThan(1_000);
   });
 
   test("that is not there, or is a file, is one fault", async () => {
