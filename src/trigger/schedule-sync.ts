@@ -67,7 +67,7 @@ interface Work {
 
 const AT_ONCE = 16;
 /** Of those that look right, so many are described in every sync, and then as many as the time allows. */
-const DESCRIBED = { always: 100, forMs: 700 } as const;
+const DESCRIBED = { always: 50, forMs: 700 } as const;
 /** So many in a row found the engine away: the others are not tried. */
 const GIVE_UP_AFTER = 16;
 const ID_PREFIX = scheduleId("");
