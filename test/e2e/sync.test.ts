@@ -1,149 +1,237 @@
-/** Definitions as files, and their syncs: at start-up, over REST, by the command line and at an interval. */
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
-import { Client, Connection } from "@temporalio/client";
+/** Definitions as code with the compiled binary: what an operator edits, asks for, and gets wrong. */
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import type { Definition } from "../../src/definition/schema.ts";
+import type { ScheduleView } from "../../src/ledger/schedule.ts";
+import type { ReadinessReport } from "../../src/readiness.ts";
+import type { SyncReport, SyncSummary } from "../../src/sync/report.ts";
 import { eventually } from "../support/engines.ts";
 import {
   besides,
+  createDirectory,
   findPorts,
-  readEndpoints,
   run,
   SERVER_TIMEOUT_MS,
   type Server,
   startServer,
 } from "../support/server.ts";
-import { activity, createTree } from "../support/trees.ts";
 
-setDefaultTimeout(SERVER_TIMEOUT_MS);
-const tree = createTree();
+const directory = createDirectory();
+const task = "task_templates: [{key: note, type: log, params: {message: here}}]";
+const cron = (name: string, expression: string) =>
+  `name: ${name}\ntrigger_config: {trigger_type: cron, cron_expression: "${expression}"}\n${task}\n`;
+const write = (file: string, text: string) => Bun.write(join(directory, file), text);
+const remove = (file: string) => rmSync(join(directory, file));
+
 let server: Server;
-let client: Client;
+/** Of further processes beside it. */
+let nextProcess = 1;
 beforeAll(async () => {
-  await tree.write("report.yaml", hourly("report-hourly"));
-  await tree.write("welcome.yaml", activity("welcome"));
-  await tree.write("types.yaml", { kind: "event_type", name: "welcome", schema: { type: "object" } });
-  const flags = { ...(await findPorts()), definitionsDirs: tree.path };
-  server = await startServer({ flags });
+  await write("cleaning.yaml", cron("cleaning-hourly", "5 * * * *"));
+  await write("steady.yaml", cron("steady", "0 4 1 1 *"));
+  server = await startServer({ flags: { ...(await findPorts()), definitionsDirs: directory } });
   await server.ready();
-  client = new Client({ connection: await Connection.connect({ address: readEndpoints(server).temporalHost }) });
 }, SERVER_TIMEOUT_MS);
-afterAll(async () => {
-  await client?.connection.close();
-  await server?.destroy();
-  tree.remove(".");
-});
+afterAll(() => server?.destroy());
 
-function hourly(name: string, cron_expression = "0 * * * *", rest: object = {}) {
-  return { name, trigger_config: { trigger_type: "cron", cron_expression }, ...rest };
+async function sync(query = "") {
+  const { status, body } = await server.api<SyncReport>(`/admin/sync${query}`, { method: "POST" });
+  return { status, report: body };
 }
-
-const sync = (query = "") => server.api(`/admin/sync${query}`, { method: "POST" });
-const find = async (name: string) =>
-  (await server.api("/activity-definitions")).body.find((one: { name: string }) => one.name === name);
-const scheduleOf = ({ id }: { id: string }) => client.schedule.getHandle(`activity-schedule-${id}`).describe();
-/** `actcore sync` on the engines of the server's data directory. */
-const runSync = (...args: string[]) =>
-  run(["sync", `--data-dir=${server.dataDir}`, `--definitions-dir=${tree.path}`, ...args]);
-const metric = async (name: string) =>
-  Number(
-    new RegExp(`^${name.replace(/[{}]/g, "\\$&")} (\\S+)$`, "m").exec((await server.monitor("/metrics")).text)?.[1],
-  );
-
-test("what the files say is there after a start, event types too, and readyz and metrics tell of the sync", async () => {
-  await eventually("the sync is through", async () => (await server.api("/readyz")).body.sync?.last_success !== null);
-  expect(await find("welcome")).toMatchObject({ source: "file:welcome.yaml", enabled: true });
-  const again = (await sync("?event_types=true&dry_run=true")).body;
-  expect([again.event_types.unchanged, again.changes_total]).toEqual([1, 0]);
-  expect((await server.api("/readyz")).body.sync).toEqual({
-    last_success: expect.any(String),
-    last_failure: null,
-    error: null,
-    duration_ms: expect.any(Number),
+async function find(name: string): Promise<Definition | undefined> {
+  return (await server.api<Definition[]>("/activity-definitions?limit=500")).body.find((row) => row.name === name);
+}
+const found = (name: string) => eventually(`${name} is there`, () => find(name));
+async function readSchedule(name: string): Promise<ScheduleView> {
+  return (await server.api<ScheduleView>(`/activity-definitions/${(await find(name))?.id}/schedule`)).body;
+}
+const command = (...args: string[]) =>
+  run(["sync", `--data-dir=${server.dataDir}`, `--definitions-dir=${directory}`, ...args]);
+/** Another process on the same engines, which reads the same directory. */
+const startBeside = (roles: string, env: Record<string, string>) =>
+  startServer({
+    roles,
+    dataDir: server.dataDir,
+    flags: { ...besides(server.flags, nextProcess++), definitionsDirs: directory },
+    env,
   });
-  expect(await metric('actcore_syncs_total{outcome="ok"}')).toBeGreaterThanOrEqual(1);
-  expect(await metric("actcore_sync_last_success_timestamp_seconds")).toBeGreaterThan(Date.now() / 1000 - 60);
-});
+const readinessOf = async (of: Server): Promise<ReadinessReport> => JSON.parse((await of.monitor("/readyz")).text);
 
-test("hourly becomes daily without a restart: the new schedule is active, the old one paused", async () => {
-  const old = await find("report-hourly");
-  await tree.write("report.yaml", hourly("report-daily", "0 9 * * *"));
-  const { status, body } = await sync();
-  expect([status, body.errors]).toEqual([200, []]);
-  expect(body).toMatchObject({
+test("the start brings the files in, with their schedules", async () => {
+  await found("steady");
+  const schedule = await eventually("it is scheduled", async () => {
+    const read = await readSchedule("cleaning-hourly");
+    return read.state === "active" && read;
+  });
+  expect(schedule.next[0]).toMatch(/:05:00\.000Z$/);
+  const { sync: synced } = await eventually("the start's sync is through", async () => {
+    const report = await readinessOf(server);
+    return report.sync.last_success !== null && report;
+  });
+  expect(synced).toMatchObject({ error: null, last_failure: null, duration_ms: expect.any(Number) });
+}, 60_000);
+
+test("hourly becomes daily in the running process, and the answer counts it", async () => {
+  const { process } = await readinessOf(server);
+  await write("cleaning.yaml", cron("cleaning-daily", "5 3 * * *"));
+
+  const planned = await sync("?dry_run=true");
+  expect(planned).toMatchObject({ status: 200, report: { dry_run: true, changes_total: 2 } });
+  expect(await find("cleaning-daily")).toBeUndefined();
+
+  const { status, report } = await sync();
+  expect(status).toBe(200);
+  expect(report).toMatchObject({
     definitions: { created: 1, updated: 0, unchanged: 1, retired: 1 },
-    schedules: { orphans_deleted: 0 },
+    schedules: { upserted: 2, unchanged: 1, paused: 1, orphans_deleted: 0 },
+    errors: [],
   });
-  const daily = await find("report-daily");
-  expect([(await scheduleOf(daily)).state.paused, (await scheduleOf(old)).state.paused]).toEqual([false, true]);
-  expect(await find("report-hourly")).toMatchObject({ id: old.id, enabled: false, retired_at: expect.any(String) });
-  expect((await sync()).body).toMatchObject({ changes_total: 0, schedules: { upserted: 0, unchanged: 2, paused: 1 } });
-});
+  expect(report.changes.map(({ action, name }) => `${action} ${name}`).sort()).toEqual([
+    "create cleaning-daily",
+    "retire cleaning-hourly",
+  ]);
+  const { next, state } = await readSchedule("cleaning-daily");
+  expect([state, next[0]]).toEqual(["active", expect.stringMatching(/T03:05:00\.000Z$/)]);
+  expect((await readSchedule("cleaning-hourly")).state).toBe("paused");
+  expect((await readinessOf(server)).process).toEqual(process);
 
-test("actcore sync does the same in a process of its own, and says what it did and what it could not", async () => {
-  await tree.write("welcome.yaml", activity("welcome", { enabled: false }));
-  await tree.write("cli.yaml", hourly("by-cli"));
-  const planned = await runSync("--dry-run");
-  expect(planned).toMatchObject({ code: 0, stderr: "" });
-  expect(planned.stdout).toContain("create  definition by-cli");
-  expect(planned.stdout).toContain("/enabled: true -> false");
-  expect(planned.stdout).toContain("nothing was changed");
-  expect(await find("by-cli")).toBeUndefined();
+  expect((await sync()).report).toMatchObject({
+    definitions: { created: 0, updated: 0, unchanged: 2, retired: 0 },
+    schedules: { upserted: 0, unchanged: 3, paused: 1, orphans_deleted: 0 },
+    changes_total: 0,
+  });
+}, 60_000);
 
-  const done = await runSync("--json");
-  expect(done).toMatchObject({ code: 0, stderr: "" });
-  const report = JSON.parse(done.stdout);
-  expect(report).toMatchObject({ actor: "cli", definitions: { created: 1, updated: 1 }, errors: [] });
-  expect((await scheduleOf(await find("by-cli"))).state.paused).toBe(false);
-  const [entry] = (await server.api(`/audit?subject=definition:${(await find("by-cli")).id}`)).body;
-  expect(entry).toMatchObject({ actor: "cli", action: "create" });
-  expect((await server.api(`/admin/syncs/${report.sync_id}`)).body).toMatchObject({ actor: "cli", changes_total: 2 });
-
-  await tree.write("broken.yaml", "name: broken\ntrigger_config: {trigger_type: cron}\n");
-  const failed = await runSync("--no-schedules");
-  expect(failed.code).toBe(1);
-  expect(failed.stdout).toContain(`error   definitions: ${tree.path}/broken.yaml:2: `);
-  tree.remove("broken.yaml");
-});
-
-test("actcore sync goes on with the files when Temporal is away, and ends with 1", async () => {
-  await tree.write("away.yaml", activity("away"));
-  const { dbUrl } = readEndpoints(server);
-  const args = ["sync", `--db-url=${dbUrl}`, "--temporal-host=127.0.0.1:9", `--definitions-dir=${tree.path}`];
-  const { code, stdout } = await run(args);
-  expect(code).toBe(1);
-  expect(stdout).toContain("create  definition away");
-  expect(stdout).toContain("error   schedules: Temporal: ");
-  expect(await find("away")).toBeDefined();
-});
-
-test("wrong words of actcore sync are one error, and without a database it says so", async () => {
-  const wrong = await run(["sync", "--dry-runs", "--force=maybe"]);
-  expect(wrong.code).toBe(2);
-  expect(wrong.stderr).toContain("Did you mean --dry-run?");
-  const lost = await run(["sync", `--data-dir=${tree.path}/nothing`]);
-  expect([lost.code, lost.stderr]).toEqual([1, expect.stringContaining("no database is configured")]);
-});
-
-test("the sync role does it at its interval, and a file that fails makes nothing unready", async () => {
-  const flags = { ...besides(server.flags, 1), definitionsDirs: tree.path, syncIntervalMs: "1" };
-  const role = await startServer({ dataDir: server.dataDir, roles: "sync", flags });
+test("a broken file keeps its last good version, and is named in the answer, in /readyz and in the log", async () => {
+  const before = await find("cleaning-daily");
+  await write("cleaning.yaml", cron("cleaning-daily", "61 3 * * *"));
+  await write("steady.yaml", cron("steady", "0 5 1 1 *"));
+  const place = `${directory}/cleaning.yaml:2`;
   try {
-    await role.ready();
-    await tree.write("interval.yaml", activity("by-interval"));
-    const made = await eventually("it is there", () => find("by-interval"));
-    const [entry] = (await server.api(`/audit?subject=definition:${made.id}`)).body;
-    expect(entry).toMatchObject({ actor: "interval" });
-    await tree.write("broken.yaml", "name: [");
-    const readyz = async () => {
-      const { status, text } = await role.monitor("/readyz");
-      return { status, sync: JSON.parse(text).sync };
-    };
-    await eventually("readyz tells of the fault", async () => (await readyz()).sync.error?.includes("broken.yaml"));
-    expect((await readyz()).status).toBe(200);
-    tree.remove("broken.yaml");
-    await eventually("readyz tells that it is over", async () => (await readyz()).sync.error === null);
-    role.kill("SIGTERM");
-    expect(await role.exited).toBe(0);
+    const { status, report } = await sync();
+    expect(status).toBe(207);
+    expect(report.errors).toEqual([{ stage: "definitions", subject: place, message: expect.stringContaining("61") }]);
+    expect(report.definitions).toMatchObject({ updated: 1, retired: 0 });
+    expect(await find("cleaning-daily")).toEqual(before as Definition);
+    expect(await find("steady")).toMatchObject({ version: 2 });
+
+    const readiness = await readinessOf(server);
+    expect(readiness).toMatchObject({ status: "ready", sync: { last_failure: expect.any(String) } });
+    expect(readiness.sync.error).toStartWith(place);
+    const logged = () =>
+      server
+        .stderr()
+        .split("\n")
+        .filter((line) => line.includes(place));
+    expect(logged()).toHaveLength(1);
+    expect(logged()[0]).toContain("not synced");
+    expect((await server.monitor("/metrics")).text).toMatch(/^actcore_sync_errors 1$/m);
+
+    await sync();
+    expect(logged()).toHaveLength(1); // said once, not at every sync
   } finally {
-    await role.destroy();
+    await write("cleaning.yaml", cron("cleaning-daily", "5 3 * * *"));
   }
-});
+  expect((await sync()).status).toBe(200);
+  expect((await readinessOf(server)).sync.error).toBeNull();
+}, 60_000);
+
+test("`actcore sync` ends with 0 when all is in, with 1 when something is not, and a dry run changes nothing", async () => {
+  await write("by-hand.yaml", cron("by-hand", "0 6 * * *"));
+  const dry = await command("--dry-run");
+  expect(dry.code).toBe(0);
+  expect(dry.stdout).toContain("create  definition by-hand");
+  expect(dry.stdout).toContain("a dry run: nothing was changed");
+  expect(await find("by-hand")).toBeUndefined();
+
+  const done = await command("--json");
+  expect(done.code).toBe(0);
+  const report: SyncReport = JSON.parse(done.stdout);
+  expect(report).toMatchObject({ definitions: { created: 1 }, schedules: { upserted: 1 }, actor: "cli", errors: [] });
+  expect((await readSchedule("by-hand")).state).toBe("active");
+
+  await write("broken.yaml", "name: [");
+  const partly = await command();
+  remove("broken.yaml");
+  expect(partly.code).toBe(1);
+  expect(partly.stdout).toContain(`error   definitions: ${directory}/broken.yaml:1`);
+  expect((await command("--forse")).code).toBe(2);
+}, 60_000);
+
+test("a directory that is not there is one error that names it, and nothing of it is retired", async () => {
+  const away = `${directory}-away`;
+  renameSync(directory, away);
+  try {
+    const { status, report } = await sync();
+    expect(status).toBe(207);
+    expect(report.errors).toEqual([
+      { stage: "definitions", subject: directory, message: expect.stringContaining("it is not there") },
+    ]);
+    expect(report.definitions).toEqual({ created: 0, updated: 0, unchanged: 0, retired: 0 });
+    expect(await command()).toMatchObject({ code: 1, stdout: expect.stringContaining(`${directory}: cannot be read`) });
+  } finally {
+    renameSync(away, directory);
+  }
+  expect(await find("steady")).toMatchObject({ enabled: true, retired_at: null });
+  expect((await sync()).report).toMatchObject({ changes_total: 0, errors: [] });
+}, 60_000);
+
+test("more than a fifth of a tree, and more than three, is retired by force only", async () => {
+  for (const name of ["w", "x", "y", "z"]) await write(`${name}.yaml`, cron(name, "0 7 * * *"));
+  await sync();
+  for (const name of ["w", "x", "y", "z"]) remove(`${name}.yaml`);
+  const { status, report } = await sync();
+  expect(status).toBe(409);
+  expect(report).toMatchObject({ refused: [directory], definitions: { retired: 0 } });
+  expect(await find("w")).toMatchObject({ enabled: true, retired_at: null });
+  const forced = await command("--force", "--json");
+  expect(forced.code).toBe(0);
+  expect(JSON.parse(forced.stdout)).toMatchObject({ definitions: { retired: 4 } });
+}, 60_000);
+
+test("a sync is taken back, and its tree stays so until it is released", async () => {
+  await write("steady.yaml", cron("steady", "0 9 1 1 *"));
+  const { report } = await sync();
+  const expression = async () =>
+    ((await found("steady")).trigger_config as { cron_expression: string }).cron_expression;
+  expect(await expression()).toBe("0 9 1 1 *");
+  const back = await server.api<SyncReport>(`/admin/syncs/${report.sync_id}/rollback`, { method: "POST" });
+  expect(back).toMatchObject({ status: 200, body: { rolled_back: report.sync_id, held: [directory] } });
+  expect(await expression()).toBe("0 5 1 1 *");
+  expect((await sync()).report).toMatchObject({ changes_total: 0, held: [directory] });
+  const release = await server.api(`/admin/syncs/${back.body.sync_id}/release`, { method: "POST" });
+  expect(release).toMatchObject({ status: 200, body: { released: [directory] } });
+  await sync();
+  expect(await expression()).toBe("0 9 1 1 *");
+}, 60_000);
+
+test("a start with SKIP_SCHEDULE_SYNC syncs nothing, and the sync role takes up a change by itself", async () => {
+  await write("late.yaml", cron("late", "0 8 * * *"));
+  const skipping = await startBeside("worker", { SKIP_SCHEDULE_SYNC: "true" });
+  let syncing: Server | undefined;
+  try {
+    await skipping.ready();
+    expect(await find("late")).toBeUndefined();
+    syncing = await startBeside("sync", { ACTIVITY_SYNC_INTERVAL_SECONDS: "1" });
+    await found("late");
+    expect((await readinessOf(skipping)).sync.last_success).toBeNull();
+
+    await write("late.yaml", cron("later", "0 9 * * *"));
+    await found("later");
+    await eventually("its schedule is there", async () => (await readSchedule("later")).state === "active");
+    expect(await find("late")).toMatchObject({ enabled: false, retired_at: expect.any(String) });
+    const history = await server.api<SyncSummary[]>("/admin/syncs?limit=2");
+    expect(history.body.map(({ actor }) => actor)).toEqual(["interval", "interval"]);
+    await syncing.ready();
+    const { process, sync: synced } = await readinessOf(syncing);
+    expect(process.pid).toBe(syncing.pid);
+    expect(synced).toMatchObject({ last_success: expect.any(String), error: null });
+
+    for (const ended of [syncing, skipping]) ended.kill("SIGTERM");
+    expect(await Promise.all([syncing.exited, skipping.exited])).toEqual([0, 0]);
+  } finally {
+    await skipping.destroy();
+    await syncing?.destroy();
+  }
+}, 90_000);
