@@ -1,6 +1,6 @@
 /** Writes docs/schemas/*.json, the published JSON Schemas, from the schemas that validate. A test holds them together. */
 import { join } from "node:path";
-import { DocumentSchema } from "../../src/definition/document-schema.ts";
+import { renderDocumentSchema } from "../../src/definition/document-schema.ts";
 import { EventTypeSchema } from "../../src/definition/event-type.ts";
 import { DefinitionInputSchema, DefinitionSchema } from "../../src/definition/schema.ts";
 import { RunView, TaskView } from "../../src/ledger/views.ts";
@@ -11,8 +11,6 @@ const PUBLISHED = {
   envelope: EventEnvelopeSchema,
   "definition-input": DefinitionInputSchema,
   definition: DefinitionSchema,
-  // Editors know the older draft best.
-  "definition-file.schema": { $schema: "http://json-schema.org/draft-07/schema#", ...DocumentSchema },
   "event-type": EventTypeSchema,
   run: RunView,
   task: TaskView,
@@ -20,7 +18,7 @@ const PUBLISHED = {
 
 /** File name below docs/schemas → its text. */
 export function renderSchemas(): Record<string, string> {
-  return Object.fromEntries(
+  const published = Object.fromEntries(
     Object.entries(PUBLISHED).map(([name, schema]) => {
       // `expected` words our own errors; it is no part of JSON Schema.
       const plain = JSON.parse(JSON.stringify(schema, (key, value) => (key === "expected" ? undefined : value)));
@@ -28,6 +26,7 @@ export function renderSchemas(): Record<string, string> {
       return [`${name}.json`, `${JSON.stringify(document, null, 2)}\n`];
     }),
   );
+  return { ...published, "definition-file.schema.json": renderDocumentSchema() };
 }
 
 if (import.meta.main) {

@@ -20,8 +20,10 @@ function documentOf(input: TObject, kind: TSchema): TSchema {
   return Type.Object({ kind, id, ...properties }, { additionalProperties: rest.additionalProperties as false });
 }
 
-/** Chosen by `kind`, so that an editor speaks of the one that is meant. Its words are those of draft 7, which all know. */
-export const DocumentSchema = {
+/** Chosen by `kind`, so that an editor speaks of the one that is meant. */
+const DocumentSchema = {
+  // The older draft is what every editor knows.
+  $schema: "http://json-schema.org/draft-07/schema#",
   title: "ActcoreDocument",
   description: "A document of a definition file: an activity, or with `kind: event_type` an event type.",
   type: "object",
@@ -29,4 +31,11 @@ export const DocumentSchema = {
   // biome-ignore lint/suspicious/noThenProperty: the keyword of JSON Schema
   then: documentOf(EventTypeInputSchema, kindOf("event_type", "What events of one type carry.")),
   else: documentOf(DefinitionInputSchema, Type.Optional(kindOf("activity", "What to do when: the default."))),
-} as const;
+};
+
+/** As editors read it: docs/schemas has it, and the API serves it. */
+export function renderDocumentSchema(): string {
+  // `expected` words our own errors; it is no part of JSON Schema.
+  const text = JSON.stringify(DocumentSchema, (key, value) => (key === "expected" ? undefined : value), 2);
+  return `${text}\n`;
+}

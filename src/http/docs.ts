@@ -1,8 +1,9 @@
-/** `/openapi.json` and `/docs`, both from the table of routes and from the binary alone: no CDN, no internet. */
+/** `/openapi.json` and `/docs` from the table of routes, and the schema for editors: from the binary alone, no internet. */
 import { swagger } from "@elysiajs/swagger";
 import { type TSchema, Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
 import type { Scope } from "../access/scope.ts";
+import { renderDocumentSchema } from "../definition/document-schema.ts";
 import { buildInfo } from "../generated/build-info.ts";
 import { swaggerUi } from "../generated/swagger-ui.ts";
 import type { Route } from "./route.ts";
@@ -60,6 +61,7 @@ export function createDocs(routes: readonly Route[]) {
     .get("/docs/start.js", page(START, "text/javascript; charset=utf-8"))
     .get("/docs/swagger-ui.js", page(Bun.file(swaggerUi.script.path), swaggerUi.script.contentType))
     .get("/docs/swagger-ui.css", page(Bun.file(swaggerUi.style.path), swaggerUi.style.contentType))
+    .get("/schemas/definition-file.schema.json", page(renderDocumentSchema(), "application/schema+json"))
     .get("/openapi.json", async () => {
       document ??= renderDocument(routes).catch((error) => {
         document = undefined;

@@ -6,7 +6,14 @@ import { createLog } from "../../src/log.ts";
 
 const OPEN = ["GET /healthz", "GET /readyz"];
 /** Static, the same for everyone, and without a key of their own. */
-const DOCUMENTATION = ["/docs", "/docs/start.js", "/docs/swagger-ui.js", "/docs/swagger-ui.css", "/openapi.json"];
+const DOCUMENTATION = [
+  "/docs",
+  "/docs/start.js",
+  "/docs/swagger-ui.js",
+  "/docs/swagger-ui.css",
+  "/openapi.json",
+  "/schemas/definition-file.schema.json",
+];
 
 const nobody: Access = {
   hosts: { loopback: true, hosts: [] },
@@ -38,4 +45,10 @@ describe("every route", () => {
       if (scope !== null) expect(operation.description).toContain(`\`${scope}\``);
     }
   });
+});
+
+test("the schema of definition files is served as it is published, without a key", async () => {
+  const answer = await app.handle(new Request("http://localhost/schemas/definition-file.schema.json"));
+  const published = Bun.file(new URL("../../docs/schemas/definition-file.schema.json", import.meta.url));
+  expect(await answer.text()).toBe(await published.text());
 });
