@@ -108,6 +108,14 @@ export const COMMANDS = {
     rest: "DIR",
     run: async (context) => (await import("./validate.ts")).runValidate(context),
   },
+  next: {
+    summary: "tell when the activities of a definition file would be due next",
+    settings: [],
+    json: true,
+    positionals: ["FILE"],
+    options: { count: { value: "NUMBER", help: "how many due times of each, at most 1000 [10]" } },
+    run: async (context) => (await import("./next.ts")).runNext(context),
+  },
   "keys create": {
     summary: "make an API key, and show it this once",
     settings: DATABASE,

@@ -1,17 +1,26 @@
-/** What a REST change makes of a definition: some top-level keys, each replaced whole. Pure. */
+/** What REST makes of a definition: a new one, or some top-level keys of one, each replaced whole. Pure. */
 import { type Fault, InvalidInputError, TerminalError } from "../errors.ts";
 import { preview } from "./faults.ts";
+import { checkRunAt, parseRunAt } from "./run-at.ts";
+import type { DefinitionBody } from "./schema.ts";
 import { type DefinitionChange, REST_SOURCE, type StoredDefinition } from "./store.ts";
 import { isFields, parseDefinition } from "./validate.ts";
 
 /** Kept by the store. A client may send them back as it got them. */
 const READ_ONLY = ["id", "enabled_override", "version", "source", "retired_at", "created_at", "updated_at"] as const;
 
+/** @throws InvalidInputError `invalid_definition` with every fault; a one-shot's time that is past is one */
+export function parseNewDefinition(input: unknown, now: Date): DefinitionBody {
+  const body = parseDefinition(input);
+  requireFuture(body, now);
+  return body;
+}
+
 /**
  * @throws InvalidInputError `invalid_definition` with every fault; TerminalError `definition_from_file`: only `enabled`
  *   of a file's definition can be changed, as an override that `enabled: null` lifts
  */
-export function applyChange({ definition, body }: StoredDefinition, input: unknown): DefinitionChange {
+export function applyChange({ definition, body }: StoredDefinition, input: unknown, now: Date): DefinitionChange {
   if (!isFields(input))
     throw new InvalidInputError(
       "the change is not valid",
@@ -30,7 +39,19 @@ export function applyChange({ definition, body }: StoredDefinition, input: unkno
 
   if (definition.source !== REST_SOURCE) return overrideEnabled({ definition, body }, changed);
   const { trigger_type: _, ...kept } = body;
-  return { body: parseDefinition({ ...kept, ...changed }), enabled_override: null };
+  const next = parseDefinition({ ...kept, ...changed });
+  // A one-shot that has fired stays valid, whatever else is changed: only a new time has to come.
+  if (runAtOf(next) !== runAtOf(body)) requireFuture(next, now);
+  return { body: next, enabled_override: null };
+}
+
+function runAtOf({ trigger_config: trigger }: DefinitionBody): number | undefined {
+  return trigger.trigger_type === "scheduled" ? parseRunAt(trigger.run_at)?.getTime() : undefined;
+}
+
+function requireFuture({ trigger_config }: DefinitionBody, now: Date): void {
+  const fault = checkRunAt(trigger_config, now);
+  if (fault !== undefined) throw new InvalidInputError("the definition is not valid", [fault], "invalid_definition");
 }
 
 function overrideEnabled({ definition, body }: StoredDefinition, changed: Record<string, unknown>): DefinitionChange {

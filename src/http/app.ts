@@ -21,11 +21,13 @@ import { problemResponse } from "./problem.ts";
 import { readQuery } from "./query.ts";
 import type { Reply, Route } from "./route.ts";
 import { RUN_ROUTES } from "./run-routes.ts";
+import { SCHEDULE_ROUTES } from "./schedule-routes.ts";
 import type { Services } from "./services.ts";
 import { SYNC_ROUTES } from "./sync-routes.ts";
 
 export const ROUTES: readonly Route[] = [
   ...DEFINITION_ROUTES,
+  ...SCHEDULE_ROUTES,
   ...DUE_ROUTES,
   ...RUN_ROUTES,
   ...LEDGER_ROUTES,

@@ -3,10 +3,9 @@
  * definition/change.ts.
  */
 import { type Static, Type } from "@sinclair/typebox";
-import { applyChange } from "../definition/change.ts";
+import { applyChange, parseNewDefinition } from "../definition/change.ts";
 import { DefinitionInputSchema, DefinitionSchema } from "../definition/schema.ts";
 import { REST_SOURCE } from "../definition/store.ts";
-import { parseDefinition } from "../definition/validate.ts";
 import { InvalidInputError, TerminalError } from "../errors.ts";
 import { linkNext, listQuery } from "./query.ts";
 import { type Reply, type Route, requireFound, requireUuid } from "./route.ts";
@@ -14,7 +13,7 @@ import { type Reply, type Route, requireFound, requireUuid } from "./route.ts";
 const Params = Type.Object({ id: Type.String({ format: "uuid" }) });
 const ListQuery = listQuery({
   enabled: Type.Optional(Type.Boolean({ expected: "true or false" })),
-  trigger_type: Type.Optional(Type.Union([Type.Literal("event"), Type.Literal("cron")])),
+  trigger_type: Type.Optional(DefinitionSchema.properties.trigger_type),
   source: Type.Optional(Type.String({ maxLength: 1000 })),
 });
 const VersionSchema = Type.Composite(
@@ -39,7 +38,7 @@ const change = (method: "PUT" | "PATCH"): Route => ({
     const context = { actor, ...expectedVersion(headers, body) };
     const definition = await services.definitions.change(
       requireUuid(params, "id"),
-      (stored) => applyChange(stored, body),
+      (stored) => applyChange(stored, body, new Date()),
       context,
     );
     return withTag(definition);
@@ -70,7 +69,9 @@ export const DEFINITION_ROUTES: readonly Route[] = [
     body: DefinitionInputSchema,
     answers: { 201: DefinitionSchema },
     async handle({ body, services, actor }) {
-      const definition = await services.definitions.create(parseDefinition(body), REST_SOURCE, { actor });
+      const definition = await services.definitions.create(parseNewDefinition(body, new Date()), REST_SOURCE, {
+        actor,
+      });
       return withTag(definition, { status: 201, headers: { location: `/activity-definitions/${definition.id}` } });
     },
   },

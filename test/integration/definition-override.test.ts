@@ -28,7 +28,7 @@ async function sync(enabled: boolean, event_type = "x") {
 }
 
 const change = ({ id }: Definition, input: unknown) =>
-  store.change(id, (stored) => applyChange(stored, input), BY_TEST);
+  store.change(id, (stored) => applyChange(stored, input, new Date()), BY_TEST);
 
 async function find(): Promise<Definition> {
   return (await store.findByName("mail"))?.definition as Definition;

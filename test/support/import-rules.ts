@@ -27,8 +27,9 @@ const ADAPTERS = ["postgres", "nats", "temporal", "http", "engines"];
 /** The rooms that each room may import, besides itself and the kernel. */
 export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   "main.ts": ["cli"],
-  // Commands need an adapter where no role is at work: migrate, status, the process' own monitor and runtime.
-  cli: ["roles", ...ADAPTERS, "sync", "access", "definition", "generated"],
+  // Commands need an adapter where no role is at work: migrate, status, the process' own monitor and runtime. `validate`
+  // and `next` read files and ask the core itself: they work without any engine.
+  cli: ["roles", ...ADAPTERS, "sync", "access", "trigger", "definition", "generated"],
   roles: [...ADAPTERS, "activities", ...CORE, "access", "generated"],
   activities: CORE,
   // Adapters implement the ports of the core, and never see each other.

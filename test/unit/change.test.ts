@@ -1,6 +1,6 @@
 /** What a REST change makes of a definition. */
 import { describe, expect, test } from "bun:test";
-import { applyChange } from "../../src/definition/change.ts";
+import { applyChange, parseNewDefinition } from "../../src/definition/change.ts";
 import type { Definition, DefinitionBody } from "../../src/definition/schema.ts";
 import type { StoredDefinition } from "../../src/definition/store.ts";
 import { parseDefinition } from "../../src/definition/validate.ts";
@@ -8,6 +8,8 @@ import type { InvalidInputError } from "../../src/errors.ts";
 
 const TRIGGER = { trigger_type: "event", event_type: "x", filters: { tier: "pro" } } as const;
 const CRON = { trigger_type: "cron", cron_expression: "0 9 * * *" } as const;
+const ONCE = { trigger_type: "scheduled", run_at: "2026-06-01T00:00:00Z" } as const;
+const NOW = new Date("2026-06-01T12:00:00Z");
 const TASK = { key: "a", type: "log", params: { message: "m" } } as const;
 const body: DefinitionBody = parseDefinition({ name: "mail", trigger_config: TRIGGER, task_templates: [TASK] });
 
@@ -32,7 +34,7 @@ const asRead = ({ definition }: StoredDefinition): Definition => JSON.parse(JSON
 /** The paths of the faults for which the change is refused. */
 function faultsOf(before: StoredDefinition, input: unknown): string[] {
   try {
-    applyChange(before, input);
+    applyChange(before, input, NOW);
   } catch (error) {
     expect(error).toMatchObject({ code: "invalid_definition" });
     return (error as InvalidInputError).faults.map(({ path }) => path);
@@ -57,15 +59,15 @@ describe("a change of what REST made", () => {
     ],
     [{ trigger_type: "event" }, {}],
   ])("by %j replaces these keys whole and keeps the others", (input, changed) => {
-    expect(applyChange(rest, input)).toEqual({
+    expect(applyChange(rest, input, NOW)).toEqual({
       body: { ...body, ...changed } as DefinitionBody,
       enabled_override: null,
     });
   });
 
   test("by the whole object as it was read changes nothing, and one changed key in it is that change", () => {
-    expect(applyChange(rest, asRead(rest))).toEqual({ body, enabled_override: null });
-    expect(applyChange(rest, { ...asRead(rest), name: "post" }).body).toEqual({ ...body, name: "post" });
+    expect(applyChange(rest, asRead(rest), NOW)).toEqual({ body, enabled_override: null });
+    expect(applyChange(rest, { ...asRead(rest), name: "post" }, NOW).body).toEqual({ ...body, name: "post" });
   });
 
   test.each<[input: object, faults: string[]]>([
@@ -89,7 +91,7 @@ describe("a change of what REST made", () => {
   });
 
   test("says of a read-only key what it is", () => {
-    expect(() => applyChange(rest, { version: 4 })).toThrow(
+    expect(() => applyChange(rest, { version: 4 }, NOW)).toThrow(
       expect.objectContaining({ faults: [{ path: "/version", message: "is 3 and cannot be changed" }] }),
     );
   });
@@ -110,14 +112,14 @@ describe("a change of what a file made", () => {
     [false, {}, false],
     [false, { name: "mail", version: 3, trigger_config: TRIGGER }, false],
   ])("whose override is %p by %j makes the override %p, and keeps the file's word", (override, input, after) => {
-    expect(applyChange(stored("file:mail.yaml", override), input)).toEqual({ body, enabled_override: after });
+    expect(applyChange(stored("file:mail.yaml", override), input, NOW)).toEqual({ body, enabled_override: after });
   });
 
   test.each([null, true, false])("by the whole object as it was read keeps the override %p", (override) => {
     const before = stored("file:mail.yaml", override);
-    expect(applyChange(before, asRead(before))).toEqual({ body, enabled_override: override });
+    expect(applyChange(before, asRead(before), NOW)).toEqual({ body, enabled_override: override });
     const other = !before.definition.enabled;
-    expect(applyChange(before, { ...asRead(before), enabled: other }).enabled_override).toBe(other);
+    expect(applyChange(before, { ...asRead(before), enabled: other }, NOW).enabled_override).toBe(other);
   });
 
   test.each<[input: object, named: string]>([
@@ -125,7 +127,7 @@ describe("a change of what a file made", () => {
     [{ enabled: false, trigger_config: CRON }, "trigger_config"],
     [{ task_templates: [], colour: 1 }, "task_templates, colour"],
   ])("by %j is refused: it is the file's", (input, named) => {
-    expect(() => applyChange(file, input)).toThrow(
+    expect(() => applyChange(file, input, NOW)).toThrow(
       expect.objectContaining({
         code: "definition_from_file",
         message: expect.stringContaining(`: ${named} can only`),
@@ -135,5 +137,34 @@ describe("a change of what a file made", () => {
 
   test.each([[{ enabled: "no" }], [{ enabled: 0 }]])("by %j is refused", (input) => {
     expect(faultsOf(file, input)).toEqual(["/enabled"]);
+  });
+});
+
+describe("the time of a one-shot", () => {
+  const fired: StoredDefinition = (() => {
+    const body = parseDefinition({ name: "once", trigger_config: ONCE });
+    return { definition: { ...rest.definition, ...body }, body };
+  })();
+  const at = (run_at: string) => ({ trigger_config: { trigger_type: "scheduled", run_at } });
+
+  test("is refused when it is new and past", () => {
+    expect(faultsOf(fired, at("2026-05-31T00:00:00Z"))).toEqual(["/trigger_config/run_at"]);
+    expect(faultsOf(rest, { trigger_config: ONCE })).toEqual(["/trigger_config/run_at"]);
+    expect(() => parseNewDefinition({ name: "once", trigger_config: ONCE }, NOW)).toThrow(
+      "the definition is not valid",
+    );
+  });
+
+  test("may be past when only something else is changed, and when it is only written in another way", () => {
+    expect(applyChange(fired, { name: "done", enabled: false }, NOW).body.name).toBe("done");
+    expect(applyChange(fired, asRead(fired), NOW).body).toEqual(fired.body);
+    expect(applyChange(fired, at("2026-06-01T02:00:00+02:00"), NOW).body.trigger_config).toMatchObject({
+      run_at: "2026-06-01T02:00:00+02:00",
+    });
+  });
+
+  test("may be new when it is to come", () => {
+    expect(applyChange(fired, at("2026-06-01T12:00:01Z"), NOW).body.trigger_type).toBe("scheduled");
+    expect(parseNewDefinition({ name: "once", ...at("2026-06-01T12:00:01Z") }, NOW).trigger_type).toBe("scheduled");
   });
 });

@@ -1,0 +1,71 @@
+/** `actcore next FILE`: when the activities of a file would be due next, without a server. */
+import { readFile } from "node:fs/promises";
+import { type FileFault, parseDocuments } from "../definition/document.ts";
+import type { DefinitionBody } from "../definition/schema.ts";
+import { describeError, InvalidInputError, TerminalError } from "../errors.ts";
+import { DEFAULT_PREVIEWED, MAX_PREVIEWED, type PreviewedDueTime, previewDueTimes } from "../trigger/preview.ts";
+import type { CommandContext } from "./commands.ts";
+
+const FAULTY = 1;
+
+interface Preview {
+  name: string;
+  trigger_type: DefinitionBody["trigger_type"];
+  enabled: boolean;
+  next: PreviewedDueTime[];
+}
+
+/**
+ * Prints the due times of each activity of the file; one that waits for events has none.
+ * @returns 0, or 1 when the file has faults: they are printed as `file:line: message`
+ * @throws InvalidInputError `usage`; TerminalError `file_unreadable`
+ */
+export async function runNext({ print, json, args }: Pick<CommandContext, "print" | "json" | "args">): Promise<number> {
+  const count = readCount(args.count);
+  const path = args.FILE ?? "";
+  const { documents, faults } = parseDocuments(await readText(path), path);
+  const now = new Date();
+  const previews = documents.flatMap((document) =>
+    document.kind === "activity" ? [previewOf(document.body, now, count)] : [],
+  );
+  if (json)
+    print(JSON.stringify({ activities: previews, errors: faults.map((fault) => ({ file: path, ...toError(fault) })) }));
+  else for (const line of [...faults.map(toLine), ...previews.flatMap(toLines)]) print(line);
+  return faults.length > 0 ? FAULTY : 0;
+}
+
+function previewOf(body: DefinitionBody, now: Date, count: number): Preview {
+  const { name, trigger_type, enabled } = body;
+  return { name, trigger_type, enabled, next: trigger_type === "event" ? [] : previewDueTimes(body, now, count) };
+}
+
+function readCount(text: string | undefined): number {
+  if (text === undefined) return DEFAULT_PREVIEWED;
+  const count = /^\d{1,4}$/.test(text) ? Number(text) : 0;
+  if (count >= 1 && count <= MAX_PREVIEWED) return count;
+  const message = `expected a whole number from 1 to ${MAX_PREVIEWED}, received ${JSON.stringify(text)}`;
+  throw new InvalidInputError("the command line is not valid", [{ path: "--count", message }], "usage");
+}
+
+async function readText(path: string): Promise<string> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (error) {
+    throw new TerminalError("file_unreadable", `${path} cannot be read: ${describeError(error)}`, { cause: error });
+  }
+}
+
+function toError({ line, message }: FileFault): { line: number | null; message: string } {
+  return { line: line ?? null, message };
+}
+
+function toLine({ subject, message }: FileFault): string {
+  return `${subject}: ${message}`;
+}
+
+function toLines({ name, trigger_type, enabled, next }: Preview): string[] {
+  const head = `${name} (${trigger_type}${enabled ? "" : ", disabled"})`;
+  if (trigger_type === "event") return [`${head}: waits for events`];
+  if (next.length === 0) return [`${head}: is not due any more`];
+  return [`${head}:`, ...next.map(({ scheduled_for, local }) => `  ${scheduled_for}  ${local}`)];
+}
