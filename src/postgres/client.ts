@@ -17,6 +17,8 @@ export interface Postgres {
    * once per connection, and needs one round trip instead of two. Not for statements whose text depends on the data.
    */
   readonly prepared: Database;
+  /** A connection beside the pool, made when it is first used; to be ended by who opened it. */
+  openSession(): Sql;
   /** Resolves when the server answers within 2 s; rejects with RetryableError `postgres_unavailable`. */
   ping(): Promise<void>;
   close(): Promise<void>;
@@ -24,17 +26,21 @@ export interface Postgres {
 
 const MAX_TEXT_LENGTH = 10_000;
 const PING_WITHIN_MS = 2_000;
+/** A query that is lost with its connection must not keep its caller for ever; each caller may repeat it. */
+const ANSWER_WITHIN_MS = 60_000;
+const noAnswer = () =>
+  new RetryableError("postgres_unavailable", `Postgres: no answer within ${ANSWER_WITHIN_MS / 1000} s`);
 
 /** Connects lazily; a lost server is connected to again by itself. `name` shows in pg_stat_activity. */
 export function openPostgres(url: string, name: string, max = 10): Postgres {
-  const sql = postgres(url, {
-    max,
+  const options = {
     connect_timeout: 5,
     max_lifetime: 1800,
     onnotice: () => {},
     backoff: (retries: number) => Math.min(0.1 * 2 ** retries, 2),
     connection: { application_name: `actcore-${name}` },
-  });
+  };
+  const sql = postgres(url, { ...options, max });
   // drizzle takes over how this client handles times and writes JSON: a raw query through `sql` answers times as text.
   const db = drizzle(sql);
   let asking: Promise<unknown> | undefined;
@@ -42,6 +48,7 @@ export function openPostgres(url: string, name: string, max = 10): Postgres {
     sql,
     db,
     prepared: drizzle(preparing(sql)),
+    openSession: () => postgres(url, { ...options, max: 1, max_lifetime: null, fetch_types: false }),
     async ping() {
       // One question at a time: a server that hangs would be asked ever more of them.
       asking ??= guarded(sql`select 1`).finally(() => {
@@ -72,10 +79,13 @@ export function errorCode(error: unknown): string | undefined {
   return undefined;
 }
 
-/** Runs a query; its errors become RetryableError (away, in conflict) or TerminalError (the data cannot be stored). */
+/**
+ * Runs a query; its errors become RetryableError (away, in conflict, or without an answer) or TerminalError (the data
+ * cannot be stored).
+ */
 export async function guarded<T>(query: PromiseLike<T>): Promise<T> {
   try {
-    return await query;
+    return await inTime(Promise.resolve(query), ANSWER_WITHIN_MS, noAnswer);
   } catch (error) {
     throw toActcoreError(error);
   }

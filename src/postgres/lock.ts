@@ -1,6 +1,6 @@
 /** Work that one process at a time does, whichever: held by a session's advisory lock, which ends with the session. */
 import { sleep } from "../wait.ts";
-import { guarded, type Postgres } from "./client.ts";
+import { guarded, type Postgres, type Sql } from "./client.ts";
 
 /** Keys of pg_try_advisory_lock; migrate.ts has one of its own. */
 export const LOCKS = {
@@ -13,42 +13,49 @@ export const LOCKS = {
 
 const ASK_AGAIN_MS = 50;
 
-/** Runs `body` when no other process holds the lock; answers whether it ran. */
-export async function holdingLock({ sql }: Postgres, lock: number, body: () => Promise<void>): Promise<boolean> {
-  const connection = await guarded(sql.reserve());
-  try {
-    const [row] = await guarded(connection`select pg_try_advisory_lock(${lock}) as held`);
-    if (!row?.held) return false;
-    try {
-      await body();
-    } finally {
-      await guarded(connection`select pg_advisory_unlock(${lock})`);
-    }
-    return true;
-  } finally {
-    connection.release();
-  }
+/** Runs `body` when no other holds the lock, in this process or another; answers whether it ran. */
+export function holdingLock(postgres: Postgres, lock: number, body: () => Promise<void>): Promise<boolean> {
+  return withSession(postgres, async (session) => {
+    const held = await tryLock(session, lock);
+    if (held) await body();
+    return held;
+  });
 }
 
 /**
  * Runs `body` as soon as the lock is free, and answers what it answered. Those who wait come in no certain order.
  * @throws the reason of `signal` when that aborts before `body` began
  */
-export async function waitingForLock<T>(
+export function waitingForLock<T>(
   postgres: Postgres,
   lock: number,
   body: () => Promise<T>,
   signal: AbortSignal,
 ): Promise<T> {
-  let answer: { value: T } | undefined;
-  for (;;) {
-    signal.throwIfAborted();
-    // Asked again and again, not waited for in the server: those who wait would keep the pool's connections from the
-    // body of the one that has the lock.
-    const held = await holdingLock(postgres, lock, async () => {
-      answer = { value: await body() };
-    });
-    if (held && answer) return answer.value;
-    await sleep(ASK_AGAIN_MS * (0.5 + Math.random()), signal);
+  return withSession(postgres, async (session) => {
+    // Asked again and again: a wait in the server could not be ended by the signal.
+    while (!(await tryLock(session, lock))) {
+      signal.throwIfAborted();
+      await sleep(ASK_AGAIN_MS * (0.5 + Math.random()), signal);
+    }
+    return body();
+  });
+}
+
+async function tryLock(session: Sql, lock: number): Promise<boolean> {
+  const [row] = await guarded(session`select pg_try_advisory_lock(${lock}) as held`);
+  return row?.held === true;
+}
+
+/**
+ * With a connection of its own, whose end is the end of the lock. One that is reserved from the pool comes back to it
+ * broken when the server closes it meanwhile, and what it is given then never ends.
+ */
+async function withSession<T>(postgres: Postgres, body: (session: Sql) => Promise<T>): Promise<T> {
+  const session = postgres.openSession();
+  try {
+    return await body(session);
+  } finally {
+    await session.end({ timeout: 1 });
   }
 }

@@ -1,62 +1,72 @@
-/** One process at a time. Each pool here stands for a process. */
+/** Work that one at a time does, and what becomes of the pool when the server ends a lock's session. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { openPostgres, type Postgres } from "../../src/postgres/client.ts";
 import { holdingLock, LOCKS, waitingForLock } from "../../src/postgres/lock.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";
 
+const LOCK = LOCKS.finisher;
 let database: TestDatabase;
-let other: Postgres;
-const { signal } = new AbortController();
 beforeAll(async () => {
   database = await createTestDatabase();
-  other = openPostgres(database.url, "test-other", 2);
 }, ENGINES_TIMEOUT_MS);
-afterAll(async () => {
-  await other?.close();
-  await database?.close();
-});
+afterAll(() => database?.close());
 
-test("those who wait for a lock come one after the other, more of them than there are connections", async () => {
-  let inside = 0;
-  let most = 0;
-  const body = async (n: number) => {
-    most = Math.max(most, ++inside);
-    await other.sql`select 1`;
-    inside--;
-    return n;
-  };
-  const numbers = Array.from({ length: 12 }, (_, n) => n);
-  const answers = numbers.map((n) =>
-    waitingForLock(n % 2 === 0 ? other : database, LOCKS.schedules, () => body(n), signal),
-  );
-  expect(await Promise.all(answers)).toEqual(numbers);
-  expect(most).toBe(1);
-});
+const nothing = async () => {};
 
-test("who fails leaves the lock to the next one", async () => {
-  const failing = waitingForLock(other, LOCKS.schedules, () => Promise.reject(new Error("no")), signal);
-  expect(
-    await failing.then(
-      () => "",
-      (error: Error) => error.message,
-    ),
-  ).toBe("no");
-  expect(await holdingLock(database, LOCKS.schedules, async () => {})).toBe(true);
-});
-
-test("a wait can be cut short, and then nothing runs", async () => {
-  const waiting = new AbortController();
-  let ran = false;
-  await holdingLock(database, LOCKS.schedules, async () => {
-    const answer = waitingForLock(other, LOCKS.schedules, async () => (ran = true), waiting.signal);
-    waiting.abort(new Error("enough"));
-    expect(
-      await answer.then(
-        () => "",
-        (error: Error) => error.message,
-      ),
-    ).toBe("enough");
+test("a lock that is held is not had by another, of the same process neither", async () => {
+  let inner: boolean | undefined;
+  const outer = await holdingLock(database, LOCK, async () => {
+    inner = await holdingLock(database, LOCK, nothing);
   });
-  expect(ran).toBe(false);
+  expect([outer, inner]).toEqual([true, false]);
+  expect(await holdingLock(database, LOCK, nothing)).toBe(true);
+});
+
+test("a lock is free again when its work fails", async () => {
+  const failed = await holdingLock(database, LOCK, () => Promise.reject(new Error("broken"))).catch((error) => error);
+  expect(failed).toMatchObject({ message: "broken" });
+  expect(await holdingLock(database, LOCK, nothing)).toBe(true);
+});
+
+test("those who wait for a lock have it one after the other", async () => {
+  let inside = 0;
+  const most = await Promise.all(
+    Array.from({ length: 5 }, () =>
+      waitingForLock(
+        database,
+        LOCK,
+        async () => {
+          const now = ++inside;
+          await database.sql`select pg_sleep(0.02)`;
+          inside--;
+          return now;
+        },
+        new AbortController().signal,
+      ),
+    ),
+  );
+  expect(most).toEqual([1, 1, 1, 1, 1]);
+});
+
+test("who waits for a lock can be told to stop", async () => {
+  const stopped = new AbortController();
+  await holdingLock(database, LOCK, async () => {
+    const waiting = waitingForLock(database, LOCK, nothing, stopped.signal).catch((error) => error);
+    stopped.abort(new Error("enough"));
+    expect(await waiting).toMatchObject({ message: "enough" });
+  });
+});
+
+test("a session that the server ends takes its lock along, and leaves the pool whole", async () => {
+  for (let round = 0; round < 5; round++) {
+    const queries = Array.from({ length: 20 }, () => database.sql`select pg_sleep(0.01)`);
+    await holdingLock(database, LOCK, async () => {
+      await database.sql`select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and objid = ${LOCK % 2 ** 32}
+        and database = (select oid from pg_database where datname = current_database())`;
+      expect(await holdingLock(database, LOCK, nothing)).toBe(true);
+    });
+    await Promise.all(queries);
+  }
+  const answers = await Promise.all(Array.from({ length: 200 }, (_, n) => database.sql`select ${n}::int as n`));
+  expect(answers.map(([row]) => row?.n)).toEqual(Array.from({ length: 200 }, (_, n) => n));
 });
