@@ -50,7 +50,10 @@ export function createSyncStore(postgres: Postgres): SyncStore {
 
   return {
     ...createSyncHistory(db),
-    exclusively: (body, signal) => waitingForLock(postgres, LOCKS.sync, body, signal),
+    async exclusively(body, signal) {
+      await postgres.ping(); // a server that hangs is known by it in 2 s
+      return waitingForLock(postgres, LOCKS.sync, body, signal);
+    },
 
     async listRows(stages, names) {
       const named = sql`${definitions.name} in (select json_array_elements_text(${JSON.stringify(names)}::json))`;

@@ -17,7 +17,10 @@ export interface AppliedBy {
 }
 
 export interface SyncStore {
-  /** Runs `body` when no other sync runs, anywhere. @throws the reason of `signal` */
+  /**
+   * Runs `body` when no other sync runs, anywhere.
+   * @throws RetryableError `postgres_unavailable` at once, also where it hangs; the reason of `signal`
+   */
   exclusively<T>(body: () => Promise<T>, signal: AbortSignal): Promise<T>;
   /** Every row that files made, those that are retired too, and whatever else has one of these names. */
   listRows(stages: readonly DocumentStage[], names: readonly string[]): Promise<StoredRow[]>;
