@@ -53,6 +53,8 @@ export function createEventLedger(db: Database): EventLedger {
         type: envelope?.type ?? null,
         source: envelope?.source ?? null,
         occurred_at: envelope?.occurred_at ?? null,
+        // A foreign start of the same event may still read it.
+        payload: envelope === undefined ? null : (envelope.payload ?? {}),
         trace_id: envelope?.trace_id ?? stableTraceId(event_id),
         raw,
       };

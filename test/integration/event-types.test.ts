@@ -169,9 +169,10 @@ describe("the router", () => {
 
   test("settles the same event again without a second record", async () => {
     await syncTypes({ name: "routed", schema: SEATS, enforce: true });
-    for (let n = 0; n < 2; n++) await arrive(routed("again", {}));
+    const payload = { note: "what Postgres likes least: \u0000 \ud800" };
+    for (let n = 0; n < 2; n++) await arrive(routed("again", payload));
     expect(settled).toEqual(["again schema_mismatch", "again acked"]);
-    expect((await api.get("/events/again")).body).toMatchObject({ outcome: "dead_lettered" });
+    expect((await api.get("/events/again")).body).toMatchObject({ outcome: "dead_lettered", payload });
   });
 
   test("starts what an event was owed before its type was enforced", async () => {

@@ -135,6 +135,18 @@ describe("an event whose id a foreign start has taken", () => {
     expect(await claim(database, activity.activity_id, envelope)).toMatchObject({ outcome: "claimed" });
   });
 
+  test("is taken over by a dead letter of the stream's copy, once", async () => {
+    const { envelope } = await taken();
+    const { event_id } = envelope;
+    const raw = new TextEncoder().encode(JSON.stringify(envelope));
+    const letter = { event_id, reason: "schema_mismatch", detail: "d", subject: "s", raw, envelope } as const;
+    expect(await ledger.recordDeadLetter(letter)).toBe(true);
+    expect(await ledger.recordDeadLetter(letter)).toBe(false);
+    const { type, payload } = envelope;
+    expect(await find(event_id)).toMatchObject({ outcome: "dead_lettered", reason: "schema_mismatch", type, payload });
+    expect(await ledger.record([matched(envelope, "run")])).toEqual([{ event_id, outcome: "dead_lettered", owed: [] }]);
+  });
+
   test("is taken over once: a second copy is known", async () => {
     const { envelope } = await taken();
     const first = await ledger.record([matched(envelope, "run")]);
