@@ -1,12 +1,13 @@
 /** The due times of a schedule: what became of them, and running those that did not run. */
 import { type Static, Type } from "@sinclair/typebox";
 import { findFaults } from "../definition/faults.ts";
+import { parseTime } from "../definition/time.ts";
 import { type Fault, InvalidInputError } from "../errors.ts";
 import { DueTimeView, describeDueTimes } from "../ledger/due-times.ts";
 import { ScheduleView } from "../ledger/schedule.ts";
 import { MAX_BACKFILL } from "../trigger/control.ts";
 import { scheduleId } from "../trigger/schedule-plan.ts";
-import { linkNext, listQuery, parseTime, readTime, Time } from "./query.ts";
+import { linkNext, listQuery, readTime, Time } from "./query.ts";
 import { type Route, requireFound, requireUuid } from "./route.ts";
 
 const Params = Type.Object({ id: Type.String({ format: "uuid" }) });

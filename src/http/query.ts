@@ -2,6 +2,7 @@
 import { type Static, type TObject, type TProperties, Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 import { findFaults } from "../definition/faults.ts";
+import { parseTime } from "../definition/time.ts";
 import { type Fault, InvalidInputError } from "../errors.ts";
 import type { Page } from "../ledger/reader.ts";
 import { isUuid } from "../stable-id.ts";
@@ -72,14 +73,6 @@ export function readTime(text: string, path: string): Date {
   if (time === undefined)
     throw invalid([{ path, message: `expected an RFC 3339 time, received ${JSON.stringify(text)}` }]);
   return time;
-}
-
-/** Undefined for what is none; `Date` alone makes the 2nd of March of the 30th of February. */
-export function parseTime(text: string): Date | undefined {
-  const day = new Date(text.slice(0, 10));
-  const isDay = !Number.isNaN(day.getTime()) && day.toISOString().startsWith(text.slice(0, 10));
-  const time = new Date(text);
-  return isDay && !Number.isNaN(time.getTime()) ? time : undefined;
 }
 
 function invalid(faults: Fault[]): InvalidInputError {

@@ -3,6 +3,7 @@ import { and, count, eq, isNull, sql } from "drizzle-orm";
 import { TerminalError } from "../errors.ts";
 import { stableTraceId, timeOrderedUuid } from "../stable-id.ts";
 import type { AcceptanceLedger, AcceptedRun } from "../trigger/control.ts";
+import { OWN_EVENT_IDS } from "../trigger/event.ts";
 import type { OwedRun } from "../trigger/ledger.ts";
 import { dueKey, dueWorkflowId, eventWorkflowId } from "../trigger/occurrence.ts";
 import { type Transaction, writeAudit } from "./audit.ts";
@@ -18,7 +19,7 @@ export function createAcceptanceLedger(db: Database): AcceptanceLedger {
         db.transaction(async (tx) => {
           const activity = await lockLive(tx, activity_id);
           const run_id = timeOrderedUuid();
-          const event_id = `manual:${run_id}`;
+          const event_id = `${OWN_EVENT_IDS.manual}${run_id}`;
           const workflow_id = eventWorkflowId(activity_id, event_id);
           const occurrence = { kind: "manual" as const, key: requestKey ?? run_id, event_id, workflow_id };
           const standing = await insertOccurrence(tx, activity, run_id, occurrence);

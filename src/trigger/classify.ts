@@ -7,7 +7,7 @@ import { TerminalError } from "../errors.ts";
 import type { ClaimRequest, RunTrigger, TriggerEvent } from "../run/run.ts";
 import { isUuid, stableHex } from "../stable-id.ts";
 import { firstPass } from "./due-times.ts";
-import { type EventEnvelope, findEnvelopeFaults } from "./event.ts";
+import { type EventEnvelope, findEnvelopeFaults, OWN_EVENT_IDS } from "./event.ts";
 import type { OccurrenceLedger } from "./ledger.ts";
 import { judgeStart, type SkipReason } from "./misfire.ts";
 import { dueKey, type OccurrenceKind } from "./occurrence.ts";
@@ -86,7 +86,7 @@ function foreignStart(request: ClaimRequest, event: TriggerEvent, now: Date): St
   const inline = isEnvelope
     ? (event as EventEnvelope)
     : {
-        event_id: `foreign:${stableHex(request.workflow_id, 32)}`,
+        event_id: `${OWN_EVENT_IDS.foreign}${stableHex(request.workflow_id, 32)}`,
         type: "actcore.foreign",
         source: "temporal",
         occurred_at: now.toISOString(),

@@ -7,6 +7,7 @@
 import { createHash } from "node:crypto";
 import { type Static, Type } from "@sinclair/typebox";
 import { findFaults } from "../definition/faults.ts";
+import { parseTime } from "../definition/time.ts";
 import type { Fault } from "../errors.ts";
 
 /** Bytes of one encoded envelope; larger ones are dead-lettered. */
@@ -14,13 +15,18 @@ export const MAX_EVENT_BYTES = 1_048_576;
 const MAX_DEPTH = 100;
 const PLAIN = "^[^\\u0000]*$";
 
+/** What begins the ids of events that actcore makes itself: nobody else may take such an id before. */
+export const OWN_EVENT_IDS = { manual: "manual:", foreign: "foreign:", deadLetter: "dead-letter:" } as const;
+/** What ends the workflow ids of repeated runs (design §4): an event of such an id would have the workflow id of one. */
+const REPEATED = /:(rerun|replay)-\d+$/;
+
 export const EventEnvelopeSchema = Type.Object(
   {
     event_id: Type.String({
       minLength: 1,
       maxLength: 200,
       pattern: "^[^\\u0000-\\u001f]*$",
-      description: "1 to 200 bytes; the same id is the same event.",
+      description: "1 to 200 bytes; the same id is the same event. Some are actcore's own: docs/conventions.md.",
       expected: "1 to 200 bytes without control characters",
     }),
     type: Type.String({
@@ -81,6 +87,8 @@ export function findEnvelopeFaults(value: unknown): Fault[] {
     if (envelope[field]?.isWellFormed() === false)
       faults.push({ path: `/${field}`, message: "has half of a surrogate pair" });
   if (Buffer.byteLength(event_id) > 200) faults.push({ path: "/event_id", message: "expected at most 200 bytes" });
+  const reserved = reservedPartOf(event_id);
+  if (reserved !== undefined) faults.push({ path: "/event_id", message: `${reserved} is reserved` });
   if (!isTime(occurred_at))
     faults.push({
       path: "/occurred_at",
@@ -95,12 +103,22 @@ export function findEnvelopeFaults(value: unknown): Fault[] {
  */
 export function deadLetterId(subject: string, streamedAtNs: bigint | number, bytes: Uint8Array): string {
   const hash = createHash("sha256").update(`${subject}\n${streamedAtNs}\n`).update(bytes).digest("hex");
-  return `dead-letter:${hash.slice(0, 32)}`;
+  return `${OWN_EVENT_IDS.deadLetter}${hash.slice(0, 32)}`;
+}
+
+/** What no id from outside may be, begin with or end with, as words; undefined: it may. */
+function reservedPartOf(eventId: string): string | undefined {
+  // A client takes them for steps of a path: the event could not be looked up.
+  if (eventId === "." || eventId === "..") return JSON.stringify(eventId);
+  const prefix = Object.values(OWN_EVENT_IDS).find((own) => eventId.startsWith(own));
+  if (prefix !== undefined) return `the beginning ${JSON.stringify(prefix)}`;
+  const [suffix] = REPEATED.exec(eventId) ?? [];
+  return suffix === undefined ? undefined : `the end ${JSON.stringify(suffix)}`;
 }
 
 function isTime(text: string): boolean {
   return (
-    /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:?\d\d)$/.test(text) && !Number.isNaN(Date.parse(text))
+    /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:?\d\d)$/.test(text) && parseTime(text) !== undefined
   );
 }
 

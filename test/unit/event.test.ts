@@ -13,6 +13,8 @@ test.each<[what: string, rest: object]>([
   ["half of a surrogate pair in its payload", { payload: "\ud800" }],
   ["a payload that is null", { payload: null }],
   ["an id of exactly 200 bytes", { event_id: "é".repeat(100) }],
+  ["an id that is like ours, and is none", { event_id: "manual/foreign:rerun-" }],
+  ["dots in its id", { event_id: "..." }],
   ["a time with an offset", { occurred_at: "2026-01-31T09:30:00.123+02:00" }],
 ])("an envelope may have %s", (_, rest) => {
   expect(decode({ ...envelope, ...rest })).toEqual({ ok: true, envelope: { ...envelope, ...rest } });
@@ -43,6 +45,13 @@ describe("a message is kept as a dead letter when it", () => {
     ["event_id", "a\u0000"],
     ["event_id", "\udc00"],
     ["event_id", 5],
+    ["event_id", "."],
+    ["event_id", ".."],
+    ["event_id", "X:rerun-1"],
+    ["event_id", "X:replay-12"],
+    ["event_id", "foreign:0123456789abcdef0123456789abcdef"],
+    ["event_id", "manual:01980000-0000-7000-8000-000000000000"],
+    ["event_id", "dead-letter:0123456789abcdef0123456789abcdef"],
     ["type", ""],
     ["type", "a\u0000b"],
     ["type", "\ud800"],
@@ -53,6 +62,7 @@ describe("a message is kept as a dead letter when it", () => {
     ["occurred_at", "yesterday"],
     ["occurred_at", "2026-13-01T00:00:00Z"],
     ["occurred_at", "2026-01-31"],
+    ["occurred_at", "2026-02-31T00:00:00Z"],
     ["colour", "red"],
   ])("has %s %j", (field, value) => {
     expect(decode({ ...envelope, [field]: value })).toMatchObject({
