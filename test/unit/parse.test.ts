@@ -38,6 +38,14 @@ describe("a command line", () => {
     });
   });
 
+  test("may switch what a command has of its own, without a value or with one", () => {
+    expect(parseCommandLine(["sync", "--dry-run", "--force=false"])).toMatchObject({
+      args: { "dry-run": "true", force: "false" },
+      faults: [],
+    });
+    expect(commandHelp("sync")).toMatch(/^ {2}--dry-run +tell what/m);
+  });
+
   test("may ask for JSON where the command has it", () => {
     expect(parseCommandLine(["version", "--json"])).toMatchObject({ json: true, faults: [] });
     expect(faultsOf("migrate", "--json")).toHaveLength(1);
