@@ -6,6 +6,7 @@
  * file may have.
  */
 import {
+  Composer,
   type Document,
   isAlias,
   isMap,
@@ -14,7 +15,7 @@ import {
   isSeq,
   LineCounter,
   type Node,
-  parseAllDocuments,
+  Parser,
   visit,
 } from "yaml";
 import { describeError } from "../errors.ts";
@@ -45,50 +46,45 @@ interface Found {
   message: string;
 }
 
-/** Never throws. Documents without content are none. */
-export function readDocumentText(
-  text: string,
-  format: "yaml" | "json",
-): { documents: TextDocument[]; faults: TextFault[] } {
+/** One after the other, as they are asked for. Never throws. Documents without content are none. */
+export function* readDocumentText(input: string, format: "yaml" | "json"): Generator<TextDocument | TextFault> {
+  const text = input.replace(/^\ufeff/, "");
   const lines = new LineCounter();
   const lineAt = (offset: number) => lines.linePos(offset).line || 1;
-  const documents: TextDocument[] = [];
-  const faults: TextFault[] = [];
-  const note = ({ offset, message }: Found) => void faults.push({ line: lineAt(offset), message });
+  const toFault = ({ offset, message }: Found): TextFault => ({ line: lineAt(offset), message });
   try {
-    const parsed = parseAllDocuments(text.replace(/^\ufeff/, ""), {
-      lineCounter: lines,
-      schema: "core",
-      merge: true,
-      stringKeys: true,
-      resolveKnownTags: false,
-      prettyErrors: false,
-      // Its own check compares every key with every other.
-      uniqueKeys: false,
-    });
-    const broken = format === "json" ? findJsonFault(text) : undefined;
-    if (broken !== undefined) note(broken);
-    else for (const document of Array.isArray(parsed) ? parsed : []) readDocument(document);
-  } catch (error) {
-    note({ offset: 0, message: error instanceof RangeError ? "is nested too deeply" : describeError(error) });
-  }
-  return { documents, faults };
-
-  function readDocument(document: Document): void {
-    const found = findFaults(document);
-    for (const fault of found) note(fault);
-    if (found.length > 0) return;
-    const { contents } = document;
-    // A list in a JSON file is what several documents are in YAML.
-    for (const node of format === "json" && isSeq(contents) ? contents.items : [contents]) {
-      if (!isNode(node) || (isScalar(node) && node.value === null)) continue;
-      documents.push({
-        line: lineAt(node.range?.[0] ?? 0),
-        value: node.toJS(document, { maxAliasCount: -1 }),
-        lineOf: (path) => lineAt(offsetOf(node, path)),
-      });
+    for (const document of parse(text, lines)) {
+      const broken = format === "json" ? findJsonFault(text) : undefined;
+      const found = broken === undefined ? findFaults(document) : [broken];
+      yield* found.map(toFault);
+      if (broken !== undefined) return;
+      if (found.length > 0) continue;
+      const { contents } = document;
+      // A list in a JSON file is what several documents are in YAML.
+      for (const node of format === "json" && isSeq(contents) ? contents.items : [contents]) {
+        if (!isNode(node) || (isScalar(node) && node.value === null)) continue;
+        yield {
+          line: lineAt(node.range?.[0] ?? 0),
+          value: node.toJS(document, { maxAliasCount: -1 }),
+          lineOf: (path) => lineAt(offsetOf(node, path)),
+        };
+      }
     }
+  } catch (error) {
+    yield { line: 1, message: error instanceof RangeError ? "is nested too deeply" : describeError(error) };
   }
+}
+
+function parse(text: string, lines: LineCounter): Generator<Document> {
+  const composer = new Composer({
+    schema: "core",
+    merge: true,
+    stringKeys: true,
+    resolveKnownTags: false,
+    // Its own check compares every key with every other.
+    uniqueKeys: false,
+  });
+  return composer.compose(new Parser(lines.addNewLine).parse(text), true, text.length);
 }
 
 /** The first error of the syntax, or else everything that would be read in another way than it looks. */

@@ -8,6 +8,8 @@ import type { DefinitionBody } from "./schema.ts";
 import { isFields, parseDefinition } from "./validate.ts";
 
 const ID = new RegExp(ID_PATTERN);
+/** Of one file. */
+const MAX_FAULTS = 1_000;
 
 /** Which document of its tree it is, whatever file it stands in. */
 export interface DocumentKey {
@@ -44,24 +46,41 @@ export interface FileFault {
 
 /** The documents of one file's text; `path` is below the tree's directory. Never throws. */
 export function parseDocuments(text: string, path: string): { documents: TreeDocument[]; faults: FileFault[] } {
+  const read = [...readDocuments(text, path)];
+  return { documents: read.filter((each): each is TreeDocument => !isFault(each)), faults: read.filter(isFault) };
+}
+
+/** The same, one after the other, as they are asked for: a large text need not be read in one go. */
+export function* readDocuments(text: string, path: string): Generator<TreeDocument | FileFault> {
   const source = `file:${path}`;
-  const documents: TreeDocument[] = [];
-  const read = readDocumentText(text, /\.json$/i.test(path) ? "json" : "yaml");
-  const at = (line: number) => ({ source, subject: `${path}:${line}`, line });
-  const faults: FileFault[] = read.faults.map(({ line, message }) => ({ ...at(line), message }));
-  for (const document of read.documents) {
-    const { kind, key, body, faults: found } = readDocument(document);
+  const faultAt = (line: number, rest: Pick<FileFault, "path" | "message" | "hides">): FileFault => ({
+    source,
+    subject: `${path}:${line}`,
+    line,
+    ...rest,
+  });
+  let faults = 0;
+  for (const part of readDocumentText(text, /\.json$/i.test(path) ? "json" : "yaml")) {
+    if (faults >= MAX_FAULTS) {
+      yield faultAt(part.line, { message: `has ${faults} faults before this line: the rest is not read` });
+      return;
+    }
+    if ("message" in part) {
+      faults++;
+      yield faultAt(part.line, { message: part.message });
+      continue;
+    }
+    const { kind, key, body, faults: found } = readDocument(part);
+    const hides = key === undefined ? {} : { hides: [{ kind, key }] };
+    faults += found.length;
     for (const { path, message } of found)
-      faults.push({
-        ...at(document.lineOf(path)),
-        path,
-        message: `${path} ${message}`,
-        ...(key !== undefined && { hides: [{ kind, key }] }),
-      });
-    if (body !== undefined && key !== undefined)
-      documents.push({ kind, key, source, line: document.line, body } as TreeDocument);
+      yield faultAt(part.lineOf(path), { path, message: `${path} ${message}`, ...hides });
+    if (body !== undefined && key !== undefined) yield { kind, key, source, line: part.line, body } as TreeDocument;
   }
-  return { documents, faults };
+}
+
+export function isFault(read: TreeDocument | FileFault): read is FileFault {
+  return "message" in read;
 }
 
 interface ReadDocument {

@@ -1,7 +1,7 @@
 /** A tree of definition files: read whole, within bounds, whatever lies in it. */
 import { constants, open, realpath } from "node:fs/promises";
 import { join } from "node:path";
-import { type DocumentKey, type FileFault, parseDocuments, type TreeDocument } from "./document.ts";
+import { type DocumentKey, type FileFault, isFault, readDocuments, type TreeDocument } from "./document.ts";
 import { MAX_FILE_BYTES } from "./document-text.ts";
 import { preview } from "./faults.ts";
 import { describeFileError, listTree } from "./tree-paths.ts";
@@ -12,6 +12,8 @@ export type { DocumentKind } from "./document-schema.ts";
 /** Bytes of all files of a tree. */
 const MAX_TREE_BYTES = 33_554_432;
 const CONCURRENT_READS = 32;
+/** Milliseconds for which a tree is parsed without a pause: a worker's tasks and a server's requests wait meanwhile. */
+const WORK_AT_ONCE_MS = 10;
 
 export interface TreeRead {
   /** In the order of their places; no key and no name of a kind stands twice. */
@@ -28,16 +30,18 @@ export interface TreeRead {
 export async function readTree(directory: string): Promise<TreeRead> {
   const { paths, faults } = await listTree(directory);
   const documents: TreeDocument[] = [];
+  const pause = createPause();
   let size = 0;
   for (let at = 0; at < paths.length; at += CONCURRENT_READS) {
     const group = paths.slice(at, at + CONCURRENT_READS);
     const contents = await Promise.all(group.map((path) => readBytes(directory, path)));
     for (const [index, content] of contents.entries()) {
-      const path = group[index] as string;
-      const read = content instanceof Uint8Array ? parseBytes(content, path) : failed(content, path);
       if (content instanceof Uint8Array) size += content.byteLength;
-      documents.push(...read.documents);
-      faults.push(...read.faults.map((fault) => ({ ...fault, subject: join(directory, fault.subject) })));
+      for (const read of parseContent(content, group[index] as string)) {
+        if (isFault(read)) faults.push({ ...read, subject: join(directory, read.subject) });
+        else documents.push(read);
+        await pause();
+      }
     }
     const next = paths[at + CONCURRENT_READS];
     if (size <= MAX_TREE_BYTES || next === undefined) continue;
@@ -94,14 +98,28 @@ async function readRegularFile(path: string): Promise<Uint8Array | string> {
   }
 }
 
-function parseBytes(bytes: Uint8Array, path: string) {
-  const text = decodeUtf8(bytes);
-  return text === undefined ? failed("is no UTF-8", path, findLineThatIsNoUtf8(bytes)) : parseDocuments(text, path);
+/** The documents and faults of a file's bytes, or why there are none. */
+function* parseContent(content: Uint8Array | string, path: string): Generator<TreeDocument | FileFault> {
+  const source = `file:${path}`;
+  if (typeof content === "string") return yield { source, subject: path, message: content };
+  const text = decodeUtf8(content);
+  if (text !== undefined) return yield* readDocuments(text, path);
+  const line = findLineThatIsNoUtf8(content);
+  yield { source, subject: `${path}:${line}`, line, message: "is no UTF-8" };
 }
 
-function failed(message: string, path: string, line?: number): { documents: TreeDocument[]; faults: FileFault[] } {
-  const place = line === undefined ? { subject: path } : { subject: `${path}:${line}`, line };
-  return { documents: [], faults: [{ source: `file:${path}`, ...place, message }] };
+/** Lets others work, when it is asked and it is time to. */
+function createPause(): () => Promise<void> | undefined {
+  let since = performance.now();
+  return () => {
+    if (performance.now() - since < WORK_AT_ONCE_MS) return undefined;
+    return new Promise((resolve) =>
+      setImmediate(() => {
+        since = performance.now();
+        resolve();
+      }),
+    );
+  };
 }
 
 function decodeUtf8(bytes: Uint8Array): string | undefined {

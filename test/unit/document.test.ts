@@ -169,6 +169,13 @@ describe("a text that is no YAML", () => {
     expect(faults).toHaveLength(1);
   });
 
+  test("in very many documents has a thousand faults, and one that says so", () => {
+    const { documents, faults } = read(`${definition("a")}---\n${"a\n---\n".repeat(170_000)}`);
+    expect(documents).toEqual(["activity a@1"]);
+    expect(faults).toHaveLength(1_001);
+    expect(faults.at(-1)).toBe("f.yaml:2004 has 1000 faults before this line: the rest is not read");
+  });
+
   test("by its nesting has a fault, and overflows nothing", () => {
     for (const text of [
       "[".repeat(300_000),
