@@ -64,6 +64,12 @@ export interface Config {
   readonly logLevel: LogLevel;
 }
 
+/**
+ * Milliseconds. Temporal remembers closed workflows for 7 days (temporal/namespace.ts); a key that was swept before would
+ * leave their ids taken: the event that comes again counts as new, and never runs.
+ */
+const LEAST_KEYS_MS = 8 * 86_400_000;
+
 /** Values given on the command line, by setting name; a switch given without a value arrives as "true". */
 export type Flags = Partial<Record<SettingName, string>>;
 type Values = { [K in SettingName]: ReturnType<(typeof SETTINGS)[K]["parse"]> | undefined };
@@ -98,11 +104,11 @@ export function loadConfig(flags: Flags = {}, env: Environment = process.env, ea
     keysMs: v.keyRetentionMs ?? 0,
     auditMs: v.auditRetentionMs ?? 0,
   };
-  if (retention.keysMs < Math.max(retention.eventsMs, retention.runsMs))
+  const keyFault = v.keyRetentionMs === undefined ? undefined : faultOfKeys(retention);
+  if (keyFault !== undefined)
     faults.push({
-      path: SETTINGS.keyRetentionMs.env,
-      message:
-        "keys must be kept at least as long as events and runs: without its key, an event that comes again would run again",
+      path: flags.keyRetentionMs === undefined ? SETTINGS.keyRetentionMs.env : `--${SETTINGS.keyRetentionMs.flag}`,
+      message: keyFault,
     });
   const ports: EnginePorts = {
     postgres: v.postgresPort ?? 0,
@@ -132,4 +138,12 @@ export function loadConfig(flags: Flags = {}, env: Environment = process.env, ea
 /** Whether this process is a whole server: only such a one starts engines of its own. */
 export function isWholeServer(config: Config): boolean {
   return DEFAULT_ROLES.every((role) => config.roles.includes(role));
+}
+
+function faultOfKeys({ eventsMs, runsMs, keysMs }: Retention): string | undefined {
+  if (keysMs < Math.max(eventsMs, runsMs))
+    return "keys must be kept at least as long as events and runs: without its key, an event that comes again would run again";
+  if (keysMs < LEAST_KEYS_MS)
+    return `keys must be kept at least ${LEAST_KEYS_MS / 86_400_000} days: longer than the engine remembers closed workflows`;
+  return undefined;
 }

@@ -1,5 +1,5 @@
 /** What a crash left half done, found by partial indexes that are empty while all is well. */
-import { and, asc, eq, gt, isNull, lt, sql } from "drizzle-orm";
+import { and, asc, eq, gt, isNull, lt, notExists, sql } from "drizzle-orm";
 import { firstUuidAt } from "../stable-id.ts";
 import type { UnclaimedRun, UnfinishedLedger } from "../trigger/finisher.ts";
 import { eventWorkflowId } from "../trigger/occurrence.ts";
@@ -56,7 +56,12 @@ export function createUnfinishedLedger(postgres: Postgres): UnfinishedLedger {
 
     async listOpenRuns(before, limit, after) {
       const newer = after === undefined ? undefined : gt(runs.run_id, after);
-      const open = and(isNull(runs.finished_at), lt(runs.run_id, firstUuidAt(before)), newer);
+      // What nobody has claimed is listUnclaimed's: that a workflow is missing there does not say that the run is lost.
+      const claimable = db
+        .select({ run_id: occurrences.run_id })
+        .from(occurrences)
+        .where(and(eq(occurrences.run_id, runs.run_id), isNull(occurrences.claimed_by)));
+      const open = and(isNull(runs.finished_at), lt(runs.run_id, firstUuidAt(before)), newer, notExists(claimable));
       const query = db.select({ run_id: runs.run_id, workflow_id: runs.workflow_id }).from(runs).where(open);
       return guarded(query.orderBy(asc(runs.run_id)).limit(limit));
     },

@@ -106,6 +106,20 @@ test("open runs are listed oldest first, after a row, until they are closed", as
   expect(await idsOf(10)).toEqual([runs[0] ?? "", runs[2] ?? ""]);
 });
 
+test("an accepted run that was never started is listed as unclaimed, and not as open", async () => {
+  const { run_id } = await accept();
+  const before = await fromNow();
+  expect(await unfinished.listOpenRuns(before, 10)).toEqual([]);
+  await claim(database, definition.id, { run_id });
+  expect(await unfinished.listOpenRuns(before, 10)).toMatchObject([{ run_id }]);
+});
+
+test("an open run whose occurrence is not there any more is listed all the same", async () => {
+  const { run_id } = await claimedRun(database);
+  await database.sql`delete from actcore.occurrences where run_id = ${run_id}`;
+  expect(await unfinished.listOpenRuns(await fromNow(), 10)).toMatchObject([{ run_id }]);
+});
+
 describe("a run whose workflow ended before it began", () => {
   const lost = { status: "failed", reason: "workflow_terminated", error: "its workflow ended before it began" };
 

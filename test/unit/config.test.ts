@@ -102,3 +102,25 @@ describe("the address of the API", () => {
     expect(faultsOf({ apiAddr })).toHaveLength(1);
   });
 });
+
+describe("the retention of keys", () => {
+  const days = (key: string, event = "1", run = "1") => ({
+    keyRetentionMs: key,
+    eventRetentionMs: event,
+    runRetentionMs: run,
+  });
+
+  test("may be as short as the engine's memory of closed workflows, with a day on top", () => {
+    expect(loadConfig(days("8"), {}).retention.keysMs).toBe(8 * 86_400_000);
+  });
+
+  test.each([
+    ["the engine remembers closed workflows", days("7")],
+    ["events are kept", days("20", "30")],
+    ["runs are kept", days("20", "1", "30")],
+  ])("may not be shorter than %s", (_, flags) => {
+    expect(faultsOf(flags)).toMatchObject([{ path: "--key-retention-days" }]);
+    const { keyRetentionMs: ACTCORE_KEY_RETENTION_DAYS, ...others } = flags;
+    expect(faultsOf(others, { ACTCORE_KEY_RETENTION_DAYS })).toMatchObject([{ path: "ACTCORE_KEY_RETENTION_DAYS" }]);
+  });
+});
