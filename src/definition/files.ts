@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { type DocumentKey, type FileFault, isFault, readDocuments, type TreeDocument } from "./document.ts";
 import { MAX_FILE_BYTES } from "./document-text.ts";
 import { preview } from "./faults.ts";
-import { describeFileError, listTree } from "./tree-paths.ts";
+import { describeFileError, isInside, LEAVES_THE_TREE, listTree } from "./tree-paths.ts";
 
 export type { DocumentKey, FileFault, TreeDocument } from "./document.ts";
 export type { DocumentKind } from "./document-schema.ts";
@@ -28,13 +28,13 @@ export interface TreeRead {
  * the rest stands. Of documents that share a key or a name none is taken: which one is meant is not known.
  */
 export async function readTree(directory: string): Promise<TreeRead> {
-  const { paths, faults } = await listTree(directory);
+  const { root, paths, faults } = await listTree(directory);
   const documents: TreeDocument[] = [];
   const pause = createPause();
   let size = 0;
   for (let at = 0; at < paths.length; at += CONCURRENT_READS) {
     const group = paths.slice(at, at + CONCURRENT_READS);
-    const contents = await Promise.all(group.map((path) => readBytes(directory, path)));
+    const contents = await Promise.all(group.map((path) => readBytes(root, path)));
     for (const [index, content] of contents.entries()) {
       if (content instanceof Uint8Array) size += content.byteLength;
       for (const read of parseContent(content, group[index] as string)) {
@@ -69,10 +69,12 @@ export function isInDoubt(
 }
 
 /** A file's bytes, or why there are none. */
-async function readBytes(directory: string, path: string): Promise<Uint8Array | string> {
+async function readBytes(root: string, path: string): Promise<Uint8Array | string> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await readRegularFile(await realpath(join(directory, path)));
+      const real = await realpath(join(root, path));
+      // It may have become another one since it was listed.
+      return isInside(root, real) ? await readRegularFile(real) : LEAVES_THE_TREE;
     } catch (error) {
       // Kubernetes swaps the directory behind its links: they lead to the new one by now.
       if ((error as { code?: string }).code === "ENOENT" && attempt === 1) continue;

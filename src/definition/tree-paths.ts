@@ -14,10 +14,18 @@ import type { FileFault } from "./document.ts";
 /** Files of one tree, and entries of its directories that are looked at for them. */
 const MAX_FILES = 10_000;
 const MAX_ENTRIES = 100_000;
+export const LEAVES_THE_TREE = "is a link that leaves the tree";
 const DEFINITION_FILE = /\.(ya?ml|json)$/i;
 
-/** The paths are below the directory, with `/`. Never rejects. */
-export async function listTree(directory: string): Promise<{ paths: string[]; faults: FileFault[] }> {
+/** What a tree has; `paths` are below it, with `/`. `root` is where it really is. */
+interface Listing {
+  root: string;
+  paths: string[];
+  faults: FileFault[];
+}
+
+/** Never rejects. */
+export async function listTree(directory: string): Promise<Listing> {
   const paths: string[] = [];
   const faults: FileFault[] = [];
   const note = (path: string, message: string, source = `file:${path}`) =>
@@ -25,7 +33,7 @@ export async function listTree(directory: string): Promise<{ paths: string[]; fa
   /** Directories that a link led to. */
   const followed = new Set<string>();
   let entries = 0;
-  let root: string;
+  let root = directory;
   try {
     root = await realpath(directory);
     await walk("");
@@ -40,11 +48,11 @@ export async function listTree(directory: string): Promise<{ paths: string[]; fa
       `has ${paths.length} files, more than ${MAX_FILES}: those after ${paths[MAX_FILES - 1]} are not read`,
       "file:",
     );
-  return { paths: paths.slice(0, MAX_FILES), faults };
+  return { root, paths: paths.slice(0, MAX_FILES), faults };
 
   /** @throws when the directory itself cannot be read */
   async function walk(path: string): Promise<void> {
-    const found = await readdir(join(directory, path), { withFileTypes: true });
+    const found = await readdir(join(root, path), { withFileTypes: true });
     for (const entry of found) {
       if (entry.name.startsWith(".")) continue;
       if (++entries > MAX_ENTRIES) return;
@@ -73,7 +81,7 @@ export async function listTree(directory: string): Promise<{ paths: string[]; fa
     let real: string;
     let isDirectory: boolean;
     try {
-      real = await realpath(join(directory, path));
+      real = await realpath(join(root, path));
       const target = await stat(real);
       isDirectory = target.isDirectory();
       if (!isDirectory && !isDefinition) return;
@@ -83,10 +91,9 @@ export async function listTree(directory: string): Promise<{ paths: string[]; fa
       return;
     }
     const source = `file:${path}${isDirectory ? "/" : ""}`;
-    const target = relative(root, real);
-    if (target.startsWith("..") && (target === ".." || target.startsWith(`..${sep}`)))
-      return note(path, "is a link that leaves the tree", source);
+    if (!isInside(root, real)) return note(path, LEAVES_THE_TREE, source);
     if (isDirectory && isDefinition) return note(path, "is a directory, with a file's name", source);
+    const target = relative(root, real);
     const isReached = !target.split(sep).some((name) => name.startsWith("."));
     if (isReached && (isDirectory || DEFINITION_FILE.test(target))) return;
     if (followed.has(real)) return;
@@ -94,6 +101,12 @@ export async function listTree(directory: string): Promise<{ paths: string[]; fa
     if (isDirectory) await walkBelow(path);
     else paths.push(path);
   }
+}
+
+/** Whether a real path is that of `root` or of something below it. */
+export function isInside(root: string, path: string): boolean {
+  const below = relative(root, path);
+  return below !== ".." && !below.startsWith(`..${sep}`);
 }
 
 /** What went wrong, without the path that the message names already. */
