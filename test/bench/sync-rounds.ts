@@ -24,9 +24,10 @@ console.log("500 definitions");
 let idle = Number.POSITIVE_INFINITY;
 await runSyncRounds({
   definitions: 500,
-  rounds: 2,
+  rounds: 1,
   foreign: 0,
   syncs: 2,
+  idleSyncs: 5,
   onRound: (round, figures) => {
     print(round, figures);
     idle = Math.min(idle, figures.idleMs);

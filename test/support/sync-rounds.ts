@@ -24,6 +24,8 @@ export interface RoundsOptions {
   foreign: number;
   /** Syncs at the same moment. */
   syncs: number;
+  /** Syncs with nothing to do after each round: the fastest counts. */
+  idleSyncs?: number;
   onRound(round: number, figures: RoundFigures): void;
 }
 
@@ -44,7 +46,8 @@ interface Wanted {
 }
 
 /** @throws Error that says in which round what was not so */
-export async function runSyncRounds({ definitions, rounds, foreign, syncs, onRound }: RoundsOptions): Promise<void> {
+export async function runSyncRounds(options: RoundsOptions): Promise<void> {
+  const { definitions, rounds, foreign, syncs, idleSyncs = 1, onRound } = options;
   const tree = createTree();
   const [temporal, database] = await Promise.all([openTestNamespace(), createTestDatabase()]);
   // Each sync has a pool of its own, as another process has.
@@ -72,15 +75,20 @@ export async function runSyncRounds({ definitions, rounds, foreign, syncs, onRou
         changed.filter((count) => count > 0).length === 1,
         changed,
       );
-      const idle = await syncOf(database, database, temporal, tree).sync({ force: true });
-      check(round, "the next sync has nothing to do", isIdle(idle), idle);
+      const idleMs: number[] = [];
+      const idleService = syncOf(database, database, temporal, tree);
+      while (idleMs.length < idleSyncs) {
+        const idle = await idleService.sync({ force: true });
+        check(round, "the next sync has nothing to do", isIdle(idle), idle);
+        idleMs.push(idle.duration_ms);
+      }
       await checkSchedules(round, temporal, database, wanted);
       const after = await Promise.all(theirs.map((id) => readForeign(temporal, id)));
       check(round, "no foreign schedule was touched", Bun.deepEquals(after, before), theirs);
       onRound(round, {
         changed: Math.max(...changed),
         syncsMs: reports.map(({ duration_ms }) => duration_ms),
-        idleMs: idle.duration_ms,
+        idleMs: Math.min(...idleMs),
       });
     }
   } finally {
