@@ -6,6 +6,7 @@
  */
 import { Type } from "@sinclair/typebox";
 import { type Fault, InvalidInputError } from "../errors.ts";
+import { MAX_DEPTH } from "./depth.ts";
 import { findFaults, preview } from "./faults.ts";
 import {
   type DefinitionBody,
@@ -19,8 +20,6 @@ import {
 import { findDurationFaults, findTriggerValueFaults } from "./trigger-faults.ts";
 
 type Fields = Record<string, unknown>;
-
-const MAX_DEPTH = 100;
 
 /** The input with its two unions opened; they are checked branch by branch. */
 const OuterSchema = Type.Composite(

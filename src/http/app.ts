@@ -125,7 +125,7 @@ export function createApp(services: Services, access: Access, log: Log) {
       actor = caller.actor;
     }
     const url = new URL(request.url);
-    const query = route.query === undefined ? {} : readQuery(route.query, Object.fromEntries(url.searchParams));
+    const query = route.query === undefined ? {} : readQuery(route.query, url.searchParams);
     const body = route.body === undefined ? undefined : await readJson(request, route.bodyOptional);
     const input = { params, query, body, headers, url, actor, services };
     const withinMs = route.answerWithinMs ?? ANSWER_WITHIN_MS;

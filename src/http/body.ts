@@ -1,4 +1,5 @@
 /** Reads a JSON body within bounds, before anything looks at it. */
+import { isWithinDepth, TOO_DEEP } from "../definition/depth.ts";
 import { InvalidInputError, TerminalError } from "../errors.ts";
 import { inTime } from "../wait.ts";
 
@@ -10,7 +11,7 @@ const tooSlow = () => new TerminalError("body_too_slow", `the body did not arriv
 
 /**
  * Undefined for an empty body where that is `optional`.
- * @throws TerminalError `unsupported_media_type`, `body_too_large`, `body_too_slow`; InvalidInputError `malformed_json`
+ * @throws TerminalError `unsupported_media_type`, `body_too_large`, `body_too_slow`; InvalidInputError `malformed_json`, `body_too_deep`
  */
 export async function readJson(request: Request, optional = false): Promise<unknown> {
   if (optional && request.body === null) return undefined;
@@ -21,6 +22,12 @@ export async function readJson(request: Request, optional = false): Promise<unkn
 
   const bytes = await inTime(readBounded(request), BODY_WITHIN_MS, tooSlow);
   if (optional && bytes.byteLength === 0) return undefined;
+  const body = parse(bytes);
+  if (!isWithinDepth(body)) throw new InvalidInputError("the body is nested too deep", [TOO_DEEP], "body_too_deep");
+  return body;
+}
+
+function parse(bytes: Uint8Array): unknown {
   try {
     return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch (error) {

@@ -1,5 +1,5 @@
 /** The query of a request: what is asked for, and which page of it. A fault in it is named as `?name`. */
-import { type Static, type TObject, type TProperties, Type } from "@sinclair/typebox";
+import { KindGuard, type Static, type TObject, type TProperties, Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 import { findFaults } from "../definition/faults.ts";
 import { parseTime } from "../definition/time.ts";
@@ -36,9 +36,17 @@ export function listQuery<Filters extends TProperties>(filters: Filters) {
 }
 
 /** The query, converted from text. @throws InvalidInputError */
-export function readQuery<T extends TObject>(schema: T, text: Record<string, string>): Static<T> {
-  const query = Value.Convert(schema, { ...text });
-  const faults = findFaults(schema, query).map(({ path, message }) => ({ path: `?${path.slice(1)}`, message }));
+export function readQuery<T extends TObject>(schema: T, params: URLSearchParams): Static<T> {
+  const text = Object.fromEntries(params);
+  const query = Value.Convert(schema, { ...text }) as Record<string, unknown>;
+  // Converted, `1.5` would be 1 and `0x10` would be 16.
+  for (const [name, property] of Object.entries(schema.properties))
+    if (KindGuard.IsInteger(property) && name in text && !/^\d+$/.test(text[name] ?? "")) query[name] = text[name];
+  const repeated = Object.keys(text).filter((name) => params.getAll(name).length > 1);
+  const faults = [
+    ...repeated.map((name) => ({ path: `?${name}`, message: "is given more than once" })),
+    ...findFaults(schema, query).map(({ path, message }) => ({ path: `?${path.slice(1)}`, message })),
+  ];
   if (faults.length > 0) throw invalid(faults);
   return query as Static<T>;
 }

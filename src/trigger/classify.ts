@@ -2,6 +2,7 @@
  * What started a workflow: the router (a recorded event), a schedule (a due time), or somebody with a Temporal client
  * of their own (an envelope or a bare payload, which is persisted before anything else happens: I5, I8).
  */
+import { isWithinDepth, TOO_DEEP } from "../definition/depth.ts";
 import type { ScheduleTrigger } from "../definition/schema.ts";
 import { TerminalError } from "../errors.ts";
 import type { ClaimRequest, RunTrigger, TriggerEvent } from "../run/run.ts";
@@ -67,6 +68,8 @@ function judgeDueStart(start: Start, trigger: ScheduleTrigger, now: Date): Start
 }
 
 function foreignStart(request: ClaimRequest, event: TriggerEvent, now: Date): Start {
+  if (!isWithinDepth(event))
+    throw new TerminalError("trigger_event_invalid", `RunActivityWorkflow: trigger_event ${TOO_DEEP.message}`);
   const bytes = Buffer.byteLength(JSON.stringify(event));
   if (bytes > MAX_INLINE_BYTES)
     throw new TerminalError(

@@ -6,13 +6,13 @@
  */
 import { createHash } from "node:crypto";
 import { type Static, Type } from "@sinclair/typebox";
+import { isWithinDepth, TOO_DEEP } from "../definition/depth.ts";
 import { findFaults } from "../definition/faults.ts";
 import { parseTime } from "../definition/time.ts";
 import type { Fault } from "../errors.ts";
 
 /** Bytes of one encoded envelope; larger ones are dead-lettered. */
 export const MAX_EVENT_BYTES = 1_048_576;
-const MAX_DEPTH = 100;
 const PLAIN = "^[^\\u0000]*$";
 
 /** What begins the ids of events that actcore makes itself: nobody else may take such an id before. */
@@ -78,7 +78,7 @@ export function decodeEvent(bytes: Uint8Array): Decoded {
 
 /** Every fault of a value that should be an envelope. */
 export function findEnvelopeFaults(value: unknown): Fault[] {
-  if (!isWithinDepth(value, MAX_DEPTH)) return [{ path: "/", message: `is nested deeper than ${MAX_DEPTH} levels` }];
+  if (!isWithinDepth(value)) return [TOO_DEEP];
   const faults = findFaults(EventEnvelopeSchema, value);
   if (faults.length > 0) return faults;
   const envelope = value as EventEnvelope;
@@ -120,11 +120,6 @@ function isTime(text: string): boolean {
   return (
     /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:?\d\d)$/.test(text) && parseTime(text) !== undefined
   );
-}
-
-function isWithinDepth(value: unknown, depth: number): boolean {
-  if (typeof value !== "object" || value === null) return true;
-  return depth > 0 && Object.values(value).every((inner) => isWithinDepth(inner, depth - 1));
 }
 
 /** The port through which actcore publishes; nats/publisher.ts is behind it. */

@@ -69,6 +69,19 @@ describe("bad input is a problem that names every fault:", () => {
     expect(api.published).toEqual([]);
   });
 
+  test.each<[depth: number, open: string, close: string]>([
+    [101, "[", "]"],
+    [200_000, "[", "]"],
+    [100_000, '{"a":', "}"],
+  ])("a body of %d levels", async (depth, open, close) => {
+    const nested = `${open.repeat(depth)}1${close.repeat(depth)}`;
+    const { id } = await api.createDefinition();
+    for (const path of ["/activity-definitions", "/events", `/activity-definitions/${id}/trigger`])
+      expect(pathsOf(await post(path, nested), 400, "body_too_deep")).toEqual(["/"]);
+    const payload = `{"payload":${nested}}`;
+    expect(pathsOf(await post(`/activity-definitions/${id}/trigger`, payload), 400, "body_too_deep")).toEqual(["/"]);
+  });
+
   test.each(["text/plain", "application/x-www-form-urlencoded", "application/jsonp"])(
     "the content type %s",
     async (type) => {
@@ -87,6 +100,14 @@ describe("bad input is a problem that names every fault:", () => {
     ["/runs?limit=0&status=odd&colour=red", ["?limit", "?status", "?colour"]],
     ["/runs?limit=x", ["?limit"]],
     ["/runs?limit=501", ["?limit"]],
+    ["/runs?limit=1.5", ["?limit"]],
+    ["/runs?limit=0x10", ["?limit"]],
+    ["/runs?limit=1e2", ["?limit"]],
+    ["/runs?limit=+5", ["?limit"]],
+    ["/runs?limit=", ["?limit"]],
+    ["/runs?limit=1&limit=2", ["?limit"]],
+    ["/events?type=a&type=b&limit=x", ["?type", "?limit"]],
+    ["/runs?since=2026-02-31", ["?since"]],
     ["/runs?activity_id=x&trigger=y", ["?activity_id", "?trigger"]],
     ["/tasks?run_id=x&since=today", ["?run_id", "?since"]],
     ["/runs?since=2026-13-45", ["?since"]],

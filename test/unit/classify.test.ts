@@ -74,6 +74,11 @@ describe("a start by somebody else", () => {
     ["null", null, "trigger_event_invalid"],
     ["a text", "e1", "trigger_event_invalid"],
     ["a faulty envelope", { ...envelope, occurred_at: "never" }, "trigger_event_invalid"],
+    [
+      "a payload that is nested too deep",
+      { deep: JSON.parse("[".repeat(30_000) + "]".repeat(30_000)) },
+      "trigger_event_invalid",
+    ],
     ["an envelope of an id that is ours to give", { ...envelope, event_id: "manual:1" }, "trigger_event_invalid"],
     ["more than it may bring", { blob: "x".repeat(MAX_INLINE_BYTES) }, "trigger_event_too_large"],
   ])("with %s is refused", (_, event, code) => {

@@ -1,0 +1,12 @@
+/** How deep JSON from outside may be nested: far above what anybody means, far below what any parser chokes on. */
+import type { Fault } from "../errors.ts";
+
+export const MAX_DEPTH = 100;
+
+export const TOO_DEEP: Fault = { path: "/", message: `is nested deeper than ${MAX_DEPTH} levels` };
+
+/** Whether no more than `depth` objects and lists stand in each other. */
+export function isWithinDepth(value: unknown, depth = MAX_DEPTH): boolean {
+  if (typeof value !== "object" || value === null) return true;
+  return depth > 0 && Object.values(value).every((inner) => isWithinDepth(inner, depth - 1));
+}
