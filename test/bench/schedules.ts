@@ -21,10 +21,10 @@ try {
   const to = new Date(from.getTime() + (minutes - 1) * MINUTE_MS);
   await Bun.sleep(to.getTime() + 10_000 - Date.now());
 
-  const views = await eventually("each due time has its outcome", async () => {
-    const all = (await Promise.all(ids.map((id) => read(id, from, to)))).flat();
-    return all.every(({ outcome, run_status }) => outcome !== "pending" && run_status !== "running") ? all : undefined;
-  });
+  const read = async () => (await Promise.all(ids.map((id) => readDueTimes(id, from, to)))).flat();
+  const isOver = ({ outcome, run_status }: DueTimeView) => outcome !== "pending" && run_status !== "running";
+  await eventually("each due time has its outcome", async () => (await read()).every(isOver), 120_000);
+  const views = await read();
   const runIds = new Set(views.map(({ run_id }) => run_id));
   const delays = views.flatMap(({ delay_ms }) => (delay_ms === null ? [] : [delay_ms])).sort((a, b) => a - b);
   const at = (quantile: number) => delays[Math.min(delays.length - 1, Math.floor(delays.length * quantile))] ?? 0;
@@ -49,7 +49,7 @@ async function create(name: string): Promise<string> {
   return body.id;
 }
 
-async function read(id: string, from: Date, to: Date): Promise<DueTimeView[]> {
+async function readDueTimes(id: string, from: Date, to: Date): Promise<DueTimeView[]> {
   const query = `from=${from.toISOString()}&to=${to.toISOString()}&limit=500`;
   return (await server.api(`/activity-definitions/${id}/occurrences?${query}`)).body;
 }
