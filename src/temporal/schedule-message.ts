@@ -58,9 +58,22 @@ export function hashSchedule({ spec, action, policies }: ISchedule): string {
     .digest("hex");
 }
 
-/** Whether a listed spec can be the plan's: a listing leaves out the policies, the action, and some calendars. */
+/** Whether a listed spec can be the plan's: a listing leaves out the policies, the action, and most of a long spec. */
 export function isListedAs(listed: ISpec, plan: SchedulePlan): boolean {
-  return Bun.deepEquals(comparable(listed), comparable(encodeSpec(plan)));
+  const { calendars, excluded, intervals } = plan;
+  const wanted = { ...plan, calendars: cut(calendars), excluded: cut(excluded), intervals: cut(intervals) };
+  const { structuredCalendar, excludeStructuredCalendar, interval } = listed;
+  const shown = {
+    ...listed,
+    structuredCalendar: cut(structuredCalendar),
+    excludeStructuredCalendar: cut(excludeStructuredCalendar),
+    interval: cut(interval),
+  };
+  return Bun.deepEquals(comparable(shown), comparable(encodeSpec(wanted)));
+}
+
+function cut<T>(list: readonly T[] | null | undefined): T[] {
+  return (list ?? []).slice(0, LISTED);
 }
 
 function encodeSpec({ timezone, calendars, excluded, intervals, jitter_ms }: SchedulePlan): ISpec {
@@ -89,13 +102,9 @@ function encodeRanges(ranges: readonly Range[]): IRange[] {
   return ranges.map(({ start, end, step }) => ({ start, end, step }));
 }
 
-/** Without what the server fills in, and cut to what a listing shows. */
+/** What is absent is written out: of the two, one was sent and one was made here. */
 function comparable(spec: ISpec): object {
-  const message = ScheduleSpec.fromObject(spec);
-  message.structuredCalendar = message.structuredCalendar.slice(0, LISTED);
-  message.excludeStructuredCalendar = message.excludeStructuredCalendar.slice(0, LISTED);
-  message.interval = message.interval.slice(0, LISTED);
-  return ScheduleSpec.toObject(message, { longs: String, bytes: String, defaults: true });
+  return ScheduleSpec.toObject(ScheduleSpec.fromObject(spec), { longs: String, bytes: String, defaults: true });
 }
 
 /** Maps arrive in any order. */

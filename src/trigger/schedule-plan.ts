@@ -107,10 +107,26 @@ function timesOf(trigger: ScheduleTrigger, now: Date): Times {
   }
 }
 
-/** The calendars of a cron; and by date, where the engine reads them wrong. */
+const MAX_KEPT = 1_000;
+const kept = new Map<string, Times>();
+
+/** A sync asks for every definition: what takes milliseconds is planned once in five years. */
 function cronTimes(trigger: CronTrigger, now: Date): Times {
-  const fields = parseCron(trigger.cron_expression);
+  const { cron_expression, timezone = "UTC", dst_gap = "run" } = trigger;
   const block = Math.floor(now.getUTCFullYear() / 5) * 5;
+  const key = `${block} ${timezone} ${dst_gap} ${cron_expression}`;
+  let times = kept.get(key);
+  if (times === undefined) {
+    times = planCron(trigger, block);
+    if (kept.size >= MAX_KEPT) kept.clear();
+    kept.set(key, times);
+  }
+  return times;
+}
+
+/** The calendars of a cron; and by date, where the engine reads them wrong. */
+function planCron(trigger: CronTrigger, block: number): Times {
+  const fields = parseCron(trigger.cron_expression);
   // From a year before, for what the engine may still be catching up with; to five years after the block's end.
   const [from, until] = [new Date(Date.UTC(block - 1, 0, 1)), new Date(Date.UTC(block + 10, 0, 1))];
   const minutes = hourlyMinutes(trigger, from, until);
