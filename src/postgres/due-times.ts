@@ -1,24 +1,22 @@
 /** Due times in Postgres: how far each schedule is accounted for, what ran, what was skipped and why. */
-import { and, eq, gte, isNull, lte, or, type SQL, sql } from "drizzle-orm";
+import { and, eq, isNull, or, type SQL, sql } from "drizzle-orm";
 import type { ScheduleTrigger, TriggerType } from "../definition/schema.ts";
-import type { DueTimeReader } from "../ledger/due-times.ts";
-import type { RunStatus } from "../run/run.ts";
 import { stableTraceId, timeOrderedUuid } from "../stable-id.ts";
 import type { AcceptedRun } from "../trigger/control.ts";
 import type { OwedRun } from "../trigger/ledger.ts";
-import type { DueRun, Segment, SkippedStretch, SkipReason } from "../trigger/misfire.ts";
+import type { DueRun, Segment, SkippedStretch } from "../trigger/misfire.ts";
 import { dueKey, dueWorkflowId } from "../trigger/occurrence.ts";
 import type { DueActivity, DueLedger } from "../trigger/reconciler.ts";
 import { insertOccurrence, insertRun, lockLive } from "./accepted-runs.ts";
 import type { Transaction } from "./audit.ts";
-import { type Database, guarded, type Postgres } from "./client.ts";
+import { guarded, type Postgres } from "./client.ts";
 import { holdingLock, LOCKS } from "./lock.ts";
 import { definitions, definitionVersions, dueProgress, dueSkips, occurrences, runs } from "./schema.ts";
 
 /** A run whose due time was earlier still counts as going before another when it was opened within this. */
 const LOOK_BACK_MS = 86_400_000;
 
-interface ActivityRow extends Record<string, unknown> {
+export interface ActivityRow extends Record<string, unknown> {
   activity_id: string;
   activity_name: string;
   version: number;
@@ -114,7 +112,7 @@ interface DueRunRow extends Record<string, unknown> {
 }
 
 /** The version in force at `since` and those after it; the last one of a deleted definition only says that it was deleted. */
-function versionsSince(id: SQL, since: SQL): SQL {
+export function versionsSince(id: SQL, since: SQL): SQL {
   return sql`
     select json_agg(json_build_object('created_at', x.created_at, 'trigger', x.body->'trigger_config',
       'enabled', x.body->'enabled') order by x.version) as versions
@@ -201,52 +199,4 @@ function contextOf({ firstDue, lastDue, count }: SkippedStretch): object {
 function onceAt({ segments }: DueActivity): Date | undefined {
   const trigger = segments.at(-1)?.trigger;
   return trigger?.trigger_type === "scheduled" ? new Date(trigger.run_at) : undefined;
-}
-
-interface ReadRunRow extends Record<string, unknown> {
-  key: string;
-  run_id: string;
-  status: RunStatus;
-  reason: string | null;
-  fired_at: string;
-}
-
-export function createDueTimeReader(db: Database): DueTimeReader {
-  return {
-    async readDueTimes(activityId, from, to) {
-      const [activity] = await guarded(
-        db.execute<Pick<ActivityRow, "since" | "versions">>(sql`
-          select greatest(d.created_at, ${new Date(from.getTime() - 1).toISOString()}::timestamptz) as since, v.versions
-          from ${definitions} d cross join lateral (${versionsSince(sql`d.id`, sql`${from.toISOString()}::timestamptz`)}) v
-          where d.id = ${activityId} and d.deleted_at is null`),
-      );
-      if (activity === undefined) return undefined;
-      const [rows, skips] = await Promise.all([
-        guarded(
-          db.execute<ReadRunRow>(sql`
-            select o.key, r.run_id, r.status, r.reason, r.fired_at from ${occurrences} o join ${runs} r using (run_id)
-            where o.activity_id = ${activityId} and o.kind = 'due' and o.key between ${dueKey(from)} and ${dueKey(to)}
-            order by o.key`),
-        ),
-        guarded(
-          db
-            .select()
-            .from(dueSkips)
-            .where(and(eq(dueSkips.activity_id, activityId), lte(dueSkips.first_due, to), gte(dueSkips.last_due, from)))
-            .orderBy(dueSkips.first_due),
-        ),
-      ]);
-      return {
-        segments: segmentsOf(activity, to),
-        runs: rows.map(({ key, fired_at, ...run }) => ({ ...run, due: new Date(key), firedAt: new Date(fired_at) })),
-        skips: skips.map(({ first_due, last_due, count, reason, into_run }) => ({
-          firstDue: first_due,
-          lastDue: last_due,
-          count,
-          reason: reason as SkipReason,
-          ...(into_run !== null && { into: into_run }),
-        })),
-      };
-    },
-  };
 }

@@ -13,7 +13,7 @@ import { createAcceptanceLedger } from "../postgres/accepted-runs.ts";
 import { createKeyStore } from "../postgres/api-keys.ts";
 import { createAuditReader } from "../postgres/audit.ts";
 import { createDefinitionStore } from "../postgres/definitions.ts";
-import { createDueTimeReader } from "../postgres/due-times.ts";
+import { createDueTimeReader } from "../postgres/due-time-reader.ts";
 import { createEnforcedTypeReader, createEventTypeReader } from "../postgres/event-types.ts";
 import { createLedgerReader } from "../postgres/ledger-reader.ts";
 import { createRunLedger } from "../postgres/runs.ts";

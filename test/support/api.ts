@@ -10,7 +10,7 @@ import { createAcceptanceLedger } from "../../src/postgres/accepted-runs.ts";
 import { createKeyStore } from "../../src/postgres/api-keys.ts";
 import { createAuditReader } from "../../src/postgres/audit.ts";
 import { createDefinitionStore } from "../../src/postgres/definitions.ts";
-import { createDueTimeReader } from "../../src/postgres/due-times.ts";
+import { createDueTimeReader } from "../../src/postgres/due-time-reader.ts";
 import { createEnforcedTypeReader, createEventTypeReader } from "../../src/postgres/event-types.ts";
 import { createLedgerReader } from "../../src/postgres/ledger-reader.ts";
 import { createRunLedger } from "../../src/postgres/runs.ts";

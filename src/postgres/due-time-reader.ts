@@ -1,0 +1,57 @@
+/** Due times for their reader: what a definition said in a range, what ran of it, and what was skipped. */
+import { and, eq, gte, lte, sql } from "drizzle-orm";
+import type { DueTimeReader } from "../ledger/due-times.ts";
+import type { RunStatus } from "../run/run.ts";
+import type { SkipReason } from "../trigger/misfire.ts";
+import { dueKey } from "../trigger/occurrence.ts";
+import { type Database, guarded } from "./client.ts";
+import { type ActivityRow, segmentsOf, versionsSince } from "./due-times.ts";
+import { definitions, dueSkips, occurrences, runs } from "./schema.ts";
+
+interface ReadRunRow extends Record<string, unknown> {
+  key: string;
+  run_id: string;
+  status: RunStatus;
+  reason: string | null;
+  fired_at: string;
+}
+
+export function createDueTimeReader(db: Database): DueTimeReader {
+  return {
+    async readDueTimes(activityId, from, to) {
+      const [activity] = await guarded(
+        db.execute<Pick<ActivityRow, "since" | "versions">>(sql`
+          select greatest(d.created_at, ${new Date(from.getTime() - 1).toISOString()}::timestamptz) as since, v.versions
+          from ${definitions} d cross join lateral (${versionsSince(sql`d.id`, sql`${from.toISOString()}::timestamptz`)}) v
+          where d.id = ${activityId} and d.deleted_at is null`),
+      );
+      if (activity === undefined) return undefined;
+      const [rows, skips] = await Promise.all([
+        guarded(
+          db.execute<ReadRunRow>(sql`
+            select o.key, r.run_id, r.status, r.reason, r.fired_at from ${occurrences} o join ${runs} r using (run_id)
+            where o.activity_id = ${activityId} and o.kind = 'due' and o.key between ${dueKey(from)} and ${dueKey(to)}
+            order by o.key`),
+        ),
+        guarded(
+          db
+            .select()
+            .from(dueSkips)
+            .where(and(eq(dueSkips.activity_id, activityId), lte(dueSkips.first_due, to), gte(dueSkips.last_due, from)))
+            .orderBy(dueSkips.first_due),
+        ),
+      ]);
+      return {
+        segments: segmentsOf(activity, to),
+        runs: rows.map(({ key, fired_at, ...run }) => ({ ...run, due: new Date(key), firedAt: new Date(fired_at) })),
+        skips: skips.map(({ first_due, last_due, count, reason, into_run }) => ({
+          firstDue: first_due,
+          lastDue: last_due,
+          count,
+          reason: reason as SkipReason,
+          ...(into_run !== null && { into: into_run }),
+        })),
+      };
+    },
+  };
+}
