@@ -101,7 +101,12 @@ export async function inChunks<T>(rows: readonly T[], write: (chunk: T[]) => Pro
 
 /** The text as Postgres can keep it: without NUL and half surrogate pairs, and of an error's reasonable length. */
 export function storableText(text: string): string {
-  return text.slice(0, MAX_TEXT_LENGTH).toWellFormed().replaceAll("\0", "\\u0000");
+  return withoutUnstorable(text.slice(0, MAX_TEXT_LENGTH));
+}
+
+/** The text without NUL and half surrogate pairs. */
+export function withoutUnstorable(text: string): string {
+  return text.toWellFormed().replaceAll("\0", "\\u0000");
 }
 
 function toActcoreError(error: unknown): unknown {

@@ -4,7 +4,7 @@ import { TerminalError } from "../errors.ts";
 import type { TaskPolicy } from "../run/decide.ts";
 import type { RunTrigger } from "../run/run.ts";
 import type { TaskError, TaskLedger, TaskStatus } from "../task/task.ts";
-import { type Database, guarded, storableText } from "./client.ts";
+import { type Database, guarded, storableText, withoutUnstorable } from "./client.ts";
 import { RELAXED_COMMIT } from "./relaxed-commit.ts";
 import { eventKeys, events, runs, tasks } from "./schema.ts";
 
@@ -93,9 +93,21 @@ export function createTaskLedger(db: Database): TaskLedger {
   };
 }
 
-/** The close of the run reads the message as text. */
-function storable(error: TaskError): TaskError {
-  return { ...error, message: storableText(error.message) };
+/**
+ * The close of the run reads the message as text, and for that Postgres reads the whole error: what the outside answered
+ * must be text that it can keep, to the last key.
+ */
+function storable({ details, ...error }: TaskError): TaskError {
+  const message = storableText(error.message);
+  return { ...error, message, ...(details !== undefined && { details: storableJson(details) }) };
+}
+
+function storableJson<T>(value: T): T;
+function storableJson(value: unknown): unknown {
+  if (typeof value === "string") return withoutUnstorable(value);
+  if (Array.isArray(value)) return value.map(storableJson);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [withoutUnstorable(key), storableJson(inner)]));
 }
 
 /** Relaxed: the end of an attempt whose beginning a crash of Postgres undid counts all the same. */

@@ -5,6 +5,7 @@
  * its answer and our record causes (I8), and `traceparent`, so that its trace is ours. Redirects are not followed:
  * they would carry headers to a place that the definition does not name.
  */
+import { isWithinDepth } from "../definition/depth.ts";
 import type { HttpTemplate } from "../definition/schema.ts";
 import { describeError, RetryableError, TerminalError } from "../errors.ts";
 import { stableHex, stableTraceId } from "../stable-id.ts";
@@ -82,7 +83,8 @@ async function readBounded(response: Response): Promise<Pick<HttpResult, "body" 
   if (truncated || !/^application\/([\w.+-]+\+)?json\b/i.test(response.headers.get("content-type") ?? ""))
     return { body: text, truncated };
   try {
-    return { body: JSON.parse(text), truncated };
+    const body: unknown = JSON.parse(text);
+    return { body: isWithinDepth(body) ? body : text, truncated };
   } catch {
     return { body: text, truncated };
   }

@@ -63,6 +63,24 @@ describe("a decision (I8)", () => {
 });
 
 describe("a task", () => {
+  test.each<[what: string, body: unknown, kept: unknown]>([
+    ["U+0000", { text: "a\u0000b" }, { text: "a\\u0000b" }],
+    ["U+0000 in a key", [{ "\u0000": 1 }], [{ "\\u0000": 1 }]],
+    ["half of a surrogate pair", { deep: [{ "\ud800": "\udc00x" }] }, { deep: [{ "\ufffd": "\ufffdx" }] }],
+  ])("whose receiver answered %s fails its run like any other", async (_, body, kept) => {
+    const {
+      run_id,
+      tasks: [task],
+    } = await decidedRun("a");
+    await tasks.begin(task.task_id);
+    await tasks.fail(task.task_id, 1, { ...failed, details: { response: { status: 404, body } } });
+    expect(await runs.close({ run_id, failures: [] })).toMatchObject({ status: "failed", reason: "task_failed" });
+    expect(await reader.findRun(run_id)).toMatchObject({ error: "a: answered 404" });
+    expect(await reader.findTask(task.task_id)).toMatchObject({
+      error: { ...failed, details: { response: { status: 404, body: kept } } },
+    });
+  });
+
   test("is begun, and ends with its result", async () => {
     const {
       tasks: [task],

@@ -59,6 +59,12 @@ async function failure(response: () => Response | Promise<Response>, params: obj
   );
 }
 
+test("an answer that is nested too deep for JSON is kept as text", async () => {
+  const text = "[".repeat(1000) + "]".repeat(1000);
+  answer = () => new Response(text, { headers: { "content-type": "application/json" } });
+  expect(await send()).toMatchObject({ status: 200, body: text });
+});
+
 describe("a request", () => {
   beforeEach(() => {
     answer = () => Response.json({ ok: true });
