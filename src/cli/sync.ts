@@ -1,7 +1,7 @@
 /** `actcore sync`: files and schedules brought up to date by this process, on the engines that are configured or run. */
 import type { Config } from "../config.ts";
 import { findRunningEngines } from "../engines/running-engines.ts";
-import { InvalidInputError, RetryableError } from "../errors.ts";
+import { InvalidInputError, RetryableError, TerminalError } from "../errors.ts";
 import { migrations } from "../generated/migrations.ts";
 import { createLog } from "../log.ts";
 import { createMetrics } from "../metrics.ts";
@@ -21,7 +21,7 @@ const TEMPORAL_WITHIN_MS = 10_000;
 
 /**
  * @returns 0, or 1 when there were errors: the rest was done
- * @throws InvalidInputError `usage`; what `withDatabase` throws
+ * @throws InvalidInputError `usage`; TerminalError `interrupted`; what `withDatabase` throws
  */
 export async function runSync({ config, print, json, args, shutdown }: Context): Promise<number> {
   const request = {
@@ -47,6 +47,9 @@ export async function runSync({ config, print, json, args, shutdown }: Context):
         const log = createLog("error");
         const service = createSync({ config, postgres, temporal, metrics: createMetrics(), log });
         return await service.sync(request, shutdown.stopping);
+      } catch (error) {
+        if (!shutdown.stopping.aborted) throw error;
+        throw new TerminalError("interrupted", "the sync was interrupted: what it had stored by then stays");
       } finally {
         if (reached !== undefined && "client" in reached) await reached.close();
       }

@@ -71,7 +71,8 @@ export function planSync(input: PlanInput): Plan {
     refused: [],
     unconfigured: [...new Set(live.flatMap(({ tree }) => (tree === null || configured.has(tree) ? [] : [tree])))],
   };
-  if (trees.length === 0 && !force) {
+  // Not even with force: in a shell or a unit the variable is soon forgotten, and all would be gone.
+  if (trees.length === 0) {
     if (live.length > 0) plan.errors.push(noDirectory(live, stages));
     return plan;
   }
@@ -202,6 +203,6 @@ function faultError({ hides, subject, message }: FileFault, stages: readonly Doc
 
 function noDirectory(live: readonly StoredRow[], stages: readonly DocumentStage[]): SyncError {
   const trees = [...new Set(live.map((row) => row.tree ?? placeOfRow(row)))];
-  const message = `no directory is configured: the ${live.length} documents of ${trees.join(", ")} stay as they are`;
+  const message = `no directory is configured: the ${live.length} documents of ${trees.join(", ")} stay as they are (to retire them, configure an empty directory)`;
   return { stage: stages[0] ?? "definitions", subject: "ACTCORE_DEFINITIONS_DIR", message };
 }

@@ -12,7 +12,7 @@ import { timeOrderedUuid } from "../stable-id.ts";
 import type { ScheduleSync } from "../trigger/schedule-sync.ts";
 import type { DocumentStage } from "./document-row.ts";
 import { type Plan, planSync } from "./plan.ts";
-import { addErrors, addPlan, addWrites, emptyReport, type SyncReport, type SyncSummary } from "./report.ts";
+import { addErrors, addPlan, addWrites, emptyReport, type Stage, type SyncReport, type SyncSummary } from "./report.ts";
 import { planRollback, treesOf } from "./rollback.ts";
 import type { PastSync, SyncStore } from "./store.ts";
 
@@ -67,8 +67,8 @@ export function createSyncService({ directories, readTree, store, schedules, onE
     const startedMs = performance.now();
     const stages = (["definitions", "event_types"] as const).filter((stage) => request[stage]);
     if (stages.length > 0)
-      await runStage(report, stages[0] as DocumentStage, () => syncDocuments(report, request, stages));
-    if (request.schedules) await runStage(report, "schedules", () => syncSchedules(report, signal));
+      await runStage(report, stages[0] as DocumentStage, signal, () => syncDocuments(report, request, stages));
+    if (request.schedules) await runStage(report, "schedules", signal, () => syncSchedules(report, signal));
     return finish(report, startedMs);
   }
 
@@ -111,11 +111,12 @@ export function createSyncService({ directories, readTree, store, schedules, onE
     );
   }
 
-  async function runStage(report: SyncReport, stage: SyncReport["errors"][number]["stage"], run: () => Promise<void>) {
+  async function runStage(report: SyncReport, stage: Stage, signal: AbortSignal, run: () => Promise<void>) {
     try {
       await run();
     } catch (error) {
       if (error instanceof RetryableError && error.code === "postgres_unavailable") throw error;
+      signal.throwIfAborted();
       if (!(error instanceof ActcoreError)) log.error({ error, stage }, "a stage of the sync failed unexpectedly");
       addErrors(report, [{ stage, subject: stage, message: describeError(error) }]);
     }
@@ -173,7 +174,7 @@ export function createSyncService({ directories, readTree, store, schedules, onE
     addWrites(report, writes);
     report.held = [...new Set([...(await store.listHeld()), ...hold])];
     await store.apply(writes, { actor, report, hold });
-    await runStage(report, "schedules", () => syncSchedules(report, signal));
+    await runStage(report, "schedules", signal, () => syncSchedules(report, signal));
     return finish(report, startedMs);
   }
 

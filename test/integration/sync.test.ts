@@ -7,6 +7,7 @@ import { createDefinitionStore } from "../../src/postgres/definitions.ts";
 import { createEventLedger } from "../../src/postgres/events.ts";
 import { eventTypes } from "../../src/postgres/schema.ts";
 import { createSyncStore } from "../../src/postgres/sync.ts";
+import type { SyncDeps } from "../../src/sync/service.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";
 import { BY_TEST, bodyOf } from "../support/ledger.ts";
@@ -230,6 +231,22 @@ describe("a stage that fails", () => {
       errors: [{ stage: "definitions", message: "the disk is on fire" }],
     });
   });
+});
+
+test("a sync that is stopped in the stage of the schedules rejects: what it stored stays, with its history", async () => {
+  const tree = newTree();
+  await tree.write("a.yaml", activity("a"));
+  const stop = new AbortController();
+  const schedules: SyncDeps["schedules"] = async ({ signal }) => {
+    stop.abort(new Error("the server is stopping"));
+    signal.throwIfAborted();
+    return NO_SCHEDULES;
+  };
+  const service = createTestSync(database, [tree], { schedules });
+  const request = { definitions: true, event_types: true, schedules: true, dryRun: false, force: false, actor: "cli" };
+  await expect(service.syncUntil(request, stop.signal)).rejects.toThrow("the server is stopping");
+  expect(await find("a")).toBeDefined();
+  expect(await service.list({ limit: 2 })).toMatchObject([{ actor: "cli", definitions: counts(1), errors: [] }]);
 });
 
 describe("what somebody else does", () => {

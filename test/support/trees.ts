@@ -61,6 +61,7 @@ export function createTestSync(database: TestDatabase, trees: readonly Tree[], d
   const never = new AbortController().signal;
   return {
     ...service,
+    syncUntil: service.sync,
     sync: (request: Partial<SyncRequest> = {}): Promise<SyncReport> =>
       service.sync({ ...EVERYTHING, ...request }, never),
     rollback: (syncId: string) => service.rollback(syncId, "test", never),
