@@ -28,8 +28,7 @@ export async function runNext({ print, json, args }: Pick<CommandContext, "print
   const previews = documents.flatMap((document) =>
     document.kind === "activity" ? [previewOf(document.body, now, count)] : [],
   );
-  if (json)
-    print(JSON.stringify({ activities: previews, errors: faults.map((fault) => ({ file: path, ...toError(fault) })) }));
+  if (json) print(JSON.stringify({ activities: previews, errors: faults.map((fault) => toError(path, fault)) }));
   else for (const line of [...faults.map(toLine), ...previews.flatMap(toLines)]) print(line);
   return faults.length > 0 ? FAULTY : 0;
 }
@@ -55,8 +54,9 @@ async function readText(path: string): Promise<string> {
   }
 }
 
-function toError({ line, message }: FileFault): { line: number | null; message: string } {
-  return { line: line ?? null, message };
+/** As `actcore validate` writes it. */
+function toError(file: string, { line, path, message }: FileFault) {
+  return { file, line: line ?? null, ...(path !== undefined && { path }), message };
 }
 
 function toLine({ subject, message }: FileFault): string {

@@ -154,15 +154,3 @@ function toSet(numbers: readonly number[]): number[] {
 function refuse(reason: string): TerminalError {
   return new TerminalError("invalid_cron_expression", reason);
 }
-
-/**
- * The expressions whose union is what crontab means. Temporal fires when day-of-month AND day-of-week match; crontab,
- * when both are restricted, when EITHER does.
- */
-export function splitCron(expression: string): string[] {
-  if (expression.trim().startsWith("@")) return [expression.trim()];
-  const [minute, hour, dayOfMonth = "*", month, dayOfWeek = "*"] = expression.trim().split(/\s+/);
-  if (dayOfMonth.startsWith("*") || dayOfWeek.startsWith("*"))
-    return [[minute, hour, dayOfMonth, month, dayOfWeek].join(" ")];
-  return [[minute, hour, dayOfMonth, month, "*"].join(" "), [minute, hour, "*", month, dayOfWeek].join(" ")];
-}

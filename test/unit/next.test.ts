@@ -50,7 +50,12 @@ test("as JSON, activities and faults are told by name", async () => {
   expect(code).toBe(1);
   expect(activities).toMatchObject([{ name: "nightly", trigger_type: "cron", enabled: true }]);
   expect(activities[0].next).toHaveLength(10);
-  expect(errors).toContainEqual({ file: "due.yaml", line: 4, message: expect.stringContaining("/name") });
+  expect(errors).toContainEqual({
+    file: "due.yaml",
+    line: 4,
+    path: "/name",
+    message: expect.stringContaining("/name"),
+  });
 });
 
 test.each(["0", "1001", "x", ""])("a count of %j is refused", (count) => {
