@@ -1,11 +1,11 @@
 /** Runs that somebody but the engine asked for: recorded with their occurrence and input before anything is started (I8). */
-import { and, count, eq, isNull, sql } from "drizzle-orm";
+import { and, eq, isNull, sql } from "drizzle-orm";
 import { TerminalError } from "../errors.ts";
 import { stableTraceId, timeOrderedUuid } from "../stable-id.ts";
 import type { AcceptanceLedger, AcceptedRun } from "../trigger/control.ts";
 import { OWN_EVENT_IDS } from "../trigger/event.ts";
 import type { OwedRun } from "../trigger/ledger.ts";
-import { dueKey, dueWorkflowId, eventWorkflowId } from "../trigger/occurrence.ts";
+import { dueKey, dueWorkflowId, eventWorkflowId, repeatedWorkflowId, rerunWorkflowId } from "../trigger/occurrence.ts";
 import { type Transaction, writeAudit } from "./audit.ts";
 import { type Database, guarded } from "./client.ts";
 import { definitions, eventKeys, eventOutcomes, events, occurrences, runs } from "./schema.ts";
@@ -21,7 +21,9 @@ export function createAcceptanceLedger(db: Database): AcceptanceLedger {
           const run_id = timeOrderedUuid();
           const event_id = `${OWN_EVENT_IDS.manual}${run_id}`;
           const workflow_id = eventWorkflowId(activity_id, event_id);
-          const occurrence = { kind: "manual" as const, key: requestKey ?? run_id, event_id, workflow_id };
+          // A prefix keeps keys that somebody chose apart from ids of runs.
+          const key = requestKey === undefined ? run_id : `request:${requestKey}`;
+          const occurrence = { kind: "manual" as const, key, event_id, workflow_id };
           const standing = await insertOccurrence(tx, activity, run_id, occurrence);
           if (standing !== undefined) return standing;
           const row_id = timeOrderedUuid();
@@ -47,14 +49,15 @@ export function createAcceptanceLedger(db: Database): AcceptanceLedger {
           const [old] = await tx.select().from(runs).where(eq(runs.run_id, rerun_of)).for("update");
           if (old === undefined) throw new TerminalError("not_found", `run ${rerun_of} is not there`);
           const activity = await lockLive(tx, old.activity_id);
-          const [row] = await tx.select({ earlier: count() }).from(runs).where(eq(runs.rerun_of, rerun_of));
-          const run_id = timeOrderedUuid();
           const { event_id, scheduled_for, trace_id } = old;
+          if (event_id !== null) await requireKept(tx, event_id);
+          const repeated = old.rerun_of === null ? old.workflow_id : repeatedWorkflowId(old.workflow_id);
+          const run_id = timeOrderedUuid();
           // Usually the first one is free; not so when earlier reruns were swept and their occurrences stand.
           let workflow_id = "";
-          for (let number = (row?.earlier ?? 0) + 1; ; number++) {
-            workflow_id = `${old.workflow_id}:rerun-${number}`;
-            const occurrence = { kind: "rerun" as const, key: `${rerun_of}:${number}`, event_id, workflow_id };
+          for (let number = (await countReruns(tx, rerun_of)) + 1; ; number++) {
+            workflow_id = rerunWorkflowId(repeated, number);
+            const occurrence = { kind: "rerun" as const, key: workflow_id, event_id, workflow_id };
             if ((await insertOccurrence(tx, activity, run_id, occurrence)) === undefined) break;
           }
           const run = { run_id, workflow_id, trigger: "rerun" as const, event_id, scheduled_for, trace_id, rerun_of };
@@ -109,6 +112,35 @@ export function createAcceptanceLedger(db: Database): AcceptanceLedger {
 
     auditCancel: ({ run_id, actor }) => guarded(writeAudit(db, { actor, action: "cancel", subject: `run:${run_id}` })),
   };
+}
+
+/** Of the run that this one, maybe over others, repeats: all of them. */
+async function countReruns(tx: Transaction, runId: string): Promise<number> {
+  const [row] = await tx.execute<{ reruns: number }>(sql`
+    with recursive up as (
+      select run_id, rerun_of from ${runs} where run_id = ${runId}
+      union select r.run_id, r.rerun_of from up join ${runs} r on r.run_id = up.rerun_of
+    ), down as (
+      -- What the oldest one repeats may have been swept: its id is enough.
+      select coalesce(rerun_of, run_id) as run_id from up
+      where not exists (select from ${runs} r where r.run_id = up.rerun_of)
+      union select r.run_id from down join ${runs} r on r.rerun_of = down.run_id
+    )
+    select count(*)::integer - 1 as reruns from down`);
+  return row?.reruns ?? 0;
+}
+
+/** @throws TerminalError `input_not_kept` */
+async function requireKept(tx: Transaction, eventId: string): Promise<void> {
+  const [kept] = await tx
+    .select({ row_id: events.row_id })
+    .from(eventKeys)
+    .innerJoin(events, eq(events.row_id, eventKeys.row_id))
+    .where(eq(eventKeys.event_id, eventId));
+  if (kept === undefined)
+    throw new TerminalError("input_not_kept", `the event ${eventId} of the run is not kept any more`, {
+      hint: "Publish the event again under another id",
+    });
 }
 
 /**

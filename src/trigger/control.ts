@@ -31,7 +31,10 @@ export interface AcceptanceLedger {
     requestKey?: string;
     actor: string;
   }): Promise<AcceptedRun & OwedRun>;
-  /** Records a run with the input of an earlier one. @throws TerminalError `not_found`, `definition_not_found` */
+  /**
+   * Records a run with the input of an earlier one.
+   * @throws TerminalError `not_found`, `definition_not_found`, `input_not_kept`
+   */
   acceptRerun(request: { run_id: string; actor: string }): Promise<AcceptedRun & OwedRun>;
   /**
    * Records a run for each due time that has none, or whose run was skipped; answers only those.

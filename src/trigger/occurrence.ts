@@ -1,4 +1,9 @@
 /** Occurrences (I1): what may happen once, and the ids under which the engine knows it. */
+import { stableHex } from "../stable-id.ts";
+
+/** What Temporal's tables hold, in bytes; they count characters, which are never more. */
+const MAX_WORKFLOW_ID_BYTES = 255;
+const HASH_LENGTH = 32;
 
 /** `due` is shared by cron, interval, one-shot and backfill, so that a backfill cannot run a due time again. */
 export type OccurrenceKind = "due" | "event" | "manual" | "rerun" | "replay" | "foreign";
@@ -16,4 +21,23 @@ export function dueKey(due: Date): string {
 /** The workflow id of a due time's run: the one that the engine gives it too, so that both start it once. */
 export function dueWorkflowId(activityId: string, due: Date): string {
   return `activity-${activityId}-${due.toISOString().replace(".000Z", "Z")}`;
+}
+
+/**
+ * The workflow id of the nth repetition of the run of workflow `id` (design §4). The longest ids, repeated often, would be
+ * longer than Temporal's tables hold: such a one ends in a hash of itself instead.
+ */
+export function rerunWorkflowId(id: string, number: number): string {
+  const suffix = `:rerun-${number}`;
+  const bytes = Buffer.from(id);
+  const room = MAX_WORKFLOW_ID_BYTES - suffix.length;
+  if (bytes.length <= room) return id + suffix;
+  // A character that is cut in half is left out.
+  const start = new TextDecoder().decode(bytes.subarray(0, room - HASH_LENGTH - 1), { stream: true });
+  return `${start}~${stableHex(id, HASH_LENGTH)}${suffix}`;
+}
+
+/** Of what `rerunWorkflowId` made: the workflow id that it was made of. */
+export function repeatedWorkflowId(id: string): string {
+  return id.replace(/:rerun-\d+$/, "");
 }

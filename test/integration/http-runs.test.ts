@@ -94,6 +94,14 @@ describe("a rerun", () => {
     expect((await api.get(`/runs?trigger=rerun&activity_id=${definition.id}`)).body).toHaveLength(1);
   });
 
+  test("of which the input was swept is refused", async () => {
+    const { definition } = await claimedRun(database);
+    const event_id = `e-${crypto.randomUUID()}`;
+    const old = await claim(database, definition.id, envelopeOf(event_id));
+    await database.sql`delete from actcore.events where event_id = ${event_id}`;
+    pathsOf(await api.post(`/runs/${old.run_id}/rerun`), 409, "input_not_kept");
+  });
+
   test("of what is not there is refused", async () => {
     pathsOf(await api.post(`/runs/${missing}/rerun`), 404, "not_found");
     pathsOf(await api.post("/runs/x/rerun"), 400, "invalid_path");

@@ -78,6 +78,13 @@ describe("a manual trigger", () => {
     expect(await runsOfActivity()).toHaveLength(1);
   });
 
+  test("with an Idempotency-Key that is the id of an earlier run is another run", async () => {
+    const { run_id } = await trigger();
+    const other = await trigger({ n: 2 }, run_id);
+    expect(other.run_id).not.toBe(run_id);
+    expect((await trigger({}, run_id)).run_id).toBe(other.run_id);
+  });
+
   test("with the same Idempotency-Key for another activity is another run", async () => {
     const first = await trigger({}, "k");
     definition = await createDefinitionStore(database.db).create(bodyOf(`d-${crypto.randomUUID()}`), "rest", BY_TEST);
@@ -200,11 +207,49 @@ describe("a rerun", () => {
     expect(await runsOfActivity()).toHaveLength(6);
   });
 
-  test("may be rerun itself", async () => {
-    const first = await rerun((await trigger()).run_id);
+  test("may be rerun itself, and counts with all reruns of the first run", async () => {
+    const { run_id, workflow_id } = await trigger();
+    const first = await rerun(run_id);
     const second = await rerun(first.run_id);
-    expect(second.workflow_id).toBe(`${first.workflow_id}:rerun-1`);
-    expect(await reader.findRun(second.run_id)).toMatchObject({ rerun_of: first.run_id });
+    const third = await rerun(second.run_id);
+    const fourth = await rerun(run_id);
+    const ids = [first, second, third, fourth].map((run) => run.workflow_id);
+    expect(ids).toEqual([1, 2, 3, 4].map((n) => `${workflow_id}:rerun-${n}`));
+    expect(await reader.findRun(third.run_id)).toMatchObject({ rerun_of: second.run_id });
+    expect(await claimAccepted(third.run_id)).toMatchObject({ outcome: "claimed", run_id: third.run_id });
+  });
+
+  test("finds a number of its own when earlier runs of the chain were swept", async () => {
+    const { run_id, workflow_id } = await trigger();
+    const first = await rerun(run_id);
+    const second = await rerun(first.run_id);
+    await database.sql`delete from actcore.runs where run_id in (${run_id}, ${first.run_id})`;
+    expect((await rerun(second.run_id)).workflow_id).toBe(`${workflow_id}:rerun-3`);
+    await database.sql`delete from actcore.runs where rerun_of = ${second.run_id}`;
+    expect((await rerun(second.run_id)).workflow_id).toBe(`${workflow_id}:rerun-4`);
+  });
+
+  test("of the reruns of the longest event id has a workflow id that Temporal can keep", async () => {
+    const event_id = `${"ü".repeat(90)}${crypto.randomUUID().slice(0, 20)}`;
+    const workflow = `activity-${definition.id}:${event_id}`;
+    const old = await claim(database, definition.id, envelopeOf(event_id), { workflow });
+    const ids: string[] = [];
+    for (let n = 0, from = old.run_id; n < 120; n++) {
+      const run = await rerun(from);
+      ids.push(run.workflow_id);
+      if (n % 2 === 0) from = run.run_id;
+    }
+    expect(Math.max(...ids.map((id) => Buffer.byteLength(id)))).toBeLessThanOrEqual(255);
+    expect(new Set(ids).size).toBe(120);
+    expect(ids[98]).toBe(`${workflow}:rerun-99`);
+    expect(ids.slice(99).every((id) => id.startsWith(`activity-${definition.id}:`) && id.isWellFormed())).toBe(true);
+  });
+
+  test("is refused when the event that it would run about is not kept any more", async () => {
+    const { run_id } = await trigger();
+    await database.sql`delete from actcore.events where event_id = ${`manual:${run_id}`}`;
+    await expect(rerun(run_id)).rejects.toMatchObject({ code: "input_not_kept", name: "TerminalError" });
+    expect(await runsOfActivity()).toHaveLength(1);
   });
 
   test("needs a run that is there, and a definition that is not deleted", async () => {
