@@ -7,7 +7,6 @@ import { isUuid, stableTraceId, timeOrderedUuid } from "../stable-id.ts";
 import type { AcceptedStart, Start } from "../trigger/classify.ts";
 import type { OccurrenceLedger } from "../trigger/ledger.ts";
 import { type Database, guarded } from "./client.ts";
-import { RELAXED_COMMIT } from "./relaxed-commit.ts";
 import { definitions, eventKeys, eventOutcomes, events, occurrences, runs } from "./schema.ts";
 
 type Trigger = Definition["trigger_config"];
@@ -17,6 +16,8 @@ interface ClaimRow extends Record<string, unknown> {
   activity_name: string | null;
   event_known: boolean;
   claimed: boolean;
+  /** It was claimed before, and retention has removed its run since. */
+  swept: boolean;
   /** The occurrence's, whoever has it; null when another claim was made in the same moment. */
   run_id: string | null;
   status: RunStatus | null;
@@ -49,8 +50,9 @@ export function createOccurrenceLedger(db: Database): OccurrenceLedger {
       const start_latency_ms = Math.max(0, row.latency_ms ?? 0);
       const { activity_name, run_id } = row;
       // Another claim was made after this statement's snapshot was taken: the next one sees what it left.
-      if (run_id === null || (row.claimed && row.status === null)) return ledger.claim(request, requested);
-      if (!row.claimed) return { outcome: "duplicate", run_id, start_latency_ms };
+      if (run_id === null || (row.claimed && !row.swept && row.status === null))
+        return ledger.claim(request, requested);
+      if (!row.claimed || row.swept) return { outcome: "duplicate", run_id, start_latency_ms };
       return row.status === "skipped"
         ? { outcome: "skipped", run_id, activity_name, reason: row.reason ?? "skipped", start_latency_ms }
         : { outcome: "claimed", run_id, activity_name, start_latency_ms };
@@ -91,12 +93,20 @@ function claimStatement(request: ClaimRequest, start: Start) {
           payload: JSON.stringify(start.inline.payload === undefined ? {} : start.inline.payload),
         });
   const traceId = start.inline?.trace_id ?? stableTraceId(eventId ?? runId);
-  // Relaxed: nothing is done for the run before its decision is committed, and that commit waits.
+  const refusal = start.refusal ?? null;
+  // Relaxed where a run is opened: nothing is done for it before its decision is committed, and that commit waits. What is
+  // refused has no decision: its workflow ends, and so this commit waits.
   return sql`
-    with ${RELAXED_COMMIT}, definition as (
+    with definition as (
       select id, name, enabled, deleted_at, version,
         case when deleted_at is not null then 'deleted' when not enabled and ${!isAskedFor} then 'disabled' end as refusal
-      from ${definitions}, relaxed where id = ${request.activity_id}
+      from ${definitions} where id = ${request.activity_id}
+    ), relaxed as materialized (
+      select case when coalesce(refusal, ${refusal}) is null then set_config('synchronous_commit', 'off', true) end
+      from definition
+    ), before as (
+      select run_id, claimed_by is not null as is_claimed from ${occurrences}
+      where activity_id = ${request.activity_id} and kind = ${start.kind} and key = ${start.key}
     ), foreign_event as (
       select e.* from json_to_record(${inline}::json) as e(row_id uuid, event_id text, type text, source text,
         subject text, occurred_at text, payload text), definition
@@ -117,7 +127,7 @@ function claimStatement(request: ClaimRequest, start: Start) {
     ), occurrence as (
       insert into ${occurrences} as o (activity_id, kind, key, run_id, event_id, claimed_by, version_used)
       select id, ${start.kind}, ${start.key}, ${runId}::uuid, ${eventId}, ${first_execution_run_id}, version
-      from definition where ${eventId}::text is null or exists (select from event)
+      from definition, relaxed where ${eventId}::text is null or exists (select from event)
       on conflict (activity_id, kind, key) do update
         set claimed_by = excluded.claimed_by, version_used = coalesce(o.version_used, excluded.version_used)
         where o.claimed_by is null or o.claimed_by = excluded.claimed_by
@@ -128,7 +138,9 @@ function claimStatement(request: ClaimRequest, start: Start) {
       select run_id, id, name, ${start.trigger}, case when reason is null then 'running' else 'skipped' end, reason,
         case when reason is not null then now() end, ${scheduled_for}::timestamptz, ${eventId},
         coalesce((select trace_id from event limit 1), ${traceId}), ${workflow_id}, version_used
-      from definition, occurrence, lateral (select coalesce(refusal, ${start.refusal ?? null}) as reason)
+      from definition, occurrence, lateral (select coalesce(refusal, ${refusal}) as reason)
+      -- A run that was claimed before stands, or was swept.
+      where not exists (select from before where is_claimed)
       on conflict do nothing
       returning run_id, status, reason
     ), refused as (
@@ -137,7 +149,7 @@ function claimStatement(request: ClaimRequest, start: Start) {
       update ${runs} r set status = 'skipped', reason = refusal, finished_at = now()
       from definition, occurrence
       where r.run_id = occurrence.run_id and refusal is not null and r.finished_at is null
-        and exists (select from ${occurrences} o where o.run_id = r.run_id and o.claimed_by is null)
+        and exists (select from before where not is_claimed)
       returning r.status, r.reason
     ), reached as (
       insert into ${eventOutcomes} (row_id, activity_id, activity_name, outcome, run_id)
@@ -152,8 +164,9 @@ function claimStatement(request: ClaimRequest, start: Start) {
       (select name from definition) as activity_name,
       (${eventId}::text is null or exists (select from event)) as event_known,
       exists (select from occurrence) as claimed,
-      coalesce((select run_id from occurrence), (select run_id from ${occurrences}
-        where activity_id = ${request.activity_id} and kind = ${start.kind} and key = ${start.key})) as run_id,
+      exists (select from before where is_claimed and not exists (select from ${runs} r where r.run_id = before.run_id))
+        as swept,
+      coalesce((select run_id from occurrence), (select run_id from before)) as run_id,
       (select status from standing limit 1) as status,
       (select reason from standing limit 1) as reason,
       (extract(epoch from clock_timestamp() - coalesce(${scheduled_for}::timestamptz,

@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { sql } from "drizzle-orm";
 import type { Definition } from "../../src/definition/schema.ts";
 import { createDefinitionStore } from "../../src/postgres/definitions.ts";
 import { createLedgerReader } from "../../src/postgres/ledger-reader.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";
-import { BY_TEST, bodyOf, claim, disable, envelopeOf, recordEvent } from "../support/ledger.ts";
+import { BY_TEST, bodyOf, claim, disable, envelopeOf, recordEvent, replace } from "../support/ledger.ts";
 
 const DUE = "2026-01-31T09:30:00.000Z";
 let database: TestDatabase;
@@ -88,6 +89,54 @@ describe("a run is skipped, with the reason, when the definition is", () => {
     expect(await findRun(skipped.run_id)).toMatchObject({ status: "skipped", reason, finished_at: expect.any(String) });
     expect(await claimDue("first")).toMatchObject({ outcome: "skipped", reason, run_id: skipped.run_id });
     expect(await claimDue("second")).toMatchObject({ outcome: "duplicate", run_id: skipped.run_id });
+  });
+});
+
+describe("a claim that comes again after its run was swept", () => {
+  /** As retention leaves it: the occurrence outlives its run. */
+  const sweepRuns = () => database.sql`delete from actcore.runs where activity_id = ${definition.id}`;
+  const runsOf = () => createLedgerReader(database.db).listRuns({ activity_id: definition.id }, { limit: 10 });
+
+  test("is a duplicate, and opens nothing", async () => {
+    const { run_id } = await claimDue("first");
+    await sweepRuns();
+    expect(await claimDue("first")).toMatchObject({ outcome: "duplicate", run_id });
+    expect(await runsOf()).toEqual([]);
+  });
+
+  test("by a foreign workflow that runs anew, is a duplicate too", async () => {
+    const { run_id } = await claim(database, definition.id, { v: 1 }, { workflow: "cron" });
+    await sweepRuns();
+    expect(await claim(database, definition.id, { v: 1 }, { workflow: "cron" })).toMatchObject({
+      outcome: "duplicate",
+      run_id,
+    });
+    expect(await runsOf()).toEqual([]);
+  });
+});
+
+describe("the commit of a claim", () => {
+  /** Whether it waits for the disk. */
+  async function durabilityOf(body: (inner: TestDatabase) => Promise<unknown>): Promise<string> {
+    return database.db.transaction(async (tx) => {
+      await body({ ...database, db: tx as unknown as TestDatabase["db"] });
+      const [row] = await tx.execute<{ synchronous_commit: string }>(sql`show synchronous_commit`);
+      return row?.synchronous_commit ?? "";
+    });
+  }
+
+  test("does not wait: the decision's does, and takes it along", async () => {
+    expect(await durabilityOf((inner) => claim(inner, definition.id, {}, { scheduled_for: DUE }))).toBe("off");
+  });
+
+  test("waits where it refuses, because no decision follows", async () => {
+    const late = { scheduled_for: "2026-01-31T09:31:00.000Z" };
+    const cron = { trigger_type: "cron", cron_expression: "* * * * *", misfire_policy: "skip", misfire_grace: "1s" };
+    const body = bodyOf(definition.name, { trigger_config: cron });
+    await replace(database, definition.id, body);
+    expect(await durabilityOf((inner) => claim(inner, definition.id, {}, late))).toBe("on");
+    await disable(database, definition);
+    expect(await durabilityOf((inner) => claim(inner, definition.id, {}, { scheduled_for: DUE }))).toBe("on");
   });
 });
 
