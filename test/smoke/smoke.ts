@@ -24,7 +24,7 @@ import {
 } from "./preconditions.ts";
 import { describeProcess, readProcesses } from "./processes.ts";
 import { createRemoteServer, type RemoteServer } from "./server.ts";
-import { createSmokeTree, type SmokeTree } from "./tree.ts";
+import { createSmokeTree, findOthers, type SmokeTree } from "./tree.ts";
 
 const CLEAN_UP_WITHIN_MS = 60_000;
 const HOUR_MS = 3_600_000;
@@ -44,6 +44,8 @@ async function main(env: Record<string, string | undefined>, interrupt: AbortSig
   const server = createRemoteServer(settings.url, settings.key, interrupt);
   const tree = createSmokeTree(settings.directory, new Date());
   evidence.step(`Before: ${settings.url}, ${tree.directory}`);
+  for (const other of findOthers(settings.directory))
+    evidence.say(`${other} is another smoke's: when none is at it, remove it, sync, and DELETE what it retired`);
   const before = await checkServer(server, settings, { evidence, signal: interrupt });
   const smoke: Smoke = { settings, server, tree, evidence, before, signal: interrupt };
   try {

@@ -1,6 +1,18 @@
 /** The definitions that the smoke makes: one file in a directory of its own, replaced as a whole. */
-import { accessSync, chmodSync, constants, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  accessSync,
+  chmodSync,
+  constants,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
+
+const DIRECTORY_PREFIX = "actcore-smoke-";
 
 export type Version = "hourly" | "daily";
 
@@ -29,11 +41,16 @@ export function findDirectoryFault(directory: string): string | undefined {
   }
 }
 
+/** Directories of others that were killed before they could clean up, or that are at it now. */
+export function findOthers(parent: string): string[] {
+  return readdirSync(parent).filter((name) => name.startsWith(DIRECTORY_PREFIX));
+}
+
 /** Its due times are half an hour away: none of them comes while it is there. */
 export function createSmokeTree(parent: string, now: Date): SmokeTree {
   const id = crypto.randomUUID().slice(0, 8);
   const prefix = `smoke-${id}-`;
-  const directory = join(parent, `actcore-smoke-${id}`);
+  const directory = join(parent, `${DIRECTORY_PREFIX}${id}`);
   const minute = (now.getUTCMinutes() + 30) % 60;
   const crons = { hourly: `${minute} * * * *`, daily: `${minute} ${(now.getUTCHours() + 12) % 24} * * *` };
   const eventType = `${prefix}event.happened`;
