@@ -9,7 +9,7 @@ import { createEnforcedTypeReader } from "./event-types.ts";
 import { definitions, eventKeys, eventOutcomes, events, occurrences } from "./schema.ts";
 
 export function createEventLedger(db: Database): EventLedger {
-  return {
+  const ledger: EventLedger = {
     ...createEnforcedTypeReader(db),
 
     async listSubscriptions() {
@@ -27,8 +27,18 @@ export function createEventLedger(db: Database): EventLedger {
     async record(matched) {
       const inserted = await guarded(insertNew(db, matched));
       const fresh = matched.filter(({ envelope }) => inserted.has(envelope.event_id)).map(toRecorded);
-      const known = matched.map(({ envelope }) => envelope.event_id).filter((id) => !inserted.has(id));
-      return known.length === 0 ? fresh : [...fresh, ...(await guarded(readKnown(db, known)))];
+      const others = matched.filter(({ envelope }) => !inserted.has(envelope.event_id));
+      if (others.length === 0) return fresh;
+      const known = await guarded(
+        readKnown(
+          db,
+          others.map(({ envelope }) => envelope.event_id),
+        ),
+      );
+      const answered = new Set(known.map(({ event_id }) => event_id));
+      // A foreign start stored it after the statement's snapshot was taken: the next one sees it, and takes it over.
+      const unseen = others.filter(({ envelope }) => !answered.has(envelope.event_id));
+      return [...fresh, ...known, ...(unseen.length > 0 ? await ledger.record(unseen) : [])];
     },
 
     async markDispatched(eventIds) {
@@ -60,21 +70,29 @@ export function createEventLedger(db: Database): EventLedger {
       };
       return await guarded(
         db.transaction(async (tx) => {
-          const fresh = await tx
+          const [key] = await tx
             .insert(eventKeys)
             .values({ event_id, row_id })
             .onConflictDoUpdate({
               target: eventKeys.event_id,
-              set: { row_id, provisional: false },
+              set: { provisional: false },
               setWhere: eq(eventKeys.provisional, true),
             })
-            .returning();
-          if (fresh.length > 0) await tx.insert(events).values(row);
-          return fresh.length > 0;
+            .returning({ row_id: eventKeys.row_id });
+          if (key === undefined) return false;
+          if (key.row_id === row_id) await tx.insert(events).values(row);
+          // The run that a foreign start made of it goes on reading what that start brought.
+          else
+            await tx
+              .update(events)
+              .set({ outcome: row.outcome, reason, detail: row.detail, raw })
+              .where(eq(events.row_id, key.row_id));
+          return true;
         }),
       );
     },
   };
+  return ledger;
 }
 
 function rowsOf(db: Database, eventIds: readonly string[]) {
@@ -88,8 +106,9 @@ function isAmong(eventIds: readonly string[]) {
 
 /**
  * One statement, one transaction: keys, events, what they reached, and the occurrences that they claim. Keys go in by the
- * order of the ids, so that two routers with overlapping groups wait for each other and do not deadlock; a key that a
- * foreign start has taken is taken over.
+ * order of the ids, so that two routers with overlapping groups wait for each other and do not deadlock. A key that a
+ * foreign start has taken is taken over: its row and payload stay, because a run reads them, and what that start did not
+ * reach is added. Answers the events that are all new.
  */
 async function insertNew(db: Database, matched: readonly MatchedEvent[]): Promise<Set<string>> {
   const eventRows = matched.map(({ envelope, matches }) => ({
@@ -116,28 +135,43 @@ async function insertNew(db: Database, matched: readonly MatchedEvent[]): Promis
         type text, source text, subject text, occurred_at text, trace_id text, payload text)
     ), keyed as (
       insert into ${eventKeys} as k (event_id, row_id) select event_id, row_id from input order by event_id
-      on conflict (event_id) do update set row_id = excluded.row_id, provisional = false where k.provisional
+      on conflict (event_id) do update set provisional = false,
+        row_id = coalesce((select e.row_id from ${events} e where e.row_id = k.row_id), excluded.row_id)
+        where k.provisional and exists (select from ${eventKeys} seen where seen.event_id = k.event_id)
       returning event_id, row_id
     ), inserted as (
       insert into ${events} (row_id, event_id, outcome, type, source, subject, occurred_at, trace_id, payload)
       select row_id, event_id, outcome, type, source, subject, occurred_at, trace_id, payload::json
       from input join keyed using (row_id, event_id)
-    ), reached as (
-      insert into ${eventOutcomes} (row_id, activity_id, activity_name, outcome, reason, run_id)
-      select k.row_id, r.activity_id, r.activity_name, r.outcome, r.reason, r.run_id
+    ), taken as (
+      select event_id, k.row_id, i.outcome from keyed k join input i using (event_id) where k.row_id <> i.row_id
+    ), raised as (
+      update ${events} e set outcome = t.outcome from taken t where e.row_id = t.row_id and t.outcome = 'received'
+    ), matched as (
+      select k.row_id, k.event_id, r.activity_id, r.activity_name, r.outcome, r.reason, r.run_id
       from json_to_recordset(${JSON.stringify(outcomeRows)}::json) as r(
         event_id text, activity_id uuid, activity_name text, outcome text, reason text, run_id uuid)
       join keyed k using (event_id)
+      where not exists (
+        select from taken t join ${eventOutcomes} o using (row_id)
+        where t.row_id = k.row_id and o.activity_id = r.activity_id
+      )
     ), claimable as (
       insert into ${occurrences} (activity_id, kind, key, run_id, event_id)
-      select r.activity_id, 'event', event_id, r.run_id, event_id
-      from json_to_recordset(${JSON.stringify(outcomeRows)}::json) as r(event_id text, activity_id uuid, run_id uuid)
-      join keyed using (event_id)
-      where r.run_id is not null
-      order by r.activity_id, event_id
+      select activity_id, 'event', event_id, run_id, event_id from matched
+      where run_id is not null
+      order by activity_id, event_id
       on conflict do nothing
+      returning activity_id, key, run_id
+    ), reached as (
+      insert into ${eventOutcomes} (row_id, activity_id, activity_name, outcome, reason, run_id)
+      select m.row_id, m.activity_id, m.activity_name, m.outcome, m.reason,
+        -- Where the occurrence stood already: the run that has it.
+        case when m.run_id is not null then coalesce(c.run_id, (select o.run_id from ${occurrences} o
+          where o.activity_id = m.activity_id and o.kind = 'event' and o.key = m.event_id), m.run_id) end
+      from matched m left join claimable c on c.activity_id = m.activity_id and c.key = m.event_id
     )
-    select event_id from keyed`);
+    select event_id from input join keyed using (row_id, event_id)`);
   return new Set(rows.map(({ event_id }) => event_id));
 }
 
@@ -158,7 +192,10 @@ function toOwedRun(activity: { activity_id: string; activity_name: string }, eve
   };
 }
 
-/** A retry reads what stands there: the matches of the first time, not those of today. */
+/**
+ * A retry reads what stands there: the matches of the first time, not those of today. What only a foreign start has
+ * recorded is not there yet.
+ */
 export async function readKnown(db: Database, eventIds: string[]): Promise<RecordedEvent[]> {
   const rows = await db
     .select({
@@ -166,6 +203,8 @@ export async function readKnown(db: Database, eventIds: string[]): Promise<Recor
       outcome: events.outcome,
       activity_id: eventOutcomes.activity_id,
       activity_name: eventOutcomes.activity_name,
+      // A foreign start of the event has an occurrence of another kind: it owes nothing.
+      run_id: occurrences.run_id,
     })
     .from(eventKeys)
     .leftJoin(events, eq(events.row_id, eventKeys.row_id))
@@ -173,13 +212,23 @@ export async function readKnown(db: Database, eventIds: string[]): Promise<Recor
       eventOutcomes,
       and(eq(eventOutcomes.row_id, eventKeys.row_id), eq(eventOutcomes.outcome, "run"), eq(events.outcome, "received")),
     )
-    .where(isAmong(eventIds));
+    .leftJoin(
+      occurrences,
+      and(
+        eq(occurrences.activity_id, eventOutcomes.activity_id),
+        eq(occurrences.kind, "event"),
+        eq(occurrences.key, eventKeys.event_id),
+      ),
+    )
+    .where(and(isAmong(eventIds), eq(eventKeys.provisional, false)));
   return Map.groupBy(rows, ({ event_id }) => event_id)
     .values()
     .map((group): RecordedEvent => {
       const [{ event_id, outcome }] = group as [(typeof group)[number]];
-      const owed = group.flatMap(({ activity_id, activity_name }) =>
-        activity_id === null || activity_name === null ? [] : [toOwedRun({ activity_id, activity_name }, event_id)],
+      const owed = group.flatMap(({ activity_id, activity_name, run_id }) =>
+        activity_id === null || activity_name === null || run_id === null
+          ? []
+          : [toOwedRun({ activity_id, activity_name }, event_id)],
       );
       // Only the key is left of what was swept: it was settled long ago.
       return { event_id, outcome: outcome ?? "dispatched", owed };

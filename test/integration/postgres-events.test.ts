@@ -4,13 +4,13 @@ import { createDefinitionStore } from "../../src/postgres/definitions.ts";
 import { createEventLedger } from "../../src/postgres/events.ts";
 import { createLedgerReader } from "../../src/postgres/ledger-reader.ts";
 import type { EventEnvelope } from "../../src/trigger/event.ts";
-import type { ActivityOutcome, EventLedger, MatchedEvent } from "../../src/trigger/ledger.ts";
+import type { ActivityOutcome, EventLedger, MatchedEvent, RecordedEvent } from "../../src/trigger/ledger.ts";
 import type { Subscription } from "../../src/trigger/match.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
-import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";
+import { ENGINES_TIMEOUT_MS, eventually } from "../support/engines.ts";
 import { BY_TEST, bodyOf, claim, envelopeOf } from "../support/ledger.ts";
 
-const ACTIVITY = { activity_id: crypto.randomUUID(), activity_name: "mail" };
+const ACTIVITY = { activity_id: crypto.randomUUID() as string, activity_name: "mail" };
 let database: TestDatabase;
 let ledger: EventLedger;
 beforeAll(async () => {
@@ -124,15 +124,70 @@ describe("an event whose id a foreign start has taken", () => {
     const { envelope, foreign, activity } = await taken();
     const { event_id } = envelope;
     expect(await find(event_id)).toMatchObject({ outcome: "dispatched", activities: [{ run_id: foreign.run_id }] });
-    const [recorded] = await ledger.record([matched(envelope, "run")]);
+    const reached = [...matched(envelope, "run").matches, ...matched(envelope, "run", activity).matches];
+    const [recorded, ...others] = await ledger.record([{ envelope, matches: reached }]);
+    expect(recorded).toMatchObject({ outcome: "received" });
+    expect(recorded?.owed).toEqual([expect.objectContaining(ACTIVITY)]);
+    expect(others).toEqual([]);
+    const event = await find(event_id);
+    expect(event).toMatchObject({ outcome: "received" });
+    expect(event?.activities.map(({ activity_id }) => activity_id).sort()).toEqual(
+      [ACTIVITY.activity_id, activity.activity_id].sort(),
+    );
+    expect(event?.activities).toContainEqual({ ...activity, outcome: "run", reason: null, run_id: foreign.run_id });
+    const listed = await createLedgerReader(database.db).listEvents({ type: "x" }, { limit: 1 });
+    expect(listed.map((event) => [event.event_id, event.outcome])).toEqual([[event_id, "received"]]);
+    expect(await ledger.record([{ envelope, matches: [] }])).toEqual([recorded as RecordedEvent]);
+  });
+
+  test("keeps what the start brought: the run that has begun reads the same to its end", async () => {
+    const { envelope, foreign } = await taken();
+    await ledger.record([matched({ ...envelope, type: "other", payload: { v: "published" } }, "run")]);
+    expect(await find(envelope.event_id)).toMatchObject({ type: envelope.type, payload: envelope.payload });
+    const [row] = await database.sql`select row_id from actcore.event_outcomes where run_id = ${foreign.run_id}`;
+    expect((await find(envelope.event_id))?.row_id).toBe(row?.row_id);
+  });
+
+  test("keeps what the start brought when the stream's copy is dead-lettered", async () => {
+    const { envelope, foreign } = await taken();
+    const { event_id } = envelope;
+    const copy = { ...envelope, type: "other", payload: { v: "published" } };
+    const raw = new TextEncoder().encode(JSON.stringify(copy));
+    await ledger.recordDeadLetter({
+      ...{ event_id, reason: "schema_mismatch", detail: "d", subject: "s", raw, envelope: copy },
+    });
+    expect(await find(event_id)).toMatchObject({
+      ...{ outcome: "dead_lettered", reason: "schema_mismatch", detail: "d", type: envelope.type },
+      payload: envelope.payload,
+      raw_base64: Buffer.from(raw).toString("base64"),
+      activities: [{ run_id: foreign.run_id }],
+    });
+  });
+
+  test("whose row was swept is recorded by the stream's copy", async () => {
+    const { envelope } = await taken();
+    const { event_id } = envelope;
+    await database.sql`delete from actcore.events where event_id = ${event_id}`;
+    const [recorded] = await ledger.record([matched({ ...envelope, payload: { v: 2 } }, "run")]);
     expect(recorded).toMatchObject({ outcome: "received", owed: [ACTIVITY] });
-    expect(await find(event_id)).toMatchObject({ outcome: "received", activities: [ACTIVITY] });
-    const both = await createLedgerReader(database.db).listEvents({ type: "x" }, { limit: 2 });
-    expect(both.map((event) => [event.event_id, event.outcome])).toEqual([
-      [event_id, "received"],
-      [event_id, "dispatched"],
-    ]);
-    expect(await claim(database, activity.activity_id, envelope)).toMatchObject({ outcome: "claimed" });
+    expect(await find(event_id)).toMatchObject({ outcome: "received", payload: { v: 2 }, activities: [ACTIVITY] });
+  });
+
+  test("in the same moment is taken over all the same", async () => {
+    const { id } = await createDefinitionStore(database.db).create(bodyOf(`d-${crypto.randomUUID()}`), "rest", BY_TEST);
+    const envelope = envelopeOf(`f-${crypto.randomUUID()}`, { payload: { v: "foreign" } });
+    let recording: Promise<RecordedEvent[]> | undefined;
+    await database.db.transaction(async (tx) => {
+      await claim({ ...database, db: tx as unknown as TestDatabase["db"] }, id, envelope);
+      recording = ledger.record([matched({ ...envelope, payload: { v: "published" } }, "run")]);
+      await eventually("the router waits for the key", async () => {
+        const [row] = await database.sql`select from pg_stat_activity
+          where datname = current_database() and wait_event_type = 'Lock' limit 1`;
+        return row !== undefined;
+      });
+    });
+    expect(await recording).toMatchObject([{ outcome: "received", owed: [ACTIVITY] }]);
+    expect(await find(envelope.event_id)).toMatchObject({ outcome: "received", payload: { v: "foreign" } });
   });
 
   test("is taken over by a dead letter of the stream's copy, once", async () => {
@@ -161,8 +216,30 @@ describe("an event whose id a foreign start has taken", () => {
     expect(copies.map(([copy]) => copy)).toEqual(copies.map(() => copies[0]?.[0]));
     const [row] =
       await database.sql`select count(*)::int as n from actcore.events where event_id = ${envelope.event_id}`;
-    expect(row?.n).toBe(2);
+    expect(row?.n).toBe(1);
   });
+
+  test("reaches an activity that somebody started with the id alone as that run", async () => {
+    const { envelope } = await taken();
+    const { event_id } = envelope;
+    const store = createDefinitionStore(database.db);
+    const { id, name } = await store.create(bodyOf(`d-${crypto.randomUUID()}`), "rest", BY_TEST);
+    const { run_id } = await claim(database, id, { event_id });
+    await ledger.record([matched(envelope, "run", { activity_id: id, activity_name: name })]);
+    expect((await find(event_id))?.activities).toContainEqual(expect.objectContaining({ activity_id: id, run_id }));
+  });
+});
+
+test("an event whose key was swept, and whose occurrence stands, names the run that has it", async () => {
+  const store = createDefinitionStore(database.db);
+  const { id, name } = await store.create(bodyOf(`d-${crypto.randomUUID()}`), "rest", BY_TEST);
+  const activity = { activity_id: id, activity_name: name };
+  await ledger.record([matched(envelopeOf("stands"), "run", activity)]);
+  const { run_id } = await claim(database, id, { event_id: "stands" });
+  for (const table of ["events", "event_keys"])
+    await database.sql`delete from actcore.${database.sql(table)} where event_id = 'stands'`;
+  await ledger.record([matched(envelopeOf("stands"), "run", activity)]);
+  expect(await find("stands")).toMatchObject({ outcome: "received", activities: [{ ...activity, run_id }] });
 });
 
 test("an event of which only the key is left is settled: it owes nothing, and nothing is recorded anew", async () => {
