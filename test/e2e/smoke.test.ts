@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { chmodSync, readdirSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { Client, Connection } from "@temporalio/client";
 import type { Definition } from "../../src/definition/schema.ts";
 import { eventually } from "../support/engines.ts";
 import {
@@ -52,11 +53,22 @@ async function createDefinitionsDirectory(): Promise<string> {
 
 const listDefinitions = async (server: Server) => (await server.api<Definition[]>("/activity-definitions")).body;
 
-async function expectNothingLeft(server: Server, directory: string): Promise<void> {
+/** Of files, definitions and schedules; `engines` says where Temporal is. */
+async function expectNothingLeft(server: Server, directory: string, engines: Server = server): Promise<void> {
   expect(readdirSync(directory)).toEqual(["other.yaml"]);
   const [other, ...more] = await listDefinitions(server);
   expect(more).toEqual([]);
   expect(other).toMatchObject({ name: "somebody-elses", version: 1, enabled: true, retired_at: null });
+  const connection = await Connection.connect({ address: readEndpoints(engines).temporalHost });
+  try {
+    const client = new Client({ connection });
+    await eventually("only the other's schedule is listed", async () => {
+      const ids = (await Array.fromAsync(client.schedule.list())).map(({ scheduleId }) => scheduleId);
+      return Bun.deepEquals(ids, [`activity-schedule-${other?.id}`]);
+    });
+  } finally {
+    await connection.close();
+  }
 }
 
 describe("against a server with its own engines, the smoke", () => {
@@ -128,6 +140,7 @@ describe("against a server with its own engines, the smoke", () => {
 describe("against roles beside engines that were started apart, the smoke", () => {
   const dataDir = createDirectory();
   const servers: Server[] = [];
+  let engines: Server;
   let api: Server;
   let worker: Server;
   let directory: string;
@@ -136,7 +149,7 @@ describe("against roles beside engines that were started apart, the smoke", () =
   beforeAll(async () => {
     directory = await createDefinitionsDirectory();
     const flags = await findPorts();
-    const engines = await startServer({ dataDir, command: "engines", flags });
+    engines = await startServer({ dataDir, command: "engines", flags });
     servers.push(engines);
     await eventually("the engines run", () => engines.stdout().includes("engines are running"), SERVER_TIMEOUT_MS);
     const { dbUrl, natsUrl, temporalHost } = readEndpoints(engines);
@@ -167,7 +180,7 @@ describe("against roles beside engines that were started apart, the smoke", () =
     const { code, output } = await smoke({ ...env, ACTCORE_SMOKE_WAIT_SECONDS: "2" });
     expect(output).toMatch(/FAILED an event runs smoke-\w+-event: no run/);
     expect(code).toBe(1);
-    await expectNothingLeft(api, directory);
+    await expectNothingLeft(api, directory, engines);
   }, 90_000);
 
   test("cleans up when it is interrupted", async () => {
@@ -177,7 +190,7 @@ describe("against roles beside engines that were started apart, the smoke", () =
     const { code, output } = await running.ended();
     expect(output).toContain("FAILED interrupted");
     expect(code).toBe(1);
-    await expectNothingLeft(api, directory);
+    await expectNothingLeft(api, directory, engines);
   }, 90_000);
 
   test("passes once a router runs, beside a sync role that is often quicker", async () => {
@@ -191,6 +204,6 @@ describe("against roles beside engines that were started apart, the smoke", () =
     expect(output).toContain(`pid ${worker.pid}`);
     expect(output).toContain("process_start_time_seconds");
     expect(code).toBe(0);
-    await expectNothingLeft(api, directory);
+    await expectNothingLeft(api, directory, engines);
   }, 90_000);
 });

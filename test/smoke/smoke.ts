@@ -123,6 +123,8 @@ async function sync({ server, tree, evidence, before }: Smoke, changes = true): 
   evidence.say(`POST /admin/sync -> ${status} in ${body.duration_ms} ms: ${describeCounts(body)}`);
   for (const { action, name, fields } of body.changes.filter(isOurs))
     evidence.say(`       ${action} ${name}${action === "update" ? `: ${JSON.stringify(fields)}` : ""}`);
+  const others = body.changes.filter((change) => !isOurs(change)).map(({ action, name }) => `${action} ${name}`);
+  evidence.check("only definitions of its own changed", others.length === 0, others.join(", ") || "yes");
   const known = new Set(before.quiet.errors.map((error) => JSON.stringify(error)));
   const fresh = body.errors.filter((error) => !known.has(JSON.stringify(error)));
   evidence.check("no error of its own", fresh.length === 0, JSON.stringify(fresh));
