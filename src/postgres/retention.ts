@@ -3,7 +3,7 @@
  *
  * Tables with the time in their key are walked by it: a batch is a range scan from the old end. Occurrences have it in
  * their run id. An open run, its tasks and its occurrence stay, however old, and so does all of an event that still owes
- * starts.
+ * starts, or that a run still reads or is going to read.
  */
 import { type SQL, sql } from "drizzle-orm";
 import type { Retention } from "../config.ts";
@@ -40,8 +40,13 @@ function sweepsOf({ eventsMs, runsMs, keysMs, auditMs }: Retention): Sweep[] {
     ) old where t.${sql.identifier(key)} = old.id`;
   const ofClosedRun = (runId: SQL) =>
     sql`not exists (select from ${runs} r where r.run_id = ${runId} and r.finished_at is null)`;
+  // Both look at partial indexes of what is open, which is little.
+  const isRead = (eventId: SQL) => sql`(
+    exists (select from ${runs} r where r.event_id = ${eventId} and r.finished_at is null)
+    or exists (select from ${occurrences} o where o.event_id = ${eventId} and o.claimed_by is null))`;
   const ofSettledEvent = (rowId: SQL) =>
-    sql`not exists (select from ${events} e where e.row_id = ${rowId} and e.outcome = 'received')`;
+    sql`not exists (select from ${events} e where e.row_id = ${rowId} and (e.outcome = 'received' or ${isRead(sql`e.event_id`)}))`;
+  const isSettledEvent = sql`outcome <> 'received' and not ${isRead(sql`${events.event_id}`)}`;
   const isDoneTask = sql`finished_at is not null and ${ofClosedRun(sql`${tasks.run_id}`)}`;
   const isDoneOccurrence = sql`claimed_by is not null and ${ofClosedRun(sql`${occurrences.run_id}`)}`;
   return [
@@ -61,7 +66,7 @@ function sweepsOf({ eventsMs, runsMs, keysMs, auditMs }: Retention): Sweep[] {
       keepMs: eventsMs,
       statement: byKey(sql`${eventOutcomes}`, "row_id", ofSettledEvent(sql`${eventOutcomes.row_id}`)),
     },
-    { table: "events", keepMs: eventsMs, statement: byKey(sql`${events}`, "row_id", sql`outcome <> 'received'`) },
+    { table: "events", keepMs: eventsMs, statement: byKey(sql`${events}`, "row_id", isSettledEvent) },
     { table: "occurrences", keepMs: keysMs, statement: byKey(sql`${occurrences}`, "run_id", isDoneOccurrence) },
     {
       table: "event_keys",

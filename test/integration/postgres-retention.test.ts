@@ -41,11 +41,11 @@ async function tell(days: number, { outcome = "dispatched", claimed = true, clos
   await sql`insert into actcore.events (row_id, event_id, outcome, trace_id) values (${id}, ${id}, ${outcome}, 't')`;
   await sql`insert into actcore.event_outcomes (row_id, activity_id, activity_name, outcome, run_id)
     values (${id}, ${ACTIVITY}, 'a', 'run', ${id})`;
-  await sql`insert into actcore.occurrences (activity_id, kind, key, run_id, claimed_by)
-    values (${ACTIVITY}, 'event', ${id}, ${id}, ${claimed ? "w" : null})`;
+  await sql`insert into actcore.occurrences (activity_id, kind, key, run_id, event_id, claimed_by)
+    values (${ACTIVITY}, 'event', ${id}, ${id}, ${id}, ${claimed ? "w" : null})`;
   if (claimed) {
-    await sql`insert into actcore.runs (run_id, activity_id, activity_name, trigger, status, trace_id, workflow_id, version_used, finished_at)
-      values (${id}, ${ACTIVITY}, 'a', 'event', ${closed ? "succeeded" : "running"}, 't', 'w', 1, ${finished_at})`;
+    await sql`insert into actcore.runs (run_id, activity_id, activity_name, trigger, status, event_id, trace_id, workflow_id, version_used, finished_at)
+      values (${id}, ${ACTIVITY}, 'a', 'event', ${closed ? "succeeded" : "running"}, ${id}, 't', 'w', 1, ${finished_at})`;
     await sql`insert into actcore.tasks (task_id, run_id, activity_id, key, type, status, params, policy, finished_at)
       values (${id}, ${id}, ${ACTIVITY}, 'k', 'log', 'failed', '{}', '{}', now())`;
   }
@@ -67,6 +67,8 @@ async function countAll(): Promise<Record<string, number>> {
 const WHOLE = { tasks: 1, runs: 1, event_outcomes: 1, events: 1, occurrences: 1, event_keys: 1, audit_log: 1 };
 const GUARDS = { occurrences: 1, event_keys: 1, audit_log: 1 };
 const RUN = { tasks: 1, runs: 1 };
+/** What a run reads of its event. */
+const EVENT = { event_outcomes: 1, events: 1, event_keys: 1 };
 
 describe("of what is so many days old stays", () => {
   test.each<[days: number, story: Story, kept: Record<string, number>]>([
@@ -77,12 +79,12 @@ describe("of what is so many days old stays", () => {
     [90.1, {}, GUARDS],
     [399.9, {}, GUARDS],
     [400.1, {}, {}],
-    [90.1, { closed: false }, { ...RUN, ...GUARDS }],
-    [399.9, { closed: false }, { ...RUN, ...GUARDS }],
-    [400.1, { closed: false }, { ...RUN, occurrences: 1 }],
-    [90.1, { outcome: "received", claimed: false }, { events: 1, event_outcomes: 1, ...GUARDS }],
-    [400.1, { outcome: "received", claimed: false }, { events: 1, event_outcomes: 1, event_keys: 1, occurrences: 1 }],
-    [400.1, { claimed: false }, { occurrences: 1 }],
+    [90.1, { closed: false }, WHOLE],
+    [399.9, { closed: false }, WHOLE],
+    [400.1, { closed: false }, { ...RUN, ...EVENT, occurrences: 1 }],
+    [90.1, { outcome: "received", claimed: false }, { ...EVENT, ...GUARDS }],
+    [400.1, { outcome: "received", claimed: false }, { ...EVENT, occurrences: 1 }],
+    [400.1, { claimed: false }, { ...EVENT, occurrences: 1 }],
     [30.1, { outcome: "dead_lettered" }, { ...RUN, ...GUARDS }],
     [30.1, { outcome: "unmatched" }, { ...RUN, ...GUARDS }],
   ])("%p days, %j: %j", async (days, story, kept) => {
@@ -107,6 +109,17 @@ test("what is old goes in as many batches as it takes, and what is young stays",
   expect(swept).toMatchObject(Object.fromEntries(TABLES.map((table) => [table, 25])));
   expect(await countAll()).toEqual(Object.fromEntries(TABLES.map((table) => [table, 5])));
   expect(await sweepNow(10)).toMatchObject(Object.fromEntries(TABLES.map((table) => [table, 0])));
+});
+
+test("an event stays for the open run that repeats an old one", async () => {
+  const id = await tell(100);
+  const rerun = firstUuidAt(NOW);
+  await database.sql`insert into actcore.runs (run_id, activity_id, activity_name, trigger, status, event_id, trace_id, workflow_id, version_used)
+    values (${rerun}, ${ACTIVITY}, 'a', 'rerun', 'running', ${id}, 't', 'w', 1)`;
+  await tell(100);
+  expect(await sweepNow()).toMatchObject({ runs: 2, events: 1, event_outcomes: 1 });
+  await database.sql`update actcore.runs set finished_at = now() where run_id = ${rerun}`;
+  expect(await sweepNow()).toMatchObject({ runs: 0, events: 1, event_outcomes: 1 });
 });
 
 test("old rows that have to stay hold up none behind them", async () => {
