@@ -4,7 +4,7 @@ import { TerminalError } from "../errors.ts";
 import type { RunLedger } from "../run/ledger.ts";
 import type { RunClose, RunStatus, TaskStep } from "../run/run.ts";
 import { type Database, guarded, storableText } from "./client.ts";
-import { definitionVersions, runs, tasks } from "./schema.ts";
+import { definitionVersions, occurrences, runs, tasks } from "./schema.ts";
 
 export function createRunLedger(db: Database): RunLedger {
   return {
@@ -101,6 +101,10 @@ function closeStatement({ run_id, failures, interruption }: RunClose) {
       update ${runs} r set status = v.status, reason = v.reason, error = v.error, finished_at = now()
       from verdict v where r.run_id = ${run_id} and r.finished_at is null
       returning r.status, r.reason
+    ), disowned as (
+      -- An accepted run that is cancelled before its workflow began: nobody claims it any more.
+      update ${occurrences} set claimed_by = 'cancelled'
+      where ${cancelled} and run_id = ${run_id} and claimed_by is null
     )
     select status, reason, true as closed_now from closed
     union all

@@ -1,7 +1,7 @@
 /** What a crash left half done, found by partial indexes that are empty while all is well. */
 import { and, asc, eq, gt, isNull, lt, notExists, sql } from "drizzle-orm";
 import { firstUuidAt } from "../stable-id.ts";
-import type { UnclaimedRun, UnfinishedLedger } from "../trigger/finisher.ts";
+import type { OwedEvent, UnclaimedRun, UnfinishedLedger } from "../trigger/finisher.ts";
 import { eventWorkflowId } from "../trigger/occurrence.ts";
 import { guarded, type Postgres } from "./client.ts";
 import { readKnown } from "./events.ts";
@@ -11,12 +11,23 @@ import { definitions, eventKeys, events, occurrences, runs } from "./schema.ts";
 export function createUnfinishedLedger(postgres: Postgres): UnfinishedLedger {
   const { db } = postgres;
   return {
-    async listOwedEvents(before, limit) {
-      const owed = and(eq(events.outcome, "received"), lt(events.row_id, firstUuidAt(before)));
-      const query = db.select({ event_id: events.event_id }).from(events).where(owed);
+    async listOwedEvents(before, limit, after) {
+      const newer = after === undefined ? undefined : gt(events.row_id, after);
+      const owed = and(eq(events.outcome, "received"), lt(events.row_id, firstUuidAt(before)), newer);
+      const query = db.select({ row_id: events.row_id, event_id: events.event_id }).from(events).where(owed);
       const rows = await guarded(query.orderBy(asc(events.row_id)).limit(limit));
-      const ids = rows.map(({ event_id }) => event_id);
-      return ids.length === 0 ? [] : guarded(readKnown(db, ids));
+      if (rows.length === 0) return [];
+      const recorded = await guarded(
+        readKnown(
+          db,
+          rows.map(({ event_id }) => event_id),
+        ),
+      );
+      const byId = new Map(recorded.map((event) => [event.event_id, event]));
+      return rows.flatMap(({ row_id, event_id }): OwedEvent[] => {
+        const event = byId.get(event_id);
+        return event === undefined ? [] : [{ row_id, ...event }];
+      });
     },
 
     async listUnclaimed(before, limit, after) {

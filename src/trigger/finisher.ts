@@ -5,7 +5,7 @@
  * One process at a time does it, and only for rows older than a minute, so that it never races with the normal way.
  * Each step is the normal way's own, and as safe to repeat.
  */
-import { describeError } from "../errors.ts";
+import { describeError, RetryableError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import type { RunLedger } from "../run/ledger.ts";
@@ -17,6 +17,11 @@ export interface UnclaimedRun extends OwedRun {
   run_id: string;
 }
 
+/** `row_id` is its place in the list. */
+export interface OwedEvent extends RecordedEvent {
+  row_id: string;
+}
+
 export interface OpenRun {
   run_id: string;
   workflow_id: string;
@@ -24,7 +29,7 @@ export interface OpenRun {
 
 /** postgres/unfinished.ts is behind it. Lists are oldest first, of rows made before `before`, after the row `after`. */
 export interface UnfinishedLedger {
-  listOwedEvents(before: Date, limit: number): Promise<RecordedEvent[]>;
+  listOwedEvents(before: Date, limit: number, after?: string): Promise<OwedEvent[]>;
   listUnclaimed(before: Date, limit: number, after?: string): Promise<UnclaimedRun[]>;
   listOpenRuns(before: Date, limit: number, after?: string): Promise<OpenRun[]>;
   /** Opens and closes the run of an occurrence that nobody will claim any more; false when somebody has claimed it. */
@@ -67,33 +72,45 @@ export async function runFinisher(deps: FinisherDeps, signal: AbortSignal): Prom
 /**
  * A round looks at one page of each list that was recorded before `before`, and the next one goes on where it stopped:
  * in a backlog most rows only wait for their turn, and asking about all of them would slow the engine down further.
+ *
+ * A row that cannot be finished holds up no other: the page goes on behind it. Where the engine may be away, it goes on
+ * in the next round, so that a round waits for the engine's silence once for each list.
  */
 export function createFinisher({ unfinished, events, runs, workflows, metrics, log }: FinisherDeps) {
-  let afterUnclaimed: string | undefined;
-  let afterOpen: string | undefined;
+  const pages = [
+    createPages(unfinished.listOwedEvents, ({ row_id }) => row_id, finishEvent),
+    createPages(unfinished.listUnclaimed, ({ run_id }) => run_id, finishUnclaimed),
+    createPages(unfinished.listOpenRuns, ({ run_id }) => run_id, finishOpen),
+  ];
 
   return async function finish(before: Date, signal: AbortSignal): Promise<void> {
-    for (const event of await unfinished.listOwedEvents(before, BATCH)) {
-      if (signal.aborted) return;
-      await finishEvent(event);
-    }
-
-    const unclaimed = await unfinished.listUnclaimed(before, BATCH, afterUnclaimed);
-    for (const run of unclaimed) {
-      if (signal.aborted) return;
-      await finishUnclaimed(run);
-    }
-    afterUnclaimed = endOf(unclaimed);
-
-    const open = await unfinished.listOpenRuns(before, BATCH, afterOpen);
-    for (const run of open) {
-      if (signal.aborted) return;
-      await finishOpen(run);
-    }
-    afterOpen = endOf(open);
+    for (const finishPage of pages) await finishPage(before, signal);
   };
 
-  async function finishEvent({ event_id, owed }: RecordedEvent): Promise<void> {
+  /** Finishes the next page of a list at each call; after the last one it begins anew. */
+  function createPages<Row>(
+    list: (before: Date, limit: number, after?: string) => Promise<Row[]>,
+    idOf: (row: Row) => string,
+    finishRow: (row: Row) => Promise<void>,
+  ) {
+    let after: string | undefined;
+    return async (before: Date, signal: AbortSignal): Promise<void> => {
+      const rows = await list(before, BATCH, after);
+      for (const row of rows) {
+        if (signal.aborted) return;
+        after = idOf(row);
+        try {
+          await finishRow(row);
+        } catch (error) {
+          log.warn({ row: after, reason: describeError(error) }, "not finished; other rows come first");
+          if (error instanceof RetryableError) return;
+        }
+      }
+      if (rows.length < BATCH) after = undefined;
+    };
+  }
+
+  async function finishEvent({ event_id, owed }: OwedEvent): Promise<void> {
     for (const run of owed) await workflows.start(run);
     await events.markDispatched([event_id]);
     finished("event_dispatched", { event_id });
@@ -130,9 +147,4 @@ export function createFinisher({ unfinished, events, runs, workflows, metrics, l
     metrics.finished.inc({ what });
     log.warn({ what, ...details }, "finished what was left half done");
   }
-}
-
-/** Where the next page begins; undefined after the last one. */
-function endOf(page: readonly { run_id: string }[]): string | undefined {
-  return page.length < BATCH ? undefined : page.at(-1)?.run_id;
 }

@@ -8,6 +8,7 @@ import { createDefinitionStore } from "../../src/postgres/definitions.ts";
 import { createLedgerReader } from "../../src/postgres/ledger-reader.ts";
 import { createRunLedger } from "../../src/postgres/runs.ts";
 import { createTaskLedger } from "../../src/postgres/tasks.ts";
+import { createUnfinishedLedger } from "../../src/postgres/unfinished.ts";
 import { decideTasks } from "../../src/run/decide.ts";
 import type { AcceptanceLedger } from "../../src/trigger/control.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
@@ -146,12 +147,14 @@ describe("an accepted run", () => {
     });
   });
 
-  test("that was cancelled before its workflow began does nothing", async () => {
+  test("that was cancelled before its workflow began is left alone, and is a duplicate to a workflow that begins", async () => {
     const { run_id } = await trigger();
     const runs = createRunLedger(database.db);
     await runs.close({ run_id, failures: [], interruption: { status: "cancelled" } });
-    await claimAccepted(run_id);
-    expect(await runs.recordDecision(run_id, decideTasks(run_id, definition))).toEqual([]);
+    const later = new Date(Date.now() + 1000);
+    const unclaimed = await createUnfinishedLedger(database).listUnclaimed(later, 1000);
+    expect(unclaimed.map((run) => run.run_id)).not.toContain(run_id);
+    expect(await claimAccepted(run_id)).toMatchObject({ outcome: "duplicate", run_id });
     expect(await runs.close({ run_id, failures: [] })).toMatchObject({ status: "cancelled", closedNow: false });
   });
 

@@ -1,11 +1,17 @@
 /** One round of the finisher over fakes of its ports: a crash at each step, made on demand. */
 import { describe, expect, test } from "bun:test";
-import { RetryableError } from "../../src/errors.ts";
+import { RetryableError, TerminalError } from "../../src/errors.ts";
 import { createLog } from "../../src/log.ts";
 import { createMetrics } from "../../src/metrics.ts";
 import type { RunClose } from "../../src/run/run.ts";
-import { createFinisher, type FinisherDeps, type OpenRun, type UnclaimedRun } from "../../src/trigger/finisher.ts";
-import type { OwedRun, RecordedEvent } from "../../src/trigger/ledger.ts";
+import {
+  createFinisher,
+  type FinisherDeps,
+  type OpenRun,
+  type OwedEvent,
+  type UnclaimedRun,
+} from "../../src/trigger/finisher.ts";
+import type { OwedRun } from "../../src/trigger/ledger.ts";
 
 const BEFORE = new Date("2026-01-31T09:30:00Z");
 
@@ -13,22 +19,25 @@ function owedRunOf(activity_id: string, event_id: string): OwedRun {
   const workflow_id = `activity-${activity_id}:${event_id}`;
   return { activity_id, activity_name: activity_id, workflow_id, trigger_event: { event_id } };
 }
-const owing = (event_id: string, ...activities: string[]): RecordedEvent => ({
+const owing = (event_id: string, ...activities: string[]): OwedEvent => ({
+  row_id: event_id,
   event_id,
   outcome: "received",
   owed: activities.map((activity) => owedRunOf(activity, event_id)),
 });
 const unclaimedOf = (run_id: string) => ({ run_id, ...owedRunOf("a", run_id) });
+const away = new RetryableError("temporal_unavailable", "away");
 const openOf = (run_id: string): OpenRun => ({ run_id, workflow_id: `workflow-of-${run_id}` });
 
 interface Leftovers {
-  owed?: RecordedEvent[];
+  owed?: OwedEvent[];
   unclaimed?: UnclaimedRun[];
   open?: OpenRun[];
   /** What the engine says of a workflow; `open` when absent. */
   states?: Record<string, string>;
-  /** The workflow whose start fails. */
-  startFails?: string;
+  /** The workflows of which every start fails, and how; as if the engine were away when absent. */
+  startFails?: readonly string[];
+  failure?: Error;
   /** Runs that their workflow closed while we looked. */
   closedMeanwhile?: string[];
 }
@@ -36,6 +45,7 @@ interface Leftovers {
 /** One round or several, and what they did, in order. */
 async function finishRound(left: Leftovers, signal = new AbortController().signal, rounds = 1) {
   const did: string[] = [];
+  const tried: string[] = [];
   const closes: RunClose[] = [];
   const pages: (string | undefined)[] = [];
   const page = <T extends { run_id: string }>(rows: T[] = [], limit: number, after?: string) => {
@@ -49,9 +59,9 @@ async function finishRound(left: Leftovers, signal = new AbortController().signa
     runs: Partial<FinisherDeps["runs"]>;
   } = {
     unfinished: {
-      async listOwedEvents(before) {
+      async listOwedEvents(before, limit, after) {
         expect(before).toBe(BEFORE);
-        return left.owed ?? [];
+        return (left.owed ?? []).filter(({ row_id }) => after === undefined || row_id > after).slice(0, limit);
       },
       listUnclaimed: async (_, limit, after) => page(left.unclaimed, limit, after),
       listOpenRuns: async (_, limit, after) => page(left.open, limit, after),
@@ -74,7 +84,8 @@ async function finishRound(left: Leftovers, signal = new AbortController().signa
     },
     workflows: {
       async start({ workflow_id }) {
-        if (workflow_id === left.startFails) throw new RetryableError("temporal_unavailable", "away");
+        tried.push(workflow_id);
+        if (left.startFails?.includes(workflow_id)) throw left.failure ?? away;
         did.push(`started ${workflow_id}`);
       },
       inspect: async (workflowId) => left.states?.[workflowId] ?? "open",
@@ -87,7 +98,7 @@ async function finishRound(left: Leftovers, signal = new AbortController().signa
   for (let round = 0; round < rounds; round++) failed = await finish(BEFORE, signal).catch((error: unknown) => error);
   const { values } = await metrics.finished.get();
   const counted = Object.fromEntries(values.map(({ labels, value }) => [labels.what, value]));
-  return { did, closes, pages, counted, failed };
+  return { did, tried, closes, pages, counted, failed };
 }
 
 describe("an event that still owes starts", () => {
@@ -103,10 +114,38 @@ describe("an event that still owes starts", () => {
     expect(counted).toEqual({ event_dispatched: 2 });
   });
 
-  test("is not marked when one of them cannot be started, and the round ends", async () => {
-    const { did, failed } = await finishRound({ owed: [owing("e1", "a", "b")], startFails: "activity-b:e1" });
+  test("is not marked when one of them cannot be started", async () => {
+    const { did } = await finishRound({ owed: [owing("e1", "a", "b")], startFails: ["activity-b:e1"] });
     expect(did).toEqual(["started activity-a:e1"]);
-    expect(failed).toMatchObject({ code: "temporal_unavailable" });
+  });
+});
+
+describe("a row that can never be finished", () => {
+  const left = {
+    owed: [owing("e1", "a"), owing("e2", "a")],
+    unclaimed: [unclaimedOf("r1"), unclaimedOf("r2")],
+    open: [openOf("r3")],
+    states: { "activity-a:r1": "missing", "activity-a:r2": "missing", "workflow-of-r3": "missing" },
+    startFails: ["activity-a:e1", "activity-a:r1"],
+  };
+
+  test("holds up no other, when the engine refuses it", async () => {
+    const failure = new TerminalError("refused", "no");
+    const { did, closes, failed } = await finishRound({ ...left, failure });
+    expect(did).toEqual(["started activity-a:e2", "marked e2", "started activity-a:r2"]);
+    expect([closes.length, failed]).toEqual([1, undefined]);
+  });
+
+  test("holds up its list until the next round, and no other list, when the engine is silent", async () => {
+    const one = await finishRound(left);
+    expect([one.did, one.closes.length, one.failed]).toEqual([[], 1, undefined]);
+    const two = await finishRound(left, undefined, 2);
+    expect(two.did).toEqual(["started activity-a:e2", "marked e2", "started activity-a:r2"]);
+  });
+
+  test("is tried again after all others", async () => {
+    const { tried } = await finishRound(left, undefined, 3);
+    expect(tried.filter((id) => id.includes(":e"))).toEqual(["activity-a:e1", "activity-a:e2", "activity-a:e1"]);
   });
 });
 
