@@ -25,6 +25,8 @@ export type SkipReason = (typeof SKIP_REASONS)[number];
 const SETTLE_AFTER_MS = 15_000;
 /** A run that came later than this after a gap came because of it: it stands for the gap. */
 const LATE_AFTER_GAP_MS = 2_000;
+/** Due times of a gap that is closed although it may go on: the engine may never start them. */
+const LONG_GAP = 100;
 const DEFAULT_GRACE_MS = 60_000;
 const DEFAULT_CATCHUP_WINDOW_MS = 86_400_000;
 
@@ -151,6 +153,14 @@ export function settleDueTimes({ segments, runs, standing }: DueFacts, now: Date
     };
   }
 
+  /** Whether a due time after the gap has come that is too young to tell: it may be a part of it. */
+  function mayGoOn(): boolean {
+    const trigger = segments.at(-1)?.trigger;
+    if (trigger === undefined || gap.length >= LONG_GAP) return false;
+    const passed = new Date(now.getTime() - misfireOf(trigger).jitterMs);
+    return dueTimes(trigger, gap.at(-1) as Date, passed).some(({ at }) => !ran.has(at.getTime()));
+  }
+
   for (const segment of segments) {
     if (segment.until <= segment.from) continue;
     const { trigger, enabled } = segment;
@@ -184,7 +194,9 @@ export function settleDueTimes({ segments, runs, standing }: DueFacts, now: Date
     until = horizon;
     if (horizon < segment.until) break;
   }
-  return gap.length > 0 ? closeGap(gap.at(-1) as Date, until) : { until, skips, again: false };
+  if (gap.length === 0) return { until, skips, again: false };
+  const latest = gap.at(-1) as Date;
+  return mayGoOn() ? waitFor(gap[0] as Date) : closeGap(latest, until);
 }
 
 /**

@@ -152,6 +152,12 @@ describe("under compress, due times that did not run", () => {
     });
   });
 
+  test("wait for a due time that has come and may be the last of them", () => {
+    expect(settle(policy, at(7, 10))).toMatchObject({ until: new Date(at(1).getTime() - 1), skips: [] });
+    expect(settle(policy, at(7, 10)).run).toBeUndefined();
+    expect(settle(policy, at(7, 15)).run?.due).toEqual(at(7));
+  });
+
   test("are one alone when there is only one", () => {
     expect(settle(policy, at(2, 20), [run(1)]).run).toEqual({ due: at(2) });
   });
@@ -189,7 +195,11 @@ describe("a definition that changed", () => {
 
   test("in a gap under compress runs once for the whole gap", () => {
     const compress = everyMinute({ misfire_policy: "compress" });
-    const { run: owed } = settleBoth(segment(at(0), at(3, 30), compress), segment(at(3, 30), at(9), compress), at(9));
+    const { run: owed } = settleBoth(
+      segment(at(0), at(3, 30), compress),
+      segment(at(3, 30), at(8, 30), compress),
+      at(8, 30),
+    );
     expect([owed?.due, owed?.compressed?.count]).toEqual([at(8), 7]);
   });
 
