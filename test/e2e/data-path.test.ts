@@ -129,13 +129,13 @@ describe("an http task", () => {
 
 test("an enabled cron definition has a Temporal Schedule that fires it", async () => {
   const definition = await define(server, {
-    trigger_config: { trigger_type: "cron", cron_expression: "* * * * *", timezone: "Europe/Berlin" },
+    // The due time that it is asked for may be a minute ago.
+    trigger_config: { trigger_type: "cron", cron_expression: "* * * * *", misfire_grace: "5m" },
   });
   const connection = await Connection.connect({ address: readEndpoints(server).temporalHost });
   try {
     const handle = new Client({ connection }).schedule.getHandle(`activity-schedule-${definition.id}`);
     const schedule = await eventually("the schedule exists", () => handle.describe().catch(() => undefined));
-    expect(schedule.spec.timezone).toBe("Europe/Berlin");
     expect(schedule.state.paused).toBe(false);
     expect(schedule.action).toMatchObject({ workflowType: "RunActivityWorkflow", taskQueue: "orchestrator-tq" });
     const [next, afterNext] = schedule.info.nextActionTimes;
