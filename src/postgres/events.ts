@@ -143,19 +143,17 @@ async function insertNew(db: Database, matched: readonly MatchedEvent[]): Promis
       insert into ${events} (row_id, event_id, outcome, type, source, subject, occurred_at, trace_id, payload)
       select row_id, event_id, outcome, type, source, subject, occurred_at, trace_id, payload::json
       from input join keyed using (row_id, event_id)
-    ), taken as (
-      select event_id, k.row_id, i.outcome from keyed k join input i using (event_id) where k.row_id <> i.row_id
+    ), entry as (
+      select event_id, k.row_id, k.row_id = i.row_id as is_new, i.outcome from keyed k join input i using (event_id)
     ), raised as (
-      update ${events} e set outcome = t.outcome from taken t where e.row_id = t.row_id and t.outcome = 'received'
+      update ${events} e set outcome = t.outcome from entry t
+      where not t.is_new and t.outcome = 'received' and e.row_id = t.row_id
     ), matched as (
-      select k.row_id, k.event_id, r.activity_id, r.activity_name, r.outcome, r.reason, r.run_id
+      select e.row_id, event_id, r.activity_id, r.activity_name, r.outcome, r.reason, r.run_id
       from json_to_recordset(${JSON.stringify(outcomeRows)}::json) as r(
         event_id text, activity_id uuid, activity_name text, outcome text, reason text, run_id uuid)
-      join keyed k using (event_id)
-      where not exists (
-        select from taken t join ${eventOutcomes} o using (row_id)
-        where t.row_id = k.row_id and o.activity_id = r.activity_id
-      )
+      join entry e using (event_id)
+      where e.is_new or (select true from ${eventOutcomes} o where o.row_id = e.row_id and o.activity_id = r.activity_id) is null
     ), claimable as (
       insert into ${occurrences} (activity_id, kind, key, run_id, event_id)
       select activity_id, 'event', event_id, run_id, event_id from matched
@@ -171,7 +169,7 @@ async function insertNew(db: Database, matched: readonly MatchedEvent[]): Promis
           where o.activity_id = m.activity_id and o.kind = 'event' and o.key = m.event_id), m.run_id) end
       from matched m left join claimable c on c.activity_id = m.activity_id and c.key = m.event_id
     )
-    select event_id from input join keyed using (row_id, event_id)`);
+    select event_id from entry where is_new`);
   return new Set(rows.map(({ event_id }) => event_id));
 }
 
