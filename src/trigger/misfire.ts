@@ -116,8 +116,9 @@ export interface DueFacts {
 export function settleDueTimes({ segments, runs, standing }: DueFacts, now: Date): Settlement {
   const ran = new Map(runs.map((run) => [run.due.getTime(), run]));
   const skips: SkippedStretch[] = [];
-  /** Of `compress`: the due times of a gap, of which the last is run. */
+  /** Of `compress`: the due times of a gap, of which the last is run, and those in it that their claim skipped. */
   const gap: Date[] = [];
+  const claimed: Date[] = [];
   let until = segments[0]?.from ?? now;
 
   /** Continues the stretch before where nothing ran in between. */
@@ -139,12 +140,12 @@ export function settleDueTimes({ segments, runs, standing }: DueFacts, now: Date
 
   function closeGap(latest: Date, settledUntil: Date): Settlement {
     if (mayStillCome(runs, latest, now)) return waitFor(gap[0] as Date);
-    const late = runs.find((run) => run.due > latest && !run.skipped && isLate(run, segments));
-    if (late !== undefined) {
-      skips.push({ ...stretchOf(gap), into: late.run_id });
+    const next = runs.find((run) => run.due > latest && !run.skipped);
+    if (next !== undefined && isLate(next, segments)) {
+      skips.push({ ...stretchOf([...gap, ...claimed]), into: next.run_id });
       return { until: settledUntil, skips, again: true };
     }
-    const others = gap.slice(0, -1);
+    const others = [...gap.slice(0, -1), ...claimed];
     return {
       until: settledUntil,
       skips,
@@ -175,9 +176,15 @@ export function settleDueTimes({ segments, runs, standing }: DueFacts, now: Date
         const run = ran.get(at.getTime());
         if (run !== undefined) {
           open = undefined;
-          if (gap.length === 0 || run.skipped) continue;
-          if (!isLate(run, segments)) return closeGap(gap.at(-1) as Date, gap.at(-1) as Date);
-          skips.push({ ...stretchOf(gap.splice(0)), into: run.run_id });
+          if (misfire.policy !== "compress") continue;
+          if (run.skipped) {
+            claimed.push(at);
+            continue;
+          }
+          const late = isLate(run, segments);
+          if (!late && gap.length > 0) return closeGap(gap.at(-1) as Date, gap.at(-1) as Date);
+          const compressed = [...gap.splice(0), ...claimed.splice(0)];
+          if (late && compressed.length > 0) skips.push({ ...stretchOf(compressed), into: run.run_id });
           continue;
         }
         const lateMs = now.getTime() - at.getTime() - misfire.jitterMs;
@@ -218,8 +225,9 @@ function isLate({ due, firedAt }: DueRun, segments: readonly Segment[]): boolean
   return firedAt.getTime() - due.getTime() - jitterMs > LATE_AFTER_GAP_MS;
 }
 
-function stretchOf(gap: readonly Date[]): SkippedStretch {
-  return { firstDue: gap[0] as Date, lastDue: gap.at(-1) as Date, count: gap.length, reason: "compressed" };
+function stretchOf(compressed: readonly Date[]): SkippedStretch {
+  const due = compressed.toSorted((a, b) => a.getTime() - b.getTime());
+  return { firstDue: due[0] as Date, lastDue: due.at(-1) as Date, count: due.length, reason: "compressed" };
 }
 
 /** Whether another due time comes within the grace: it makes up for this one, which would only crowd it. */

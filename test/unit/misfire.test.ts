@@ -152,6 +152,16 @@ describe("under compress, due times that did not run", () => {
     });
   });
 
+  test("of which some were skipped at their claim count those too", () => {
+    const { skips } = settle(policy, at(8, 10), [run(6, { skipped: true }), run(7, { firedAt: at(7, 9) })]);
+    expect(skips as object[]).toEqual([{ ...stretch(1, 6, "compressed"), into: "run-7" }]);
+  });
+
+  test("do not go into a later run that was late for another reason", () => {
+    const runs = [run(3), run(7, { firedAt: at(7, 20) })];
+    expect(settle(policy, at(8), runs).run).toEqual({ due: at(2), compressed: stretch(1, 1, "compressed") as never });
+  });
+
   test("wait for a due time that has come and may be the last of them", () => {
     expect(settle(policy, at(7, 10))).toMatchObject({ until: new Date(at(1).getTime() - 1), skips: [] });
     expect(settle(policy, at(7, 10)).run).toBeUndefined();
@@ -175,7 +185,7 @@ describe("under compress, due times that did not run", () => {
 
   test("go into that run also when it is too young to be settled itself, past what it skipped", () => {
     const { skips, until } = settle(policy, at(8, 10), [run(7, { skipped: true }), run(8, { firedAt: at(8, 5) })]);
-    expect(skips as object[]).toEqual([{ ...stretch(1, 6, "compressed"), into: "run-8" }]);
+    expect(skips as object[]).toEqual([{ ...stretch(1, 7, "compressed"), into: "run-8" }]);
     expect(until).toEqual(at(7, 55));
   });
 
