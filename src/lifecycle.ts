@@ -9,13 +9,16 @@
 // For trigger/projector.ts and roles/sync.ts, until they import it from there themselves.
 export { createBackoff, sleep } from "./wait.ts";
 
+/** `cut`: something in flight did not come to its end. */
+export type DrainOutcome = "drained" | "cut";
+
 /** A running part of the server. */
 export interface Role {
   readonly name: string;
   /** Settles when the role has stopped; rejects when it failed for good. */
   readonly done: Promise<void>;
   /** Stops intake and finishes what is in flight; `cut` aborts the wait. Resolves when nothing is in flight. */
-  drain(cut: AbortSignal): Promise<void>;
+  drain(cut: AbortSignal): Promise<DrainOutcome>;
   /** Releases every handle. Call after `drain`. */
   close(): Promise<void>;
 }

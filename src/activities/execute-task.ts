@@ -8,14 +8,18 @@ import type { Executor, TaskAttempt, TaskError, TaskLedger } from "../task/task.
 import { createBackoff, sleep } from "../wait.ts";
 import { translated } from "./translate.ts";
 
+const CUT_BY_STOP = "cut by a stop of the worker; what it had begun may have taken effect";
+
 export interface TaskStepsDeps {
   tasks: TaskLedger;
   executors: Readonly<Record<string, Executor>>;
   metrics: Metrics;
   log: Log;
+  /** Told of each try that a stop of the worker cut. */
+  onCut(): void;
 }
 
-export function createTaskSteps({ tasks, executors, metrics, log }: TaskStepsDeps): TaskSteps {
+export function createTaskSteps({ tasks, executors, metrics, log, onCut }: TaskStepsDeps): TaskSteps {
   async function execute(task: TaskAttempt, signal: AbortSignal, taskLog: Log): Promise<unknown> {
     const executor = executors[task.type];
     if (executor === undefined)
@@ -26,6 +30,8 @@ export function createTaskSteps({ tasks, executors, metrics, log }: TaskStepsDep
     try {
       return await executor(task, { signal, log: taskLog });
     } catch (error) {
+      if (isStop(signal.reason) && !(error instanceof ActcoreError))
+        throw new RetryableError("worker_stopped", CUT_BY_STOP);
       if ((signal.reason as Error | undefined)?.name !== "TimeoutError") throw error;
       throw new RetryableError("task_timeout", `no end within ${task.timeout_ms} ms`, { cause: error });
     }
@@ -52,6 +58,9 @@ export function createTaskSteps({ tasks, executors, metrics, log }: TaskStepsDep
       try {
         const task = await patiently(() => tasks.begin(taskId), cancelled);
         if (task !== undefined) await attempt(task, cancelled);
+      } catch (error) {
+        if (isStop(cancelled.reason) && !(error instanceof TerminalError)) onCut();
+        throw error;
       } finally {
         clearInterval(beating);
       }
@@ -76,6 +85,11 @@ export function createTaskSteps({ tasks, executors, metrics, log }: TaskStepsDep
       metrics.tasksInFlight.dec();
     }
   }
+}
+
+/** The SDK has no other mark for it than the text of the reason. */
+function isStop(reason: unknown): boolean {
+  return (reason as Error | undefined)?.message === "WORKER_SHUTDOWN";
 }
 
 function toTaskError(error: unknown): TaskError {

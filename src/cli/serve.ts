@@ -74,8 +74,7 @@ export function runServe({ config, log, print, shutdown }: CommandContext): Prom
     );
     if (failure) shutdown.request("a role failed");
 
-    await Promise.all(roles.map((role) => role.drain(shutdown.cut)));
-    const cutShort = shutdown.cut.aborted; // a signal after the drain cuts nothing
+    const drains = await Promise.all(roles.map((role) => role.drain(shutdown.cut)));
     await endpoints.catch(() => {});
     const released = releasers.release();
     if (failure) {
@@ -84,7 +83,7 @@ export function runServe({ config, log, print, shutdown }: CommandContext): Prom
     }
     await released;
     log.info("stopped");
-    return cutShort ? EXIT_CUT_SHORT : 0;
+    return drains.includes("cut") ? EXIT_CUT_SHORT : 0;
   });
 }
 

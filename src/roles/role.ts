@@ -1,7 +1,7 @@
 /** What every role is made from, and which engines each asks for (I7). */
 import type { Config } from "../config.ts";
 import { describeError } from "../errors.ts";
-import type { Role } from "../lifecycle.ts";
+import type { DrainOutcome, Role } from "../lifecycle.ts";
 import type { Log } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import type { Engine, Readiness } from "../readiness.ts";
@@ -27,20 +27,27 @@ export interface RoleDeps {
 
 /**
  * A role that does `run` until its signal aborts. `run` first waits for its engines, then calls `running` and works;
- * it ends when the signal aborts and what was in flight is done.
+ * it ends when the signal aborts and what was in flight is done; `onCut` is told of what the stop cut.
  */
 export function createRole(
   name: RoleName,
   { readiness, log }: Pick<RoleDeps, "readiness" | "log">,
-  run: (signal: AbortSignal, running: () => void) => Promise<void>,
+  run: (signal: AbortSignal, running: () => void, onCut: () => void) => Promise<void>,
 ): Role {
   const stopping = new AbortController();
+  let outcome: DrainOutcome = "drained";
   const done = (async () => {
     try {
-      await run(stopping.signal, () => {
-        readiness.role(name, "running");
-        log.info("role is running");
-      });
+      await run(
+        stopping.signal,
+        () => {
+          readiness.role(name, "running");
+          log.info("role is running");
+        },
+        () => {
+          if (stopping.signal.aborted) outcome = "cut";
+        },
+      );
     } catch (error) {
       if (stopping.signal.aborted) return;
       readiness.role(name, "failed", describeError(error));
@@ -54,7 +61,8 @@ export function createRole(
     async drain(cut) {
       readiness.role(name, "draining");
       stopping.abort(new Error("the server is stopping"));
-      await Promise.race([done.catch(() => {}), aborted(cut)]);
+      const drained = done.catch(() => {}).then(() => outcome);
+      return Promise.race([drained, aborted(cut).then((): DrainOutcome => "cut")]);
     },
     close: async () => {},
   };

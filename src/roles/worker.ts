@@ -40,7 +40,7 @@ export function startWorker(deps: RoleDeps): Role {
   const { config, connections, endpoints, readiness, metrics } = deps;
   const log = deps.log.child({ role: "worker" });
 
-  return createRole("worker", { readiness, log }, async (signal, running) => {
+  return createRole("worker", { readiness, log }, async (signal, running, onCut) => {
     const [postgres, temporal] = await Promise.all([connections.postgres(), connections.temporal()]);
     if (signal.aborted) return;
     const { temporalHost } = await endpoints;
@@ -54,7 +54,13 @@ export function startWorker(deps: RoleDeps): Role {
         metrics,
         log,
       }),
-      taskSteps: createTaskSteps({ tasks: createTaskLedger(postgres.prepared), executors: EXECUTORS, metrics, log }),
+      taskSteps: createTaskSteps({
+        tasks: createTaskLedger(postgres.prepared),
+        executors: EXECUTORS,
+        metrics,
+        log,
+        onCut,
+      }),
       // Cancelled some seconds before the drain is cut, so that a long try can still record how it ended.
       shutdownGraceMs: Math.max(0, config.drainTimeoutMs - RECORD_WITHIN_MS),
     };

@@ -53,7 +53,7 @@ export interface TaskError {
 }
 
 /**
- * Does one try. Resolves with a small JSON result.
+ * Does one try. Resolves with a small JSON result; when `signal` aborts, rejects with its reason.
  * @throws TerminalError when trying again cannot help; RetryableError, or anything else, when it may.
  */
 export type Executor = (attempt: TaskAttempt, context: { signal: AbortSignal; log: Log }) => Promise<unknown>;

@@ -1,8 +1,10 @@
 /** Life of a server: from an empty directory to its end, with the times that we promise. */
 import { afterAll, describe, expect, test } from "bun:test";
 import { memoryOf } from "../../src/engines/process-table.ts";
+import { eventually } from "../support/engines.ts";
 import { findAllOf } from "../support/leash.ts";
 import { createDirectory, readStatus, removeDirectory, SERVER_TIMEOUT_MS, startServer } from "../support/server.ts";
+import { define, finishedRuns, listTasks } from "../support/shared-server.ts";
 
 const dataDir = createDirectory();
 afterAll(() => removeDirectory(dataDir), SERVER_TIMEOUT_MS);
@@ -55,5 +57,63 @@ describe("a whole server", () => {
       expect(readyMs).toBeLessThan(6_000);
     },
     SERVER_TIMEOUT_MS,
+  );
+
+  test(
+    "ends with code 4 when a task does not end in time; the try is cut and counts: the next start tries again where one is left",
+    async () => {
+      let requests = 0;
+      let answers = false;
+      const receiver = Bun.serve({
+        hostname: "127.0.0.1",
+        port: 0,
+        idleTimeout: 0,
+        fetch() {
+          requests++;
+          return answers ? new Response("done") : new Promise<Response>(() => {});
+        },
+      });
+      const env = { ACTCORE_DRAIN_TIMEOUT_SECONDS: "4" };
+      const template = (max_attempts: number) => ({
+        task_templates: [
+          { key: "long", type: "http", timeout: "1m", params: { url: receiver.url.href }, retry: { max_attempts } },
+        ],
+      });
+      try {
+        const first = await startServer({ dataDir, env });
+        await first.ready();
+        const once = await define(first, template(1));
+        const twice = await define(first, template(2));
+        for (const { id } of [once, twice])
+          expect((await first.api(`/activity-definitions/${id}/trigger`, { method: "POST" })).status).toBe(202);
+        await eventually("both tasks are in flight", () => requests === 2);
+        first.kill("SIGTERM");
+        expect(await first.exited).toBe(4);
+
+        answers = true;
+        const second = await startServer({ dataDir, env, flags: first.flags });
+        await second.ready();
+        const [failed] = await finishedRuns(second, once.id);
+        const [succeeded] = await finishedRuns(second, twice.id);
+        expect(failed).toMatchObject({
+          status: "failed",
+          error: expect.stringContaining("cut by a stop of the worker; "),
+        });
+        expect(await listTasks(second, failed?.run_id ?? "")).toMatchObject([
+          {
+            status: "failed",
+            attempts: 1,
+            error: { message: expect.stringMatching(/^cut by a stop of the worker; /) },
+          },
+        ]);
+        expect(succeeded).toMatchObject({ status: "succeeded" });
+        expect(await listTasks(second, succeeded?.run_id ?? "")).toMatchObject([{ status: "succeeded", attempts: 2 }]);
+        second.kill("SIGTERM");
+        expect(await second.exited).toBe(0);
+      } finally {
+        receiver.stop(true);
+      }
+    },
+    2 * SERVER_TIMEOUT_MS,
   );
 });
