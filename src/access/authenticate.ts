@@ -102,7 +102,7 @@ function findKeyFault({ revoked_at, expires_at }: KeyView, now: number): Termina
 export function requireScope({ actor, scopes }: Caller, needed: Scope): void {
   if (allows(scopes, needed)) return;
   throw new TerminalError("scope_missing", `this needs the scope ${needed}, and ${actor} has ${scopes.join(", ")}`, {
-    hint: `use a key with ${needed} or admin`,
+    hint: `use a key with ${needed === "admin" ? needed : `${needed} or admin`}`,
     details: { scope: needed },
   });
 }

@@ -5,6 +5,8 @@ import type { Definition, DefinitionBody, TriggerType } from "./schema.ts";
 export const REST_SOURCE = "rest";
 
 export interface DefinitionFilter {
+  /** Exactly this one. */
+  name?: string;
   enabled?: boolean;
   trigger_type?: TriggerType;
   source?: string;

@@ -12,6 +12,7 @@ import { type Reply, type Route, requireFound, requireUuid } from "./route.ts";
 
 const Params = Type.Object({ id: Type.String({ format: "uuid" }) });
 const ListQuery = listQuery({
+  name: Type.Optional(Type.String({ ...DefinitionSchema.properties.name, description: "Exactly this name." })),
   enabled: Type.Optional(Type.Boolean({ expected: "true or false" })),
   trigger_type: Type.Optional(DefinitionSchema.properties.trigger_type),
   source: Type.Optional(Type.String({ maxLength: 1000 })),
@@ -25,7 +26,22 @@ const VersionSchema = Type.Composite(
 );
 const VersionQuery = listQuery({});
 
-const change = (method: "PUT" | "PATCH"): Route => ({
+/** The README's. */
+export const EXAMPLE_DEFINITION = {
+  name: "morning-report",
+  trigger_config: { trigger_type: "cron", cron_expression: "0 9 * * MON-FRI", timezone: "Europe/Berlin" },
+  task_templates: [
+    {
+      key: "report",
+      type: "http",
+      timeout: "30s",
+      params: { method: "POST", url: "http://127.0.0.1:3000/report" },
+      retry: { max_attempts: 5, initial_interval: "1s" },
+    },
+  ],
+};
+
+const change = (method: "PUT" | "PATCH", example: object): Route => ({
   method,
   path: "/activity-definitions/:id",
   tag: "Definitions",
@@ -33,6 +49,7 @@ const change = (method: "PUT" | "PATCH"): Route => ({
   summary: "Change some top-level keys, each as a whole; If-Match or `version` makes it conditional",
   params: Params,
   body: Type.Partial(DefinitionInputSchema),
+  example,
   answers: { 200: DefinitionSchema },
   async handle({ params, body, services, actor, headers }) {
     const context = { actor, ...expectedVersion(headers, body) };
@@ -51,7 +68,7 @@ export const DEFINITION_ROUTES: readonly Route[] = [
     path: "/activity-definitions",
     tag: "Definitions",
     scope: "definitions:read",
-    summary: "List the definitions, by name",
+    summary: "List the definitions, in the order of their names",
     query: ListQuery,
     answers: { 200: Type.Array(DefinitionSchema) },
     async handle({ query, services, url }) {
@@ -67,6 +84,7 @@ export const DEFINITION_ROUTES: readonly Route[] = [
     scope: "definitions:write",
     summary: "Create a definition",
     body: DefinitionInputSchema,
+    example: EXAMPLE_DEFINITION,
     answers: { 201: DefinitionSchema },
     async handle({ body, services, actor }) {
       const definition = await services.definitions.create(parseNewDefinition(body, new Date()), REST_SOURCE, {
@@ -88,8 +106,8 @@ export const DEFINITION_ROUTES: readonly Route[] = [
       return withTag(requireFound(await services.definitions.find(id), `definition ${id}`));
     },
   },
-  change("PUT"),
-  change("PATCH"),
+  change("PUT", { trigger_config: EXAMPLE_DEFINITION.trigger_config }),
+  change("PATCH", { enabled: false }),
   {
     method: "DELETE",
     path: "/activity-definitions/:id",

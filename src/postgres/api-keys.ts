@@ -43,7 +43,6 @@ export function createKeyStore(db: Database): KeyStore {
         if (errorCode(error) !== "23505") throw error;
         throw new TerminalError("name_taken", `there is a key named ${JSON.stringify(name)} already`, {
           hint: "revoke it first, or take another name: the audit log tells keys apart by it",
-          cause: error,
         });
       }
     },

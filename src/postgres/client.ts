@@ -81,7 +81,7 @@ export function errorCode(error: unknown): string | undefined {
 
 /**
  * Runs a query; its errors become RetryableError (away, in conflict, or without an answer) or TerminalError (the data
- * cannot be stored).
+ * cannot be stored). None of them says the statement or its parameters: a hash or a payload may be among those.
  */
 export async function guarded<T>(query: PromiseLike<T>): Promise<T> {
   try {
@@ -114,13 +114,13 @@ function toActcoreError(error: unknown): unknown {
   if (code === undefined || error instanceof ActcoreError) return error;
   const root = rootOf(error);
   if (/^(22|54)/.test(code))
-    return new TerminalError("not_storable", `Postgres refuses the data: ${describeError(root)}`, { cause: error });
+    return new TerminalError("not_storable", `Postgres refuses the data: ${describeError(root)}`, { cause: root });
   if (
     /^(40|08|53|57|55P03)/.test(code) ||
     /^(ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|CONNECTION_|CONNECT_TIMEOUT)/.test(code)
   )
-    return new RetryableError("postgres_unavailable", `Postgres: ${describeError(root)}`, { cause: error });
-  return error;
+    return new RetryableError("postgres_unavailable", `Postgres: ${describeError(root)}`, { cause: root });
+  return new Error(`Postgres: ${describeError(root)}`, { cause: root });
 }
 
 function rootOf(error: unknown): unknown {

@@ -73,9 +73,10 @@ export function createDefinitionStore(db: Database): DefinitionStore {
       const row = await findLive(eq(definitions.name, name));
       return row && toStored(row);
     },
-    async list({ enabled, trigger_type, source }, { limit, after }) {
+    async list({ name, enabled, trigger_type, source }, { limit, after }) {
       const conditions = [
         live,
+        name === undefined ? undefined : eq(definitions.name, name),
         enabled === undefined ? undefined : eq(definitions.enabled, enabled),
         trigger_type === undefined ? undefined : eq(definitions.trigger_type, trigger_type),
         source === undefined ? undefined : eq(definitions.source, source),
@@ -172,9 +173,7 @@ async function transact(
   } catch (error) {
     if (errorCode(error) !== "23505") throw error;
     const taken = typeof name === "string" ? name : name();
-    throw new TerminalError("name_taken", `there is a definition named ${JSON.stringify(taken)} already`, {
-      cause: error,
-    });
+    throw new TerminalError("name_taken", `there is a definition named ${JSON.stringify(taken)} already`);
   }
 }
 

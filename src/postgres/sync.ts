@@ -86,7 +86,7 @@ export function createSyncStore(postgres: Postgres): SyncStore {
         );
       } catch (error) {
         if (errorCode(error) !== "23505") throw error;
-        throw new TerminalError("name_taken", "somebody else has one of the names by now", { cause: error });
+        throw new TerminalError("name_taken", "somebody else has one of the names by now");
       }
     },
   };

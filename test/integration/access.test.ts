@@ -5,7 +5,7 @@ import { createKey, hashKey } from "../../src/access/key.ts";
 import { issueKey } from "../../src/access/key-request.ts";
 import type { KeyStore } from "../../src/access/key-store.ts";
 import { SCOPES, type Scope } from "../../src/access/scope.ts";
-import { RetryableError } from "../../src/errors.ts";
+import { describeError, RetryableError } from "../../src/errors.ts";
 import { createApp, ROUTES } from "../../src/http/app.ts";
 import type { Services } from "../../src/http/services.ts";
 import { createLog } from "../../src/log.ts";
@@ -132,6 +132,7 @@ describe.each(ROUTES.map((route) => [nameOf(route), route] as const))("%s", (_, 
       const { status, problem } = await createApi("never")(route, bearer(key));
       expect([status, problem.code]).toEqual([403, "scope_missing"]);
       expect(problem.detail).toContain(`needs the scope ${scope},`);
+      expect(problem.hint).toBe(`use a key with ${scope === "admin" ? "admin" : `${scope} or admin`}`);
     });
 
     test("lets the right key in, in either header, and admin", async () => {
@@ -207,7 +208,10 @@ describe("a key", () => {
   test("has a name of its own until it is revoked", async () => {
     const { name, key_id } = await keyWith(["trigger"]);
     const again = () => issueKey(keys, { name, scopes: ["trigger"], expires_at: null }, CLI);
-    await expect(again()).rejects.toMatchObject({ code: "name_taken" });
+    const refusal = await again().catch((error) => error);
+    expect(refusal).toMatchObject({ code: "name_taken" });
+    // What the command line prints: no SQL, no hash.
+    expect(describeError(refusal)).toBe(`there is a key named "${name}" already`);
     await keys.revoke(key_id, CLI);
     expect((await again()).name).toBe(name);
   });

@@ -54,6 +54,8 @@ test.each([
   ["?trigger_type=cron", []],
   ["?source=rest&limit=1", ["a", "b"]],
   ["?source=file:x.yaml", []],
+  ["?name=b", ["b"]],
+  ["?name=B", []],
 ])("definitions are listed by name: %j", async (query, names) => {
   expect(await api.listAll(`/activity-definitions/${query}`, "name")).toEqual(names);
 });

@@ -1,7 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { sql } from "drizzle-orm";
 import type { DefinitionBody } from "../../src/definition/schema.ts";
 import type { DefinitionFilter, DefinitionStore } from "../../src/definition/store.ts";
+import { describeError } from "../../src/errors.ts";
 import { createAuditReader } from "../../src/postgres/audit.ts";
+import { guarded } from "../../src/postgres/client.ts";
 import { createDefinitionStore, DEFINITIONS_CHANNEL } from "../../src/postgres/definitions.ts";
 import { createEventLedger } from "../../src/postgres/events.ts";
 import { createProjectionStore } from "../../src/postgres/schedule-projections.ts";
@@ -68,8 +71,11 @@ describe("a name that is taken", () => {
     await store.create(bodyOf("taken"), "rest", BY_TEST);
     const other = await store.create(bodyOf("other"), "rest", BY_TEST);
     const before = await readRevision();
-    await expect(store.create(bodyOf("taken"), "rest", BY_TEST)).rejects.toMatchObject({ code: "name_taken" });
-    await expect(replace(other.id, bodyOf("taken"))).rejects.toMatchObject({ code: "name_taken" });
+    for (const refused of [store.create(bodyOf("taken"), "rest", BY_TEST), replace(other.id, bodyOf("taken"))]) {
+      const error = await refused.then(() => undefined).catch((why) => why);
+      expect(error).toMatchObject({ code: "name_taken" });
+      expect(describeError(error)).toBe('there is a definition named "taken" already');
+    }
     expect(await readRevision()).toBe(before);
     expect(await store.find(other.id)).toEqual(other);
   });
@@ -188,6 +194,12 @@ describe("the audit log", () => {
   });
 });
 
+test("an error that nobody foresaw says neither its statement nor its parameters", async () => {
+  const error = await guarded(database.db.execute(sql`select ${"a secret"}::text from nowhere`)).catch((why) => why);
+  expect(describeError(error)).toBe('Postgres: relation "nowhere" does not exist');
+  expect(error.stack).not.toMatch(/select|a secret/);
+});
+
 test("a list is in the order of names and goes on after one of them", async () => {
   for (const name of ["list-c", "list-a", "list-b"]) await store.create(bodyOf(name), "rest", BY_TEST);
   const page = await store.list({}, { limit: 2, after: "list-" });
@@ -201,6 +213,8 @@ test.each<[filter: DefinitionFilter, names: string[]]>([
   [{ enabled: false }, ["filter-off"]],
   [{ enabled: true }, ["filter-cron", "filter-file"]],
   [{ trigger_type: "cron" }, ["filter-cron"]],
+  [{ name: "filter-off" }, ["filter-off"]],
+  [{ name: "filter-of" }, []],
   [{ source: "file:a.yaml" }, ["filter-file"]],
   [{ source: "file:a.yaml", enabled: false }, []],
 ])("a list by %j has %j", async (filter, names) => {
