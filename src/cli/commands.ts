@@ -102,14 +102,14 @@ export const COMMANDS = {
     run: async (context) => (await import("./sync.ts")).runSync(context),
   },
   validate: {
-    summary: "check definition files, without a server or a database",
+    summary: "check definition files, or directories of them, without a server or a database",
     settings: [],
     json: true,
-    rest: "DIR",
+    rest: "PATH",
     run: async (context) => (await import("./validate.ts")).runValidate(context),
   },
   next: {
-    summary: "tell when the activities of a definition file would be due next",
+    summary: "tell when the activities of a definition file, or of a directory, would be due next",
     settings: [],
     json: true,
     positionals: ["FILE"],

@@ -1,8 +1,7 @@
-/** `actcore next FILE`: when the activities of a file would be due next, without a server. */
-import { readFile } from "node:fs/promises";
-import { type FileFault, parseDocuments } from "../definition/document.ts";
+/** `actcore next FILE`: when the activities of a file, or of a directory, would be due next, without a server. */
+import { type FileFault, fileOf, readTreeOrFile } from "../definition/files.ts";
 import type { DefinitionBody } from "../definition/schema.ts";
-import { describeError, InvalidInputError, TerminalError } from "../errors.ts";
+import { InvalidInputError } from "../errors.ts";
 import { DEFAULT_PREVIEWED, MAX_PREVIEWED, type PreviewedDueTime, previewDueTimes } from "../trigger/preview.ts";
 import type { CommandContext } from "./commands.ts";
 
@@ -16,19 +15,19 @@ interface Preview {
 }
 
 /**
- * Prints the due times of each activity of the file; one that waits for events has none.
- * @returns 0, or 1 when the file has faults: they are printed as `file:line: message`
- * @throws InvalidInputError `usage`; TerminalError `file_unreadable`
+ * Prints the due times of each activity; one that waits for events has none.
+ * @returns 0, or 1 when there are faults: they are printed as `file:line: message`, in the order of their places
+ * @throws InvalidInputError `usage`
  */
 export async function runNext({ print, json, args }: Pick<CommandContext, "print" | "json" | "args">): Promise<number> {
   const count = readCount(args.count);
-  const path = args.FILE ?? "";
-  const { documents, faults } = parseDocuments(await readText(path), path);
+  const { documents, faults: unordered } = await readTreeOrFile(args.FILE ?? "");
+  const faults = unordered.toSorted(byPlace);
   const now = new Date();
   const previews = documents.flatMap((document) =>
     document.kind === "activity" ? [previewOf(document.body, now, count)] : [],
   );
-  if (json) print(JSON.stringify({ activities: previews, errors: faults.map((fault) => toError(path, fault)) }));
+  if (json) print(JSON.stringify({ activities: previews, errors: faults.map(toError) }));
   else for (const line of [...faults.map(toLine), ...previews.flatMap(toLines)]) print(line);
   return faults.length > 0 ? FAULTY : 0;
 }
@@ -46,17 +45,15 @@ function readCount(text: string | undefined): number {
   throw new InvalidInputError("the command line is not valid", [{ path: "--count", message }], "usage");
 }
 
-async function readText(path: string): Promise<string> {
-  try {
-    return await readFile(path, "utf8");
-  } catch (error) {
-    throw new TerminalError("file_unreadable", `${path} cannot be read: ${describeError(error)}`, { cause: error });
-  }
+function byPlace(a: FileFault, b: FileFault): number {
+  if (a.source !== b.source) return a.source < b.source ? -1 : 1;
+  return (a.line ?? 0) - (b.line ?? 0);
 }
 
 /** As `actcore validate` writes it. */
-function toError(file: string, { line, path, message }: FileFault) {
-  return { file, line: line ?? null, ...(path !== undefined && { path }), message };
+function toError(fault: FileFault) {
+  const { line, path, message } = fault;
+  return { file: fileOf(fault), line: line ?? null, ...(path !== undefined && { path }), message };
 }
 
 function toLine({ subject, message }: FileFault): string {

@@ -1,10 +1,10 @@
-/** `actcore validate DIR…`: what a sync would say of these files, without a server or a database. For a repository's CI. */
+/** `actcore validate PATH…`: what a sync would say of these directories and files, without a server or a database. For a repository's CI. */
 import { checkTrees, type Finding, type Findings } from "../definition/check-trees.ts";
 import type { CommandContext } from "./commands.ts";
 
 const FAULTY = 1;
 
-/** Prints every fault of the directories' files, as `path:line: message`. @returns 0 when there is none, else 1 */
+/** Prints every fault of the files, as `path:line: message`. @returns 0 when there is none, else 1 */
 export async function runValidate({
   print,
   json,

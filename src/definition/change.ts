@@ -18,7 +18,8 @@ export function parseNewDefinition(input: unknown, now: Date): DefinitionBody {
 
 /**
  * @throws InvalidInputError `invalid_definition` with every fault; TerminalError `definition_from_file`: only `enabled`
- *   of a file's definition can be changed, as an override that `enabled: null` lifts
+ *   of a file's definition can be changed, as an override that `enabled: null` lifts; `definition_retired`: one whose
+ *   document is gone cannot be enabled
  */
 export function applyChange({ definition, body }: StoredDefinition, input: unknown, now: Date): DefinitionChange {
   if (!isFields(input))
@@ -72,6 +73,13 @@ function overrideEnabled({ definition, body }: StoredDefinition, changed: Record
       "the change is not valid",
       [{ path: "/enabled", message: `expected true, false or null, received ${preview(enabled)}` }],
       "invalid_definition",
+    );
+  // It would change nothing: what is retired stays disabled, whatever an override says.
+  if (enabled === true && definition.retired_at !== null)
+    throw new TerminalError(
+      "definition_retired",
+      `${definition.name} is retired: its document is not in ${definition.source} any more`,
+      { hint: "put its document back and sync, which revives it" },
     );
   return { body, enabled_override: enabled === undefined ? definition.enabled_override : enabled };
 }

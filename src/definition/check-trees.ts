@@ -1,6 +1,6 @@
 /** What there is to say of trees of definition files before they are synced. */
-import { type DocumentKind, type FileFault, placeOf, readTree, type TreeDocument } from "./files.ts";
-import { checkRunAt } from "./run-at.ts";
+import { type DocumentKind, type FileFault, fileOf, placeOf, readTreeOrFile, type TreeDocument } from "./files.ts";
+import { checkRunAt, PAST_IN_FILE } from "./run-at.ts";
 
 export interface Finding {
   file: string;
@@ -26,11 +26,9 @@ interface Placed {
   document: TreeDocument;
 }
 
-/** Every fault of every tree, and of the trees together: a name is unique among all of them. Never rejects. */
-export async function checkTrees(directories: readonly string[], now: Date): Promise<Findings> {
-  const trees = await Promise.all(
-    directories.map(async (directory) => ({ directory, ...(await readTree(directory)) })),
-  );
+/** Every fault of every tree or file, and of the trees together: a name is unique among all of them. Never rejects. */
+export async function checkTrees(paths: readonly string[], now: Date): Promise<Findings> {
+  const trees = await Promise.all(paths.map(readTreeOrFile));
   const placed = trees.flatMap(({ directory, documents }) => documents.map((document) => ({ directory, document })));
   const count = (kind: DocumentKind) => placed.filter(({ document }) => document.kind === kind).length;
   return {
@@ -53,9 +51,9 @@ function findTakenNames(placed: readonly Placed[]): Finding[] {
   );
 }
 
-/** It stays valid, for it has fired; a new one would not be accepted. */
+/** Whether it is new, or has fired, only the database knows. */
 function findPastRun({ directory, document }: Placed, now: Date): Finding[] {
-  const fault = document.kind === "activity" ? checkRunAt(document.body.trigger_config, now) : undefined;
+  const fault = document.kind === "activity" ? checkRunAt(document.body.trigger_config, now, PAST_IN_FILE) : undefined;
   if (fault === undefined) return [];
   const { path, message } = fault;
   return [{ ...whereIs({ directory, document }), path, message: `${path} ${message}` }];
@@ -66,9 +64,9 @@ function whereIs({ directory, document }: Placed): { file: string; line: number 
   return { file: placeOf(directory, document).slice(0, -`:${line}`.length), line };
 }
 
-function toFinding({ subject, line, path, message }: FileFault): Finding {
-  const file = line === undefined ? subject : subject.slice(0, -`:${line}`.length);
-  return { file, line: line ?? null, ...(path !== undefined && { path }), message };
+function toFinding(fault: FileFault): Finding {
+  const { line, path, message } = fault;
+  return { file: fileOf(fault), line: line ?? null, ...(path !== undefined && { path }), message };
 }
 
 function inOrder(findings: Finding[]): Finding[] {

@@ -11,7 +11,7 @@ export const DurationSchema = (options: { description: string; examples?: string
   Type.Unsafe<string | number>(
     Type.Union([Type.String({ pattern: PATTERN, maxLength: 32 }), Type.Number({ minimum: 0 })], {
       ...options,
-      expected: "a duration such as 90s, 5m or 1h30m, or a number of seconds",
+      expected: "a duration such as 90s, 5m, 1h30m or 90d, or a number of seconds",
     }),
   );
 

@@ -1,6 +1,6 @@
 /** A tree of definition files: read whole, within bounds, whatever lies in it. */
-import { constants, open, realpath } from "node:fs/promises";
-import { join } from "node:path";
+import { constants, open, realpath, stat } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import { type DocumentKey, type FileFault, isFault, readDocuments, type TreeDocument } from "./document.ts";
 import { MAX_FILE_BYTES } from "./document-text.ts";
 import { preview } from "./faults.ts";
@@ -50,6 +50,26 @@ export async function readTree(directory: string): Promise<TreeRead> {
     break;
   }
   return { ...withoutDuplicates(directory, documents, faults), files: paths.length };
+}
+
+/** A tree, or one file, whatever its name, as if it were all that its directory has. Never rejects. */
+export async function readTreeOrFile(path: string): Promise<TreeRead & { directory: string }> {
+  const isFile = await stat(path).then(
+    (found) => !found.isDirectory(),
+    () => false,
+  );
+  if (!isFile) return { directory: path, ...(await readTree(path)) };
+  const [directory, name] = [dirname(path), basename(path)];
+  const content = await realpath(path)
+    .then(readRegularFile)
+    .catch((error) => `cannot be read: ${describeFileError(error)}`);
+  const documents: TreeDocument[] = [];
+  const faults: FileFault[] = [];
+  for (const read of parseContent(content, name)) {
+    if (isFault(read)) faults.push({ ...read, subject: join(directory, read.subject) });
+    else documents.push(read);
+  }
+  return { directory, ...withoutDuplicates(directory, documents, faults), files: 1 };
 }
 
 /**
@@ -169,6 +189,11 @@ function withoutDuplicates(directory: string, documents: TreeDocument[], faults:
     }
   }
   return { documents: documents.filter((document) => !refused.has(document)), faults: [...faults, ...found] };
+}
+
+/** The path in a fault's subject, without its line. */
+export function fileOf({ subject, line }: Pick<FileFault, "subject" | "line">): string {
+  return line === undefined ? subject : subject.slice(0, -`:${line}`.length);
 }
 
 /** As a person finds it. */

@@ -17,14 +17,21 @@ export function parseRunAt(text: string): Date | undefined {
   return Number.isNaN(at.getTime()) ? undefined : at;
 }
 
+/** Of a file, where it is not known whether its one-shot has fired. */
+export const PAST_IN_FILE = "it stays valid where it has fired; a sync refuses it where it is new";
+
 /**
  * The fault of a one-shot whose time is not in the future any more; undefined for every other trigger. It is asked
  * where a new time is written: a file, or a row, whose one-shot has fired stays valid.
  */
-export function checkRunAt(trigger: DefinitionBody["trigger_config"], now: Date): Fault | undefined {
+export function checkRunAt(
+  trigger: DefinitionBody["trigger_config"],
+  now: Date,
+  consequence = "a one-shot runs once, in the future",
+): Fault | undefined {
   if (trigger.trigger_type !== "scheduled") return undefined;
   const at = parseRunAt(trigger.run_at);
   if (at === undefined || at > now) return undefined;
-  const message = `${preview(trigger.run_at)} is past: a one-shot runs once, in the future`;
+  const message = `${preview(trigger.run_at)} is past: ${consequence}`;
   return { path: "/trigger_config/run_at", message };
 }

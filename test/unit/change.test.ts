@@ -42,6 +42,18 @@ function faultsOf(before: StoredDefinition, input: unknown): string[] {
   throw new Error("the change was accepted");
 }
 
+test("a retired definition cannot be enabled; its document has to be put back", () => {
+  const retired: StoredDefinition = {
+    body,
+    definition: { ...file.definition, enabled: false, retired_at: "2026-01-03T00:00:00.000Z" },
+  };
+  expect(() => applyChange(retired, { enabled: true }, NOW)).toThrow(
+    expect.objectContaining({ code: "definition_retired", hint: "put its document back and sync, which revives it" }),
+  );
+  for (const input of [{ enabled: false }, { enabled: null }, asRead(retired)])
+    expect(() => applyChange(retired, input, NOW)).not.toThrow();
+});
+
 describe("a change of what REST made", () => {
   test.each<[input: object, changed: Partial<DefinitionBody>]>([
     [{}, {}],

@@ -1,6 +1,6 @@
 /** `actcore next`: due times of a file, without a server. */
 import { afterAll, expect, test } from "bun:test";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { runNext } from "../../src/cli/next.ts";
@@ -9,8 +9,12 @@ const directory = mkdtempSync(join(tmpdir(), "actcore-next-"));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
 async function next(text: string, { json = false, ...args }: { json?: boolean; count?: string } = {}) {
-  const FILE = join(directory, "due.yaml");
-  writeFileSync(FILE, text);
+  writeFileSync(join(directory, "due.yaml"), text);
+  return nextOf("due.yaml", { json, ...args });
+}
+
+async function nextOf(path: string, { json = false, ...args }: { json?: boolean; count?: string } = {}) {
+  const FILE = join(directory, path);
   const lines: string[] = [];
   const print = (line: string) => lines.push(line.replaceAll(`${directory}/`, ""));
   const code = await runNext({ print, json, args: { FILE, ...args } });
@@ -62,7 +66,25 @@ test.each(["0", "1001", "x", ""])("a count of %j is refused", (count) => {
   expect(next(EVENT, { count })).rejects.toMatchObject({ code: "usage", faults: [{ path: "--count" }] });
 });
 
-test("a file that is not there is refused", () => {
-  const call = runNext({ print: () => {}, json: false, args: { FILE: join(directory, "missing.yaml") } });
-  expect(call).rejects.toMatchObject({ code: "file_unreadable" });
+test("a file that is not there is a fault", async () => {
+  expect(await nextOf("missing.yaml")).toEqual({
+    code: 1,
+    lines: ["missing.yaml: cannot be read: it is not there"],
+  });
+});
+
+test("a directory is read as a sync reads it, and the faults are in the order of their places", async () => {
+  mkdirSync(join(directory, "tree"));
+  const broken = "name: broken\ncolour: 1\nenabled: 2\ntrigger_config: {trigger_type: event, event_type: x}\n";
+  writeFileSync(join(directory, "tree/b.yaml"), broken);
+  writeFileSync(join(directory, "tree/a.yaml"), [EVENT, EVENT].join("---\n"));
+  writeFileSync(join(directory, "tree/c.yaml"), PAST);
+  const { code, lines } = await nextOf("tree");
+  expect(code).toBe(1);
+  expect(lines.map((line) => line.slice(0, 24))).toEqual([
+    "tree/a.yaml:4: the name ",
+    "tree/b.yaml:2: /colour u",
+    "tree/b.yaml:3: /enabled ",
+    "gone (scheduled, disable",
+  ]);
 });

@@ -29,7 +29,7 @@ describe("a command line", () => {
       json: true,
       faults: [],
     });
-    expect(faultsOf("validate")).toEqual([{ path: "DIR", message: "is required after validate" }]);
+    expect(faultsOf("validate")).toEqual([{ path: "PATH", message: "is required after validate" }]);
   });
 
   test("may switch a switch off", () => {
