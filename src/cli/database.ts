@@ -18,7 +18,7 @@ export async function withDatabase<T>(
   const url = config.dbUrl ?? (await findRunningEngines(config.dataDir))?.endpoints.dbUrl;
   if (url === undefined)
     throw new TerminalError("no_database", `no database is configured, and no engines run on ${config.dataDir}`, {
-      hint: "give --db-url, or start actcore engines first",
+      hint: "give --db-url, or start `actcore serve` first",
     });
   const postgres = openPostgres(url, name, connections);
   try {

@@ -8,6 +8,7 @@ import { createMetrics } from "../metrics.ts";
 import { migrate } from "../postgres/migrate.ts";
 import { createSync } from "../roles/sync.ts";
 import type { SyncReport } from "../sync/report.ts";
+import type { SyncRequest } from "../sync/service.ts";
 import { openTemporal, type Temporal } from "../temporal/connection.ts";
 import { ensureNamespace } from "../temporal/namespace.ts";
 import type { CommandContext } from "./commands.ts";
@@ -57,7 +58,7 @@ export async function runSync({ config, print, json, args, shutdown }: Context):
     CONNECTIONS,
   );
   if (json) print(JSON.stringify(report));
-  else for (const line of toLines(report, config)) print(line);
+  else for (const line of toLines(report, config, request)) print(line);
   return report.errors_total > 0 ? 1 : 0;
 }
 
@@ -83,7 +84,11 @@ async function reachTemporal(config: Config, signal: AbortSignal): Promise<Tempo
   }
 }
 
-function toLines(report: SyncReport, { definitionsDirs }: Config): string[] {
+function toLines(
+  report: SyncReport,
+  { definitionsDirs }: Config,
+  { event_types: askedTypes }: Pick<SyncRequest, "event_types">,
+): string[] {
   const { definitions, event_types, schedules, changes, changes_total, errors, errors_total, held } = report;
   const count = ({ created, updated, unchanged, retired }: SyncReport["definitions"]) =>
     `${created} created, ${updated} updated, ${unchanged} unchanged, ${retired} retired`;
@@ -105,8 +110,8 @@ function toLines(report: SyncReport, { definitionsDirs }: Config): string[] {
     ...rest(errors_total - errors.length, "errors"),
     `directories  ${definitionsDirs.join(", ") || "none"}`,
     `definitions  ${count(definitions)}`,
-    `event types  ${count(event_types)}`,
-    `schedules    ${upserted} upserted, ${unchanged} unchanged, ${paused} paused, ${orphans_deleted} orphans deleted`,
+    `event types  ${askedTypes ? count(event_types) : "not asked for (--event-types)"}`,
+    `schedules    ${upserted} upserted, ${unchanged} unchanged, ${paused} of them paused, ${orphans_deleted} orphans deleted`,
     `${report.dry_run ? "a dry run: nothing was changed" : `sync ${report.sync_id}`}, ${report.duration_ms} ms`,
   ];
 }

@@ -155,7 +155,7 @@ function overGuard(live: readonly StoredRow[], vanished: readonly StoredRow[]) {
     const more = gone.length > names.length ? ` and ${gone.length - names.length} more` : "";
     const message =
       `would retire ${gone.length} of its ${all}: ${names.join(", ")}${more}. ` +
-      "Nothing of this tree was touched; with force it is done";
+      "Nothing of this tree was touched; if that is meant: --force, or ?force=true";
     return [{ tree, error: { subject: tree || "definitions of no tree", message } }];
   });
 }
