@@ -29,6 +29,7 @@ export const ACCESS_ROUTES: readonly Route[] = [
     scope: "admin",
     summary: "Make an API key; from the first one on, loopback needs one too",
     body: KeyRequest,
+    example: { name: "shop", scopes: ["events:write"], expires_in: "90d" },
     answers: { 201: IssuedKey },
     async handle({ body, services, actor }) {
       const issued = await issueKey(services.keys, readKeyRequest(body), { actor });

@@ -26,6 +26,12 @@ const PAGE = `<!doctype html>
 `;
 const START = `SwaggerUIBundle({ url: "/openapi.json", dom_id: "#swagger-ui", deepLinking: true, validatorUrl: null });\n`;
 
+const JSON_TYPE = "application/json";
+
+interface Described {
+  content?: Record<string, unknown>;
+}
+
 const SECURITY_SCHEMES = {
   bearer: {
     type: "http",
@@ -57,6 +63,7 @@ export function createDocs(routes: readonly Route[]) {
   const page = (body: string | Bun.BunFile, type: string) => () =>
     new Response(body, { headers: { ...headers, "content-type": type } });
   return new Elysia()
+    .get("/", () => new Response(null, { status: 307, headers: { location: "/docs" } }))
     .get("/docs", page(PAGE, "text/html; charset=utf-8"))
     .get("/docs/start.js", page(START, "text/javascript; charset=utf-8"))
     .get("/docs/swagger-ui.js", page(Bun.file(swaggerUi.script.path), swaggerUi.script.contentType))
@@ -78,12 +85,12 @@ export function createDocs(routes: readonly Route[]) {
 async function renderDocument(routes: readonly Route[]): Promise<string> {
   const described = new Elysia();
   for (const { method, path, tag, scope, summary, params, query, body, answers } of routes) {
-    const response = Object.fromEntries(Object.entries(answers).map(([status, schema]) => [status, plain(schema)]));
+    const response = Object.fromEntries(Object.entries(answers).map(([status, schema]) => [status, answer(schema)]));
     described.route(method, path, () => "", {
       ...(params && { params: plain(params) }),
       ...(query && { query: plain(query) }),
       ...(body && { body: plain(body) }),
-      response: { ...response, default: plain(PROBLEM) },
+      response: { ...response, default: answer(PROBLEM) },
       detail: { tags: [tag], summary, ...describeScope(scope) },
     } as object);
   }
@@ -99,6 +106,20 @@ async function renderDocument(routes: readonly Route[]): Promise<string> {
     }),
   );
   const document = await (await described.handle(new Request("http://localhost/openapi.json"))).json();
+  for (const route of routes) {
+    const { requestBody, responses } =
+      document.paths[route.path.replace(/:(\w+)/g, "{$1}")][route.method.toLowerCase()];
+    // The plugin offers forms and text as well.
+    if (requestBody) {
+      const { schema } = requestBody.content[JSON_TYPE];
+      requestBody.content = { [JSON_TYPE]: { schema, example: route.example } };
+      requestBody.required = route.bodyOptional !== true;
+    }
+    for (const [status, described] of Object.entries<Described>(responses)) {
+      const type = status === "default" ? "application/problem+json" : JSON_TYPE;
+      if (described.content) described.content = { [type]: described.content[JSON_TYPE] };
+    }
+  }
   // The plugin says 3.0, but `const` and `null` of our schemas are JSON Schema as 3.1 has it.
   return JSON.stringify({ ...document, openapi: "3.1.0" });
 }
@@ -114,6 +135,11 @@ function describeScope(scope: Scope | null) {
 }
 
 /** A schema as bare JSON Schema: shown, not enforced. */
-function plain(schema: TSchema): TSchema {
-  return Type.Unsafe(JSON.parse(JSON.stringify(schema, (key, value) => (key === "expected" ? undefined : value))));
+function plain(schema: TSchema, without: readonly string[] = ["expected"]): TSchema {
+  return Type.Unsafe(JSON.parse(JSON.stringify(schema, (key, value) => (without.includes(key) ? undefined : value))));
+}
+
+/** Without the patterns, of which the page would make examples that nobody can read: they are for what comes in. */
+function answer(schema: TSchema): TSchema {
+  return plain(schema, ["expected", "pattern"]);
 }

@@ -87,6 +87,7 @@ export const DUE_ROUTES: readonly Route[] = [
     summary: "Run the due times of a range that did not run; one that ran never runs again",
     params: Params,
     body: BackfillBody,
+    example: { from: "2026-01-31T06:00:00Z", to: "2026-01-31T09:00:00Z", dry_run: true },
     answers: { 200: BackfillAnswer, 202: BackfillAnswer },
     async handle({ params, body, services, actor }) {
       const activity_id = requireUuid(params, "id");

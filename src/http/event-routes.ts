@@ -15,6 +15,13 @@ export const EVENT_ROUTES: readonly Route[] = [
     scope: "events:write",
     summary: "Publish an event; 422 where its payload does not match an enforced event type",
     body: EventEnvelopeSchema,
+    example: {
+      event_id: "signup-1",
+      type: "user.created",
+      source: "shop",
+      occurred_at: "2026-01-31T09:30:00Z",
+      payload: { tier: "pro" },
+    },
     answers: { 202: Type.Object({ event_id: Type.String() }, { title: "Published" }) },
     async handle({ body, services }) {
       const faults = findEnvelopeFaults(body);

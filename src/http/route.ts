@@ -36,6 +36,8 @@ export interface Route {
   params?: TObject;
   query?: TObject;
   body?: TSchema;
+  /** A body to try, where there is one: /docs shows it, which would else make one up from the patterns. */
+  example?: object;
   /** An empty body is none. */
   bodyOptional?: true;
   /** Milliseconds, where more than some seconds is no sign of an engine that hangs. */

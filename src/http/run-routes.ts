@@ -23,6 +23,7 @@ export const RUN_ROUTES: readonly Route[] = [
     summary: "Run an activity now; the same Idempotency-Key is the same run",
     params: Type.Object({ id: Type.String({ format: "uuid" }) }),
     body: TriggerBody,
+    example: { payload: { tier: "pro" } },
     bodyOptional: true,
     answers: { 202: Accepted },
     async handle({ params, body = {}, headers, services, actor }) {

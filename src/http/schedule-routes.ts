@@ -3,6 +3,7 @@ import { type Static, Type } from "@sinclair/typebox";
 import { parseNewDefinition } from "../definition/change.ts";
 import { DefinitionInputSchema } from "../definition/schema.ts";
 import { DEFAULT_PREVIEWED, MAX_PREVIEWED, previewDueTimes } from "../trigger/preview.ts";
+import { EXAMPLE_DEFINITION } from "./definition-routes.ts";
 import { type Route, requireFound, requireUuid } from "./route.ts";
 
 const PreviewQuery = Type.Object(
@@ -53,6 +54,7 @@ export const SCHEDULE_ROUTES: readonly Route[] = [
     summary: "Check a definition and list its next due times, without storing it",
     query: PreviewQuery,
     body: DefinitionInputSchema,
+    example: EXAMPLE_DEFINITION,
     answers: { 200: Type.Array(NextDueTimeView) },
     async handle({ body, query }) {
       const { count = DEFAULT_PREVIEWED } = query as Static<typeof PreviewQuery>;

@@ -50,6 +50,9 @@ test.skipIf(missing)(
       // One opened, so that its schemas are rendered as well.
       await page.locator(".opblock-post .opblock-summary-control").first().click();
       await page.locator(".opblock-body .responses-wrapper").first().waitFor();
+      const examples = await page.locator(".opblock-body .highlight-code").allInnerTexts();
+      expect(examples[0]).toContain('"cron_expression": "0 9 * * MON-FRI"');
+      expect(examples[1]).toContain('"name": "string"');
       const picture = process.env.ACTCORE_TEST_SCREENSHOTS;
       if (picture) await page.screenshot({ path: join(picture, "docs.png") });
       expect(outside).toEqual([]);

@@ -1,12 +1,17 @@
 import { describe, expect, test } from "bun:test";
+import { readKeyRequest } from "../../src/access/key-request.ts";
 import { SCOPES } from "../../src/access/scope.ts";
+import { parseNewDefinition } from "../../src/definition/change.ts";
+import { findFaults } from "../../src/definition/faults.ts";
 import { type Access, createApp, ROUTES } from "../../src/http/app.ts";
 import type { Services } from "../../src/http/services.ts";
 import { createLog } from "../../src/log.ts";
+import { findEnvelopeFaults } from "../../src/trigger/event.ts";
 
 const OPEN = ["GET /healthz", "GET /readyz"];
 /** Static, the same for everyone, and without a key of their own. */
 const DOCUMENTATION = [
+  "/",
   "/docs",
   "/docs/start.js",
   "/docs/swagger-ui.js",
@@ -45,6 +50,33 @@ describe("every route", () => {
       if (scope !== null) expect(operation.description).toContain(`\`${scope}\``);
     }
   });
+});
+
+describe("every route that takes a body", () => {
+  const routes = ROUTES.filter(({ body }) => body !== undefined);
+
+  test.each(routes.map((route) => [nameOf(route), route] as const))(
+    "%s offers JSON alone, with an example that it would take",
+    async (_, route) => {
+      const document = await (await app.handle(new Request("http://localhost/openapi.json"))).json();
+      const operation = document.paths[route.path.replace(/:(\w+)/g, "{$1}")][route.method.toLowerCase()];
+      const { content, required } = operation.requestBody;
+      expect(Object.keys(content)).toEqual(["application/json"]);
+      expect(required).toBe(route.bodyOptional !== true);
+      const { schema, example } = content["application/json"];
+      expect(example).toEqual(route.example);
+      if (route.body) expect(findFaults(route.body, example)).toEqual([]);
+      if (schema.title === "ActivityDefinitionInput" && route.method === "POST")
+        expect(parseNewDefinition(example, new Date())).toMatchObject({ name: example.name });
+      if (schema.title === "EventEnvelope") expect(findEnvelopeFaults(example)).toEqual([]);
+      if (schema.title === "ApiKeyRequest") expect(readKeyRequest(example)).toMatchObject({ name: example.name });
+    },
+  );
+});
+
+test("the root leads to the documentation", async () => {
+  const { status, headers } = await app.handle(new Request("http://localhost/"));
+  expect([status, headers.get("location")]).toEqual([307, "/docs"]);
 });
 
 test("the schema of definition files is served as it is published, without a key", async () => {
