@@ -73,6 +73,11 @@ export function createMetrics() {
       help: "Errors of this process' last sync.",
       registers,
     }),
+    syncHeldTrees: new Gauge({
+      name: "actcore_sync_held_trees",
+      help: "Directories that a rollback holds, as this process' last sync, rollback or release found them.",
+      registers,
+    }),
     syncDuration: new Histogram({
       name: "actcore_sync_duration_seconds",
       help: "How long syncs took, without waiting for their turn.",

@@ -103,7 +103,10 @@ function toLines(
       ({ schedule_id, what, repaired }) =>
         `drift   ${schedule_id} was ${what} by somebody else: ${repaired ? "repaired" : "left as it is"}`,
     ),
-    ...held.map((tree) => `held    ${tree}: rolled back, and left alone until it is released`),
+    ...held.map(
+      (tree) =>
+        `held    ${tree}: rolled back, and left alone until it is released: POST /admin/syncs/${report.held_by[tree]}/release`,
+    ),
     ...errors.map(
       ({ stage, subject, message }) => `error   ${stage}: ${subject === stage ? "" : `${subject}: `}${message}`,
     ),

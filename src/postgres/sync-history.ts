@@ -52,7 +52,7 @@ export function createSyncHistory(db: Database): SyncHistory {
     },
     async listHeld() {
       const rows = await guarded(db.select().from(heldTrees).orderBy(heldTrees.tree));
-      return rows.map(({ tree }) => tree);
+      return rows.map(({ tree, sync_id }) => ({ tree, sync_id }));
     },
     release: (syncId, actor) =>
       guarded(

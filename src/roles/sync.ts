@@ -60,6 +60,8 @@ function createObserver(metrics: Metrics, readiness: Readiness | undefined): Syn
       readiness?.synced({ error: describeError(end.error) });
       return;
     }
+    metrics.syncHeldTrees.set("held" in end ? end.held : end.report.held.length);
+    if ("held" in end) return;
     const { errors_total, errors, duration_ms: durationMs } = end.report;
     metrics.syncs.inc({ outcome: errors_total === 0 ? "ok" : "errors" });
     metrics.syncErrors.set(errors_total);

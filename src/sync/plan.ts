@@ -42,6 +42,8 @@ export interface Plan {
   errors: SyncError[];
   /** Trees that would lose too much. */
   refused: string[];
+  /** Held trees whose files say otherwise than what is stored. */
+  withheld: string[];
   /** Trees with rows that count, but whose directory is not configured. */
   unconfigured: string[];
 }
@@ -69,6 +71,7 @@ export function planSync(input: PlanInput): Plan {
     unchanged: { definitions: 0, event_types: 0 },
     errors: trees.flatMap(({ faults }) => faults.flatMap((fault) => faultError(fault, stages))),
     refused: [],
+    withheld: findWithheld(input),
     unconfigured: [...new Set(live.flatMap(({ tree }) => (tree === null || configured.has(tree) ? [] : [tree])))],
   };
   // Not even with force: in a shell or a unit the variable is soon forgotten, and all would be gone.
@@ -103,6 +106,15 @@ export function planSync(input: PlanInput): Plan {
     else plan.writes.push(writeOf(stage, row, after));
   }
   return plan;
+}
+
+/** The held trees of which a sync would write something if they were not. */
+function findWithheld(input: PlanInput): string[] {
+  const held = input.trees.map(({ tree }) => tree).filter((tree) => input.held.includes(tree));
+  if (held.length === 0) return [];
+  const { writes } = planSync({ ...input, held: [], force: true });
+  const written = new Set(writes.flatMap(({ before, after }) => [before?.tree, after.tree]));
+  return held.filter((tree) => written.has(tree));
 }
 
 function match({ trees, stored, stages }: PlanInput, closed: ReadonlySet<string>): Matched {

@@ -3,6 +3,7 @@ import { type Static, Type } from "@sinclair/typebox";
 import { type DocumentStage, fieldChanges, WRITE_ACTIONS, type Write } from "./document-row.ts";
 import { placeOfWrite } from "./names.ts";
 import type { Plan } from "./plan.ts";
+import type { HeldTree } from "./store.ts";
 
 export const STAGES = ["definitions", "event_types", "schedules"] as const;
 export type Stage = (typeof STAGES)[number];
@@ -66,6 +67,9 @@ export const SyncReport = Type.Object(
     held: Type.Array(Type.String(), {
       description: "Trees that a rollback holds: left alone until they are released.",
     }),
+    held_by: Type.Record(Type.String(), Type.String({ format: "uuid" }), {
+      description: "Of each held tree the sync that was rolled back: POST /admin/syncs/{sync_id}/release frees it.",
+    }),
     rolled_back: Type.Union([Type.String({ format: "uuid" }), Type.Null()], {
       description: "Of a rollback: the sync that it took back.",
     }),
@@ -96,6 +100,7 @@ export function emptyReport(head: Pick<SyncReport, "sync_id" | "actor" | "starte
     errors_total: 0,
     refused: [],
     held: [],
+    held_by: {},
     rolled_back: null,
   };
 }
@@ -108,6 +113,12 @@ const COUNTED_AS = {
   retire: "retired",
   delete: "retired",
 } as const;
+
+/** Which trees no sync touches. */
+export function noteHeld(report: SyncReport, held: readonly HeldTree[]): void {
+  report.held = held.map(({ tree }) => tree);
+  report.held_by = Object.fromEntries(held.map(({ tree, sync_id }) => [tree, sync_id]));
+}
 
 /** Counts the writes, and lists them with their fields. */
 export function addWrites(report: SyncReport, writes: readonly Write[]): void {
@@ -130,8 +141,20 @@ export function listChanges(writes: readonly Write[]): SyncReport["changes"] {
 export function addPlan(report: SyncReport, plan: Plan, stages: readonly DocumentStage[]): void {
   for (const stage of stages) report[stage].unchanged = plan.unchanged[stage];
   addErrors(report, plan.errors);
+  const stage = stages[0] ?? "definitions";
+  addErrors(
+    report,
+    plan.withheld.map((tree) => ({ stage, subject: tree, message: withheldMessage(report.held_by[tree]) })),
+  );
   report.refused = plan.refused;
   addWrites(report, plan.writes);
+}
+
+function withheldMessage(syncId = ""): string {
+  return (
+    `is held since sync ${syncId} was rolled back, and its files differ from what is stored: nothing of it was ` +
+    `synced. Once they are mended: POST /admin/syncs/${syncId}/release, and sync`
+  );
 }
 
 export function addErrors(report: SyncReport, errors: readonly SyncError[]): void {

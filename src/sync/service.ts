@@ -12,7 +12,16 @@ import { timeOrderedUuid } from "../stable-id.ts";
 import type { ScheduleSync } from "../trigger/schedule-sync.ts";
 import type { DocumentStage } from "./document-row.ts";
 import { type Plan, planSync } from "./plan.ts";
-import { addErrors, addPlan, addWrites, emptyReport, type Stage, type SyncReport, type SyncSummary } from "./report.ts";
+import {
+  addErrors,
+  addPlan,
+  addWrites,
+  emptyReport,
+  noteHeld,
+  type Stage,
+  type SyncReport,
+  type SyncSummary,
+} from "./report.ts";
 import { planRollback, treesOf } from "./rollback.ts";
 import type { PastSync, SyncStore } from "./store.ts";
 
@@ -49,8 +58,8 @@ export interface SyncDeps {
   store: SyncStore;
   /** Rejects while the engine is away. */
   schedules: ScheduleSync;
-  /** Hears how each sync ended that was no dry run. */
-  onEnd(end: { report: SyncReport } | { error: unknown; actor: string }): void;
+  /** Hears how each sync ended that was no dry run; of a release, how many trees are still held. */
+  onEnd(end: { report: SyncReport } | { error: unknown; actor: string } | { held: number }): void;
   log: Log;
 }
 
@@ -75,8 +84,8 @@ export function createSyncService({ directories, readTree, store, schedules, onE
   async function syncDocuments(report: SyncReport, { force, actor }: SyncRequest, stages: DocumentStage[]) {
     const read = await Promise.all(trees.map(async (tree) => ({ tree, ...(await readTree(tree)) })));
     const names = read.flatMap(({ documents }) => documents.map(({ body }) => body.name));
-    const held = await store.listHeld();
-    report.held = held;
+    noteHeld(report, await store.listHeld());
+    const { held } = report;
     for (let attempt = 1; ; attempt++) {
       const stored = await store.listRows(stages, names);
       const plan = planSync({ trees: read, stored, stages, held, force, now: new Date() });
@@ -172,7 +181,8 @@ export function createSyncService({ directories, readTree, store, schedules, onE
     const { writes, errors } = planRollback(past.writes, await store.findRows(past.writes.map(({ id }) => id)));
     addErrors(report, errors);
     addWrites(report, writes);
-    report.held = [...new Set([...(await store.listHeld()), ...hold])];
+    const others = (await store.listHeld()).filter(({ tree }) => !hold.includes(tree));
+    noteHeld(report, [...others, ...hold.map((tree) => ({ tree, sync_id: syncId }))]);
     await store.apply(writes, { actor, report, hold });
     await runStage(report, "schedules", signal, () => syncSchedules(report, signal));
     return finish(report, startedMs);
@@ -191,6 +201,7 @@ export function createSyncService({ directories, readTree, store, schedules, onE
     async release(syncId, actor) {
       const released = await store.release(syncId, actor);
       if (released.length === 0) throw new TerminalError("not_found", `sync ${syncId} holds no tree`);
+      onEnd({ held: (await store.listHeld()).length });
       return released;
     },
     list: store.list,

@@ -16,6 +16,12 @@ export interface AppliedBy {
   hold?: readonly string[];
 }
 
+export interface HeldTree {
+  tree: string;
+  /** The sync that was rolled back: what `release` takes. */
+  sync_id: string;
+}
+
 export interface SyncStore {
   /**
    * Runs `body` when no other sync runs, anywhere.
@@ -41,7 +47,7 @@ export interface SyncStore {
   /** A later sync than this one that changed something of one of the trees; undefined: none. */
   findLaterChange(syncId: string, trees: readonly string[]): Promise<string | undefined>;
 
-  listHeld(): Promise<string[]>;
+  listHeld(): Promise<HeldTree[]>;
   /** The trees that the rollback of this sync held, and that are free now. */
   release(syncId: string, actor: string): Promise<string[]>;
 }

@@ -199,9 +199,20 @@ test("a sync is taken back, and its tree stays so until it is released", async (
   const back = await server.api<SyncReport>(`/admin/syncs/${report.sync_id}/rollback`, { method: "POST" });
   expect(back).toMatchObject({ status: 200, body: { rolled_back: report.sync_id, held: [directory] } });
   expect(await expression()).toBe("0 5 1 1 *");
-  expect((await sync()).report).toMatchObject({ changes_total: 0, held: [directory] });
+  const releasing = `POST /admin/syncs/${report.sync_id}/release`;
+  expect(await sync()).toMatchObject({
+    status: 207,
+    report: { changes_total: 0, held: [directory], errors: [{ message: expect.stringContaining(releasing) }] },
+  });
+  const heldTrees = async () => /^actcore_sync_held_trees (\d+)$/m.exec((await server.monitor("/metrics")).text)?.[1];
+  expect(await heldTrees()).toBe("1");
+  const { code, stdout } = await command();
+  expect(code).toBe(1);
+  expect(stdout).toMatch(new RegExp(`^held    ${directory}: .*${releasing}$`, "m"));
+  expect(stdout).toMatch(/^event types {2}not asked for \(--event-types\)$/m);
   const release = await server.api(`/admin/syncs/${back.body.sync_id}/release`, { method: "POST" });
   expect(release).toMatchObject({ status: 200, body: { released: [directory] } });
+  expect(await heldTrees()).toBe("0");
   await sync();
   expect(await expression()).toBe("0 9 1 1 *");
 }, 60_000);

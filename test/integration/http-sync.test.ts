@@ -116,7 +116,9 @@ test("the history is paged, tells each change, and takes the newest one back unt
   const undone = await api.ask("POST", `/admin/syncs/${sync_id}/rollback`);
   expect(undone).toMatchObject({ status: 200, body: { rolled_back: sync_id, held: [tree.path] } });
   expect(await findByName("h")).toMatchObject({ enabled: true, version: 3 });
-  expect(await sync()).toMatchObject({ status: 200, body: { held: [tree.path], changes_total: 0 } });
+  const held_by = { [tree.path]: sync_id };
+  const errors = [{ subject: tree.path, message: expect.stringContaining(`/admin/syncs/${sync_id}/release`) }];
+  expect(await sync()).toMatchObject({ status: 207, body: { held: [tree.path], held_by, changes_total: 0, errors } });
   const released = await api.ask("POST", `/admin/syncs/${sync_id}/release`);
   expect(released).toMatchObject({ status: 200, body: { released: [tree.path] } });
   expect(await sync()).toMatchObject({ body: { held: [], definitions: { updated: 1 } } });

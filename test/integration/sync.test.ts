@@ -370,7 +370,17 @@ describe("a rollback", () => {
     expect(await find("gone")).toMatchObject({ enabled: true, retired_at: null });
     expect(await find("new")).toMatchObject({ enabled: false, retired_at: expect.any(String) });
 
+    const errors = [
+      { subject: tree.path, message: expect.stringContaining(`POST /admin/syncs/${second.sync_id}/release`) },
+    ];
+    const held_by = { [tree.path]: second.sync_id };
+    expect(await service.sync()).toMatchObject({ changes_total: 0, held: [tree.path], held_by, errors });
+    expect(await service.sync({ dryRun: true })).toMatchObject({ changes_total: 0, errors });
+    await tree.write("kept.yaml", activity("kept"));
+    await tree.write("gone.yaml", activity("gone"));
     expect(await service.sync()).toMatchObject({ changes_total: 0, held: [tree.path], errors: [] });
+    await tree.write("kept.yaml", [activity("kept", { enabled: false }), activity("new"), eventType("t")]);
+    tree.remove("gone.yaml");
     expect(await service.release(second.sync_id)).toEqual([tree.path]);
     await expect(service.release(second.sync_id)).rejects.toMatchObject({ code: "not_found" });
     expect((await service.sync()).definitions).toEqual(counts(0, 2, 0, 1));

@@ -333,6 +333,21 @@ test("a held tree is left alone: nothing made, updated or retired, and the other
   const planned = plan(trees, rows, { held: [A] });
   expect(told(planned)).toEqual(["create b"]);
   expect(planned.errors).toMatchObject([{ subject: `${B}/x.yaml:1` }]);
+  expect(planned.withheld).toEqual([A]);
+});
+
+test.each<[difference: string, documents: TreeDocument[], withheld: string[]]>([
+  ["nothing", [document("x"), document("y")], []],
+  ["a document that is edited", [document("x", { enabled: false }), document("y")], [A]],
+  ["a document that is new", [document("x"), document("y"), document("z")], [A]],
+  ["a document that is gone", [document("x")], [A]],
+])("a held tree whose files differ from what is stored by %s is told accordingly", (_, documents, withheld) => {
+  const rows = [rowOf(document("x")), rowOf(document("y"))];
+  expect(plan([read(A, documents), read(B, [document("b")])], rows, { held: [A, B] }).withheld).toEqual([
+    ...withheld,
+    B,
+  ]);
+  expect(plan([read(A, documents)], rows).withheld).toEqual([]);
 });
 
 describe("a rollback", () => {
