@@ -4,7 +4,7 @@ import { join } from "node:path";
 import postgres from "postgres";
 import type { Config } from "../config.ts";
 import { describeError } from "../errors.ts";
-import { type EnginesRecord, isDataDirectoryHeld, readHolder } from "./data-directory.ts";
+import { type EnginesRecord, isDataDirectoryHeld, readHolder, readRecord } from "./data-directory.ts";
 import { TEMPORAL_DATABASES } from "./databases.ts";
 import { ENGINE_NAMES, type EngineName, type EngineStatus } from "./engine-status.ts";
 import { LOOPBACK } from "./ports.ts";
@@ -15,7 +15,8 @@ export interface EngineReport {
   readonly name: EngineName;
   /** `external`: its URL is configured, and only its reachability is known. */
   readonly kind: "embedded" | "external";
-  readonly state: EngineStatus["state"] | "unreachable";
+  /** `left over`: its server was killed, and it goes on; the next start ends it. */
+  readonly state: EngineStatus["state"] | "unreachable" | "left over";
   /** `host:port`. */
   readonly address: string;
   readonly pid?: number;
@@ -46,8 +47,11 @@ const PROBE_TIMEOUT_MS = 3000;
 export async function reportEngines(config: Config): Promise<Report> {
   const record = await readHolder(config.dataDir);
   const held = record !== undefined || isDataDirectoryHeld(config.dataDir);
+  const ended = held ? undefined : readRecord(config.dataDir);
   const rows = await Promise.all(
-    ENGINE_NAMES.map((name) => reportExternal(name, config) ?? reportEmbedded(name, config, record)),
+    ENGINE_NAMES.map(
+      (name) => reportExternal(name, config) ?? reportLeftOver(name, ended) ?? reportEmbedded(name, config, record),
+    ),
   );
   const holder = record ? { pid: record.holder.pid, startedAt: record.startedAt } : {};
   return {
@@ -71,6 +75,28 @@ function reportExternal(name: EngineName, config: Config): Promise<EngineReport 
   // The Web UI belongs to the embedded Temporal.
   if (name === "temporal-ui" && config.temporalHost !== undefined) return Promise.resolve(undefined);
   return undefined;
+}
+
+/** By the record that a server left which did not end by itself; undefined when nothing of it lives. */
+function reportLeftOver(name: EngineName, record?: EnginesRecord): EngineReport | undefined {
+  if (record === undefined || isAlive(record.holder)) return undefined;
+  const status = record.engines.find((engine) => engine.name === name);
+  const process = record.children.find((child) => child.pid === status?.pid);
+  if (status === undefined || process === undefined || !isAlive(process)) return undefined;
+  const { port, version, restarts, since } = status;
+  const memoryBytes = memoryOf(process.pid);
+  return {
+    name,
+    kind: "embedded",
+    state: "left over",
+    address: `${LOOPBACK}:${port}`,
+    pid: process.pid,
+    version,
+    restarts,
+    since,
+    error: `left over from a server that was killed (pid ${record.holder.pid}): the next start ends it`,
+    ...(memoryBytes !== undefined && { memoryBytes }),
+  };
 }
 
 async function reportEmbedded(name: EngineName, config: Config, record?: EnginesRecord): Promise<EngineReport> {

@@ -35,6 +35,12 @@ test(`a server killed in a burst of ${EVENTS} events and started again makes exa
   await nats.close();
   console.log(`killed with ${left} of ${EVENTS} runs not done`);
   expect(left).toBeGreaterThan(0);
+  const killed = await readStatus(first);
+  expect(killed.holder).toBeNull();
+  expect(killed.engines.map(({ pid, state }) => ({ pid, state }))).toEqual(
+    before.engines.map(({ pid }) => ({ pid, state: "left over" })),
+  );
+  expect(killed.engines[0]?.error).toContain(`a server that was killed (pid ${first.pid}): the next start ends it`);
 
   const start = performance.now();
   const second = await startServer({ dataDir, flags: first.flags });
