@@ -11,6 +11,7 @@ import { startMonitor } from "../http/monitor.ts";
 import { type Releasers, type Role, withReleasers } from "../lifecycle.ts";
 import type { Log } from "../log.ts";
 import { createMetrics } from "../metrics.ts";
+import { createKeyStore } from "../postgres/api-keys.ts";
 import { createReadiness } from "../readiness.ts";
 import { startApi } from "../roles/api.ts";
 import { type Endpoints, openConnections } from "../roles/connections.ts";
@@ -32,6 +33,7 @@ const ROLE_STARTERS: Readonly<Record<RoleName, (deps: RoleDeps) => Role>> = {
 };
 
 const EXIT_CUT_SHORT = 4;
+const FIRST_SYNC_WITHIN_MS = 5_000;
 
 interface Located extends Endpoints {
   temporalUiUrl?: string;
@@ -67,7 +69,9 @@ export function runServe({ config, log, print, shutdown }: CommandContext): Prom
     // A start that is interrupted is a stop like any other.
     const stopped = aborted(signal);
     const located = await Promise.race([endpoints, stopped]);
-    if (located) void announce(config, located, readiness, { print, signal });
+    const needsKey = async () =>
+      !config.insecureNoAuth && (await createKeyStore((await connections.postgres()).db).anyMade());
+    if (located) void announce(config, located, readiness, { print, signal, needsKey });
     const failure = await Promise.race([stopped, ...roles.map(({ done }) => done)]).then(
       () => undefined,
       (error: unknown) => ({ error }),
@@ -132,14 +136,21 @@ async function locate(
   }
 }
 
-/** Once everything is ready: where it is, and what to try. */
+/** Once everything is ready, and the start's sync has had its say in the log: where it is, and what to try. */
 async function announce(
   config: Config,
   { natsUrl, temporalHost, temporalUiUrl }: Located,
   readiness: RoleDeps["readiness"],
-  { print, signal }: { print(line: string): void; signal: AbortSignal },
+  { print, signal, needsKey }: { print(line: string): void; signal: AbortSignal; needsKey(): Promise<boolean> },
 ): Promise<void> {
   while (readiness.report().status !== "ready") if (await sleep(50, signal)) return;
+  const isSyncing = () => {
+    const { last_success, last_failure } = readiness.report().sync;
+    return config.roles.includes("worker") && !config.skipScheduleSync && (last_success ?? last_failure) === null;
+  };
+  // Another process' sync may keep this one waiting: what is ready is told all the same.
+  for (const until = Date.now() + FIRST_SYNC_WITHIN_MS; isSyncing() && Date.now() < until; )
+    if (await sleep(50, signal)) return;
   print(`actcore is ready: ${config.roles.join(", ")}`);
   if (!config.roles.includes("api")) return;
   const api = `http://${formatAddress(config.apiAddr)}`;
@@ -153,7 +164,8 @@ async function announce(
   for (const [name, url] of Object.entries(lines)) if (url !== undefined) print(`  ${name.padEnd(16)} ${url}`);
   const event =
     '{"event_id":"\'$(date +%s)\'","type":"user.created","source":"curl","occurred_at":"\'$(date -u +%FT%TZ)\'","payload":{"tier":"pro"}}';
-  print(`try:\n  curl -H 'content-type: application/json' ${api}/events -d '${event}'`);
+  const key = (await needsKey().catch(() => false)) ? ' -H "authorization: Bearer $ACTCORE_API_KEY"' : "";
+  print(`try:\n  curl${key} -H 'content-type: application/json' ${api}/events -d '${event}'`);
 }
 
 /** The chosen address, or, when the operator chose none and the usual one is taken, a free port: metrics stop no server. */
