@@ -12,6 +12,7 @@ import { type Route, requireFound, requireUuid } from "./route.ts";
 
 const Params = Type.Object({ id: Type.String({ format: "uuid" }) });
 const DAY_MS = 86_400_000;
+const EPOCH = new Date(0);
 
 const DueQuery = listQuery({
   from: Type.Optional(Time("the first due time, a day before `to` when absent.")),
@@ -59,7 +60,8 @@ export const DUE_ROUTES: readonly Route[] = [
       const now = new Date();
       const to = range.to === undefined ? now : readTime(range.to, "?to");
       const start = range.from === undefined ? new Date(to.getTime() - DAY_MS) : readTime(range.from, "?from");
-      const from = cursor === undefined ? start : new Date(readTime(cursor, "?cursor").getTime() + 1);
+      const first = cursor === undefined ? start : new Date(readTime(cursor, "?cursor").getTime() + 1);
+      const from = first < EPOCH ? EPOCH : first;
       const facts = requireFound(await services.dueTimes.readDueTimes(id, from, to), `definition ${id}`);
       const rows = describeDueTimes(facts, now, limit);
       return { body: rows, headers: linkNext(url, rows.length, limit, rows.at(-1)?.scheduled_for) };
@@ -106,6 +108,7 @@ function readBackfill(body: unknown, now: Date): { from: Date; to: Date; dryRun:
   for (const [name, time] of Object.entries(range))
     if (time === undefined) faults.push({ path: `/${name}`, message: "expected an RFC 3339 time" });
   if (range.from === undefined || range.to === undefined) throw invalid(faults);
+  if (range.from < EPOCH) faults.push({ path: "/from", message: "is before 1970" });
   if (range.to > now) faults.push({ path: "/to", message: "is in the future" });
   if (range.from > range.to) faults.push({ path: "/from", message: "is later than `to`" });
   if (faults.length > 0) throw invalid(faults);

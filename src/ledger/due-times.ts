@@ -43,7 +43,7 @@ export interface DueTimeFacts {
 
 /** postgres/due-times.ts is behind it. */
 export interface DueTimeReader {
-  /** Undefined: there is no live definition of this id. `from` and `to` are included. */
+  /** Undefined: there is no definition of this id; one that was deleted had its due times until then. `from` and `to` are included. */
   readDueTimes(activityId: string, from: Date, to: Date): Promise<DueTimeFacts | undefined>;
 }
 

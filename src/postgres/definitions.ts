@@ -6,7 +6,7 @@ import { TerminalError } from "../errors.ts";
 import { timeOrderedUuid } from "../stable-id.ts";
 import { type AuditEntry, type Transaction, writeAudit } from "./audit.ts";
 import { type Database, errorCode, guarded, inChunks } from "./client.ts";
-import { definitionRevision, definitions, definitionVersions } from "./schema.ts";
+import { definitionRevision, definitions, definitionVersions, dueProgress } from "./schema.ts";
 
 /** Raised on every change, so that the schedule projector need not wait for its next poll. */
 export const DEFINITIONS_CHANNEL = "actcore_definitions";
@@ -142,6 +142,14 @@ export async function recordChanges(tx: Transaction, actor: string, changes: rea
       .values(
         chunk.map(({ after }) => ({ definition_id: after.id, version: after.version, body: effectiveBody(after) })),
       ),
+  );
+  // From here on its due times are accounted for, whatever it becomes.
+  const scheduled = versions.filter(({ after }) => after.trigger_type !== "event");
+  await inChunks(scheduled, (chunk) =>
+    tx
+      .insert(dueProgress)
+      .values(chunk.map(({ after }) => ({ definition_id: after.id, settled_until: sql`now()` })))
+      .onConflictDoNothing(),
   );
   await bumpRevision(tx);
   const ids = JSON.stringify(changes.map(({ after }) => after.id));

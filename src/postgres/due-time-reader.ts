@@ -20,10 +20,11 @@ export function createDueTimeReader(db: Database): DueTimeReader {
   return {
     async readDueTimes(activityId, from, to) {
       const [activity] = await guarded(
-        db.execute<Pick<ActivityRow, "since" | "versions">>(sql`
-          select greatest(d.created_at, ${new Date(from.getTime() - 1).toISOString()}::timestamptz) as since, v.versions
+        db.execute<Pick<ActivityRow, "since" | "ended_at" | "versions">>(sql`
+          select greatest(d.created_at, ${new Date(from.getTime() - 1).toISOString()}::timestamptz) as since,
+            d.deleted_at as ended_at, v.versions
           from ${definitions} d cross join lateral (${versionsSince(sql`d.id`, sql`${from.toISOString()}::timestamptz`)}) v
-          where d.id = ${activityId} and d.deleted_at is null`),
+          where d.id = ${activityId}`),
       );
       if (activity === undefined) return undefined;
       const [rows, skips] = await Promise.all([
@@ -41,8 +42,9 @@ export function createDueTimeReader(db: Database): DueTimeReader {
             .orderBy(dueSkips.first_due),
         ),
       ]);
+      const until = Math.min(to.getTime(), Date.parse(activity.ended_at ?? to.toISOString()));
       return {
-        segments: segmentsOf(activity, to),
+        segments: segmentsOf(activity, new Date(until)),
         runs: rows.map(({ key, fired_at, ...run }) => ({ ...run, due: new Date(key), firedAt: new Date(fired_at) })),
         skips: skips.map(({ first_due, last_due, count, reason, into_run }) => ({
           firstDue: first_due,

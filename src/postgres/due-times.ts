@@ -23,6 +23,7 @@ export interface ActivityRow extends Record<string, unknown> {
   enabled: boolean;
   /** RFC 3339: where the first segment begins. */
   since: string;
+  seen_paused_at: string | null;
   ended_at: string | null;
   versions: VersionRow[];
 }
@@ -41,11 +42,18 @@ export function createDueLedger(postgres: Postgres): DueLedger {
       return rows.map((row): DueActivity => {
         const { activity_id, activity_name, version, enabled } = row;
         const until = row.ended_at === null ? now : new Date(row.ended_at);
-        return { activity_id, activity_name, version, enabled, segments: segmentsOf(row, until) };
+        const seenPausedAt = row.seen_paused_at === null ? undefined : new Date(row.seen_paused_at);
+        return { activity_id, activity_name, version, enabled, segments: segmentsOf(row, until), seenPausedAt };
       });
     },
 
     listDueRuns: (activityId, since) => listDueRuns(postgres, activityId, since),
+
+    async notePaused(activityId, at) {
+      await guarded(
+        db.update(dueProgress).set({ seen_paused_at: at }).where(eq(dueProgress.definition_id, activityId)),
+      );
+    },
 
     settle: (activity, { until, skips, run }) =>
       guarded(
@@ -74,7 +82,7 @@ export function segmentsOf({ since, versions }: Pick<ActivityRow, "since" | "ver
     const next = versions[index + 1];
     return {
       from: index === 0 ? new Date(since) : new Date(created_at),
-      until: next === undefined ? until : new Date(next.created_at),
+      until: next === undefined || new Date(next.created_at) > until ? until : new Date(next.created_at),
       trigger: trigger.trigger_type === "event" ? undefined : trigger,
       enabled,
     };
@@ -86,15 +94,15 @@ function activitiesStatement() {
   // A definition that had a schedule is accounted for until it lost it; a deleted one until it was deleted.
   return sql`
     select d.id as activity_id, d.name as activity_name, d.version, d.enabled and d.deleted_at is null as enabled,
-      p.since, d.deleted_at as ended_at, v.versions
+      p.since, p.seen_paused_at, d.deleted_at as ended_at, v.versions
     from ${definitions} d
       cross join lateral (
-        select coalesce((select settled_until from ${dueProgress} where definition_id = d.id), d.created_at) as since,
-          exists (select from ${dueProgress} where definition_id = d.id) as known,
-          (select done_at from ${dueProgress} where definition_id = d.id) as done_at
+        select coalesce(max(settled_until), d.created_at) as since, max(seen_paused_at) as seen_paused_at,
+          max(done_at) as done_at
+        from ${dueProgress} where definition_id = d.id
       ) p
       cross join lateral (${versionsSince(sql`d.id`, sql`p.since`)}) v
-    where (d.trigger_type in (select json_array_elements_text(${JSON.stringify(scheduled)}::json)) or p.known)
+    where (d.trigger_type in (select json_array_elements_text(${JSON.stringify(scheduled)}::json)) or p.since < d.updated_at)
       and (d.deleted_at is null or p.since < d.deleted_at)
       and (p.done_at is null or p.done_at < d.updated_at)
       and v.versions is not null

@@ -7,7 +7,7 @@ import { isUuid, stableTraceId, timeOrderedUuid } from "../stable-id.ts";
 import type { AcceptedStart, Start } from "../trigger/classify.ts";
 import type { OccurrenceLedger } from "../trigger/ledger.ts";
 import { type Database, guarded } from "./client.ts";
-import { definitions, eventKeys, eventOutcomes, events, occurrences, runs } from "./schema.ts";
+import { definitions, definitionVersions, eventKeys, eventOutcomes, events, occurrences, runs } from "./schema.ts";
 
 type Trigger = Definition["trigger_config"];
 
@@ -28,11 +28,17 @@ interface ClaimRow extends Record<string, unknown> {
 
 export function createOccurrenceLedger(db: Database): OccurrenceLedger {
   const ledger: OccurrenceLedger = {
-    async findSchedule(activityId) {
+    async findSchedule(activityId, at) {
       if (!isUuid(activityId)) return undefined;
-      const query = db.select({ trigger: sql<Trigger>`${definitions.body}->'trigger_config'` }).from(definitions);
-      const [row] = await guarded(query.where(eq(definitions.id, activityId)));
-      return row === undefined || row.trigger.trigger_type === "event" ? undefined : row.trigger;
+      const time = at.toISOString();
+      // The one in force then; where it was made later, the first one.
+      const [row] = await guarded(
+        db.execute<{ trigger: Trigger; enabled: boolean }>(sql`
+          select body->'trigger_config' as trigger, (body->>'enabled')::boolean as enabled from ${definitionVersions}
+          where definition_id = ${activityId}
+          order by created_at < ${time} desc, case when created_at < ${time} then version else -version end desc limit 1`),
+      );
+      return row === undefined || row.trigger.trigger_type === "event" ? undefined : { ...row, trigger: row.trigger };
     },
 
     async claim(request, requested) {

@@ -112,6 +112,8 @@ export const dueProgress = actcore.table("due_progress", {
   settled_until: time("settled_until").notNull(),
   /** Of a one-shot: its due time is accounted for. */
   done_at: time("done_at"),
+  /** When somebody's pause in the engine was last seen. */
+  seen_paused_at: time("seen_paused_at"),
 });
 
 /** Due times that did not run, and why: each row is a stretch of `count` consecutive ones (I3). */

@@ -48,7 +48,7 @@ export function classifyStart(request: ClaimRequest, now: Date): Start | Accepte
   return foreignStart(request, event, now);
 }
 
-/** As `classifyStart`; what a schedule started is judged by the definition as it is now. */
+/** As `classifyStart`; what a schedule started is judged by what the definition said when it was due. */
 export async function judgeRequest(
   { findSchedule }: Pick<OccurrenceLedger, "findSchedule">,
   request: ClaimRequest,
@@ -56,8 +56,10 @@ export async function judgeRequest(
 ): Promise<Start | AcceptedStart> {
   const start = classifyStart(request, now);
   if ("run_id" in start || start.kind !== "due") return start;
-  const trigger = await findSchedule(request.activity_id);
-  return trigger === undefined ? start : judgeDueStart(start, trigger, now);
+  const schedule = await findSchedule(request.activity_id, new Date(start.key));
+  if (schedule === undefined) return start;
+  const judged = judgeDueStart(start, schedule.trigger, now);
+  return schedule.enabled ? judged : { ...judged, refusal: "disabled" };
 }
 
 /** A start by the schedule of `trigger`: it may come too late, or be the second pass of a repeated hour. */

@@ -13,8 +13,8 @@ export const ACTIVITY_OUTCOMES = ["run", "filtered", "skipped"] as const;
 export type ActivityOutcome = (typeof ACTIVITY_OUTCOMES)[number];
 
 export interface OccurrenceLedger {
-  /** The definition's schedule as it is now; undefined where it has none. */
-  findSchedule(activityId: string): Promise<ScheduleTrigger | undefined>;
+  /** What the definition said of its schedule when something was due at `at`; undefined where it had none. */
+  findSchedule(activityId: string, at: Date): Promise<{ trigger: ScheduleTrigger; enabled: boolean } | undefined>;
   /**
    * Claims the occurrence for the workflow, pins the definition's version and opens the run, in one transaction (I1).
    * The same workflow claiming again gets the same answer; another one a duplicate.

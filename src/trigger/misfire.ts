@@ -25,6 +25,7 @@ export type SkipReason = (typeof SKIP_REASONS)[number];
 const SETTLE_AFTER_MS = 15_000;
 /** A run that came later than this after a gap came because of it: it stands for the gap. */
 const LATE_AFTER_GAP_MS = 2_000;
+const SOON_MS = 60_000;
 /** Due times of a gap that is closed although it may go on: the engine may never start them. */
 const LONG_GAP = 100;
 const DEFAULT_GRACE_MS = 60_000;
@@ -56,7 +57,7 @@ export function judgeStart(trigger: ScheduleTrigger, due: Date, now: Date): Skip
   const lateMs = now.getTime() - due.getTime() - jitterMs;
   if (policy === "skip") return lateMs > graceMs ? "missed" : undefined;
   if (policy === "catchup") return lateMs > catchupWindowMs ? "outside_catchup_window" : undefined;
-  const passed = new Date(now.getTime() - jitterMs);
+  const passed = new Date(now.getTime() - jitterMs - LATE_AFTER_GAP_MS);
   const later = passed <= due ? undefined : dueTimes(trigger, due, passed).next().value;
   return later === undefined ? undefined : "compressed";
 }
@@ -110,10 +111,22 @@ export interface DueFacts {
   runs: readonly DueRun[];
   /** How it stands now: what is disabled, deleted or paused does not run what it missed. */
   standing: "enabled" | "disabled" | "paused";
+  /** When somebody's pause in the engine was last seen. */
+  seenPausedAt?: Date | undefined;
+}
+
+/** The first due time until `now` that has no run; undefined: there is none, or all of them ran. */
+export function findUnrun(segments: readonly Segment[], runs: readonly DueRun[], now: Date): Date | undefined {
+  const ran = new Set(runs.map(({ due }) => due.getTime()));
+  for (const { from, until, trigger, enabled } of segments) {
+    if (trigger === undefined || !enabled) continue;
+    for (const { at } of dueTimes(trigger, from, until < now ? until : now)) if (!ran.has(at.getTime())) return at;
+  }
+  return undefined;
 }
 
 /** Accounts for the due times that the engine has had time to start. */
-export function settleDueTimes({ segments, runs, standing }: DueFacts, now: Date): Settlement {
+export function settleDueTimes({ segments, runs, standing, seenPausedAt }: DueFacts, now: Date): Settlement {
   const ran = new Map(runs.map((run) => [run.due.getTime(), run]));
   const skips: SkippedStretch[] = [];
   /** Of `compress`: the due times of a gap, of which the last is run, and those in it that their claim skipped. */
@@ -154,12 +167,16 @@ export function settleDueTimes({ segments, runs, standing }: DueFacts, now: Date
     };
   }
 
-  /** Whether a due time after the gap has come that is too young to tell: it may be a part of it. */
+  /**
+   * Whether a due time after the gap has come that is too young to tell: it may be a part of it. One that comes soon
+   * stands for a gap that a long run made.
+   */
   function mayGoOn(): boolean {
     const trigger = segments.at(-1)?.trigger;
     if (trigger === undefined || gap.length >= LONG_GAP) return false;
-    const passed = new Date(now.getTime() - misfireOf(trigger).jitterMs);
-    return dueTimes(trigger, gap.at(-1) as Date, passed).some(({ at }) => !ran.has(at.getTime()));
+    const soonMs = gap.every((due) => wasGoing(runs, due)) ? SOON_MS : 0;
+    const until = new Date(now.getTime() - misfireOf(trigger).jitterMs + soonMs);
+    return dueTimes(trigger, gap.at(-1) as Date, until).some(({ at }) => !ran.has(at.getTime()));
   }
 
   for (const segment of segments) {
@@ -181,15 +198,17 @@ export function settleDueTimes({ segments, runs, standing }: DueFacts, now: Date
             claimed.push(at);
             continue;
           }
-          const late = isLate(run, segments);
-          if (!late && gap.length > 0) return closeGap(gap.at(-1) as Date, gap.at(-1) as Date);
+          // It came because of the gap, or is the first one after the run that made the gap.
+          const standsForGap = isLate(run, segments) || gap.every((due) => wasGoing(runs, due));
+          if (!standsForGap) return closeGap(gap.at(-1) as Date, gap.at(-1) as Date);
           const compressed = [...gap.splice(0), ...claimed.splice(0)];
-          if (late && compressed.length > 0) skips.push({ ...stretchOf(compressed), into: run.run_id });
+          if (compressed.length > 0) skips.push({ ...stretchOf(compressed), into: run.run_id });
           continue;
         }
         const lateMs = now.getTime() - at.getTime() - misfire.jitterMs;
         if (skipped) skip(at, skipped);
         else if (standing !== "enabled") skip(at, standing);
+        else if (seenPausedAt !== undefined && at <= seenPausedAt) skip(at, "paused");
         else if (misfire.policy === "compress") gap.push(at);
         else if (misfire.policy === "catchup") {
           if (lateMs > misfire.catchupWindowMs) skip(at, "outside_catchup_window");

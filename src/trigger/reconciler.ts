@@ -11,7 +11,7 @@ import type { Metrics } from "../metrics.ts";
 import { sleep } from "../wait.ts";
 import type { RunStarter } from "./dispatcher.ts";
 import type { OwedRun } from "./ledger.ts";
-import { type DueRun, type Segment, type Settlement, settleDueTimes } from "./misfire.ts";
+import { type DueRun, findUnrun, type Segment, type Settlement, settleDueTimes } from "./misfire.ts";
 import { scheduleId } from "./schedule-plan.ts";
 
 /** A definition with due times that are not accounted for. */
@@ -23,6 +23,8 @@ export interface DueActivity {
   enabled: boolean;
   /** What it said since it was last settled, in order; the first begins there. */
   segments: Segment[];
+  /** When somebody's pause in the engine was last seen. */
+  seenPausedAt?: Date | undefined;
 }
 
 /** postgres/due-times.ts is behind it. */
@@ -31,6 +33,8 @@ export interface DueLedger {
   listActivities(now: Date): Promise<DueActivity[]>;
   /** Runs for due times after `since`, and for earlier ones that were open then. */
   listDueRuns(activityId: string, since: Date): Promise<DueRun[]>;
+  /** Remembers that somebody's pause stands in the engine: what is due until then is not run later. */
+  notePaused(activityId: string, at: Date): Promise<void>;
   /** Records the settlement; answers the run that is owed, unless somebody else has its due time by now. */
   settle(activity: DueActivity, settlement: Settlement): Promise<OwedRun | undefined>;
   /** Runs `body` when no other process holds the lock; answers whether it ran. */
@@ -115,21 +119,28 @@ function after(segments: readonly Segment[], time: Date): Segment[] {
 /** Undefined: there is nothing to note. */
 async function settlementOf(
   { due, schedules }: ReconcilerDeps,
-  { activity_id, enabled, segments }: DueActivity,
+  activity: DueActivity,
   now: Date,
 ): Promise<Settlement | undefined> {
+  const { activity_id, enabled, segments } = activity;
   const since = segments[0]?.from;
   if (since === undefined) return undefined;
   const standing = enabled ? "enabled" : "disabled";
-  const unrun = settleDueTimes({ segments, runs: [], standing }, now);
-  if (!hasHoles(unrun)) return unrun.until.getTime() - since.getTime() < NOTE_AFTER_MS ? undefined : unrun;
+  if (findUnrun(segments, [], now) === undefined) {
+    const idle = settleDueTimes({ segments, runs: [], standing }, now);
+    return idle.until.getTime() - since.getTime() < NOTE_AFTER_MS ? undefined : idle;
+  }
 
   const runs = await due.listDueRuns(activity_id, since);
-  const settlement = settleDueTimes({ segments, runs, standing }, now);
-  if (!hasHoles(settlement)) return settlement.until > since ? settlement : undefined;
-  // A pause that somebody made in the engine is honoured.
-  const paused = enabled && (await schedules.isPaused(scheduleId(activity_id)));
-  return paused ? settleDueTimes({ segments, runs, standing: "paused" }, now) : settlement;
+  // A pause that somebody made in the engine is honoured, also when it ends before its due times are settled.
+  const unrun = enabled && findUnrun(segments, runs, now) !== undefined;
+  if (unrun && (await schedules.isPaused(scheduleId(activity_id)))) {
+    activity.seenPausedAt = now;
+    await due.notePaused(activity_id, now);
+  }
+  const { seenPausedAt } = activity;
+  const settlement = settleDueTimes({ segments, runs, standing, seenPausedAt }, now);
+  return hasHoles(settlement) || settlement.until > since ? settlement : undefined;
 }
 
 function hasHoles({ skips, run }: Settlement): boolean {

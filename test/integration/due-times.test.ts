@@ -45,7 +45,9 @@ async function create(policy: object = {}, at = 0): Promise<Definition> {
 async function setWritten(id: string, version: number, at: Date) {
   const time = at.toISOString();
   await database.sql`update actcore.definition_versions set created_at = ${time} where definition_id = ${id} and version = ${version}`;
-  if (version === 1) await database.sql`update actcore.definitions set created_at = ${time} where id = ${id}`;
+  if (version > 1) return;
+  await database.sql`update actcore.definitions set created_at = ${time} where id = ${id}`;
+  await database.sql`update actcore.due_progress set settled_until = ${time} where definition_id = ${id}`;
 }
 
 /** The schedule's start of due time n, `second` seconds late; much later where it is not said. */
@@ -185,6 +187,18 @@ test("what the engine starts is left alone, and told with its delay", async () =
   expect(await outcomesOf(definition)).toEqual(Array(6).fill("run"));
 });
 
+test("an overlap under compress goes into the next run, and does not run beside it", async () => {
+  const definition = await create({ misfire_policy: "compress" });
+  await close((await startByEngine(definition, 1, 0)).run_id, minute(3, 30));
+  await close((await startByEngine(definition, 4, 0)).run_id, minute(4, 1));
+  expect(await reconcileAt(minute(4, 40))).toEqual([]);
+  const outcomes = await occurrences(definition, 1, 4);
+  expect(outcomes.map(({ outcome }: { outcome: string }) => outcome)).toEqual(["run", "skipped", "skipped", "run"]);
+  expect((await api.get(`/runs/${outcomes[3].run_id}`)).body.context_snapshot).toMatchObject({
+    compressed: { count: 2 },
+  });
+});
+
 test("an overlap is named, and the run that made it", async () => {
   const definition = await create();
   await close((await startByEngine(definition, 1, 0)).run_id, minute(3, 30));
@@ -197,6 +211,57 @@ test("a single hole under skip is run within the grace", async () => {
   await close((await startByEngine(definition, 1, 0)).run_id, minute(1, 1));
   expect(await reconcileAt(minute(2, 40))).toHaveLength(1);
   expect((await outcomesOf(definition)).slice(0, 2)).toEqual(["run", "late"]);
+});
+
+describe("a definition that was changed while nobody looked", () => {
+  test("refuses what was due while it was disabled", async () => {
+    const definition = await create({ misfire_policy: "catchup" });
+    const change = (body: object) => replace(database, definition.id, bodyOf(definition.name, body));
+    await change({ ...everyMinute({ misfire_policy: "catchup" }), enabled: false });
+    await setWritten(definition.id, 2, minute(2, 30));
+    await change(everyMinute({ misfire_policy: "catchup" }));
+    await setWritten(definition.id, 3, minute(4, 30));
+    expect(await startByEngine(definition, 3)).toMatchObject({ outcome: "skipped", reason: "disabled" });
+    expect(await startByEngine(definition, 2)).toMatchObject({ outcome: "claimed" });
+  });
+
+  test("judges what was due before by what it said then", async () => {
+    const definition = await create({ misfire_policy: "catchup" });
+    await replace(database, definition.id, bodyOf(definition.name, everyMinute()));
+    await setWritten(definition.id, 2, minute(3, 30));
+    expect(await startByEngine(definition, 3)).toMatchObject({ outcome: "claimed" });
+    expect(await startByEngine(definition, 4)).toMatchObject({ outcome: "skipped", reason: "missed" });
+  });
+
+  test("into one without a schedule is accounted for until then", async () => {
+    const definition = await create();
+    await replace(database, definition.id, bodyOf(definition.name));
+    await setWritten(definition.id, 2, minute(4, 30));
+    await reconcileAt(minute(6, 55));
+    expect(await outcomesOf(definition)).toEqual(Array(4).fill("skipped missed"));
+  });
+});
+
+test("a pause that is over is remembered for what was due in it", async () => {
+  const definition = await create({ misfire_policy: "catchup" });
+  await reconcileAt(minute(3, 5), { paused: true });
+  expect(await reconcileAt(minute(4, 20))).toHaveLength(1);
+  expect((await outcomesOf(definition)).slice(0, 4)).toEqual([...Array(3).fill("skipped paused"), "late"]);
+});
+
+test("a version that came after the range changes nothing in it", async () => {
+  const definition = await create({ misfire_policy: "catchup" });
+  await replace(database, definition.id, bodyOf(definition.name, { ...everyMinute(), enabled: false }));
+  await setWritten(definition.id, 2, minute(8));
+  expect(await occurrences(definition, 1, 3)).toHaveLength(3);
+});
+
+test("the due times of a deleted definition are told until it was deleted", async () => {
+  const definition = await create();
+  await reconcileAt(minute(3, 30));
+  await createDefinitionStore(database.db).remove(definition.id, BY_TEST);
+  await database.sql`update actcore.definitions set deleted_at = ${minute(3, 20).toISOString()} where id = ${definition.id}`;
+  expect(await outcomesOf(definition)).toEqual(Array(3).fill("skipped missed"));
 });
 
 describe("what the engine starts too late", () => {
@@ -268,6 +333,7 @@ describe("a backfill", () => {
   test.each<[what: string, body: object, path: string]>([
     ["a range in the future", { from: "2020-01-01T00:00:00Z", to: "2999-01-01T00:00:00Z" }, "/to"],
     ["a range from its end", { from: "2020-01-02T00:00:00Z", to: "2020-01-01T00:00:00Z" }, "/from"],
+    ["a range of long ago", { from: "0001-01-01T00:00:00Z", to: "2020-01-01T00:00:00Z" }, "/from"],
     ["no range", {}, "/from"],
     ["more than it can take", { from: "2020-01-01T00:00:00Z", to: "2020-02-01T00:00:00Z" }, "/to"],
   ])("of %s is refused", async (_, body, path) => {

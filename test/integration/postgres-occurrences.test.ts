@@ -5,7 +5,7 @@ import { createDefinitionStore } from "../../src/postgres/definitions.ts";
 import { createLedgerReader } from "../../src/postgres/ledger-reader.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";
-import { BY_TEST, bodyOf, claim, disable, envelopeOf, recordEvent, replace } from "../support/ledger.ts";
+import { BY_TEST, bodyOf, claim, disable, envelopeOf, recordEvent } from "../support/ledger.ts";
 
 const DUE = "2026-01-31T09:30:00.000Z";
 let database: TestDatabase;
@@ -132,9 +132,9 @@ describe("the commit of a claim", () => {
   test("waits where it refuses, because no decision follows", async () => {
     const late = { scheduled_for: "2026-01-31T09:31:00.000Z" };
     const cron = { trigger_type: "cron", cron_expression: "* * * * *", misfire_policy: "skip", misfire_grace: "1s" };
-    const body = bodyOf(definition.name, { trigger_config: cron });
-    await replace(database, definition.id, body);
-    expect(await durabilityOf((inner) => claim(inner, definition.id, {}, late))).toBe("on");
+    const body = bodyOf(`d-${crypto.randomUUID()}`, { trigger_config: cron });
+    const { id } = await createDefinitionStore(database.db).create(body, "rest", BY_TEST);
+    expect(await durabilityOf((inner) => claim(inner, id, {}, late))).toBe("on");
     await disable(database, definition);
     expect(await durabilityOf((inner) => claim(inner, definition.id, {}, { scheduled_for: DUE }))).toBe("on");
   });

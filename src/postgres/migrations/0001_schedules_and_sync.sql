@@ -1,7 +1,8 @@
 CREATE TABLE "actcore"."due_progress" (
 	"definition_id" uuid PRIMARY KEY NOT NULL,
 	"settled_until" timestamp (3) with time zone NOT NULL,
-	"done_at" timestamp (3) with time zone
+	"done_at" timestamp (3) with time zone,
+	"seen_paused_at" timestamp (3) with time zone
 );
 --> statement-breakpoint
 CREATE TABLE "actcore"."due_skips" (
@@ -55,4 +56,6 @@ ALTER TABLE "actcore"."due_progress" ADD CONSTRAINT "due_progress_definition_id_
 CREATE INDEX "due_skips_recorded" ON "actcore"."due_skips" USING btree ("recorded_at");--> statement-breakpoint
 CREATE UNIQUE INDEX "event_types_tree_key" ON "actcore"."event_types" USING btree ("tree","tree_key");--> statement-breakpoint
 CREATE UNIQUE INDEX "event_types_live_name" ON "actcore"."event_types" USING btree ("name") WHERE retired_at is null;--> statement-breakpoint
-CREATE UNIQUE INDEX "definitions_tree_key" ON "actcore"."definitions" USING btree ("tree","tree_key") WHERE deleted_at is null;
+CREATE UNIQUE INDEX "definitions_tree_key" ON "actcore"."definitions" USING btree ("tree","tree_key") WHERE deleted_at is null;--> statement-breakpoint
+-- What was due before is accounted for by what ran: there were no reasons then.
+INSERT INTO "actcore"."due_progress" ("definition_id", "settled_until") SELECT "id", now() FROM "actcore"."definitions" WHERE "trigger_type" <> 'event';
