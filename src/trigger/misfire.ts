@@ -57,8 +57,8 @@ export function judgeStart(trigger: ScheduleTrigger, due: Date, now: Date): Skip
   const lateMs = now.getTime() - due.getTime() - jitterMs;
   if (policy === "skip") return lateMs > graceMs ? "missed" : undefined;
   if (policy === "catchup") return lateMs > catchupWindowMs ? "outside_catchup_window" : undefined;
-  const passed = new Date(now.getTime() - jitterMs - LATE_AFTER_GAP_MS);
-  const later = passed <= due ? undefined : dueTimes(trigger, due, passed).next().value;
+  if (lateMs <= LATE_AFTER_GAP_MS) return undefined;
+  const later = dueTimes(trigger, due, new Date(now.getTime() - jitterMs)).next().value;
   return later === undefined ? undefined : "compressed";
 }
 

@@ -55,8 +55,9 @@ describe("a due time that the engine started late", () => {
     [{ misfire_policy: "catchup" }, at(40), undefined],
     [{ misfire_policy: "catchup", catchup_window: "10m" }, at(11, 1), "outside_catchup_window"],
     [{ misfire_policy: "compress" }, at(1, 59), undefined],
-    [{ misfire_policy: "compress" }, at(2, 1), undefined],
-    [{ misfire_policy: "compress" }, at(2, 3), "compressed"],
+    [{ misfire_policy: "compress" }, at(2), "compressed"],
+    [{ misfire_policy: "compress", every: "1s" }, at(1, 2), undefined],
+    [{ misfire_policy: "compress", every: "1s" }, at(1, 3), "compressed"],
   ])("under %j at %p: %p", (policy, now, reason) => {
     expect(judgeStart(everyMinute(policy), at(1), now) as string | undefined).toBe(reason);
   });
