@@ -77,11 +77,20 @@ describe("actcore validate", () => {
     expect(stdout).toEndWith("1 activity and 0 event types in 1 file, 1 warning\n");
   });
 
-  test("without a directory, or with an unknown flag, is a wrong command line", async () => {
+  test("takes single files too", async () => {
+    const tree = await createTree(BAD);
+    const { code, stdout } = await run(["validate", join(tree, "good.yaml"), join(tree, "trailing.json")]);
+    expect(code).toBe(1);
+    const [fault, ...rest] = stdout.trimEnd().split("\n");
+    expect(fault).toStartWith(`${tree}/trailing.json:3: is no JSON`);
+    expect(rest).toEqual(["1 activity and 0 event types in 2 files, 1 fault"]);
+  });
+
+  test("without a path, or with an unknown flag, is a wrong command line", async () => {
     for (const args of [[], ["--jason", "x"]]) {
       const { code, stdout, stderr } = await run(["validate", ...args]);
       expect([code, stdout]).toEqual([2, ""]);
-      expect(stderr).toContain(args.length === 0 ? "DIR: is required after validate" : "Did you mean --json?");
+      expect(stderr).toContain(args.length === 0 ? "PATH: is required after validate" : "Did you mean --json?");
     }
   });
 
