@@ -7,6 +7,7 @@
  */
 import {
   Composer,
+  type CST,
   type Document,
   isAlias,
   isMap,
@@ -16,9 +17,9 @@ import {
   LineCounter,
   type Node,
   Parser,
-  visit,
 } from "yaml";
 import { describeError } from "../errors.ts";
+import { MAX_DEPTH, TOO_DEEP } from "./depth.ts";
 import { preview } from "./faults.ts";
 import { findJsonFault } from "./json-text.ts";
 
@@ -53,7 +54,13 @@ export function* readDocumentText(input: string, format: "yaml" | "json"): Gener
   const lineAt = (offset: number) => lines.linePos(offset).line || 1;
   const toFault = ({ offset, message }: Found): TextFault => ({ line: lineAt(offset), message });
   try {
-    for (const document of parse(text, lines)) {
+    // A JSON file's documents may stand in a list, which is no level of theirs.
+    for (const document of parse(text, lines, format === "json" ? MAX_DEPTH + 1 : MAX_DEPTH)) {
+      if ("message" in document) {
+        yield toFault(document);
+        if (format === "json") return;
+        continue;
+      }
       const broken = format === "json" ? findJsonFault(text) : undefined;
       const found = broken === undefined ? findFaults(document) : [broken];
       yield* found.map(toFault);
@@ -71,11 +78,12 @@ export function* readDocumentText(input: string, format: "yaml" | "json"): Gener
       }
     }
   } catch (error) {
-    yield { line: 1, message: error instanceof RangeError ? "is nested too deeply" : describeError(error) };
+    yield { line: 1, message: describeError(error) };
   }
 }
 
-function parse(text: string, lines: LineCounter): Generator<Document> {
+/** In place of a document that is nested deeper than `depth` levels, where it is: the composer would run out of stack. */
+function* parse(text: string, lines: LineCounter, depth: number): Generator<Document | Found> {
   const composer = new Composer({
     schema: "core",
     merge: true,
@@ -84,7 +92,30 @@ function parse(text: string, lines: LineCounter): Generator<Document> {
     // Its own check compares every key with every other.
     uniqueKeys: false,
   });
-  return composer.compose(new Parser(lines.addNewLine).parse(text), true, text.length);
+  for (const token of new Parser(lines.addNewLine).parse(text)) {
+    const offset = token.type === "document" ? findTooDeep(token, depth) : undefined;
+    if (offset === undefined) yield* composer.next(token);
+    else {
+      const { value: _, ...empty } = token as CST.Document;
+      // First comes the document before, which it has kept until now.
+      yield* composer.next(empty);
+      yield { offset, message: TOO_DEEP.message };
+    }
+  }
+  yield* composer.end(true, text.length);
+}
+
+/** Where the first map or list stands that is more than `depth` levels deep. */
+function findTooDeep(document: CST.Document, depth: number): number | undefined {
+  const open: { token: CST.Token | null | undefined; level: number }[] = [{ token: document.value, level: 1 }];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    const { token, level } = next;
+    if (!token || !("items" in token)) continue;
+    if (level > depth) return token.offset;
+    for (const { key, value } of token.items.toReversed())
+      open.push({ token: value, level: level + 1 }, { token: key, level: level + 1 });
+  }
+  return undefined;
 }
 
 /** The first error of the syntax, or else everything that would be read in another way than it looks. */
@@ -94,30 +125,38 @@ function findFaults(document: Document): Found[] {
   const excess = findExpansionFault(document);
   if (excess !== undefined) return [excess];
   const found: Found[] = [];
-  visit(document, {
-    Scalar(_, { value, range }) {
-      if (typeof value === "number" && !Number.isFinite(value))
-        found.push({ offset: range?.[0] ?? 0, message: `${value} is no number that JSON has` });
-    },
-    Map(_, { items }) {
-      const seen = new Set<string>();
-      for (const { key } of items) {
-        if (!isScalar(key)) continue;
-        const name = String(key.value);
-        if (seen.has(name))
-          found.push({ offset: key.range?.[0] ?? 0, message: `the key ${preview(name)} stands twice` });
-        seen.add(name);
-      }
-    },
-  });
+  for (const node of nodesOf(document)) {
+    if (isScalar(node) && typeof node.value === "number" && !Number.isFinite(node.value))
+      found.push({ offset: node.range?.[0] ?? 0, message: `${node.value} is no number that JSON has` });
+    if (!isMap(node)) continue;
+    const seen = new Set<string>();
+    for (const { key } of node.items) {
+      if (!isScalar(key)) continue;
+      const name = String(key.value);
+      if (seen.has(name)) found.push({ offset: key.range?.[0] ?? 0, message: `the key ${preview(name)} stands twice` });
+      seen.add(name);
+    }
+  }
   return found;
+}
+
+/** Each as it begins in the text. The package's own walk copies the whole way to each of them. */
+function* nodesOf(document: Document): Generator<Node> {
+  const open: unknown[] = [document.contents];
+  while (open.length > 0) {
+    const node = open.pop();
+    if (!isNode(node)) continue;
+    yield node;
+    if (isMap(node)) for (const { key, value } of node.items.toReversed()) open.push(value, key);
+    if (isSeq(node)) for (const item of node.items.toReversed()) open.push(item);
+  }
 }
 
 /** Whether the aliases make it too large, or endless: each may stand for text that has aliases itself. */
 function findExpansionFault(document: Document): Found | undefined {
   const start = document.contents?.range?.[0] ?? 0;
   let aliases = 0;
-  visit(document, { Alias: () => void aliases++ });
+  for (const node of nodesOf(document)) if (isAlias(node)) aliases++;
   if (aliases === 0) return undefined;
   if (aliases > MAX_ALIASES) return { offset: start, message: `has ${aliases} aliases, more than ${MAX_ALIASES}` };
   /** Anchors by name, as far as the document is read; undefined while their own node is. */

@@ -176,17 +176,37 @@ describe("a text that is no YAML", () => {
     expect(faults.at(-1)).toBe("f.yaml:2004 has 1000 faults before this line: the rest is not read");
   });
 
-  test("by its nesting has a fault, and overflows nothing", () => {
-    for (const text of [
-      "[".repeat(300_000),
-      `${"[".repeat(100_000)}${"]".repeat(100_000)}`,
-      `a: ${"{a: ".repeat(50_000)}`,
-    ]) {
-      const { documents, faults } = read(text);
-      expect(documents).toEqual([]);
-      expect(faults).toHaveLength(1);
-    }
-  }, 30_000);
+  test.each([
+    ["lists", "- ".repeat(5_000), "f.yaml", 1],
+    ["lists in brackets, as JSON", `[\n${"[".repeat(5_000)}${"]".repeat(5_000)}\n]`, "f.json", 2],
+    ["maps without an end", "{a: ".repeat(4_000), "f.yaml", 1],
+    [
+      "maps on lines of their own",
+      Array.from({ length: 400 }, (_, n) => `${" ".repeat(n)}a:\n`).join(""),
+      "f.yaml",
+      101,
+    ],
+    ["keys", "? ".repeat(5_000), "f.yaml", 1],
+    [
+      "an event type's schema",
+      `kind: event_type\nname: t\nschema: ${"{not: ".repeat(4_000)}{}${"}".repeat(4_000)}`,
+      "f.yaml",
+      3,
+    ],
+    ["what is deeper than any stack", "[".repeat(300_000), "f.yaml", 1],
+  ])("by its nesting is refused at once, with one fault and its line: %s", (_, text, path, line) => {
+    const worked = startProcessorTime();
+    expect(read(text, path)).toEqual({ documents: [], faults: [`${path}:${line} is nested deeper than 100 levels`] });
+    expect(worked()).toBeLessThan(text.length > 100_000 ? 10_000 : 1_000);
+  });
+
+  test("by the nesting of one document lets those around it stand", () => {
+    const deep = `a:\n ${"[".repeat(1_000)}${"]".repeat(1_000)}`;
+    expect(read(`${definition("a")}---\n${deep}\n---\n${definition("b")}`)).toEqual({
+      documents: ["activity a@1", "activity b@7"],
+      faults: ["f.yaml:5 is nested deeper than 100 levels"],
+    });
+  });
 });
 
 describe("aliases", () => {
