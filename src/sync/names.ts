@@ -5,6 +5,12 @@ import type { RowState, StoredRow, Write } from "./document-row.ts";
 import type { Match } from "./plan.ts";
 import type { SyncError } from "./report.ts";
 
+/** Who has a name, or is promised it. */
+interface Owner extends Pick<RowState, "tree" | "source"> {
+  /** In words. */
+  place: string;
+}
+
 /**
  * The matches whose names are free, and an error for each other one. Who keeps his name has it before who wants a new
  * one; a definition keeps its name while it is retired, an event type does not.
@@ -21,13 +27,13 @@ export function resolveNames(
     row !== undefined && hasName(row) && row.body.name === document.body.name;
   let kept = [...matches];
   for (;;) {
-    const owners = new Map<string, string>();
+    const owners = new Map<string, Owner>();
     const matchOf = new Map(kept.map((match) => [match.row, match]));
     for (const row of stored) {
       const match = matchOf.get(row);
       const stays =
         match === undefined ? hasName(row) && !(row.stage === "event_types" && leaving.has(row)) : keepsName(match);
-      if (stays) owners.set(nameOf(row.stage, row.body.name), placeOfRow(row));
+      if (stays) owners.set(nameOf(row.stage, row.body.name), { ...row, place: placeOfRow(row) });
     }
     const refused = new Set<Match>();
     for (const match of kept.filter((wanting) => !keepsName(wanting))) {
@@ -35,11 +41,13 @@ export function resolveNames(
       const name = nameOf(stage, document.body.name);
       const owner = owners.get(name);
       if (owner === undefined) {
-        owners.set(name, placeOfDocument(tree, document));
+        owners.set(name, { tree, source: document.source, place: placeOfDocument(tree, document) });
         continue;
       }
       refused.add(match);
-      const message = `the name ${JSON.stringify(document.body.name)} is taken: ${owner} has it`;
+      const same = owner.tree !== tree && placeOf(owner) === placeOf({ tree, source: document.source });
+      const trees = same ? `, as a file of the directory ${owner.tree}; here it is one of ${tree}` : "";
+      const message = `the name ${JSON.stringify(document.body.name)} is taken: ${owner.place} has it${trees}`;
       errors.push({ stage, subject: placeOfDocument(tree, document), message });
     }
     if (refused.size === 0) return { matches: kept, errors };
@@ -66,6 +74,6 @@ export function placeOfRow(row: StoredRow): string {
   return `${row.retired ? "retired " : ""}${what} from ${placeOf(row)}`;
 }
 
-function placeOf({ source, tree }: RowState): string {
+function placeOf({ source, tree }: Pick<RowState, "tree" | "source">): string {
   return tree === null ? source : join(tree, source.replace(/^file:/, ""));
 }

@@ -250,6 +250,26 @@ describe("a name that is taken", () => {
     ]);
   });
 
+  test("by the same file, of a directory within the other, names both directories", () => {
+    const inner = `${A}/inner`;
+    const trees = [read(A, [document("x", { file: "inner/x.yaml" })]), read(inner, [document("x")])];
+    const [row, subject] = [rowOf(document("x"), inner), `${A}/inner/x.yaml:1`];
+    const [stored, fresh] = [[row], []].map((rows) => plan(trees, rows).errors);
+    expect(stored).toEqual([
+      {
+        stage: "definitions",
+        subject,
+        message: `the name "x" is taken: definition ${row.id} from ${inner}/x.yaml has it, as a file of the directory ${inner}; here it is one of ${A}`,
+      },
+    ]);
+    expect(fresh).toMatchObject([
+      {
+        subject,
+        message: `the name "x" is taken: ${subject} has it, as a file of the directory ${A}; here it is one of ${inner}`,
+      },
+    ]);
+  });
+
   test("is free again neither by a rename that is itself refused nor for who counted on it", () => {
     const [x, y] = [rowOf(document("x", { key: "1" })), rowOf(document("y", { key: "2" }))];
     const documents = [document("taken", { key: "1" }), document("x", { key: "2" })];
