@@ -21,10 +21,8 @@ generate: setup ## Make src/generated: engines, workflow bundle, migrations, ass
 build: generate ## Compile dist/actcore (another platform: make build TARGET=linux-arm64)
 	@$(BUN) deploy/build/compile.ts $(if $(TARGET),--target=$(TARGET))
 
-run: build ## Build, then serve with the example activities; its data is in .data
-	@# A directory of its own: the examples do not get among the definitions of who serves the default one.
-	@ACTCORE_DATA_DIR=$${ACTCORE_DATA_DIR:-.data} ACTCORE_DEFINITIONS_DIR=$${ACTCORE_DEFINITIONS_DIR:-docs/examples} \
-		exec ./dist/actcore serve
+run: build ## Build, then serve with the example activities
+	@ACTCORE_DEFINITIONS_DIR=$${ACTCORE_DEFINITIONS_DIR:-docs/examples} exec ./dist/actcore serve
 
 test: build ## Build, then run every test against the real engines
 	@$(BUN) deploy/build/test.ts
@@ -55,5 +53,5 @@ fmt: ## Format the code and fix what the linter can
 	@sh deploy/build/setup.sh $(BUN_VERSION) >/dev/null
 	@biome check --write
 
-clean: ## Remove what was built in this checkout; .data and the cache outside it stay
+clean: ## Remove what was built in this checkout; the cache outside it stays
 	@rm -rf dist src/generated
