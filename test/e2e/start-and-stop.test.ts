@@ -62,6 +62,7 @@ describe("a whole server", () => {
   test(
     "ends with code 4 when a task does not end in time; the try is cut and counts: the next start tries again where one is left",
     async () => {
+      const dataDir = createDirectory();
       let requests = 0;
       let answers = false;
       const receiver = Bun.serve({
@@ -112,6 +113,7 @@ describe("a whole server", () => {
         expect(await second.exited).toBe(0);
       } finally {
         receiver.stop(true);
+        await removeDirectory(dataDir);
       }
     },
     2 * SERVER_TIMEOUT_MS,

@@ -76,9 +76,20 @@ export function createDirectory(): string {
 
 /** Free ports of everything: engines, API and monitor. */
 export async function findPorts(): Promise<Flags> {
-  const ports = await findFreePorts();
-  const base = Number(ports.postgresPort) + 10;
-  return { ...ports, ...monitorAt(base), apiAddr: `127.0.0.1:${base + 1}` };
+  for (;;) {
+    const ports = await findFreePorts();
+    const base = Number(ports.postgresPort) + 10;
+    if (isFree(base) && isFree(base + 1)) return { ...ports, ...monitorAt(base), apiAddr: `127.0.0.1:${base + 1}` };
+  }
+}
+
+function isFree(port: number): boolean {
+  try {
+    Bun.listen({ hostname: "127.0.0.1", port, socket: { data() {} } }).stop(true);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** The addresses of a further process beside one with `flags`: `nth` is 1, 2, … */
