@@ -137,10 +137,20 @@ async function project(deps: ProjectorDeps, projection: Projection, now: Date): 
 /** Sees to it that there is no schedule; answers whether there was one. */
 export async function takeDown({ store, scheduler, log }: ProjectorDeps, { definition }: Projection): Promise<boolean> {
   const { id, name, version } = definition;
-  const removed = await scheduler.remove(scheduleId(id));
+  const removed = await unlessForeign(false, () => scheduler.remove(scheduleId(id)));
   if (removed) log.info({ definition: id, name }, "schedule removed");
   await store.markProjected(id, { version, plan_hash: null, paused: false, engine_hash: null });
   return removed;
+}
+
+/** `none` where a schedule stands that is not ours: whoever wants ours to be gone, or to know of it, finds that it is. */
+export async function unlessForeign<T>(none: T, request: () => Promise<T>): Promise<T> {
+  try {
+    return await request();
+  } catch (error) {
+    if (error instanceof TerminalError && error.code === "schedule_foreign") return none;
+    throw error;
+  }
 }
 
 /** Makes the schedule what the plan says, and notes it; answers what it took. */

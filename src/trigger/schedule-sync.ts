@@ -7,7 +7,7 @@
  * looked at closely. The others are described too: all of them where they are few, and else in turn, sync after sync.
  */
 import { describeError, RetryableError, TerminalError } from "../errors.ts";
-import { bringUp, type Projection, type ProjectorDeps, type Scheduler, takeDown } from "./projector.ts";
+import { bringUp, type Projection, type ProjectorDeps, type Scheduler, takeDown, unlessForeign } from "./projector.ts";
 import { planUnlessDone, type SchedulePlan, scheduleId } from "./schedule-plan.ts";
 import { type DriftKind, isTold, judgeSchedule } from "./schedule-step.ts";
 
@@ -140,11 +140,15 @@ function startRound(deps: ScheduleSyncDeps, dryRun: boolean, signal: AbortSignal
   };
   let awayInRow = 0;
 
+  async function isThere(id: string): Promise<boolean> {
+    return (await unlessForeign(undefined, () => scheduler.describe(id))) !== undefined;
+  }
+
   async function settle({ projection, plan }: Work): Promise<void> {
     const { definition, deleted, told } = projection;
     const id = scheduleId(definition.id);
     if (plan === undefined) {
-      const was = dryRun ? (await scheduler.describe(id)) !== undefined : await takeDown(deps, projection);
+      const was = dryRun ? await isThere(id) : await takeDown(deps, projection);
       if (was && deleted) report.orphans_deleted++;
       else if (was) report.removed++;
       return;
@@ -172,7 +176,7 @@ function startRound(deps: ScheduleSyncDeps, dryRun: boolean, signal: AbortSignal
 
   /** The listing may be late: the engine is asked again before it goes. */
   async function deleteOrphan(id: string): Promise<void> {
-    const was = dryRun ? (await scheduler.describe(id)) !== undefined : await scheduler.remove(id);
+    const was = dryRun ? await isThere(id) : await unlessForeign(false, () => scheduler.remove(id));
     if (was) report.orphans_deleted++;
   }
 

@@ -149,7 +149,10 @@ describe("a definition's schedule", () => {
 
     const done_at = new Date("2031-05-07T00:00:00Z");
     const settled = { definition_id: definition.id, settled_until: done_at, done_at };
-    await database.db.insert(dueProgress).values(settled);
+    await database.db
+      .insert(dueProgress)
+      .values(settled)
+      .onConflictDoUpdate({ target: dueProgress.definition_id, set: settled });
     expect(await sync({ dryRun: true })).toMatchObject({ removed: 1, orphans_deleted: 0, drift: [] });
     await project();
     expect(await isThere(definition)).toBe(false);
@@ -361,6 +364,7 @@ describe("a sync of schedules", () => {
     const [lost, deleted, kept] = [await define(), await define(), await define()];
     await sync();
     await database.sql`delete from actcore.schedule_projections where definition_id = ${lost.id}`;
+    await database.sql`delete from actcore.due_progress where definition_id = ${lost.id}`;
     await database.sql`delete from actcore.definition_versions where definition_id = ${lost.id}`;
     await database.sql`delete from actcore.definitions where id = ${lost.id}`;
     await remove(deleted);
@@ -387,6 +391,19 @@ describe("a sync of schedules", () => {
     expect(await isThere(other)).toBe(true);
     await handleOf(definition).delete();
     expect(await sync()).toMatchObject({ upserted: 1, errors: [] });
+  });
+
+  test("takes somebody else's schedule under a deleted definition's id for none of ours, and leaves it alone (I6)", async () => {
+    const definition = await define();
+    await sync();
+    await handleOf(definition).delete();
+    await createForeign(scheduleId(definition.id));
+    await remove(definition);
+    for (const dryRun of [true, false, false])
+      expect(await sync({ dryRun })).toMatchObject({ orphans_deleted: 0, removed: 0, errors: [] });
+    expect((await describeOf(definition)).action).toMatchObject({ workflowType: "Theirs" });
+    expect((await deps.store.listStale(100)).map((each) => each.definition.id)).not.toContain(definition.id);
+    await handleOf(definition).delete();
   });
 
   test("reports what the engine refuses, and makes the others", async () => {
