@@ -2,13 +2,15 @@
  * JSON Schema (draft 2020-12) of what others send: whether a schema can be used, and what a value has against it.
  *
  * Whoever may write definitions is trusted with them: a pattern is a backtracking regular expression, and a schema may ask
- * for much work. What is bounded is what strangers bring: values come with a size and a depth, two equal items are found in
- * time that grows with their number, and faults are collected to a bound. Nothing is ever fetched.
+ * for much work, though not for what doubles with every reference. What is bounded is what strangers bring: values come
+ * with a size and a depth, two equal items are found in time that grows with their number, and faults are collected to a
+ * bound. Nothing is ever fetched.
  */
 import { Ajv2020, type ErrorObject, type Options, type ValidateFunction } from "ajv/dist/2020.js";
 import addFormats from "ajv-formats";
 import { describeError, type Fault } from "../errors.ts";
 import { preview } from "./faults.ts";
+import { findReferenceFault } from "./schema-references.ts";
 
 export type JsonSchema = Record<string, unknown>;
 /** Every fault of a value, up to a bound; none when it conforms. */
@@ -43,6 +45,8 @@ export function findSchemaFaults(schema: JsonSchema, path: string, enforced: boo
       unknown.push({ path: path + at, message: `${format} is no known format, so that nothing would be checked` });
   };
   try {
+    const excess = findReferenceFault(schema, path);
+    if (excess !== undefined) return [excess];
     const validate = compile(createAjv({ logger: { log() {}, error() {}, warn: onUnknownFormat } }), schema);
     if ("$async" in validate) return [{ path: `${path}/$async`, message: "is no keyword of JSON Schema" }];
     for (const probe of PROBES) validate(probe);

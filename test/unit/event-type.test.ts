@@ -93,6 +93,44 @@ describe("a schema", () => {
     expect(faultsOf(schema)[0]).toContain("is nested deeper than 100 levels");
   });
 
+  describe("whose references double with each of them is refused at once, however they are written", () => {
+    const COUNT = 27;
+    const twice = ($ref: string) => ({ allOf: [{ $ref }, { $ref }] });
+    const inProperty = ($ref: string) => ({ properties: { a: twice($ref) } });
+    test.each<[string, (n: number) => string, (n: number) => object, typeof twice | typeof inProperty]>([
+      ["by place", (n) => `#/$defs/d${n}`, () => ({}), twice],
+      ["by place, escaped", (n) => `#/%24defs/d${n}`, () => ({}), twice],
+      ["by anchor", (n) => `#a${n}`, (n) => ({ $anchor: `a${n}` }), twice],
+      ["by $id", (n) => `d${n}`, (n) => ({ $id: `d${n}` }), twice],
+      ["through properties", (n) => `#/$defs/d${n}`, () => ({}), inProperty],
+    ])("%s", (_, refer, name, follow) => {
+      const defs = Array.from({ length: COUNT }, (_, n) => [
+        `d${n}`,
+        { ...name(n), ...(n === COUNT - 1 ? { type: "string" } : follow(refer(n + 1))) },
+      ]);
+      const schema = { $ref: refer(0), $defs: Object.fromEntries(defs) };
+      for (const rest of [{}, { enforce: true }]) {
+        const worked = startProcessorTime();
+        expect(faultsOf(schema, rest)).toEqual([
+          expect.stringMatching(/^\/schema\/\$defs\/d1[0-9]\S* its references lead on to more than 10000 others/),
+        ]);
+        expect(worked()).toBeLessThan(500);
+      }
+    });
+
+    test("but not one that refers often, each time for another part of a value", () => {
+      const parts = Array.from({ length: 12 }, (_, n) => [
+        `d${n}`,
+        { properties: Object.fromEntries(["a", "b", "c"].map((key) => [key, { $ref: `#/$defs/d${n + 1}` }])) },
+      ]);
+      expect(
+        faultsOf({ $ref: "#/$defs/d0", $defs: { ...Object.fromEntries(parts), d12: { type: "string" } } }),
+      ).toEqual([]);
+      const words = Array.from({ length: 1_000 }, () => ({ $ref: "#/$defs/word" }));
+      expect(faultsOf({ anyOf: words, $defs: { word: { type: "string" } } })).toEqual([]);
+    });
+  });
+
   test("has every fault named at once", () => {
     expect(faultsOf({ minimum: "5", properties: { a: { type: 5 } } })).toHaveLength(2);
   });
