@@ -6,7 +6,7 @@
  *   L3. Nothing here exits the process: `main.ts` does, with the code that the command returned.
  */
 
-// For trigger/projector.ts and roles/sync.ts, until they import it from there themselves.
+// For trigger/schedule/projector.ts and roles/sync.ts, until they import it from there themselves.
 export { createBackoff, sleep } from "./wait.ts";
 
 /** `cut`: something in flight did not come to its end. */

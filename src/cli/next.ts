@@ -2,7 +2,12 @@
 import { type FileFault, fileOf, readTreeOrFile } from "../definition/files.ts";
 import type { DefinitionBody } from "../definition/schema.ts";
 import { InvalidInputError } from "../errors.ts";
-import { DEFAULT_PREVIEWED, MAX_PREVIEWED, type PreviewedDueTime, previewDueTimes } from "../trigger/preview.ts";
+import {
+  DEFAULT_PREVIEWED,
+  MAX_PREVIEWED,
+  type PreviewedDueTime,
+  previewDueTimes,
+} from "../trigger/schedule/preview.ts";
 import type { CommandContext } from "./commands.ts";
 
 const FAULTY = 1;

@@ -1,7 +1,7 @@
 /**
  * A crontab line's time: five fields or a nickname, as Vixie cron and cronie read them (docs/schedules.md).
  *
- * Read here and by nobody else: the engine is given the sets (trigger/schedule-plan.ts), never the text. Its own cron
+ * Read here and by nobody else: the engine is given the sets (trigger/schedule/plan.ts), never the text. Its own cron
  * means AND where crontab means OR, and reads `5/10`, six fields and `@every` in ways of its own.
  */
 import { TerminalError } from "../errors.ts";

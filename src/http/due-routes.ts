@@ -6,7 +6,7 @@ import { type Fault, InvalidInputError } from "../errors.ts";
 import { DueTimeView, describeDueTimes } from "../ledger/due-times.ts";
 import { ScheduleView } from "../ledger/schedule.ts";
 import { MAX_BACKFILL } from "../trigger/control.ts";
-import { scheduleId } from "../trigger/schedule-plan.ts";
+import { scheduleId } from "../trigger/schedule/plan.ts";
 import { linkNext, listQuery, readTime, Time } from "./query.ts";
 import { type Route, requireFound, requireUuid } from "./route.ts";
 

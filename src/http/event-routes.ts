@@ -2,7 +2,7 @@
 import { Type } from "@sinclair/typebox";
 import { InvalidInputError } from "../errors.ts";
 import { EventSummary, EventView } from "../ledger/views.ts";
-import { type EventEnvelope, EventEnvelopeSchema, findEnvelopeFaults } from "../trigger/event.ts";
+import { type EventEnvelope, EventEnvelopeSchema, findEnvelopeFaults } from "../trigger/event/envelope.ts";
 import { listRoute } from "./list-route.ts";
 import { listQuery, Since } from "./query.ts";
 import { type Route, requireFound } from "./route.ts";

@@ -2,7 +2,7 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { parseNewDefinition } from "../definition/change.ts";
 import { DefinitionInputSchema } from "../definition/schema.ts";
-import { DEFAULT_PREVIEWED, MAX_PREVIEWED, previewDueTimes } from "../trigger/preview.ts";
+import { DEFAULT_PREVIEWED, MAX_PREVIEWED, previewDueTimes } from "../trigger/schedule/preview.ts";
 import { EXAMPLE_DEFINITION } from "./definition-routes.ts";
 import { type Route, requireFound, requireUuid } from "./route.ts";
 

@@ -9,7 +9,7 @@ import type { ScheduleReader } from "../ledger/schedule.ts";
 import type { Readiness } from "../readiness.ts";
 import type { SyncService } from "../sync/service.ts";
 import type { RunControl } from "../trigger/control.ts";
-import type { EventPublisher } from "../trigger/event.ts";
+import type { EventPublisher } from "../trigger/event/envelope.ts";
 
 /** Each getter throws RetryableError while its engine was never reached; the answer is then 503. */
 export interface Services {

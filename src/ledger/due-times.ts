@@ -1,9 +1,15 @@
 /** What a reader sees of the due times of a schedule: each of them, and what became of it (I3). */
 import { type Static, Type } from "@sinclair/typebox";
 import { RUN_STATUSES, type RunStatus } from "../run/run.ts";
-import { dueTimes } from "../trigger/due-times.ts";
-import { misfireOf, type Segment, SKIP_REASONS, type SkippedStretch, type SkipReason } from "../trigger/misfire.ts";
 import { dueKey } from "../trigger/occurrence.ts";
+import { dueTimes } from "../trigger/schedule/due-times.ts";
+import {
+  misfireOf,
+  type Segment,
+  SKIP_REASONS,
+  type SkippedStretch,
+  type SkipReason,
+} from "../trigger/schedule/misfire.ts";
 import { Nullable, oneOf } from "./views.ts";
 
 /** `pending`: the engine may still start it. */

@@ -5,7 +5,7 @@
  */
 import type { ConsumerMessages, JsMsg } from "nats";
 import type { Log } from "../log.ts";
-import type { StreamMessage } from "../trigger/dispatcher.ts";
+import type { StreamMessage } from "../trigger/event/dispatcher.ts";
 import { aborted, createBackoff, sleep } from "../wait.ts";
 import type { Nats } from "./connection.ts";
 import { CONSUMER, ensureStream, STREAM } from "./stream.ts";

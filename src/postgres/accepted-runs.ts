@@ -3,7 +3,7 @@ import { and, eq, isNull, sql } from "drizzle-orm";
 import { TerminalError } from "../errors.ts";
 import { stableTraceId, timeOrderedUuid } from "../stable-id.ts";
 import type { AcceptanceLedger, AcceptedRun } from "../trigger/control.ts";
-import { OWN_EVENT_IDS } from "../trigger/event.ts";
+import { OWN_EVENT_IDS } from "../trigger/event/envelope.ts";
 import type { OwedRun } from "../trigger/ledger.ts";
 import { dueKey, dueWorkflowId, eventWorkflowId, repeatedWorkflowId, rerunWorkflowId } from "../trigger/occurrence.ts";
 import { type Transaction, writeAudit } from "./audit.ts";

@@ -2,8 +2,8 @@
 import { and, eq, gte, lte, sql } from "drizzle-orm";
 import type { DueTimeReader } from "../ledger/due-times.ts";
 import type { RunStatus } from "../run/run.ts";
-import type { SkipReason } from "../trigger/misfire.ts";
 import { dueKey } from "../trigger/occurrence.ts";
+import type { SkipReason } from "../trigger/schedule/misfire.ts";
 import { type Database, guarded } from "./client.ts";
 import { type ActivityRow, segmentsOf, versionsSince } from "./due-times.ts";
 import { definitions, dueSkips, occurrences, runs } from "./schema.ts";

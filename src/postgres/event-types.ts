@@ -1,7 +1,7 @@
 /** Event types in Postgres, as they are read; a sync writes them. */
 import { and, asc, eq, gt, isNull, sql } from "drizzle-orm";
 import type { EventType, EventTypeReader } from "../definition/event-type.ts";
-import type { EnforcedTypeReader } from "../trigger/payload-checks.ts";
+import type { EnforcedTypeReader } from "../trigger/event/payload-checks.ts";
 import { type Database, guarded } from "./client.ts";
 import { definitionRevision, eventTypes } from "./schema.ts";
 

@@ -1,7 +1,7 @@
 /** What the engine was told of each definition, and the lock under which one process at a time tells it. */
 import { and, asc, eq, inArray, isNotNull, isNull, ne, not, notInArray, or, sql } from "drizzle-orm";
 import type { TriggerType } from "../definition/schema.ts";
-import type { Projection, ProjectionStore } from "../trigger/projector.ts";
+import type { Projection, ProjectionStore } from "../trigger/schedule/projector.ts";
 import { guarded, type Postgres } from "./client.ts";
 import { DEFINITIONS_CHANNEL, toDefinition } from "./definitions.ts";
 import { holdingLock, LOCKS, waitingForLock } from "./lock.ts";

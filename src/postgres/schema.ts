@@ -89,7 +89,7 @@ export const definitionRevision = actcore.table("definition_revision", {
   revision: bigint({ mode: "bigint" }).notNull(),
 });
 
-/** Which plan of a definition the engine was last given (trigger/schedule-plan.ts). */
+/** Which plan of a definition the engine was last given (trigger/schedule/plan.ts). */
 export const scheduleProjections = actcore.table("schedule_projections", {
   definition_id: uuid()
     .primaryKey()
@@ -104,7 +104,7 @@ export const scheduleProjections = actcore.table("schedule_projections", {
   updated_at: time("updated_at").notNull().defaultNow(),
 });
 
-/** How far the due times of a definition are accounted for (trigger/reconciler.ts). */
+/** How far the due times of a definition are accounted for (trigger/schedule/reconciler.ts). */
 export const dueProgress = actcore.table("due_progress", {
   definition_id: uuid()
     .primaryKey()

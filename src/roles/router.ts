@@ -5,7 +5,7 @@ import type { Metrics } from "../metrics.ts";
 import { type Intake, startIntake } from "../nats/intake.ts";
 import { createEventLedger } from "../postgres/events.ts";
 import { createRunStarter } from "../temporal/run-starter.ts";
-import { createDispatcher } from "../trigger/dispatcher.ts";
+import { createDispatcher } from "../trigger/event/dispatcher.ts";
 import { aborted, sleep } from "../wait.ts";
 import { createRole, type RoleDeps } from "./role.ts";
 

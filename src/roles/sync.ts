@@ -15,7 +15,7 @@ import type { Readiness } from "../readiness.ts";
 import { createSyncService, type SyncDeps, type SyncService } from "../sync/service.ts";
 import type { Temporal } from "../temporal/connection.ts";
 import { createScheduler } from "../temporal/schedules.ts";
-import { createScheduleSync, type ScheduleSync } from "../trigger/schedule-sync.ts";
+import { createScheduleSync, type ScheduleSync } from "../trigger/schedule/sync.ts";
 import { sleep } from "../wait.ts";
 import { createRole, type RoleDeps } from "./role.ts";
 

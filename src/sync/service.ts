@@ -9,7 +9,7 @@ import type { TreeRead } from "../definition/files.ts";
 import { ActcoreError, describeError, RetryableError, TerminalError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { timeOrderedUuid } from "../stable-id.ts";
-import type { ScheduleSync } from "../trigger/schedule-sync.ts";
+import type { ScheduleSync } from "../trigger/schedule/sync.ts";
 import type { DocumentStage } from "./document-row.ts";
 import { type Plan, planSync } from "./plan.ts";
 import {

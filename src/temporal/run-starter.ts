@@ -2,7 +2,7 @@
 import { WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError } from "@temporalio/client";
 import { ORCHESTRATOR_QUEUE, RUN_ACTIVITY_WORKFLOW } from "../run/run.ts";
 import type { RunCanceller } from "../trigger/control.ts";
-import type { RunStarter } from "../trigger/dispatcher.ts";
+import type { RunStarter } from "../trigger/event/dispatcher.ts";
 import type { RunInspector } from "../trigger/finisher.ts";
 import { type Temporal, unavailable } from "./connection.ts";
 import { searchAttributesOf } from "./search-attributes.ts";

@@ -5,8 +5,8 @@ import { encodeUnifiedSearchAttributes } from "@temporalio/common/lib/converter/
 import { msToTs } from "@temporalio/common/lib/time";
 import { temporal } from "@temporalio/proto";
 import { ORCHESTRATOR_QUEUE, RUN_ACTIVITY_WORKFLOW } from "../run/run.ts";
-import type { Calendar, Range } from "../trigger/calendar.ts";
-import { type SchedulePlan, scheduledWorkflowId } from "../trigger/schedule-plan.ts";
+import type { Calendar, Range } from "../trigger/schedule/calendar.ts";
+import { type SchedulePlan, scheduledWorkflowId } from "../trigger/schedule/plan.ts";
 import { searchAttributesOf } from "./search-attributes.ts";
 
 const { Schedule, ScheduleSpec } = temporal.api.schedule.v1;

@@ -7,11 +7,11 @@ import type { ScheduleTrigger } from "../definition/schema.ts";
 import { TerminalError } from "../errors.ts";
 import type { ClaimRequest, RunTrigger, TriggerEvent } from "../run/run.ts";
 import { isUuid, stableHex } from "../stable-id.ts";
-import { firstPass } from "./due-times.ts";
-import { type EventEnvelope, findEnvelopeFaults, OWN_EVENT_IDS } from "./event.ts";
+import { type EventEnvelope, findEnvelopeFaults, OWN_EVENT_IDS } from "./event/envelope.ts";
 import type { OccurrenceLedger } from "./ledger.ts";
-import { judgeStart, type SkipReason } from "./misfire.ts";
 import { dueKey, type OccurrenceKind } from "./occurrence.ts";
+import { firstPass } from "./schedule/due-times.ts";
+import { judgeStart, type SkipReason } from "./schedule/misfire.ts";
 
 /** Bytes of JSON that a foreign start may bring inline. */
 export const MAX_INLINE_BYTES = 65_536;

@@ -9,10 +9,10 @@ import { describeError, InvalidInputError, RetryableError, TerminalError } from 
 import type { Log } from "../log.ts";
 import type { RunLedger } from "../run/ledger.ts";
 import type { RunStatus } from "../run/run.ts";
-import type { RunStarter } from "./dispatcher.ts";
-import { dueTimes } from "./due-times.ts";
+import type { RunStarter } from "./event/dispatcher.ts";
 import type { OwedRun } from "./ledger.ts";
 import { dueKey } from "./occurrence.ts";
+import { dueTimes } from "./schedule/due-times.ts";
 
 export interface AcceptedRun {
   run_id: string;

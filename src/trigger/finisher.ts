@@ -10,7 +10,7 @@ import type { Log } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import type { RunLedger } from "../run/ledger.ts";
 import { sleep } from "../wait.ts";
-import type { RunStarter } from "./dispatcher.ts";
+import type { RunStarter } from "./event/dispatcher.ts";
 import type { EventLedger, OwedRun, RecordedEvent } from "./ledger.ts";
 
 export interface UnclaimedRun extends OwedRun {

@@ -2,9 +2,9 @@
 import type { ScheduleTrigger } from "../definition/schema.ts";
 import type { Claim, ClaimRequest } from "../run/run.ts";
 import type { AcceptedStart, Start } from "./classify.ts";
-import type { DeadLetterReason, EventEnvelope } from "./event.ts";
-import type { Match, Subscription } from "./match.ts";
-import type { EnforcedTypeReader } from "./payload-checks.ts";
+import type { DeadLetterReason, EventEnvelope } from "./event/envelope.ts";
+import type { Match, Subscription } from "./event/match.ts";
+import type { EnforcedTypeReader } from "./event/payload-checks.ts";
 
 export const EVENT_OUTCOMES = ["received", "unmatched", "dispatched", "dead_lettered"] as const;
 export type EventOutcome = (typeof EVENT_OUTCOMES)[number];

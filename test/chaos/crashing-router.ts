@@ -11,7 +11,7 @@ import { openPostgres } from "../../src/postgres/client.ts";
 import { createEventLedger } from "../../src/postgres/events.ts";
 import { openTemporal } from "../../src/temporal/connection.ts";
 import { createRunStarter } from "../../src/temporal/run-starter.ts";
-import { createDispatcher } from "../../src/trigger/dispatcher.ts";
+import { createDispatcher } from "../../src/trigger/event/dispatcher.ts";
 
 const [, , endpoints = "{}", fatalPoint] = process.argv;
 const { dbUrl, natsUrl, temporalHost } = JSON.parse(endpoints);

@@ -7,7 +7,7 @@ import { createDefinitionStore } from "../../src/postgres/definitions.ts";
 import { createDueLedger } from "../../src/postgres/due-times.ts";
 import { createRunLedger } from "../../src/postgres/runs.ts";
 import type { OwedRun } from "../../src/trigger/ledger.ts";
-import { reconcile } from "../../src/trigger/reconciler.ts";
+import { reconcile } from "../../src/trigger/schedule/reconciler.ts";
 import { createTestApi, definitionPath, type TestApi } from "../support/api.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";

@@ -3,8 +3,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:tes
 import { createLog } from "../../src/log.ts";
 import { createMetrics } from "../../src/metrics.ts";
 import { createEventLedger } from "../../src/postgres/events.ts";
-import { createDispatcher } from "../../src/trigger/dispatcher.ts";
-import type { EventEnvelope } from "../../src/trigger/event.ts";
+import { createDispatcher } from "../../src/trigger/event/dispatcher.ts";
+import type { EventEnvelope } from "../../src/trigger/event/envelope.ts";
 import { createTestApi, pathsOf, type TestApi } from "../support/api.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";

@@ -9,7 +9,7 @@ import { type Nats, openNats } from "../../src/nats/connection.ts";
 import { type Intake, startIntake } from "../../src/nats/intake.ts";
 import { createPublisher } from "../../src/nats/publisher.ts";
 import { CONSUMER, ensureStream, STREAM } from "../../src/nats/stream.ts";
-import type { StreamMessage } from "../../src/trigger/dispatcher.ts";
+import type { StreamMessage } from "../../src/trigger/event/dispatcher.ts";
 import { retryUntilDone } from "../../src/wait.ts";
 import { ENGINES_TIMEOUT_MS, eventually, useEngines } from "../support/engines.ts";
 import { envelopeOf } from "../support/ledger.ts";

@@ -12,10 +12,10 @@ import { createProjectionStore } from "../../src/postgres/schedule-projections.t
 import { dueProgress } from "../../src/postgres/schema.ts";
 import { ORCHESTRATOR_QUEUE, RUN_ACTIVITY_WORKFLOW } from "../../src/run/run.ts";
 import { createScheduler } from "../../src/temporal/schedules.ts";
-import { runProjector } from "../../src/trigger/projector.ts";
-import { scheduleId } from "../../src/trigger/schedule-plan.ts";
-import type { DriftKind } from "../../src/trigger/schedule-step.ts";
-import { createScheduleSync } from "../../src/trigger/schedule-sync.ts";
+import { scheduleId } from "../../src/trigger/schedule/plan.ts";
+import { runProjector } from "../../src/trigger/schedule/projector.ts";
+import type { DriftKind } from "../../src/trigger/schedule/step.ts";
+import { createScheduleSync } from "../../src/trigger/schedule/sync.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS, eventually } from "../support/engines.ts";
 import { BY_TEST, bodyOf, replace } from "../support/ledger.ts";

@@ -7,7 +7,7 @@ import { createLedgerReader } from "../../src/postgres/ledger-reader.ts";
 import { createOccurrenceLedger } from "../../src/postgres/occurrences.ts";
 import type { ClaimRequest, TriggerEvent } from "../../src/run/run.ts";
 import { judgeRequest } from "../../src/trigger/classify.ts";
-import type { EventEnvelope } from "../../src/trigger/event.ts";
+import type { EventEnvelope } from "../../src/trigger/event/envelope.ts";
 import type { TestDatabase } from "./database.ts";
 
 /** Who changes definitions here. */

@@ -7,7 +7,7 @@ import { createLog } from "../../src/log.ts";
 import { createSyncStore } from "../../src/postgres/sync.ts";
 import type { SyncReport } from "../../src/sync/report.ts";
 import { createSyncService, type SyncDeps, type SyncRequest } from "../../src/sync/service.ts";
-import type { ScheduleSyncReport } from "../../src/trigger/schedule-sync.ts";
+import type { ScheduleSyncReport } from "../../src/trigger/schedule/sync.ts";
 import type { TestDatabase } from "./database.ts";
 
 export interface Tree {

@@ -1,8 +1,8 @@
 /** The door of the API: what it refuses, and what it lets through when it cannot know. */
 import { describe, expect, test } from "bun:test";
 import { InvalidInputError, RetryableError } from "../../src/errors.ts";
-import { createCheckedPublisher } from "../../src/trigger/checked-publisher.ts";
-import type { EventEnvelope } from "../../src/trigger/event.ts";
+import { createCheckedPublisher } from "../../src/trigger/event/checked-publisher.ts";
+import type { EventEnvelope } from "../../src/trigger/event/envelope.ts";
 
 const event = (event_id: string, payload: unknown = {}): EventEnvelope => ({
   event_id,

@@ -3,9 +3,9 @@ import { describe, expect, test } from "bun:test";
 import { RetryableError, TerminalError } from "../../src/errors.ts";
 import { createLog } from "../../src/log.ts";
 import { createMetrics } from "../../src/metrics.ts";
-import { createDispatcher, type StreamMessage } from "../../src/trigger/dispatcher.ts";
+import { createDispatcher, type StreamMessage } from "../../src/trigger/event/dispatcher.ts";
+import type { EnforcedType } from "../../src/trigger/event/payload-checks.ts";
 import type { DeadLetter, EventLedger, EventOutcome, OwedRun } from "../../src/trigger/ledger.ts";
-import type { EnforcedType } from "../../src/trigger/payload-checks.ts";
 
 type Settled = string[];
 

@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { Cron } from "croner";
 import { type CronFields, parseCron } from "../../src/definition/cron-expression.ts";
 import type { CronTrigger } from "../../src/definition/schema.ts";
-import { dueTimes, firstPass } from "../../src/trigger/due-times.ts";
+import { dueTimes, firstPass } from "../../src/trigger/schedule/due-times.ts";
 import { createRandom, OTHER_ZONES, randomCron, SEED, WHOLE_HOUR_ZONES } from "../support/cron-samples.ts";
 
 const MINUTE_MS = 60_000;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { indexSubscriptions, matchEvent, type Subscription } from "../../src/trigger/match.ts";
+import { indexSubscriptions, matchEvent, type Subscription } from "../../src/trigger/event/match.ts";
 
 const subscription = (
   name: string,

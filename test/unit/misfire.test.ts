@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import type { IntervalTrigger } from "../../src/definition/schema.ts";
-import { type DueRun, judgeStart, type Segment, settleDueTimes } from "../../src/trigger/misfire.ts";
+import { type DueRun, judgeStart, type Segment, settleDueTimes } from "../../src/trigger/schedule/misfire.ts";
 
 /** Minute n of an hour; every minute something is due. */
 const at = (minute: number, second = 0) => new Date(Date.UTC(2026, 0, 31, 9, minute, second));

@@ -6,7 +6,7 @@ import { findFaults } from "../../src/definition/faults.ts";
 import { type Access, createApp, ROUTES } from "../../src/http/app.ts";
 import type { Services } from "../../src/http/services.ts";
 import { createLog } from "../../src/log.ts";
-import { findEnvelopeFaults } from "../../src/trigger/event.ts";
+import { findEnvelopeFaults } from "../../src/trigger/event/envelope.ts";
 
 const OPEN = ["GET /healthz", "GET /readyz"];
 /** Static, the same for everyone, and without a key of their own. */

@@ -3,10 +3,10 @@ import { expect, test } from "bun:test";
 import type { Definition } from "../../src/definition/schema.ts";
 import { RetryableError } from "../../src/errors.ts";
 import { createLog } from "../../src/log.ts";
-import type { Projection, ProjectionStore } from "../../src/trigger/projector.ts";
-import type { SchedulePlan } from "../../src/trigger/schedule-plan.ts";
-import type { StandingSchedule } from "../../src/trigger/schedule-step.ts";
-import { createScheduleSync, type ScheduleSyncDeps } from "../../src/trigger/schedule-sync.ts";
+import type { SchedulePlan } from "../../src/trigger/schedule/plan.ts";
+import type { Projection, ProjectionStore } from "../../src/trigger/schedule/projector.ts";
+import type { StandingSchedule } from "../../src/trigger/schedule/step.ts";
+import { createScheduleSync, type ScheduleSyncDeps } from "../../src/trigger/schedule/sync.ts";
 
 const AWAY = new RetryableError("temporal_unavailable", "Temporal: away");
 const CONFLICT = new RetryableError("schedule_conflict", "schedule: somebody else");

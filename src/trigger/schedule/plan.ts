@@ -5,10 +5,10 @@
  * unchanged definition causes no update: an update would discard due times that the engine still holds.
  */
 import { createHash } from "node:crypto";
-import { parseCron } from "../definition/cron-expression.ts";
-import { parseDuration } from "../definition/duration.ts";
-import { parseRunAt } from "../definition/run-at.ts";
-import type { CronTrigger, Definition, ScheduleTrigger } from "../definition/schema.ts";
+import { parseCron } from "../../definition/cron-expression.ts";
+import { parseDuration } from "../../definition/duration.ts";
+import { parseRunAt } from "../../definition/run-at.ts";
+import type { CronTrigger, Definition, ScheduleTrigger } from "../../definition/schema.ts";
 import { type Calendar, cronCalendars, datedCalendar } from "./calendar.ts";
 import { hourlyMinutes, planClockExceptions } from "./clock-exceptions.ts";
 import { type Misfire, misfireOf } from "./misfire.ts";

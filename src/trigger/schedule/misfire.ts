@@ -6,8 +6,8 @@
  *
  * A due time of a version counts by what that version said (I3): a new policy or cadence applies from the change on.
  */
-import { parseDuration } from "../definition/duration.ts";
-import type { ScheduleTrigger } from "../definition/schema.ts";
+import { parseDuration } from "../../definition/duration.ts";
+import type { ScheduleTrigger } from "../../definition/schema.ts";
 import { dueTimes } from "./due-times.ts";
 
 export const SKIP_REASONS = [

@@ -6,11 +6,11 @@
  *   I3  every event ends in an outcome that can be looked up; what is no event is kept as a dead letter
  *   I4  the revision is read after the group's last message arrived; definitions and types are loaded only when it moved
  */
-import { describeError, type Fault, RetryableError, TerminalError } from "../errors.ts";
-import type { Log } from "../log.ts";
-import type { Metrics } from "../metrics.ts";
-import { type DeadLetterReason, deadLetterId, decodeEvent, type EventEnvelope } from "./event.ts";
-import type { EventLedger, OwedRun, RecordedEvent } from "./ledger.ts";
+import { describeError, type Fault, RetryableError, TerminalError } from "../../errors.ts";
+import type { Log } from "../../log.ts";
+import type { Metrics } from "../../metrics.ts";
+import type { EventLedger, OwedRun, RecordedEvent } from "../ledger.ts";
+import { type DeadLetterReason, deadLetterId, decodeEvent, type EventEnvelope } from "./envelope.ts";
 import { indexSubscriptions, matchEvent, type SubscriptionIndex } from "./match.ts";
 import { findPayloadFaults, indexEnforcedTypes, type PayloadChecks } from "./payload-checks.ts";
 

@@ -5,10 +5,10 @@
  * A cron at fixed hours makes up for a clock's gap right after it and counts a repeated hour once, its first pass; one
  * whose hour field begins with `*` follows the clock.
  */
-import { type CronFields, parseCron } from "../definition/cron-expression.ts";
-import { parseDuration } from "../definition/duration.ts";
-import { parseRunAt } from "../definition/run-at.ts";
-import type { CronTrigger, IntervalTrigger, ScheduleTrigger } from "../definition/schema.ts";
+import { type CronFields, parseCron } from "../../definition/cron-expression.ts";
+import { parseDuration } from "../../definition/duration.ts";
+import { parseRunAt } from "../../definition/run-at.ts";
+import type { CronTrigger, IntervalTrigger, ScheduleTrigger } from "../../definition/schema.ts";
 import { type ClockChange, type TimeZone, timeZone } from "./time-zone.ts";
 import { DAY_MS, wallTimes } from "./wall-times.ts";
 

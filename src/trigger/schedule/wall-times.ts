@@ -1,5 +1,5 @@
 /** The wall times that a crontab's fields name: what clocks show, in milliseconds, as if it were UTC. */
-import type { CronFields } from "../definition/cron-expression.ts";
+import type { CronFields } from "../../definition/cron-expression.ts";
 
 export const MINUTE_MS = 60_000;
 export const HOUR_MS = 3_600_000;

@@ -6,10 +6,10 @@
  * times, pause and presence but lags a little and leaves out policies and actions, says which schedules have to be
  * looked at closely. The others are described too: all of them where they are few, and else in turn, sync after sync.
  */
-import { describeError, RetryableError, TerminalError } from "../errors.ts";
+import { describeError, RetryableError, TerminalError } from "../../errors.ts";
+import { planUnlessDone, type SchedulePlan, scheduleId } from "./plan.ts";
 import { bringUp, type Projection, type ProjectorDeps, type Scheduler, takeDown, unlessForeign } from "./projector.ts";
-import { planUnlessDone, type SchedulePlan, scheduleId } from "./schedule-plan.ts";
-import { type DriftKind, isTold, judgeSchedule } from "./schedule-step.ts";
+import { type DriftKind, isTold, judgeSchedule } from "./step.ts";
 
 /** What somebody did to a schedule of ours behind our back. */
 export interface ScheduleDrift {

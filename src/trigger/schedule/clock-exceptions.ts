@@ -10,8 +10,8 @@
  * Intervals count seconds and are always right: each due time near a repeated hour, and the end of a gap, is told as an
  * interval that is as long as a life. Excluded calendars are right as well: they take away what is not due.
  */
-import { type CronFields, parseCron } from "../definition/cron-expression.ts";
-import type { CronTrigger } from "../definition/schema.ts";
+import { type CronFields, parseCron } from "../../definition/cron-expression.ts";
+import type { CronTrigger } from "../../definition/schema.ts";
 import { type Calendar, datedHours } from "./calendar.ts";
 import { dueTimes, gapRuns } from "./due-times.ts";
 import { type ClockChange, timeZone } from "./time-zone.ts";

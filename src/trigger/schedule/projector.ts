@@ -6,18 +6,12 @@
  * that the engine still holds.
  */
 
-import type { Definition } from "../definition/schema.ts";
-import { describeError, RetryableError, TerminalError } from "../errors.ts";
-import type { Log } from "../log.ts";
-import { createBackoff, sleep } from "../wait.ts";
-import { hashPlan, planUnlessDone, type SchedulePlan, scheduleId } from "./schedule-plan.ts";
-import {
-  isTold,
-  judgeSchedule,
-  type ScheduleJudgement,
-  type StandingSchedule,
-  type ToldSchedule,
-} from "./schedule-step.ts";
+import type { Definition } from "../../definition/schema.ts";
+import { describeError, RetryableError, TerminalError } from "../../errors.ts";
+import type { Log } from "../../log.ts";
+import { createBackoff, sleep } from "../../wait.ts";
+import { hashPlan, planUnlessDone, type SchedulePlan, scheduleId } from "./plan.ts";
+import { isTold, judgeSchedule, type ScheduleJudgement, type StandingSchedule, type ToldSchedule } from "./step.ts";
 
 /** A definition, and what the engine was told of it. */
 export interface Projection {

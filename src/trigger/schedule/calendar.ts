@@ -2,7 +2,7 @@
  * Calendars: sets of wall times, as the engine takes them. A time matches when every field does; a schedule of several
  * calendars is due when any of them matches.
  */
-import type { CronFields } from "../definition/cron-expression.ts";
+import type { CronFields } from "../../definition/cron-expression.ts";
 
 /** `start`, `start + step`, … up to `end`, which is one of them. */
 export interface Range {

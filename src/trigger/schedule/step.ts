@@ -7,7 +7,7 @@
  *   - Everything else is made equal to the plan: another spec, action or policy, a deletion, and the end of a pause
  *     that is ours.
  */
-import { hashPlan, type SchedulePlan } from "./schedule-plan.ts";
+import { hashPlan, type SchedulePlan } from "./plan.ts";
 
 /** What the engine was told last. */
 export interface ToldSchedule {

@@ -1,7 +1,7 @@
 /** Which events are refused for their payload: those of an enforced type that do not match its schema. */
-import { type Check, compileCheck } from "../definition/json-schema.ts";
-import type { Fault } from "../errors.ts";
-import type { EventEnvelope } from "./event.ts";
+import { type Check, compileCheck } from "../../definition/json-schema.ts";
+import type { Fault } from "../../errors.ts";
+import type { EventEnvelope } from "./envelope.ts";
 
 /** An event type that is enforced, and not retired. */
 export interface EnforcedType {

@@ -5,14 +5,14 @@
  * update discarded it, or because its overlap policy dropped it. One process at a time does it. What it decides is one
  * transaction with how far it got, so a crash repeats nothing; the run that it owes is started then, or by the finisher.
  */
-import { describeError, RetryableError } from "../errors.ts";
-import type { Log } from "../log.ts";
-import type { Metrics } from "../metrics.ts";
-import { sleep } from "../wait.ts";
-import type { RunStarter } from "./dispatcher.ts";
-import type { OwedRun } from "./ledger.ts";
+import { describeError, RetryableError } from "../../errors.ts";
+import type { Log } from "../../log.ts";
+import type { Metrics } from "../../metrics.ts";
+import { sleep } from "../../wait.ts";
+import type { RunStarter } from "../event/dispatcher.ts";
+import type { OwedRun } from "../ledger.ts";
 import { type DueRun, findUnrun, type Segment, type Settlement, settleDueTimes } from "./misfire.ts";
-import { scheduleId } from "./schedule-plan.ts";
+import { scheduleId } from "./plan.ts";
 
 /** A definition with due times that are not accounted for. */
 export interface DueActivity {

@@ -1,6 +1,6 @@
 /** When a definition would be due next, as people read it. Pure. */
-import type { DefinitionBody } from "../definition/schema.ts";
-import { TerminalError } from "../errors.ts";
+import type { DefinitionBody } from "../../definition/schema.ts";
+import { TerminalError } from "../../errors.ts";
 import { nextDueTimes } from "./due-times.ts";
 import { formatLocal, timeZone } from "./time-zone.ts";
 

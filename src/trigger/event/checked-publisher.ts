@@ -2,9 +2,9 @@
  * A publisher that refuses at the door what the router would dead-letter. It is a courtesy to the sender, who hears of every
  * fault: what the ledger could not say in time goes into the stream, and the router decides.
  */
-import { InvalidInputError, RetryableError } from "../errors.ts";
-import { inTime } from "../wait.ts";
-import type { EventPublisher } from "./event.ts";
+import { InvalidInputError, RetryableError } from "../../errors.ts";
+import { inTime } from "../../wait.ts";
+import type { EventPublisher } from "./envelope.ts";
 import {
   type EnforcedTypeReader,
   findPayloadFaults,

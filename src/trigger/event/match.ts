@@ -1,7 +1,7 @@
 /** Which definitions an event reaches: by type, then by every filter. Pure; the caller keeps the index fresh (I4). */
-import type { EventTrigger } from "../definition/schema.ts";
-import type { EventEnvelope } from "./event.ts";
-import type { ActivityOutcome } from "./ledger.ts";
+import type { EventTrigger } from "../../definition/schema.ts";
+import type { ActivityOutcome } from "../ledger.ts";
+import type { EventEnvelope } from "./envelope.ts";
 
 /** A live event definition, as much of it as matching needs. */
 export interface Subscription {
