@@ -4,7 +4,7 @@ import { renderDocumentSchema } from "../../src/definition/document-schema.ts";
 import { EventTypeSchema } from "../../src/definition/event-type.ts";
 import { DefinitionInputSchema, DefinitionSchema } from "../../src/definition/schema.ts";
 import { RunView, TaskView } from "../../src/ledger/views.ts";
-import { EventEnvelopeSchema } from "../../src/trigger/event.ts";
+import { EventEnvelopeSchema } from "../../src/trigger/event/envelope.ts";
 import { REPOSITORY } from "./repository.ts";
 
 const PUBLISHED = {

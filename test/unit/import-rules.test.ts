@@ -27,7 +27,7 @@ describe("a planted violation is seen:", () => {
     ["an adapter imports another", "nats/intake.ts", 'import { x } from "../postgres/client.ts";'],
     ["an adapter imports a role", "http/app.ts", 'import { x } from "../roles/api.ts";'],
     ["the engines import the core", "engines/nats.ts", 'import { x } from "../run/run.ts";'],
-    ["the core imports an adapter", "trigger/event/envelope.ts", 'import { x } from "../nats/stream.ts";'],
+    ["the core imports an adapter", "trigger/control.ts", 'import { x } from "../nats/stream.ts";'],
     ["a type import counts", "run/decide.ts", 'import type { X } from "../trigger/match.ts";'],
     ["an import over several lines counts", "run/run.ts", 'import {\n  a,\n  type B,\n} from "../trigger/match.ts";'],
     ["a re-export counts", "task/task.ts", 'export * from "../run/run.ts";'],
