@@ -67,6 +67,24 @@ async function createMissing(url: string, names: readonly string[]): Promise<voi
   }
 }
 
+/**
+ * Forgets the hosts that a Temporal before has noted. A killed one leaves its own behind, and for most of a minute the
+ * next one then hands out no work: "Not enough hosts to serve the request". Only where no other can be alive: on the
+ * database of our own data directory.
+ */
+export async function forgetTemporalHosts(url: string): Promise<void> {
+  const sql = postgres(urlOfDatabase(url, TEMPORAL_DATABASES.store), {
+    max: 1,
+    connect_timeout: 5,
+    onnotice: () => {},
+  });
+  try {
+    await sql`DELETE FROM cluster_membership`;
+  } finally {
+    await sql.end({ timeout: 2 });
+  }
+}
+
 /** The same server and credentials, another database. */
 export function urlOfDatabase(url: string, database: string): string {
   const changed = new URL(url);

@@ -24,7 +24,7 @@ import {
   removeRecord,
   writeRecord,
 } from "./data-directory.ts";
-import { ensureDatabases, TEMPORAL_DATABASES, urlOfDatabase } from "./databases.ts";
+import { ensureDatabases, forgetTemporalHosts, TEMPORAL_DATABASES, urlOfDatabase } from "./databases.ts";
 import { openEngineLog } from "./engine-log.ts";
 import type { EngineEndpoints, EngineName, EngineStatus } from "./engine-status.ts";
 import { natsMonitorUrl, natsSpec, natsUrl } from "./nats.ts";
@@ -149,8 +149,13 @@ async function startAll(start: Start): Promise<Omit<EngineSet, "close">> {
   function specOf(name: EngineName): EngineSpec {
     if (name === "postgres") return postgresSpec(cluster as PostgresCluster, binaries, ports.postgres);
     if (name === "nats") return natsSpec(directory, binaries, ports);
-    if (name === "temporal") return temporalSpec(directory, binaries, ports.temporal, sqlServerOf(dbUrl));
+    if (name === "temporal")
+      return temporalSpec(directory, binaries, ports.temporal, sqlServerOf(dbUrl), prepareTemporal);
     return temporalUiSpec(directory, binaries, ports, config.temporalNamespace);
+  }
+
+  async function prepareTemporal(): Promise<void> {
+    if (cluster !== undefined) await forgetTemporalHosts(dbUrl);
   }
 
   await allOrNone(deps.signal, (signal) => {
@@ -182,6 +187,7 @@ async function startAll(start: Start): Promise<Omit<EngineSet, "close">> {
         onProgress,
         signal,
       });
+      await prepareTemporal();
       onProgress("starting Temporal");
       await launch("temporal");
     }

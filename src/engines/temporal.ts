@@ -62,6 +62,8 @@ export function temporalSpec(
   binaries: EngineBinaries,
   port: number,
   server: SqlServer,
+  /** Before every start, when Postgres answers. */
+  prepare: () => Promise<void>,
 ): EngineSpec {
   const configFile = join(directory.config, "temporal.yaml");
   const dynamicConfigFile = join(directory.config, "temporal-dynamic.yaml");
@@ -84,7 +86,10 @@ export function temporalSpec(
     stop: [{ signal: "SIGTERM", graceMs: 2000 }],
     probe: probe.probe,
     dispose: probe.close,
-    requires: (signal) => probePostgres(server, signal),
+    async requires(signal) {
+      await probePostgres(server, signal);
+      await prepare();
+    },
     readyWithinMs: 60_000,
   };
 }

@@ -118,4 +118,30 @@ describe("a whole server", () => {
     },
     2 * SERVER_TIMEOUT_MS,
   );
+
+  test(
+    "that was stopped as soon as it was ready, again and again, runs at once what is triggered after the next start",
+    async () => {
+      const dataDir = createDirectory();
+      try {
+        let server = await startServer({ dataDir });
+        await server.ready();
+        const { id } = await define(server);
+        for (let round = 1; round <= 3; round++) {
+          server.kill("SIGTERM");
+          await server.exited;
+          server = await startServer({ dataDir, flags: server.flags });
+          await server.ready();
+          expect((await server.api(`/activity-definitions/${id}/trigger`, { method: "POST" })).status).toBe(202);
+          // A minute, when Temporal still counts on the hosts of the one before.
+          await finishedRuns(server, id, round, 15_000);
+        }
+        server.kill("SIGTERM");
+        await server.exited;
+      } finally {
+        await removeDirectory(dataDir);
+      }
+    },
+    3 * SERVER_TIMEOUT_MS,
+  );
 });
