@@ -7,7 +7,6 @@
  */
 
 // For trigger/schedule/projector.ts and roles/sync.ts, until they import it from there themselves.
-export { createBackoff, sleep } from "./wait.ts";
 
 /** `cut`: something in flight did not come to its end. */
 export type DrainOutcome = "drained" | "cut";

@@ -110,7 +110,8 @@ async function projectStale(deps: ProjectorDeps, refused: Refusals, signal: Abor
         if (!(error instanceof TerminalError)) throw error;
         behind.push(id);
         const reason = describeError(error);
-        if (refused.get(id) !== reason) deps.log.error({ definition: id, name, reason }, "schedule refused");
+        if (refused.get(id) !== reason)
+          deps.log.error({ activity_id: id, activity_name: name, reason }, "schedule refused");
         refused.set(id, reason);
       }
     }
@@ -132,7 +133,7 @@ async function project(deps: ProjectorDeps, projection: Projection, now: Date): 
 export async function takeDown({ store, scheduler, log }: ProjectorDeps, { definition }: Projection): Promise<boolean> {
   const { id, name, version } = definition;
   const removed = await unlessForeign(false, () => scheduler.remove(scheduleId(id)));
-  if (removed) log.info({ definition: id, name }, "schedule removed");
+  if (removed) log.info({ activity_id: id, activity_name: name }, "schedule removed");
   await store.markProjected(id, { version, plan_hash: null, paused: false, engine_hash: null });
   return removed;
 }
@@ -161,7 +162,10 @@ export async function bringUp(
       const { step, drift } = judgement;
       const { id, name, version } = definition;
       if (step.do !== "nothing")
-        log.info({ definition: id, name, change: step.do, paused, ...(drift.length > 0 && { drift }) }, "schedule set");
+        log.info(
+          { activity_id: id, activity_name: name, change: step.do, paused, ...(drift.length > 0 && { drift }) },
+          "schedule set",
+        );
       const now: ToldSchedule = { version, plan_hash: hashPlan(plan), paused: plan.paused, engine_hash };
       if (!Bun.deepEquals(now, told)) await store.markProjected(id, now);
       return judgement;
