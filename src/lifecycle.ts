@@ -6,8 +6,6 @@
  *   L3. Nothing here exits the process: `main.ts` does, with the code that the command returned.
  */
 
-// For trigger/schedule/projector.ts and roles/sync.ts, until they import it from there themselves.
-
 /** `cut`: something in flight did not come to its end. */
 export type DrainOutcome = "drained" | "cut";
 
