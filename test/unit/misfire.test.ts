@@ -56,7 +56,7 @@ describe("a due time that the engine started late", () => {
     [{ misfire_policy: "catchup", catchup_window: "10m" }, at(11, 1), "outside_catchup_window"],
     [{ misfire_policy: "compress" }, at(1, 59), undefined],
     [{ misfire_policy: "compress" }, at(2), "compressed"],
-    [{ misfire_policy: "compress", every: "1s" }, at(1, 2), undefined],
+    [{ misfire_policy: "compress", every: "1s" }, at(1, 1), undefined],
     [{ misfire_policy: "compress", every: "1s" }, at(1, 3), "compressed"],
   ])("under %j at %p: %p", (policy, now, reason) => {
     expect(judgeStart(everyMinute(policy), at(1), now) as string | undefined).toBe(reason);
@@ -157,6 +157,12 @@ describe("under compress, due times that did not run", () => {
   test("of which some were skipped at their claim count those too", () => {
     const { skips } = settle(policy, at(8, 10), [run(6, { skipped: true }), run(7, { firedAt: at(7, 9) })]);
     expect(skips as object[]).toEqual([{ ...stretch(1, 6, "compressed"), into: "run-7" }]);
+  });
+
+  test("go into the run that a claim among them gave way to, however punctual", () => {
+    const { skips, run: owed } = settle(policy, at(8, 10), [run(6, { skipped: true }), run(7)]);
+    expect(skips as object[]).toEqual([{ ...stretch(1, 6, "compressed"), into: "run-7" }]);
+    expect(owed).toBeUndefined();
   });
 
   test("do not go into a later run that was late for another reason", () => {

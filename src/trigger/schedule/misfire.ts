@@ -24,7 +24,7 @@ export type SkipReason = (typeof SKIP_REASONS)[number];
 /** The engine is given this long to start what is due, and the workflow to claim it. */
 const SETTLE_AFTER_MS = 15_000;
 /** A run that came later than this after a gap came because of it: it stands for the gap. */
-const LATE_AFTER_GAP_MS = 2_000;
+const LATE_AFTER_GAP_MS = 1_000;
 const SOON_MS = 60_000;
 /** Due times of a gap that is closed although it may go on: the engine may never start them. */
 const LONG_GAP = 100;
@@ -151,10 +151,17 @@ export function settleDueTimes({ segments, runs, standing, seenPausedAt }: DueFa
   }
   const waitFor = (due: Date): Settlement => ({ until: new Date(due.getTime() - 1), skips, again: false });
 
+  /** Whether it came because of the gap, was what a claim in the gap gave way to, or is the first behind a long run. */
+  function standsForGap(run: DueRun): boolean {
+    const latest = gap.at(-1);
+    const gaveWay = claimed.some((due) => latest === undefined || due > latest);
+    return gaveWay || isLate(run, segments) || gap.every((due) => wasGoing(runs, due));
+  }
+
   function closeGap(latest: Date, settledUntil: Date): Settlement {
     if (mayStillCome(runs, latest, now)) return waitFor(gap[0] as Date);
     const next = runs.find((run) => run.due > latest && !run.skipped);
-    if (next !== undefined && isLate(next, segments)) {
+    if (next !== undefined && standsForGap(next)) {
       skips.push({ ...stretchOf([...gap, ...claimed]), into: next.run_id });
       return { until: settledUntil, skips, again: true };
     }
@@ -198,9 +205,7 @@ export function settleDueTimes({ segments, runs, standing, seenPausedAt }: DueFa
             claimed.push(at);
             continue;
           }
-          // It came because of the gap, or is the first one after the run that made the gap.
-          const standsForGap = isLate(run, segments) || gap.every((due) => wasGoing(runs, due));
-          if (!standsForGap) return closeGap(gap.at(-1) as Date, gap.at(-1) as Date);
+          if (!standsForGap(run)) return closeGap(gap.at(-1) as Date, gap.at(-1) as Date);
           const compressed = [...gap.splice(0), ...claimed.splice(0)];
           if (compressed.length > 0) skips.push({ ...stretchOf(compressed), into: run.run_id });
           continue;
