@@ -102,7 +102,9 @@ export async function stopTemporal(server: Server, { everySeconds, stoppedMs }: 
       throw unequal("a reason for each");
     const inWindow = ({ scheduled_for }: DueTimeView) => Date.parse(scheduled_for) > to.getTime() - ENGINE_WINDOW_MS;
     if (name === "skip" && !ran.every(inWindow)) throw unequal("none run");
-    if (name === "compress" && ran.length !== 1) throw unequal("one run");
+    // One run stands for all of them; those that a claim refused have a run of their own, which did nothing.
+    const standing = new Set(views.filter(({ run_status }) => run_status !== "skipped").map(({ run_id }) => run_id));
+    if (name === "compress" && (standing.size !== 1 || ran.length > 1)) throw unequal("one run");
     if ((name === "catchup" || name === "edited") && ran.length !== views.length) throw unequal("all run");
     const afterDisabling = ({ scheduled_for }: DueTimeView) => Date.parse(scheduled_for) > disabledAt.getTime();
     if (name === "disabled" && ran.some(afterDisabling)) throw unequal("none run after it was disabled");

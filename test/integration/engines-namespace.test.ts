@@ -33,10 +33,11 @@ describe("a namespace", () => {
   );
 
   test("that is there is left as it is", async () => {
-    const read = async () => JSON.stringify(await connection.workflowService.describeNamespace({ namespace }));
+    const read = async () =>
+      JSON.parse(JSON.stringify(await connection.workflowService.describeNamespace({ namespace })));
     const before = await read();
     await ensureNamespace(connection, namespace, { signal });
-    expect(await read()).toBe(before);
+    expect(await read()).toEqual(before);
   });
 });
 
