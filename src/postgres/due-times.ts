@@ -13,13 +13,13 @@ import { guarded, type Postgres } from "./client.ts";
 import { holdingLock, LOCKS } from "./lock.ts";
 import { definitions, definitionVersions, dueProgress, dueSkips, occurrences, runs } from "./schema.ts";
 
+const EVENT: TriggerType = "event";
 /** A run whose due time was earlier still counts as going before another when it was opened within this. */
 const LOOK_BACK_MS = 86_400_000;
 
 export interface ActivityRow extends Record<string, unknown> {
   activity_id: string;
   activity_name: string;
-  version: number;
   enabled: boolean;
   /** RFC 3339: where the first segment begins. */
   since: string;
@@ -40,10 +40,10 @@ export function createDueLedger(postgres: Postgres): DueLedger {
     async listActivities(now) {
       const rows = await guarded(db.execute<ActivityRow>(activitiesStatement()));
       return rows.map((row): DueActivity => {
-        const { activity_id, activity_name, version, enabled } = row;
+        const { activity_id, activity_name, enabled } = row;
         const until = row.ended_at === null ? now : new Date(row.ended_at);
         const seenPausedAt = row.seen_paused_at === null ? undefined : new Date(row.seen_paused_at);
-        return { activity_id, activity_name, version, enabled, segments: segmentsOf(row, until), seenPausedAt };
+        return { activity_id, activity_name, enabled, segments: segmentsOf(row, until), seenPausedAt };
       });
     },
 
@@ -90,10 +90,9 @@ export function segmentsOf({ since, versions }: Pick<ActivityRow, "since" | "ver
 }
 
 function activitiesStatement() {
-  const scheduled: TriggerType[] = ["cron", "interval", "scheduled"];
   // A definition that had a schedule is accounted for until it lost it; a deleted one until it was deleted.
   return sql`
-    select d.id as activity_id, d.name as activity_name, d.version, d.enabled and d.deleted_at is null as enabled,
+    select d.id as activity_id, d.name as activity_name, d.enabled and d.deleted_at is null as enabled,
       p.since, p.seen_paused_at, d.deleted_at as ended_at, v.versions
     from ${definitions} d
       cross join lateral (
@@ -102,7 +101,7 @@ function activitiesStatement() {
         from ${dueProgress} where definition_id = d.id
       ) p
       cross join lateral (${versionsSince(sql`d.id`, sql`p.since`)}) v
-    where (d.trigger_type in (select json_array_elements_text(${JSON.stringify(scheduled)}::json)) or p.since < d.updated_at)
+    where (d.trigger_type <> ${EVENT} or p.since < d.updated_at)
       and (d.deleted_at is null or p.since < d.deleted_at)
       and (p.done_at is null or p.done_at < d.updated_at)
       and v.versions is not null
@@ -130,7 +129,7 @@ export function versionsSince(id: SQL, since: SQL): SQL {
 }
 
 /** In the order of their due times: those after `since`, some before it, and every one that is open. */
-export async function listDueRuns({ db }: Postgres, activityId: string, since: Date): Promise<DueRun[]> {
+async function listDueRuns({ db }: Postgres, activityId: string, since: Date): Promise<DueRun[]> {
   const from = new Date(since.getTime() - LOOK_BACK_MS);
   const rows = await guarded(
     db.execute<DueRunRow>(sql`

@@ -5,8 +5,9 @@ import { encodeUnifiedSearchAttributes } from "@temporalio/common/lib/converter/
 import { msToTs } from "@temporalio/common/lib/time";
 import { temporal } from "@temporalio/proto";
 import { ORCHESTRATOR_QUEUE, RUN_ACTIVITY_WORKFLOW } from "../run/run.ts";
+import { scheduledWorkflowId } from "../trigger/occurrence.ts";
 import type { Calendar, Range } from "../trigger/schedule/calendar.ts";
-import { type SchedulePlan, scheduledWorkflowId } from "../trigger/schedule/plan.ts";
+import type { SchedulePlan } from "../trigger/schedule/plan.ts";
 import { searchAttributesOf } from "./search-attributes.ts";
 
 const { Schedule, ScheduleSpec } = temporal.api.schedule.v1;

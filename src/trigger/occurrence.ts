@@ -18,9 +18,14 @@ export function dueKey(due: Date): string {
   return due.toISOString();
 }
 
+/** The base of the workflow ids of a schedule; Temporal appends the due time. */
+export function scheduledWorkflowId(activityId: string): string {
+  return `activity-${activityId}`;
+}
+
 /** The workflow id of a due time's run: the one that the engine gives it too, so that both start it once. */
 export function dueWorkflowId(activityId: string, due: Date): string {
-  return `activity-${activityId}-${due.toISOString().replace(".000Z", "Z")}`;
+  return `${scheduledWorkflowId(activityId)}-${due.toISOString().replace(".000Z", "Z")}`;
 }
 
 /**

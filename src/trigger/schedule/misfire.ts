@@ -158,7 +158,8 @@ export function settleDueTimes({ segments, runs, standing, seenPausedAt }: DueFa
     return gaveWay || isLate(run, segments) || gap.every((due) => wasGoing(runs, due));
   }
 
-  function closeGap(latest: Date, settledUntil: Date): Settlement {
+  function closeGap(settledUntil: Date): Settlement {
+    const latest = gap.at(-1) as Date;
     if (mayStillCome(runs, latest, now)) return waitFor(gap[0] as Date);
     const next = runs.find((run) => run.due > latest && !run.skipped);
     if (next !== undefined && standsForGap(next)) {
@@ -190,7 +191,7 @@ export function settleDueTimes({ segments, runs, standing, seenPausedAt }: DueFa
     if (segment.until <= segment.from) continue;
     const { trigger, enabled } = segment;
     const misfire = trigger && enabled ? misfireOf(trigger) : undefined;
-    if (gap.length > 0 && misfire?.policy !== "compress") return closeGap(gap.at(-1) as Date, until);
+    if (gap.length > 0 && misfire?.policy !== "compress") return closeGap(until);
     const settledMs = now.getTime() - SETTLE_AFTER_MS - (misfire?.jitterMs ?? 0);
     const horizon = new Date(Math.min(segment.until.getTime(), settledMs));
     if (horizon <= segment.from) break;
@@ -205,7 +206,7 @@ export function settleDueTimes({ segments, runs, standing, seenPausedAt }: DueFa
             claimed.push(at);
             continue;
           }
-          if (!standsForGap(run)) return closeGap(gap.at(-1) as Date, gap.at(-1) as Date);
+          if (!standsForGap(run)) return closeGap(gap.at(-1) as Date);
           const compressed = [...gap.splice(0), ...claimed.splice(0)];
           if (compressed.length > 0) skips.push({ ...stretchOf(compressed), into: run.run_id });
           continue;
@@ -226,8 +227,7 @@ export function settleDueTimes({ segments, runs, standing, seenPausedAt }: DueFa
     if (horizon < segment.until) break;
   }
   if (gap.length === 0) return { until, skips, again: false };
-  const latest = gap.at(-1) as Date;
-  return mayGoOn() ? waitFor(gap[0] as Date) : closeGap(latest, until);
+  return mayGoOn() ? waitFor(gap[0] as Date) : closeGap(until);
 }
 
 /**

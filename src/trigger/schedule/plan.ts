@@ -46,11 +46,6 @@ export function scheduleId(activityId: string): string {
   return `activity-schedule-${activityId}`;
 }
 
-/** The base of its workflow ids; Temporal appends the due time. */
-export function scheduledWorkflowId(activityId: string): string {
-  return `activity-${activityId}`;
-}
-
 /**
  * The wanted schedule, or undefined for a definition that has none. The same answer over versions that do not change
  * the trigger, and at every `now` of five years: they begin with those that 5 divides.

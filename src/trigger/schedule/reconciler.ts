@@ -18,7 +18,6 @@ import { scheduleId } from "./plan.ts";
 export interface DueActivity {
   activity_id: string;
   activity_name: string;
-  version: number;
   /** As it is now; deleted counts as disabled. */
   enabled: boolean;
   /** What it said since it was last settled, in order; the first begins there. */
