@@ -14,8 +14,8 @@ import { holdingLock, LOCKS } from "./lock.ts";
 import { definitions, definitionVersions, dueProgress, dueSkips, occurrences, runs } from "./schema.ts";
 
 const EVENT: TriggerType = "event";
-/** A run whose due time was earlier still counts as going before another when it was opened within this. */
-const LOOK_BACK_MS = 86_400_000;
+/** So many runs before a due time are looked at for one that was still going then; a schedule has one at a time. */
+const LOOK_BACK_RUNS = 20;
 
 export interface ActivityRow extends Record<string, unknown> {
   activity_id: string;
@@ -129,15 +129,17 @@ export function versionsSince(id: SQL, since: SQL): SQL {
 }
 
 /** In the order of their due times: those after `since`, some before it, and every one that is open. */
-async function listDueRuns({ db }: Postgres, activityId: string, since: Date): Promise<DueRun[]> {
-  const from = new Date(since.getTime() - LOOK_BACK_MS);
+async function listDueRuns({ prepared }: Postgres, activityId: string, since: Date): Promise<DueRun[]> {
   const rows = await guarded(
-    db.execute<DueRunRow>(sql`
+    prepared.execute<DueRunRow>(sql`
       select o.run_id, o.key, o.claimed_by is not null as claimed, o.workflow_id is not null as filled,
         coalesce(r.status = 'skipped', false) as skipped, r.fired_at, r.finished_at
       from ${occurrences} o left join ${runs} r using (run_id)
-      where o.activity_id = ${activityId} and o.kind = 'due' and (o.key >= ${dueKey(from)}
-        or o.run_id in (select run_id from ${runs} where finished_at is null and activity_id = ${activityId}))
+      where o.activity_id = ${activityId}::uuid and o.kind = 'due' and (
+        o.key > coalesce((
+          select key from ${occurrences} where activity_id = ${activityId}::uuid and kind = 'due' and key <= ${dueKey(since)}
+          order by key desc offset ${LOOK_BACK_RUNS} limit 1), '')
+        or o.run_id in (select run_id from ${runs} where finished_at is null and activity_id = ${activityId}::uuid))
       order by o.key`),
   );
   return rows.map(({ run_id, key, claimed, filled, skipped, fired_at, finished_at }) => {

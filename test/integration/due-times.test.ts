@@ -18,6 +18,8 @@ let database: TestDatabase;
 let api: TestApi;
 /** A full minute about ten minutes ago: due time n is n minutes later. */
 let start: Date;
+/** How often the engine was asked about a schedule. */
+let asked = 0;
 beforeAll(async () => {
   database = await createTestDatabase();
   api = createTestApi(database);
@@ -70,7 +72,12 @@ async function reconcileAt(now: Date, { paused = false, idle = true } = {}) {
   const owed: OwedRun[] = [];
   const deps = {
     due: createDueLedger(database),
-    schedules: { isPaused: async () => paused },
+    schedules: {
+      async isPaused() {
+        asked++;
+        return paused;
+      },
+    },
     starter: {
       async start(run: OwedRun) {
         owed.push(run);
@@ -240,6 +247,15 @@ describe("a definition that was changed while nobody looked", () => {
     await reconcileAt(minute(6, 55));
     expect(await outcomesOf(definition)).toEqual(Array(4).fill("skipped missed"));
   });
+});
+
+test("an engine that is only some seconds late is not asked why", async () => {
+  await create({ jitter: "20s" });
+  asked = 0;
+  await reconcileAt(minute(1, 29));
+  expect(asked).toBe(0);
+  await reconcileAt(minute(1, 31));
+  expect(asked).toBe(1);
 });
 
 test("a pause that is over is remembered for what was due in it", async () => {

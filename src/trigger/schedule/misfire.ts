@@ -115,12 +115,13 @@ export interface DueFacts {
   seenPausedAt?: Date | undefined;
 }
 
-/** The first due time until `now` that has no run; undefined: there is none, or all of them ran. */
+/** The first due time that has no run, and whose jitter was over at `now`; undefined: there is none. */
 export function findUnrun(segments: readonly Segment[], runs: readonly DueRun[], now: Date): Date | undefined {
   const ran = new Set(runs.map(({ due }) => due.getTime()));
   for (const { from, until, trigger, enabled } of segments) {
     if (trigger === undefined || !enabled) continue;
-    for (const { at } of dueTimes(trigger, from, until < now ? until : now)) if (!ran.has(at.getTime())) return at;
+    const latest = new Date(Math.min(until.getTime(), now.getTime() - misfireOf(trigger).jitterMs));
+    for (const { at } of dueTimes(trigger, from, latest)) if (!ran.has(at.getTime())) return at;
   }
   return undefined;
 }

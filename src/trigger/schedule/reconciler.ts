@@ -55,6 +55,8 @@ export interface ReconcilerDeps {
 }
 
 const EVERY_MS = 5_000;
+/** An engine with many due times at once is not asked in their midst why one did not start: each question costs a turn. */
+const ASK_AFTER_MS = 10_000;
 /** While it fills holes one after the other. */
 const FILLING_EVERY_MS = 250;
 /** An activity without due times is noted as settled this often. */
@@ -125,21 +127,23 @@ async function settlementOf(
   const since = segments[0]?.from;
   if (since === undefined) return undefined;
   const standing = enabled ? "enabled" : "disabled";
-  if (findUnrun(segments, [], now) === undefined) {
+  const asked = new Date(now.getTime() - ASK_AFTER_MS);
+  if (findUnrun(segments, [], asked) === undefined) {
     const idle = settleDueTimes({ segments, runs: [], standing }, now);
     return idle.until.getTime() - since.getTime() < NOTE_AFTER_MS ? undefined : idle;
   }
 
   const runs = await due.listDueRuns(activity_id, since);
   // A pause that somebody made in the engine is honoured, also when it ends before its due times are settled.
-  const unrun = enabled && findUnrun(segments, runs, now) !== undefined;
+  const unrun = enabled && findUnrun(segments, runs, asked) !== undefined;
   if (unrun && (await schedules.isPaused(scheduleId(activity_id)))) {
     activity.seenPausedAt = now;
     await due.notePaused(activity_id, now);
   }
   const { seenPausedAt } = activity;
   const settlement = settleDueTimes({ segments, runs, standing, seenPausedAt }, now);
-  return hasHoles(settlement) || settlement.until > since ? settlement : undefined;
+  const passed = findUnrun(segments, [], settlement.until) !== undefined;
+  return hasHoles(settlement) || passed ? settlement : undefined;
 }
 
 function hasHoles({ skips, run }: Settlement): boolean {
