@@ -2,14 +2,9 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { RUN_STATUSES, type RunStatus } from "../run/run.ts";
 import { dueKey } from "../trigger/occurrence.ts";
+import type { Segment } from "../trigger/schedule/due-facts.ts";
 import { dueTimes } from "../trigger/schedule/due-times.ts";
-import {
-  misfireOf,
-  type Segment,
-  SKIP_REASONS,
-  type SkippedStretch,
-  type SkipReason,
-} from "../trigger/schedule/misfire.ts";
+import { misfireOf, SKIP_REASONS, type SkippedStretch, type SkipReason } from "../trigger/schedule/misfire.ts";
 import { Nullable, oneOf } from "./views.ts";
 
 /** `pending`: the engine may still start it. */
@@ -47,7 +42,7 @@ export interface DueTimeFacts {
   skips: readonly SkippedStretch[];
 }
 
-/** postgres/due-times.ts is behind it. */
+/** postgres/due-time-reader.ts is behind it. */
 export interface DueTimeReader {
   /** Undefined: there is no definition of this id; one that was deleted had its due times until then. `from` and `to` are included. */
   readDueTimes(activityId: string, from: Date, to: Date): Promise<DueTimeFacts | undefined>;

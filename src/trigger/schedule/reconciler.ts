@@ -11,8 +11,9 @@ import type { Metrics } from "../../metrics.ts";
 import { sleep } from "../../wait.ts";
 import type { RunStarter } from "../event/dispatcher.ts";
 import type { OwedRun } from "../ledger.ts";
-import { type DueRun, findUnrun, type Segment, type Settlement, settleDueTimes } from "./misfire.ts";
+import { type DueRun, findUnrun, type Segment } from "./due-facts.ts";
 import { scheduleId } from "./plan.ts";
+import { type Settlement, settleDueTimes } from "./settlement.ts";
 
 /** A definition with due times that are not accounted for. */
 export interface DueActivity {
@@ -40,7 +41,7 @@ export interface DueLedger {
   exclusively(body: () => Promise<void>): Promise<boolean>;
 }
 
-/** temporal/schedules.ts is behind it. */
+/** temporal/schedule-reader.ts is behind it. */
 export interface PauseInspector {
   /** Whether it stands paused in the engine; a schedule that is not there is not. @throws RetryableError */
   isPaused(scheduleId: string): Promise<boolean>;
@@ -126,10 +127,9 @@ async function settlementOf(
   const { activity_id, enabled, segments } = activity;
   const since = segments[0]?.from;
   if (since === undefined) return undefined;
-  const standing = enabled ? "enabled" : "disabled";
   const asked = new Date(now.getTime() - ASK_AFTER_MS);
   if (findUnrun(segments, [], asked) === undefined) {
-    const idle = settleDueTimes({ segments, runs: [], standing }, now);
+    const idle = settleDueTimes({ segments, runs: [], enabled }, now);
     return idle.until.getTime() - since.getTime() < NOTE_AFTER_MS ? undefined : idle;
   }
 
@@ -141,7 +141,7 @@ async function settlementOf(
     await due.notePaused(activity_id, now);
   }
   const { seenPausedAt } = activity;
-  const settlement = settleDueTimes({ segments, runs, standing, seenPausedAt }, now);
+  const settlement = settleDueTimes({ segments, runs, enabled, seenPausedAt }, now);
   const passed = findUnrun(segments, [], settlement.until) !== undefined;
   return hasHoles(settlement) || passed ? settlement : undefined;
 }

@@ -1,0 +1,70 @@
+/** What is known of an activity's due times when they are settled: what its versions said, and which runs there are. Pure. */
+import type { ScheduleTrigger } from "../../definition/schema.ts";
+import { dueTimes } from "./due-times.ts";
+import { misfireOf } from "./misfire.ts";
+
+/** The engine is given this long to start what is due, and the workflow to claim it. */
+export const SETTLE_AFTER_MS = 15_000;
+
+/** A version of a definition while it was in force: after `from`, until `until`. */
+export interface Segment {
+  from: Date;
+  until: Date;
+  /** Undefined: it had no due times. */
+  trigger: ScheduleTrigger | undefined;
+  enabled: boolean;
+}
+
+/** A run for a due time, as the ledger knows it. */
+export interface DueRun {
+  run_id: string;
+  due: Date;
+  firedAt: Date;
+  /** Undefined: it is open. */
+  finishedAt?: Date;
+  /** Whether the reconciler made it, and not the engine. */
+  filled: boolean;
+  /** It came too late, and did nothing. */
+  skipped: boolean;
+}
+
+export interface DueFacts {
+  /** In order, without holes between them; the first begins where the last settlement ended. */
+  segments: readonly Segment[];
+  /** In order: runs for due times within the segments, and those before that are open. */
+  runs: readonly DueRun[];
+  /** As the definition is now; deleted counts as disabled. What is disabled does not run what it missed. */
+  enabled: boolean;
+  /** When somebody's pause in the engine was last seen: what was due until then is not run later. */
+  seenPausedAt?: Date | undefined;
+}
+
+/** The first due time that has no run, and whose jitter was over at `now`; undefined: there is none. */
+export function findUnrun(segments: readonly Segment[], runs: readonly DueRun[], now: Date): Date | undefined {
+  const ran = new Set(runs.map(({ due }) => due.getTime()));
+  for (const { from, until, trigger, enabled } of segments) {
+    if (trigger === undefined || !enabled) continue;
+    const latest = new Date(Math.min(until.getTime(), now.getTime() - misfireOf(trigger).jitterMs));
+    for (const { at } of dueTimes(trigger, from, latest)) if (!ran.has(at.getTime())) return at;
+  }
+  return undefined;
+}
+
+/**
+ * Whether the engine may still start `due` by itself: it holds due times back while a run is going, and then starts them
+ * in order, one soon after the other. Also where it will not: one run at a time is what the policy says.
+ */
+export function mayStillCome(runs: readonly DueRun[], due: Date, now: Date): boolean {
+  if (runs.some(({ finishedAt }) => finishedAt === undefined)) return true;
+  if (runs.some((run) => run.due > due)) return false;
+  return runs.some(
+    ({ finishedAt, filled }) => !filled && now.getTime() - (finishedAt as Date).getTime() < SETTLE_AFTER_MS,
+  );
+}
+
+/** Whether a run of an earlier due time was going at `due`. */
+export function wasGoing(runs: readonly DueRun[], due: Date): boolean {
+  return runs.some(
+    (run) => run.due < due && run.firedAt <= due && (run.finishedAt === undefined || run.finishedAt > due),
+  );
+}

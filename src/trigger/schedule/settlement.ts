@@ -1,0 +1,116 @@
+/**
+ * Accounts for due times: those that the engine has had time to start, and did not, are run, skipped for a reason, or
+ * waited for. Pure; reconciler.ts carries it out.
+ */
+import type { ScheduleTrigger } from "../../definition/schema.ts";
+import { createCompressedGap, type RunToMake } from "./compressed-gap.ts";
+import { type DueFacts, mayStillCome, SETTLE_AFTER_MS, wasGoing } from "./due-facts.ts";
+import { type DueTime, dueTimes } from "./due-times.ts";
+import { misfireOf, type SkippedStretch, type SkipReason } from "./misfire.ts";
+
+export interface Settlement {
+  /** Every due time until then is accounted for. */
+  until: Date;
+  skips: SkippedStretch[];
+  run?: RunToMake;
+  /** More can be settled at once when this is carried out. */
+  again: boolean;
+}
+
+/** From the oldest on, up to the first run that is to be made or waited for. */
+export function settleDueTimes(facts: DueFacts, now: Date): Settlement {
+  const { segments, runs } = facts;
+  const ran = new Map(runs.map((run) => [run.due.getTime(), run]));
+  const { skips, skip, interrupt } = createStretches();
+  const gap = createCompressedGap(facts, now);
+  let until = segments[0]?.from ?? now;
+
+  const waitFor = (due: Date): Settlement => ({ until: new Date(due.getTime() - 1), skips, again: false });
+  function closeGap(settledUntil: Date): Settlement {
+    const end = gap.end();
+    if ("waitFor" in end) return waitFor(end.waitFor);
+    if ("run" in end) return { until: settledUntil, skips, run: end.run, again: true };
+    return { until: settledUntil, skips: [...skips, end.into], again: true };
+  }
+
+  for (const segment of segments) {
+    const { from, until: end } = segment;
+    if (end <= from) continue;
+    // Why a disabled version ran nothing is said by the version itself.
+    const trigger = segment.enabled ? segment.trigger : undefined;
+    const misfire = trigger && misfireOf(trigger);
+    if (gap.first() !== undefined && misfire?.policy !== "compress") return closeGap(until);
+    const horizon = new Date(Math.min(end.getTime(), now.getTime() - SETTLE_AFTER_MS - (misfire?.jitterMs ?? 0)));
+    if (horizon <= from) break;
+    if (trigger !== undefined)
+      for (const due of dueTimes(trigger, from, horizon)) {
+        const run = ran.get(due.at.getTime());
+        if (run === undefined) {
+          const verdict = judgeUnrun(due, trigger, facts, now);
+          if (verdict === "compress") gap.add(due.at);
+          else if (verdict === "wait") return waitFor(due.at);
+          else if (verdict === "run") return { until: due.at, skips, run: { due: due.at }, again: true };
+          else skip(due.at, verdict);
+          continue;
+        }
+        interrupt();
+        if (misfire?.policy !== "compress") continue;
+        const latest = gap.latest();
+        if (run.skipped) gap.addClaimed(due.at);
+        else if (latest === undefined || gap.isStoodForBy(run)) skips.push(...gap.endIn(run));
+        else return closeGap(latest);
+      }
+    until = horizon;
+    if (horizon < end) break;
+  }
+  const first = gap.first();
+  if (first === undefined) return { until, skips, again: false };
+  return gap.mayGoOn() ? waitFor(first) : closeGap(until);
+}
+
+/** Of a due time without a run: why it is skipped, or what its policy makes of it. `compress`: its gap decides. */
+function judgeUnrun(
+  { at, skipped }: DueTime,
+  trigger: ScheduleTrigger,
+  { runs, enabled, seenPausedAt }: DueFacts,
+  now: Date,
+): SkipReason | "run" | "wait" | "compress" {
+  if (skipped) return skipped;
+  if (!enabled) return "disabled";
+  if (seenPausedAt !== undefined && at <= seenPausedAt) return "paused";
+  const { policy, graceMs, catchupWindowMs, jitterMs } = misfireOf(trigger);
+  const lateMs = now.getTime() - at.getTime() - jitterMs;
+  if (policy === "compress") return "compress";
+  if (policy === "catchup") {
+    if (lateMs > catchupWindowMs) return "outside_catchup_window";
+    return mayStillCome(runs, at, now) ? "wait" : "run";
+  }
+  if (wasGoing(runs, at)) return "overlap";
+  return lateMs > graceMs || isFollowed(trigger, at, graceMs) ? "missed" : "run";
+}
+
+/** Whether another due time comes within the grace: it makes up for this one, which would only crowd it. */
+function isFollowed(trigger: ScheduleTrigger, at: Date, graceMs: number): boolean {
+  return dueTimes(trigger, at, new Date(at.getTime() + graceMs)).next().value !== undefined;
+}
+
+/** Collects skipped due times; those that follow each other for one reason are one stretch, unless it is interrupted. */
+function createStretches() {
+  const skips: SkippedStretch[] = [];
+  let open: SkippedStretch | undefined;
+  return {
+    skips,
+    skip(due: Date, reason: SkipReason): void {
+      if (open?.reason === reason) {
+        open.lastDue = due;
+        open.count++;
+      } else {
+        open = { firstDue: due, lastDue: due, count: 1, reason };
+        skips.push(open);
+      }
+    },
+    interrupt(): void {
+      open = undefined;
+    },
+  };
+}

@@ -1,0 +1,232 @@
+import { describe, expect, test } from "bun:test";
+import type { IntervalTrigger } from "../../src/definition/schema.ts";
+import type { DueFacts, DueRun, Segment } from "../../src/trigger/schedule/due-facts.ts";
+import { settleDueTimes } from "../../src/trigger/schedule/settlement.ts";
+
+/** Minute n of an hour; every minute something is due. */
+const at = (minute: number, second = 0) => new Date(Date.UTC(2026, 0, 31, 9, minute, second));
+const everyMinute = (rest: Partial<IntervalTrigger> = {}): IntervalTrigger => ({
+  trigger_type: "interval",
+  every: "1m",
+  ...rest,
+});
+const segment = (from: Date, until: Date, trigger: Segment["trigger"], enabled = true): Segment => ({
+  from,
+  until,
+  trigger,
+  enabled,
+});
+const run = (minute: number, rest: Partial<DueRun> = {}): DueRun => ({
+  run_id: `run-${minute}`,
+  due: at(minute),
+  firedAt: at(minute),
+  finishedAt: at(minute, 1),
+  filled: false,
+  skipped: false,
+  ...rest,
+});
+const open = (minute: number, rest: Partial<DueRun> = {}): DueRun => {
+  const { finishedAt: _, ...going } = run(minute, rest);
+  return going;
+};
+const stretch = (first: number, last: number, reason: string) => ({
+  firstDue: at(first),
+  lastDue: at(last),
+  count: last - first + 1,
+  reason,
+});
+
+/** What stands at `now` for minutes after 0, with one version in force. */
+function settle(
+  policy: Partial<IntervalTrigger>,
+  now: Date,
+  runs: DueRun[] = [],
+  rest: Pick<DueFacts, "seenPausedAt"> & { enabled?: boolean } = {},
+) {
+  const segments = [segment(at(0), now, everyMinute(policy))];
+  return settleDueTimes({ segments, runs, enabled: true, ...rest }, now);
+}
+
+describe("what ran", () => {
+  test("needs nothing, and is settled", () => {
+    const settled = settle({}, at(3, 30), [run(1), run(2), run(3)]);
+    expect(settled).toEqual({ until: at(3, 15), skips: [], again: false });
+  });
+
+  test("is not judged before the engine had its time, jitter included", () => {
+    expect(settle({}, at(1, 14))).toMatchObject({ skips: [] });
+    expect(settle({}, at(1, 14)).run).toBeUndefined();
+    expect(settle({ jitter: "30s" }, at(1, 44)).run).toBeUndefined();
+    expect(settle({ jitter: "30s" }, at(1, 45)).skips).not.toEqual([]);
+  });
+});
+
+describe("under skip, a due time that did not run", () => {
+  test("is run while it is within the grace", () => {
+    const policy = { misfire_grace: "40s" };
+    expect(settle(policy, at(1, 30))).toEqual({ until: at(1), skips: [], run: { due: at(1) }, again: true });
+    expect(settle(policy, at(1, 41))).toEqual({
+      until: at(1, 26),
+      skips: [stretch(1, 1, "missed") as never],
+      again: false,
+    });
+  });
+
+  test("is missed when the next one is due within the grace", () => {
+    expect(settle({}, at(1, 30)).skips as object[]).toEqual([stretch(1, 1, "missed")]);
+  });
+
+  test("is one stretch with the others of its gap", () => {
+    const { skips, run: owed } = settle({}, at(7, 10), [run(7)]);
+    expect(skips as object[]).toEqual([stretch(1, 6, "missed")]);
+    expect(owed).toBeUndefined();
+  });
+
+  test("is skipped as overlap while the run before was going", () => {
+    const { skips } = settle({}, at(4, 30), [run(1, { finishedAt: at(3, 10) }), run(4)]);
+    expect(skips as object[]).toEqual([stretch(2, 3, "overlap")]);
+  });
+
+  test("begins another stretch behind one that ran", () => {
+    const { skips } = settle({}, at(9), [run(3)]);
+    expect(skips as object[]).toEqual([stretch(1, 2, "missed"), stretch(4, 8, "missed")]);
+  });
+});
+
+describe("under catchup, a due time that did not run", () => {
+  const policy = { misfire_policy: "catchup" } as const;
+
+  test("is run, the oldest first, one after the other", () => {
+    expect(settle(policy, at(7))).toEqual({ until: at(1), skips: [], run: { due: at(1) }, again: true });
+  });
+
+  test("waits while a run is going: the engine may hold it in its buffer", () => {
+    expect(settle(policy, at(7), [open(1)])).toEqual({ until: new Date(at(2).getTime() - 1), skips: [], again: false });
+  });
+
+  test("waits while the engine has just ended another, and not when the reconciler had made that one", () => {
+    const recent = { finishedAt: at(6, 55) };
+    expect(settle(policy, at(7), [run(1, recent)]).run).toBeUndefined();
+    expect(settle(policy, at(7), [run(1, { ...recent, filled: true })]).run).toEqual({ due: at(2) });
+  });
+
+  test("is run at once when the engine has passed it over", () => {
+    expect(settle(policy, at(7, 2), [run(1), run(7, { finishedAt: at(7, 1) })]).run).toEqual({ due: at(2) });
+  });
+
+  test("is skipped outside the window", () => {
+    const { skips, run: owed } = settle({ ...policy, catchup_window: "3m" }, at(7));
+    expect(skips as object[]).toEqual([stretch(1, 3, "outside_catchup_window")]);
+    expect(owed).toEqual({ due: at(4) });
+  });
+});
+
+describe("under compress, due times that did not run", () => {
+  const policy = { misfire_policy: "compress" } as const;
+
+  test("are run as the latest of them, which is told of the others", () => {
+    expect(settle(policy, at(6, 30))).toEqual({
+      until: at(6, 15),
+      skips: [],
+      run: { due: at(6), compressed: stretch(1, 5, "compressed") as never },
+      again: true,
+    });
+  });
+
+  test("of which some were skipped at their claim count those too", () => {
+    const { skips } = settle(policy, at(8, 10), [run(6, { skipped: true }), run(7, { firedAt: at(7, 9) })]);
+    expect(skips as object[]).toEqual([{ ...stretch(1, 6, "compressed"), into: "run-7" }]);
+  });
+
+  test("go into the run that a claim among them gave way to, however punctual", () => {
+    const { skips, run: owed } = settle(policy, at(8, 10), [run(6, { skipped: true }), run(7)]);
+    expect(skips as object[]).toEqual([{ ...stretch(1, 6, "compressed"), into: "run-7" }]);
+    expect(owed).toBeUndefined();
+  });
+
+  test("do not go into a later run that was late for another reason", () => {
+    const runs = [run(3), run(7, { firedAt: at(7, 20) })];
+    expect(settle(policy, at(8), runs).run).toEqual({ due: at(2), compressed: stretch(1, 1, "compressed") as never });
+  });
+
+  test("wait for a due time that has come and may be the last of them", () => {
+    expect(settle(policy, at(7, 10))).toMatchObject({ until: new Date(at(1).getTime() - 1), skips: [] });
+    expect(settle(policy, at(7, 10)).run).toBeUndefined();
+    expect(settle(policy, at(7, 15)).run?.due).toEqual(at(7));
+  });
+
+  test("are one alone when there is only one", () => {
+    expect(settle(policy, at(2, 20), [run(1)]).run).toEqual({ due: at(2) });
+  });
+
+  test("end with the gap: what ran on time behind it stands for itself", () => {
+    const { run: owed, until } = settle(policy, at(8), [run(6), run(7)]);
+    expect([owed?.due, owed?.compressed?.count, until]).toEqual([at(5), 4, at(5)]);
+  });
+
+  test("go into the run that the engine made late at the gap's end", () => {
+    const { run: owed, skips } = settle(policy, at(8), [run(6, { firedAt: at(6, 5) }), run(7)]);
+    expect(owed).toBeUndefined();
+    expect(skips as object[]).toEqual([{ ...stretch(1, 5, "compressed"), into: "run-6" }]);
+  });
+
+  test("go into that run also when it is too young to be settled itself, past what it skipped", () => {
+    const { skips, until } = settle(policy, at(8, 10), [run(7, { skipped: true }), run(8, { firedAt: at(8, 5) })]);
+    expect(skips as object[]).toEqual([{ ...stretch(1, 7, "compressed"), into: "run-8" }]);
+    expect(until).toEqual(at(7, 55));
+  });
+
+  test("wait while a run is going", () => {
+    expect(settle(policy, at(8), [open(1)])).toMatchObject({ until: new Date(at(2).getTime() - 1), skips: [] });
+  });
+});
+
+describe("a definition that changed", () => {
+  const settleBoth = (before: Segment, after: Segment, now: Date) =>
+    settleDueTimes({ segments: [before, after], runs: [], enabled: true }, now);
+
+  test("is judged by what it said when it was due", () => {
+    const catchup = segment(at(0), at(3, 30), everyMinute({ misfire_policy: "catchup" }));
+    expect(settleBoth(catchup, segment(at(3, 30), at(9), everyMinute()), at(9)).run).toEqual({ due: at(1) });
+  });
+
+  test("in a gap under compress runs once for the whole gap", () => {
+    const compress = everyMinute({ misfire_policy: "compress" });
+    const { run: owed } = settleBoth(
+      segment(at(0), at(3, 30), compress),
+      segment(at(3, 30), at(8, 30), compress),
+      at(8, 30),
+    );
+    expect([owed?.due, owed?.compressed?.count]).toEqual([at(8), 7]);
+  });
+
+  test("closes a gap of compress where it stopped to compress", () => {
+    const compress = everyMinute({ misfire_policy: "compress" });
+    const { run: owed, until } = settleBoth(
+      segment(at(0), at(3, 30), compress),
+      segment(at(3, 30), at(9), everyMinute()),
+      at(9),
+    );
+    expect([owed?.due, until]).toEqual([at(3), at(3, 30)]);
+  });
+
+  test("owes nothing for the stretch in which it was disabled", () => {
+    const catchup = everyMinute({ misfire_policy: "catchup" });
+    const settled = settleBoth(segment(at(0), at(5), catchup, false), segment(at(5), at(5, 30), catchup), at(9));
+    expect(settled).toEqual({ until: at(5, 30), skips: [], again: false });
+  });
+});
+
+describe.each(["skip", "catchup", "compress"] as const)("under %s, what was due", (misfire_policy) => {
+  test("is skipped when the definition is disabled by now", () => {
+    const { skips, run: owed } = settle({ misfire_policy }, at(4), [], { enabled: false });
+    expect(owed).toBeUndefined();
+    expect(skips as object[]).toEqual([stretch(1, 3, "disabled")]);
+  });
+
+  test("until a pause was last seen is skipped, and nothing later", () => {
+    const { skips } = settle({ misfire_policy }, at(4), [], { seenPausedAt: at(2, 30) });
+    expect(skips[0] as object).toEqual(stretch(1, 2, "paused"));
+    expect(skips.slice(1).map(({ reason }) => reason)).not.toContain("paused");
+  });
+});
