@@ -1,7 +1,7 @@
 /** When triggers are due, over clock changes above all. */
 import { describe, expect, test } from "bun:test";
 import type { CronTrigger, ScheduleTrigger } from "../../src/definition/schema.ts";
-import { dueTimes, firstPass, gapRuns, isDue, nextDueTimes } from "../../src/trigger/schedule/due-times.ts";
+import { dueTimes, firstPass, gapRuns, nextDueTimes } from "../../src/trigger/schedule/due-times.ts";
 
 const cron = (cron_expression: string, timezone?: string, dst_gap?: "run" | "skip"): CronTrigger => ({
   trigger_type: "cron",
@@ -238,15 +238,4 @@ test("the runs after a gap that the fields do not name are listed for the plan",
   expect(gaps(cron("30 * * * *", "Europe/Berlin"))).toEqual([]);
   expect(gaps(cron("30 2 * * *"))).toEqual([]);
   expect(gaps({ trigger_type: "interval", every: "1h" })).toEqual([]);
-});
-
-test("an instant is due or not", () => {
-  const daily = cron("30 2 * * *", "Europe/Berlin");
-  const due = ["2026-03-28T01:30", "2026-03-29T01:00", "2026-10-25T00:30"];
-  const others = ["2026-03-29T00:30", "2026-03-29T01:30", "2026-10-25T01:30", "2026-03-28T01:30:00.001"];
-  expect([...due, ...others].map((text) => isDue(daily, at(text)))).toEqual([
-    ...due.map(() => true),
-    ...others.map(() => false),
-  ]);
-  expect(isDue(cron("30 2 * * *", "Europe/Berlin", "skip"), at("2026-03-29T01:00"))).toBe(false);
 });

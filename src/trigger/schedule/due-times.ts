@@ -48,12 +48,6 @@ export function nextDueTimes(trigger: ScheduleTrigger, after: Date, count: numbe
   return found;
 }
 
-/** Whether the trigger is to run at this very instant. */
-export function isDue(trigger: ScheduleTrigger, at: Date): boolean {
-  const [due] = dueTimes(trigger, new Date(at.getTime() - 1), at);
-  return due !== undefined && due.skipped === undefined;
-}
-
 /** For a cron at fixed hours, an instant of an hour's second pass → the same wall time in its first; else itself. */
 export function firstPass(trigger: ScheduleTrigger, at: Date): Date {
   if (trigger.trigger_type !== "cron" || !fieldsOf(trigger).fixedHours) return at;
