@@ -230,3 +230,23 @@ describe.each(["skip", "catchup", "compress"] as const)("under %s, what was due"
     expect(skips.slice(1).map(({ reason }) => reason)).not.toContain("paused");
   });
 });
+
+describe("under compress, a due time that a clock change removed from a gap", () => {
+  // 02:00 to 02:55 do not exist, and are skipped at 03:00, which is 01:00 in UTC. The run of 01:50 is a long one.
+  const trigger = {
+    trigger_type: "cron",
+    cron_expression: "*/5 0-2 * * *",
+    timezone: "Europe/Berlin",
+    dst_gap: "skip",
+    misfire_policy: "compress",
+  } as const;
+  const utc = (text: string) => new Date(`2026-03-29T${text}Z`);
+  const long = { ...open(0), due: utc("00:50:00"), firedAt: utc("00:50:00") };
+  const settleUntil = (now: Date, runs: DueRun[]) =>
+    settleDueTimes({ segments: [segment(utc("00:50:00"), now, trigger)], runs, enabled: true }, now);
+
+  test("is not recorded while the due time before it is waited for: it would be again and again", () => {
+    const settled = settleUntil(utc("01:10:00"), [long]);
+    expect(settled).toEqual({ until: utc("00:54:59.999"), skips: [], again: false });
+  });
+});

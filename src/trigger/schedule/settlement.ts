@@ -25,12 +25,20 @@ export function settleDueTimes(facts: DueFacts, now: Date): Settlement {
   const gap = createCompressedGap(facts, now);
   let until = segments[0]?.from ?? now;
 
-  const waitFor = (due: Date): Settlement => ({ until: new Date(due.getTime() - 1), skips, again: false });
-  function closeGap(settledUntil: Date): Settlement {
+  /** What was skipped behind `until` is said when that is settled. */
+  const settle = (until: Date, run?: RunToMake): Settlement => ({
+    until,
+    skips: skips.filter(({ firstDue }) => firstDue <= until),
+    ...(run !== undefined && { run }),
+    again: run !== undefined,
+  });
+  const waitFor = (due: Date) => settle(new Date(due.getTime() - 1));
+  function closeGap(until: Date): Settlement {
     const end = gap.end();
     if ("waitFor" in end) return waitFor(end.waitFor);
-    if ("run" in end) return { until: settledUntil, skips, run: end.run, again: true };
-    return { until: settledUntil, skips: [...skips, end.into], again: true };
+    if ("run" in end) return settle(until, end.run);
+    skips.push(end.into);
+    return { ...settle(until), again: true };
   }
 
   for (const segment of segments) {
@@ -47,10 +55,13 @@ export function settleDueTimes(facts: DueFacts, now: Date): Settlement {
         const run = ran.get(due.at.getTime());
         if (run === undefined) {
           const verdict = judgeUnrun(due, trigger, facts, now);
-          if (verdict === "compress") gap.add(due.at);
-          else if (verdict === "wait") return waitFor(due.at);
-          else if (verdict === "run") return { until: due.at, skips, run: { due: due.at }, again: true };
-          else skip(due.at, verdict);
+          if (verdict === "wait") return waitFor(due.at);
+          if (verdict === "run") return settle(due.at, { due: due.at });
+          if (verdict !== "compress") skip(due.at, verdict);
+          else {
+            interrupt();
+            gap.add(due.at);
+          }
           continue;
         }
         interrupt();
@@ -64,7 +75,7 @@ export function settleDueTimes(facts: DueFacts, now: Date): Settlement {
     if (horizon < end) break;
   }
   const first = gap.first();
-  if (first === undefined) return { until, skips, again: false };
+  if (first === undefined) return settle(until);
   return gap.mayGoOn() ? waitFor(first) : closeGap(until);
 }
 
