@@ -249,4 +249,13 @@ describe("under compress, a due time that a clock change removed from a gap", ()
     const settled = settleUntil(utc("01:10:00"), [long]);
     expect(settled).toEqual({ until: utc("00:54:59.999"), skips: [], again: false });
   });
+
+  test("is not waited for: the gap ends before it", () => {
+    const settled = settleUntil(utc("02:10:00"), [{ ...long, finishedAt: utc("02:00:00") }]);
+    expect(settled.run).toEqual({ due: utc("00:55:00") });
+    expect(settled.until).toEqual(utc("02:09:45"));
+    expect(settled.skips.map(({ firstDue, count, reason }) => [firstDue, count, reason] as unknown)).toEqual([
+      [utc("01:00:00"), 1, "dst_gap"],
+    ]);
+  });
 });

@@ -75,7 +75,9 @@ export function createCompressedGap({ segments, runs }: Pick<DueFacts, "segments
       const soonMs = isOfLongRun() ? SOON_MS : 0;
       const until = new Date(now.getTime() - misfireOf(trigger).jitterMs + soonMs);
       const ran = new Set(runs.map(({ due }) => due.getTime()));
-      return dueTimes(trigger, latest, until).some(({ at }) => !ran.has(at.getTime()));
+      return dueTimes(trigger, latest, until).some(
+        ({ at, skipped }) => skipped === undefined && !ran.has(at.getTime()),
+      );
     },
 
     end() {
