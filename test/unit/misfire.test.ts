@@ -31,4 +31,17 @@ describe("a due time that the engine started late", () => {
     const once = { trigger_type: "scheduled", run_at: "2026-01-31T09:01:00Z" } as const;
     expect(judgeStart(once, at(1), new Date(Date.UTC(2027, 0, 1)))).toBeUndefined();
   });
+
+  test("gives way to none that a clock change removed", () => {
+    const trigger = {
+      trigger_type: "cron",
+      cron_expression: "*/5 0-2 * * *",
+      timezone: "Europe/Berlin",
+      dst_gap: "skip",
+      misfire_policy: "compress",
+    } as const;
+    const [due, now] = [new Date("2026-03-29T00:55:00Z"), new Date("2026-03-29T01:00:05Z")];
+    expect(judgeStart(trigger, due, now)).toBeUndefined();
+    expect(judgeStart({ ...trigger, dst_gap: "run" }, due, now)).toBe("compressed");
+  });
 });

@@ -93,6 +93,19 @@ describe("under skip, a due time that did not run", () => {
   });
 });
 
+test("under skip, a due time that a clock change removed makes up for none before it", () => {
+  const trigger = { trigger_type: "cron", cron_expression: "59 1,2 * * *", timezone: "Europe/Berlin" } as const;
+  const utc = (text: string) => new Date(`2026-03-29T${text}Z`);
+  const now = utc("00:59:20");
+  const settleIt = (dst_gap: "run" | "skip") =>
+    settleDueTimes(
+      { segments: [segment(utc("00:50:00"), now, { ...trigger, dst_gap })], runs: [], enabled: true },
+      now,
+    );
+  expect(settleIt("skip").run).toEqual({ due: utc("00:59:00") });
+  expect(settleIt("run").run).toBeUndefined();
+});
+
 describe("under catchup, a due time that did not run", () => {
   const policy = { misfire_policy: "catchup" } as const;
 

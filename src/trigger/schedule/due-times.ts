@@ -48,6 +48,11 @@ export function nextDueTimes(trigger: ScheduleTrigger, after: Date, count: numbe
   return found;
 }
 
+/** Whether some due time of `after < at <= until` is to run. */
+export function isDueWithin(trigger: ScheduleTrigger, after: Date, until: Date): boolean {
+  return dueTimes(trigger, after, until).some(({ skipped }) => skipped === undefined);
+}
+
 /** For a cron at fixed hours, an instant of an hour's second pass → the same wall time in its first; else itself. */
 export function firstPass(trigger: ScheduleTrigger, at: Date): Date {
   if (trigger.trigger_type !== "cron" || !fieldsOf(trigger).fixedHours) return at;

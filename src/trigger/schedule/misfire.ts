@@ -6,7 +6,7 @@
  */
 import { parseDuration } from "../../definition/duration.ts";
 import type { ScheduleTrigger } from "../../definition/schema.ts";
-import { dueTimes } from "./due-times.ts";
+import { isDueWithin } from "./due-times.ts";
 
 export const SKIP_REASONS = [
   "missed",
@@ -62,6 +62,5 @@ export function judgeStart(trigger: ScheduleTrigger, due: Date, now: Date): Skip
   if (policy === "skip") return lateMs > graceMs ? "missed" : undefined;
   if (policy === "catchup") return lateMs > catchupWindowMs ? "outside_catchup_window" : undefined;
   if (lateMs <= PUNCTUAL_MS) return undefined;
-  const later = dueTimes(trigger, due, new Date(now.getTime() - jitterMs)).next().value;
-  return later === undefined ? undefined : "compressed";
+  return isDueWithin(trigger, due, new Date(now.getTime() - jitterMs)) ? "compressed" : undefined;
 }

@@ -5,7 +5,7 @@
 import type { ScheduleTrigger } from "../../definition/schema.ts";
 import { createCompressedGap, type RunToMake } from "./compressed-gap.ts";
 import { type DueFacts, mayStillCome, SETTLE_AFTER_MS, wasGoing } from "./due-facts.ts";
-import { type DueTime, dueTimes } from "./due-times.ts";
+import { type DueTime, dueTimes, isDueWithin } from "./due-times.ts";
 import { misfireOf, type SkippedStretch, type SkipReason } from "./misfire.ts";
 
 export interface Settlement {
@@ -97,12 +97,9 @@ function judgeUnrun(
     return mayStillCome(runs, at, now) ? "wait" : "run";
   }
   if (wasGoing(runs, at)) return "overlap";
-  return lateMs > graceMs || isFollowed(trigger, at, graceMs) ? "missed" : "run";
-}
-
-/** Whether another due time comes within the grace: it makes up for this one, which would only crowd it. */
-function isFollowed(trigger: ScheduleTrigger, at: Date, graceMs: number): boolean {
-  return dueTimes(trigger, at, new Date(at.getTime() + graceMs)).next().value !== undefined;
+  // Another one within the grace makes up for this one, which would only crowd it.
+  const isFollowed = isDueWithin(trigger, at, new Date(at.getTime() + graceMs));
+  return lateMs > graceMs || isFollowed ? "missed" : "run";
 }
 
 /** Collects skipped due times; those that follow each other for one reason are one stretch, unless it is interrupted. */
