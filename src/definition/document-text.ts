@@ -21,6 +21,7 @@ import {
 import { describeError } from "../errors.ts";
 import { MAX_DEPTH, TOO_DEEP } from "./depth.ts";
 import { preview } from "./faults.ts";
+import { keysOf } from "./json-pointer.ts";
 import { findJsonFault } from "./json-text.ts";
 
 /** Bytes of one file, and roughly of one document when its aliases are expanded. */
@@ -32,7 +33,7 @@ export interface TextDocument {
   /** Where it begins; the first line is 1. */
   line: number;
   value: unknown;
-  /** The line of the deepest part of `path` (such as `/task_templates/0/key`) that stands in the text. */
+  /** The line of the deepest part of the JSON pointer `path` (`/task_templates/0/key`) that stands in the text. */
   lineOf(path: string): number;
 }
 
@@ -191,7 +192,7 @@ function findExpansionFault(document: Document): Found | undefined {
 function offsetOf(root: Node, path: string): number {
   let offset = root.range?.[0] ?? 0;
   let node: unknown = root;
-  for (const key of path.split("/").slice(1)) {
+  for (const key of keysOf(path)) {
     const pair = isMap(node)
       ? node.items.find((each) => isScalar(each.key) && String(each.key.value) === key)
       : undefined;

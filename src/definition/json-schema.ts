@@ -10,6 +10,7 @@ import { Ajv2020, type ErrorObject, type Options, type ValidateFunction } from "
 import addFormats from "ajv-formats";
 import { describeError, type Fault } from "../errors.ts";
 import { preview } from "./faults.ts";
+import { pointTo } from "./json-pointer.ts";
 import { findReferenceFault } from "./schema-references.ts";
 
 export type JsonSchema = Record<string, unknown>;
@@ -40,9 +41,10 @@ export function findSchemaFaults(schema: JsonSchema, path: string, enforced: boo
 
   const unknown: Fault[] = [];
   const onUnknownFormat = (warning: string) => {
-    const [, format, at = ""] = /^unknown format (".*") ignored in schema at path "#(.*)"$/.exec(warning) ?? [];
-    if (format !== undefined && unknown.every((fault) => fault.path !== path + at))
-      unknown.push({ path: path + at, message: `${format} is no known format, so that nothing would be checked` });
+    const [, format, fragment = ""] = /^unknown format (".*") ignored in schema at path "#(.*)"$/.exec(warning) ?? [];
+    const at = path + decodeURIComponent(fragment);
+    if (format !== undefined && unknown.every((fault) => fault.path !== at))
+      unknown.push({ path: at, message: `${format} is no known format, so that nothing would be checked` });
   };
   try {
     const excess = findReferenceFault(schema, path);
@@ -139,7 +141,7 @@ function findPatternFaults(value: unknown, path: string): Fault[] {
   if (typeof value !== "object" || value === null) return [];
   return Object.entries(value).flatMap(([key, inner]) => {
     if (VALUES.includes(key)) return [];
-    const at = `${path}/${key}`;
+    const at = pointTo(path, key);
     const patterns = key === "pattern" ? [inner] : key === "patternProperties" ? Object.keys(inner ?? {}) : [];
     const wrong = patterns.flatMap((pattern) => (typeof pattern === "string" ? findPatternFault(pattern) : []));
     return [...wrong.map((message) => ({ path: at, message })), ...findPatternFaults(inner, at)];
@@ -168,8 +170,7 @@ function toFaults(errors: readonly ErrorObject[] | null | undefined, prefix = ""
 
 function pathOf({ instancePath, params }: ErrorObject): string {
   const child = params.missingProperty ?? params.additionalProperty ?? params.unevaluatedProperty;
-  if (typeof child !== "string") return instancePath;
-  return `${instancePath}/${child.replaceAll("~", "~0").replaceAll("/", "~1")}`;
+  return typeof child === "string" ? pointTo(instancePath, child) : instancePath;
 }
 
 function describe({ keyword, params, message = keyword, data }: ErrorObject): string {

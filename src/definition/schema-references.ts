@@ -3,6 +3,7 @@
  * which each refers to the next one twice, ask for more than any value is worth.
  */
 import type { Fault } from "../errors.ts";
+import { pointTo, unescapeKey } from "./json-pointer.ts";
 
 type Schema = Record<string, unknown>;
 
@@ -75,7 +76,7 @@ function index(root: Schema, path: string) {
     const anchors = [value.$anchor, value.$dynamicAnchor].filter((anchor) => typeof anchor === "string");
     for (const name of [base, ...anchors.map((anchor) => `${base}#${anchor}`)])
       if (!named.has(name)) named.set(name, value);
-    for (const [key, inner] of Object.entries(value)) note(inner, { path: `${place.path}/${key}`, base });
+    for (const [key, inner] of Object.entries(value)) note(inner, { path: pointTo(place.path, key), base });
   };
   note(root, { path, base: ROOT });
 
@@ -84,10 +85,11 @@ function index(root: Schema, path: string) {
     if (uri === undefined) return undefined;
     const [resource = "", fragment = ""] = uri.split("#");
     if (!fragment.startsWith("/")) return named.get(fragment === "" ? resource : uri);
+    // As Ajv reads it: a `%2F` is a part of its key.
     return fragment
       .slice(1)
       .split("/")
-      .map((key) => decode(key).replaceAll("~1", "/").replaceAll("~0", "~"))
+      .map((key) => unescapeKey(decode(key)))
       .reduce<unknown>(
         (value, key) => (isObject(value) && Object.hasOwn(value, key) ? value[key] : undefined),
         named.get(resource),

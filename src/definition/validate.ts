@@ -8,6 +8,7 @@ import { Type } from "@sinclair/typebox";
 import { type Fault, InvalidInputError } from "../errors.ts";
 import { MAX_DEPTH } from "./depth.ts";
 import { findFaults, preview } from "./faults.ts";
+import { pointTo } from "./json-pointer.ts";
 import {
   type DefinitionBody,
   DefinitionInputSchema,
@@ -146,7 +147,7 @@ function findTaskValueFaults({ type, params, timeout, retry }: TaskTemplate, pat
       new Headers([[name, value]]);
     } catch {
       faults.push({
-        path: `${path}/params/headers/${name}`,
+        path: pointTo(`${path}/params/headers`, name),
         message: "is no HTTP header: a name or value has characters that none may have",
       });
     }
@@ -165,7 +166,7 @@ export function findUnstorable(value: unknown, path = "", depth = 0): Fault[] {
   return Object.entries(value).flatMap(([key, inner]) => {
     const message = describeUnstorable(key);
     if (message !== undefined) return [{ path: path || "/", message: `its key ${preview(key)} ${message}` }];
-    return findUnstorable(inner, `${path}/${key}`, depth + 1);
+    return findUnstorable(inner, pointTo(path, key), depth + 1);
   });
 }
 

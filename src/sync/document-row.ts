@@ -1,8 +1,9 @@
 /** What the documents of trees become: rows of definitions and of event types, and the changes between them. */
-
 import type { EventTypeBody } from "../definition/event-type.ts";
 import type { TreeDocument } from "../definition/files.ts";
+import { pointTo } from "../definition/json-pointer.ts";
 import type { DefinitionBody } from "../definition/schema.ts";
+import { isFields } from "../definition/validate.ts";
 
 /** The stages that store documents, each named for its rows. */
 export const DOCUMENT_STAGES = ["definitions", "event_types"] as const;
@@ -77,14 +78,10 @@ export function fieldChanges({ before, after }: Pick<Write, "before" | "after">)
 function diff(before: unknown, after: unknown, path: string): FieldChange[] {
   if (Bun.deepEquals(before, after, true)) return [];
   const isList = Array.isArray(before) && Array.isArray(after) && before.length === after.length;
-  if (!isList && !(isObject(before) && isObject(after)))
+  if (!isList && !(isFields(before) && isFields(after)))
     return [{ path: path || "/", before: before ?? null, after: after ?? null }];
   const [old, now] = [before as Record<string, unknown>, after as Record<string, unknown>];
   return [...new Set([...Object.keys(old), ...Object.keys(now)])].flatMap((key) =>
-    diff(old[key], now[key], `${path}/${key.replaceAll("~", "~0").replaceAll("/", "~1")}`),
+    diff(old[key], now[key], pointTo(path, key)),
   );
-}
-
-function isObject(value: unknown): boolean {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

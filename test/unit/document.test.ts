@@ -67,6 +67,20 @@ describe("a document", () => {
     ]);
   });
 
+  test("has the line of a field whose name has a slash or a space", () => {
+    const field = (name: string, schema: string) =>
+      `kind: event_type\nname: t\nenforce: true\nschema:\n  properties:\n    "${name}": ${schema}\n`;
+    expect(read(field("a/b", "{type: text}")).faults).toEqual([
+      expect.stringMatching(/^f\.yaml:6 \/schema\/properties\/a~1b\/type must be/),
+    ]);
+    expect(read(field("a/b", "{pattern: '('}")).faults).toEqual([
+      expect.stringMatching(/^f\.yaml:6 \/schema\/properties\/a~1b\/pattern /),
+    ]);
+    expect(read(field("ä b", "{format: odd}")).faults).toEqual([
+      expect.stringMatching(/^f\.yaml:6 \/schema\/properties\/ä b "odd" is no known format/),
+    ]);
+  });
+
   test("of another kind is a fault", () => {
     expect(read(`${definition("a")}kind: job\n`)).toEqual({
       documents: [],

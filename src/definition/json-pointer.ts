@@ -1,0 +1,16 @@
+/** JSON pointers (RFC 6901): how faults and changes name a place in a value. */
+
+/** The pointer to what stands under `key` in what `pointer` names. */
+export function pointTo(pointer: string, key: string): string {
+  return `${pointer}/${key.replaceAll("~", "~0").replaceAll("/", "~1")}`;
+}
+
+/** The keys that a pointer leads through; none of "", which names the whole value. */
+export function keysOf(pointer: string): string[] {
+  return pointer.split("/").slice(1).map(unescapeKey);
+}
+
+/** A key, from how a pointer writes it. */
+export function unescapeKey(text: string): string {
+  return text.replaceAll("~1", "/").replaceAll("~0", "~");
+}
