@@ -1,5 +1,12 @@
 /** What there is to say of trees of definition files before they are synced. */
-import { type DocumentKind, type FileFault, fileOf, placeOf, readTreeOrFile, type TreeDocument } from "./files.ts";
+import {
+  type DocumentKind,
+  type FileFault,
+  fileOf,
+  placeOfDocument,
+  readTreeOrFile,
+  type TreeDocument,
+} from "./files.ts";
 import { checkRunAt, PAST_IN_FILE } from "./run-at.ts";
 
 export interface Finding {
@@ -46,7 +53,7 @@ function findTakenNames(placed: readonly Placed[]): Finding[] {
   return [...groups.values()].flatMap(([first, ...others]) =>
     others.map((other) => ({
       ...whereIs(other),
-      message: `the name ${JSON.stringify(other.document.body.name)} is also that of ${placeOf((first as Placed).directory, (first as Placed).document)}`,
+      message: `the name ${JSON.stringify(other.document.body.name)} is also that of ${placeOfDocument((first as Placed).directory, (first as Placed).document)}`,
     })),
   );
 }
@@ -61,7 +68,7 @@ function findPastRun({ directory, document }: Placed, now: Date): Finding[] {
 
 function whereIs({ directory, document }: Placed): { file: string; line: number } {
   const { line } = document;
-  return { file: placeOf(directory, document).slice(0, -`:${line}`.length), line };
+  return { file: placeOfDocument(directory, document).slice(0, -`:${line}`.length), line };
 }
 
 function toFinding(fault: FileFault): Finding {

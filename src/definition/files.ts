@@ -177,11 +177,11 @@ function withoutDuplicates(directory: string, documents: TreeDocument[], faults:
       // A name that is the key too is one fault.
       if (group.length === 1 || group.every((document) => refused.has(document))) continue;
       for (const document of group) refused.add(document);
-      const others = group.slice(0, -1).map((document) => placeOf(directory, document));
+      const others = group.slice(0, -1).map((document) => placeOfDocument(directory, document));
       const identity = last.key === last.body.name ? "name" : what;
       found.push({
         source: last.source,
-        subject: placeOf(directory, last),
+        subject: placeOfDocument(directory, last),
         line: last.line,
         message: `the ${identity} ${preview(identify(last))} is also that of ${others.join(", ")}: none of them is taken`,
         hides: group.map(({ kind, key }) => ({ kind, key })),
@@ -196,7 +196,7 @@ export function fileOf({ subject, line }: Pick<FileFault, "subject" | "line">): 
   return line === undefined ? subject : subject.slice(0, -`:${line}`.length);
 }
 
-/** As a person finds it. */
-export function placeOf(directory: string, { source, line }: TreeDocument): string {
+/** Where a document stands, as an editor opens it: `{path}:{line}`. */
+export function placeOfDocument(directory: string, { source, line }: Pick<TreeDocument, "source" | "line">): string {
   return `${join(directory, source.slice("file:".length))}:${line}`;
 }

@@ -38,6 +38,14 @@ export interface StoredRow extends RowState {
   version: number;
 }
 
+/** A document and its row; without a row it makes one. */
+export interface Match {
+  stage: DocumentStage;
+  tree: string;
+  document: TreeDocument;
+  row: StoredRow | undefined;
+}
+
 /**
  * `adopt`: a document takes over a row whose own document is gone, by its name: a moved tree, an `id` that was added.
  * `delete`: a rollback gives a name back to the row that had it.
@@ -62,6 +70,11 @@ export interface FieldChange {
   /** Null where there was nothing. */
   before: unknown;
   after: unknown;
+}
+
+/** What a write can change of a row. */
+export function stateOf({ body, source, tree, tree_key, retired }: RowState): RowState {
+  return { body, source, tree, tree_key, retired };
 }
 
 /** What a write does to the row, field by field, and to what is around the body. */

@@ -1,8 +1,7 @@
 /** Who has which name when a sync is through. Pure. */
 import { join } from "node:path";
-import type { TreeDocument } from "../definition/files.ts";
-import type { RowState, StoredRow, Write } from "./document-row.ts";
-import type { Match } from "./plan.ts";
+import { placeOfDocument } from "../definition/files.ts";
+import type { Match, RowState, StoredRow, Write } from "./document-row.ts";
 import type { SyncError } from "./report.ts";
 
 /** Who has a name, or is promised it. */
@@ -12,8 +11,8 @@ interface Owner extends Pick<RowState, "tree" | "source"> {
 }
 
 /**
- * The matches whose names are free, and an error for each other one. Who keeps his name has it before who wants a new
- * one; a definition keeps its name while it is retired, an event type does not.
+ * The matches whose names are free, and an error for each other one. Whoever keeps a name has it before whoever wants a
+ * new one; a definition keeps its name while it is retired, an event type does not.
  */
 export function resolveNames(
   matches: readonly Match[],
@@ -58,11 +57,6 @@ export function resolveNames(
 
 function nameOf(stage: string, name: string): string {
   return `${stage} ${name}`;
-}
-
-/** Where a document stands, as an editor opens it. */
-export function placeOfDocument(tree: string, { source, line }: Pick<TreeDocument, "source" | "line">): string {
-  return `${join(tree, source.replace(/^file:/, ""))}:${line}`;
 }
 
 export function placeOfWrite({ after }: Pick<Write, "after">): string {

@@ -7,12 +7,21 @@
  *
  * A tree is closed when it is held or refused: its documents are not looked at, its rows not touched.
  */
-import { type FileFault, isInDoubt, type TreeDocument, type TreeRead } from "../definition/files.ts";
+import { type FileFault, isInDoubt, placeOfDocument, type TreeRead } from "../definition/files.ts";
 import { checkRunAt } from "../definition/run-at.ts";
 import type { DefinitionBody } from "../definition/schema.ts";
 import { timeOrderedUuid } from "../stable-id.ts";
-import { type DocumentStage, KIND_OF, type RowState, STAGE_OF, type StoredRow, type Write } from "./document-row.ts";
-import { placeOfDocument, placeOfRow, resolveNames } from "./names.ts";
+import {
+  type DocumentStage,
+  KIND_OF,
+  type Match,
+  type RowState,
+  STAGE_OF,
+  type StoredRow,
+  stateOf,
+  type Write,
+} from "./document-row.ts";
+import { placeOfRow, resolveNames } from "./names.ts";
 import type { SyncError } from "./report.ts";
 
 /** A tree whose documents vanish is more often a mistake than a wish: beyond both of these it takes `force`. */
@@ -46,14 +55,6 @@ export interface Plan {
   withheld: string[];
   /** Trees with rows that count, but whose directory is not configured. */
   unconfigured: string[];
-}
-
-/** A document and its row; without a row it makes one. */
-export interface Match {
-  stage: DocumentStage;
-  tree: string;
-  document: TreeDocument;
-  row: StoredRow | undefined;
 }
 
 interface Matched {
@@ -190,12 +191,8 @@ function writeOf(stage: DocumentStage, row: StoredRow | undefined, after: RowSta
   return { stage, action, id: row.id, version: row.version, before, after };
 }
 
-export function stateOf({ body, source, tree, tree_key, retired }: RowState): RowState {
-  return { body, source, tree, tree_key, retired };
-}
-
 /** Whether files made it; a release without trees left `tree` empty. */
-export function isOfFile({ tree, source }: RowState): boolean {
+function isOfFile({ tree, source }: RowState): boolean {
   return tree !== null || source.startsWith("file:");
 }
 

@@ -1,7 +1,6 @@
 /** What takes a sync back. Pure. */
-import type { RowState, StoredRow, Write, WriteAction } from "./document-row.ts";
+import { type RowState, type StoredRow, stateOf, type Write, type WriteAction } from "./document-row.ts";
 import { placeOfWrite } from "./names.ts";
-import { stateOf } from "./plan.ts";
 import type { SyncError } from "./report.ts";
 
 /** The trees that these writes touched. */
