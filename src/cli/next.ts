@@ -1,5 +1,6 @@
 /** `actcore next FILE`: when the activities of a file, or of a directory, would be due next, without a server. */
-import { type FileFault, fileOf, readTreeOrFile } from "../definition/files.ts";
+import { toFindings } from "../definition/check-trees.ts";
+import { readTreeOrFile } from "../definition/files.ts";
 import type { DefinitionBody } from "../definition/schema.ts";
 import { InvalidInputError } from "../errors.ts";
 import {
@@ -9,8 +10,7 @@ import {
   previewDueTimes,
 } from "../trigger/schedule/preview.ts";
 import type { CommandContext } from "./commands.ts";
-
-const FAULTY = 1;
+import { describeFinding, FAULTY } from "./validate.ts";
 
 interface Preview {
   name: string;
@@ -21,20 +21,20 @@ interface Preview {
 
 /**
  * Prints the due times of each activity; one that waits for events has none.
- * @returns 0, or 1 when there are faults: they are printed as `file:line: message`, in the order of their places
+ * @returns 0, or 1 when there are faults: they are printed as `actcore validate` prints them
  * @throws InvalidInputError `usage`
  */
 export async function runNext({ print, json, args }: Pick<CommandContext, "print" | "json" | "args">): Promise<number> {
   const count = readCount(args.count);
-  const { documents, faults: unordered } = await readTreeOrFile(args.FILE ?? "");
-  const faults = unordered.toSorted(byPlace);
+  const { documents, faults } = await readTreeOrFile(args.FILE ?? "");
+  const errors = toFindings(faults);
   const now = new Date();
   const previews = documents.flatMap((document) =>
     document.kind === "activity" ? [previewOf(document.body, now, count)] : [],
   );
-  if (json) print(JSON.stringify({ activities: previews, errors: faults.map(toError) }));
-  else for (const line of [...faults.map(toLine), ...previews.flatMap(toLines)]) print(line);
-  return faults.length > 0 ? FAULTY : 0;
+  if (json) print(JSON.stringify({ activities: previews, errors }));
+  else for (const line of [...errors.map((error) => describeFinding(error)), ...previews.flatMap(toLines)]) print(line);
+  return errors.length > 0 ? FAULTY : 0;
 }
 
 function previewOf(body: DefinitionBody, now: Date, count: number): Preview {
@@ -47,22 +47,9 @@ function readCount(text: string | undefined): number {
   const count = /^\d{1,4}$/.test(text) ? Number(text) : 0;
   if (count >= 1 && count <= MAX_PREVIEWED) return count;
   const message = `expected a whole number from 1 to ${MAX_PREVIEWED}, received ${JSON.stringify(text)}`;
-  throw new InvalidInputError("the command line is not valid", [{ path: "--count", message }], "usage");
-}
-
-function byPlace(a: FileFault, b: FileFault): number {
-  if (a.source !== b.source) return a.source < b.source ? -1 : 1;
-  return (a.line ?? 0) - (b.line ?? 0);
-}
-
-/** As `actcore validate` writes it. */
-function toError(fault: FileFault) {
-  const { line, path, message } = fault;
-  return { file: fileOf(fault), line: line ?? null, ...(path !== undefined && { path }), message };
-}
-
-function toLine({ subject, message }: FileFault): string {
-  return `${subject}: ${message}`;
+  throw new InvalidInputError("the command line is wrong", [{ path: "--count", message }], "usage", {
+    hint: "Try: actcore help next",
+  });
 }
 
 function toLines({ name, trigger_type, enabled, next }: Preview): string[] {

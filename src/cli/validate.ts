@@ -2,7 +2,8 @@
 import { checkTrees, type Finding, type Findings } from "../definition/check-trees.ts";
 import type { CommandContext } from "./commands.ts";
 
-const FAULTY = 1;
+/** Exit code when there are faults. */
+export const FAULTY = 1;
 
 /** Prints every fault of the files, as `path:line: message`. @returns 0 when there is none, else 1 */
 export async function runValidate({
@@ -21,13 +22,14 @@ function toLines({ errors, warnings, activities, event_types, files }: Findings)
   const doubts = warnings.length === 0 ? [] : [count(warnings.length, "warning")];
   const valid = `${count(activities, "activity", "activities")} and ${count(event_types, "event type")} in ${count(files, "file")}`;
   return [
-    ...errors.map((error) => toLine(error)),
-    ...warnings.map((warning) => toLine(warning, "warning: ")),
+    ...errors.map((error) => describeFinding(error)),
+    ...warnings.map((warning) => describeFinding(warning, "warning: ")),
     [valid, ...faults, ...doubts].join(", "),
   ];
 }
 
-function toLine({ file, line, message }: Finding, level = ""): string {
+/** `file:line: message`, in one line. */
+export function describeFinding({ file, line, message }: Finding, level = ""): string {
   const text = `${file}${line === null ? "" : `:${line}`}: ${level}${message}`;
   // A file's name may have a line's end in it.
   return text.replace(/\p{Cc}/gu, (character) => JSON.stringify(character).slice(1, -1));

@@ -42,7 +42,7 @@ export async function checkTrees(paths: readonly string[], now: Date): Promise<F
     activities: count("activity"),
     event_types: count("event_type"),
     files: trees.reduce((sum, { files }) => sum + files, 0),
-    errors: inOrder([...trees.flatMap(({ faults }) => faults.map(toFinding)), ...findTakenNames(placed)]),
+    errors: inOrder([...trees.flatMap(({ faults }) => toFindings(faults)), ...findTakenNames(placed)]),
     warnings: inOrder(placed.flatMap((one) => findPastRun(one, now))),
   };
 }
@@ -68,12 +68,17 @@ function findPastRun({ directory, document }: Placed, now: Date): Finding[] {
 
 function whereIs({ directory, document }: Placed): { file: string; line: number } {
   const { line } = document;
-  return { file: placeOfDocument(directory, document).slice(0, -`:${line}`.length), line };
+  return { file: fileOf({ subject: placeOfDocument(directory, document), line }), line };
 }
 
-function toFinding(fault: FileFault): Finding {
-  const { line, path, message } = fault;
-  return { file: fileOf(fault), line: line ?? null, ...(path !== undefined && { path }), message };
+/** By their places. */
+export function toFindings(faults: readonly FileFault[]): Finding[] {
+  return inOrder(
+    faults.map((fault) => {
+      const { line = null, path, message } = fault;
+      return { file: fileOf(fault), line, ...(path !== undefined && { path }), message };
+    }),
+  );
 }
 
 function inOrder(findings: Finding[]): Finding[] {

@@ -62,8 +62,8 @@ test("as JSON, activities and faults are told by name", async () => {
   });
 });
 
-test.each(["0", "1001", "x", ""])("a count of %j is refused", (count) => {
-  expect(next(EVENT, { count })).rejects.toMatchObject({ code: "usage", faults: [{ path: "--count" }] });
+test.each(["0", "1001", "x", ""])("a count of %j is refused", async (count) => {
+  await expect(next(EVENT, { count })).rejects.toMatchObject({ code: "usage", faults: [{ path: "--count" }] });
 });
 
 test("a file that is not there is a fault", async () => {
