@@ -44,13 +44,10 @@ export interface FileFault {
   hides?: readonly DocumentKey[];
 }
 
-/** The documents of one file's text; `path` is below the tree's directory. Never throws. */
-export function parseDocuments(text: string, path: string): { documents: TreeDocument[]; faults: FileFault[] } {
-  const read = [...readDocuments(text, path)];
-  return { documents: read.filter((each): each is TreeDocument => !isFault(each)), faults: read.filter(isFault) };
-}
-
-/** The same, one after the other, as they are asked for: a large text need not be read in one go. */
+/**
+ * The documents and faults of one file's text; `path` is below the tree's directory. One after the other, as they are
+ * asked for: a large text need not be read in one go. Never throws.
+ */
 export function* readDocuments(text: string, path: string): Generator<TreeDocument | FileFault> {
   const source = `file:${path}`;
   const faultAt = (line: number, rest: Pick<FileFault, "path" | "message" | "hides">): FileFault => ({

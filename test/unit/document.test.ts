@@ -1,9 +1,14 @@
 /** What becomes of a definition file's text: its documents, or each fault with its line. */
 import { describe, expect, test } from "bun:test";
-import { parseDocuments } from "../../src/definition/document.ts";
+import { isFault, readDocuments, type TreeDocument } from "../../src/definition/document.ts";
 import { startProcessorTime } from "../support/processor-time.ts";
 
 const definition = (name: string) => `name: ${name}\ntrigger_config: {trigger_type: event, event_type: x}\n`;
+
+function parseDocuments(text: string, path: string) {
+  const read = [...readDocuments(text, path)];
+  return { documents: read.filter((each): each is TreeDocument => !isFault(each)), faults: read.filter(isFault) };
+}
 
 /** What stands in the text, as `kind key@line`, and its faults, as `path:line message`. */
 function read(text: string, path = "f.yaml") {
