@@ -97,7 +97,7 @@ function parseField(text: string, field: Field): number[] {
   return toSet(text.split(",").flatMap((part) => parsePart(part, field)));
 }
 
-// `*`, `n`, `n-m`, `*/s` or `n-m/s`.
+// One of `*`, `n`, `n-m`, `*/s` or `n-m/s`.
 function parsePart(part: string, field: Field): number[] {
   const [range = "", step, ...others] = part.split("/");
   if (others.length > 0) throw refuse(`${field.name}: ${JSON.stringify(part)} has more than one step`);

@@ -18,7 +18,7 @@ export interface DefinitionPage {
   after?: string;
 }
 
-/** Who makes a change, and of which version he knows. */
+/** Who makes a change, and which version it was made for. */
 export interface ChangeContext {
   /** For the audit log: `key:{name}`, `cli`, `anonymous`. */
   actor: string;

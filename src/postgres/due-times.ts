@@ -1,5 +1,6 @@
 /** Due times in Postgres: how far each schedule is accounted for, what ran, what was skipped and why. */
 import { and, eq, isNull, or, type SQL, sql } from "drizzle-orm";
+import { parseRunAt } from "../definition/run-at.ts";
 import type { ScheduleTrigger, TriggerType } from "../definition/schema.ts";
 import { stableTraceId, timeOrderedUuid } from "../stable-id.ts";
 import type { AcceptedRun } from "../trigger/control.ts";
@@ -208,5 +209,5 @@ function contextOf({ firstDue, lastDue, count }: SkippedStretch): object {
 /** When a one-shot is due; undefined for what is none. */
 function onceAt({ segments }: DueActivity): Date | undefined {
   const trigger = segments.at(-1)?.trigger;
-  return trigger?.trigger_type === "scheduled" ? new Date(trigger.run_at) : undefined;
+  return trigger?.trigger_type === "scheduled" ? parseRunAt(trigger.run_at) : undefined;
 }

@@ -346,7 +346,7 @@ export const auditLog = actcore.table(
     /** `key:{name}`, `cli`, `anonymous`, or of a sync also `start` and `interval`. */
     actor: text().notNull(),
     action: text().notNull(),
-    /** What was changed: `definition:{id}`, `run:{id}`, `key:{id}`. */
+    /** What was changed: `definition:{id}`, `event_type:{id}`, `run:{id}`, `key:{id}`, `tree:{path}`. */
     subject: text().notNull(),
     before: json(),
     after: json(),

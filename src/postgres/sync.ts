@@ -7,7 +7,7 @@ import type { DocumentStage, StoredRow, Write } from "../sync/document-row.ts";
 import type { SyncStore } from "../sync/store.ts";
 import { type Transaction, writeAudit } from "./audit.ts";
 import { errorCode, guarded, inChunks, type Postgres } from "./client.ts";
-import { bumpRevision, columnsOf, type DefinitionRow, recordChanges } from "./definitions.ts";
+import { bumpRevision, columnsOf, type DefinitionRow, type RecordedChange, recordChanges } from "./definitions.ts";
 import { LOCKS, waitingForLock } from "./lock.ts";
 import { definitions, eventTypes } from "./schema.ts";
 import { createSyncHistory, hold, insertSync } from "./sync-history.ts";
@@ -104,7 +104,7 @@ async function writeDefinitions(tx: Transaction, actor: string, writes: readonly
   await freeNames(tx, definitions, planned);
 
   const now = new Date();
-  const changes: { action: string; before?: DefinitionRow; after: DefinitionRow }[] = [];
+  const changes: RecordedChange[] = [];
   for (const { write, row } of planned) {
     const { body, source, tree, tree_key, retired, deleted } = write.after;
     const retired_at = retired ? (row.retired_at ?? now) : null;
@@ -200,7 +200,7 @@ function ofStage(writes: readonly Write[], stage: DocumentStage): Write[] {
   return writes.filter((write) => write.stage === stage);
 }
 
-function eventTypeColumns({ name, description = undefined, schema, enforce }: EventTypeBody) {
+function eventTypeColumns({ name, description, schema, enforce }: EventTypeBody) {
   return { name, description: description ?? null, schema, enforce };
 }
 

@@ -5,9 +5,8 @@ import { pointTo } from "../definition/json-pointer.ts";
 import type { DefinitionBody } from "../definition/schema.ts";
 import { isFields } from "../definition/validate.ts";
 
-/** The stages that store documents, each named for its rows. */
-export const DOCUMENT_STAGES = ["definitions", "event_types"] as const;
-export type DocumentStage = (typeof DOCUMENT_STAGES)[number];
+/** A stage that stores documents, named for its rows. */
+export type DocumentStage = "definitions" | "event_types";
 
 export const STAGE_OF: Readonly<Record<TreeDocument["kind"], DocumentStage>> = {
   activity: "definitions",

@@ -5,12 +5,12 @@ import { placeOfWrite } from "./names.ts";
 import type { Plan } from "./plan.ts";
 import type { HeldTree } from "./store.ts";
 
-export const STAGES = ["definitions", "event_types", "schedules"] as const;
+const STAGES = ["definitions", "event_types", "schedules"] as const;
 export type Stage = (typeof STAGES)[number];
 
 /** Errors and changes of one answer; the rest is counted. */
-export const MAX_ERRORS = 50;
-export const MAX_CHANGES = 1000;
+const MAX_ERRORS = 50;
+const MAX_CHANGES = 1000;
 
 const Count = Type.Integer({ minimum: 0 });
 const DocumentCounts = Type.Object({ created: Count, updated: Count, unchanged: Count, retired: Count });

@@ -42,7 +42,8 @@ export interface SyncService {
   sync(request: SyncRequest, signal: AbortSignal): Promise<SyncReport>;
   /**
    * Puts back what a sync changed, and holds its trees until `release`.
-   * @throws TerminalError `not_found`, `sync_not_newest`, `sync_changed_nothing`, `name_taken`
+   * @throws TerminalError `not_found`, `sync_not_newest`, `sync_changed_nothing`, `name_taken`; RetryableError
+   *   `sync_conflict`, `postgres_unavailable`; the reason of `signal`
    */
   rollback(syncId: string, actor: string, signal: AbortSignal): Promise<SyncReport>;
   /** The trees that are free now. @throws TerminalError `not_found` when the sync holds none */

@@ -41,8 +41,8 @@ export function planClockExceptions(trigger: CronTrigger, from: Date, until: Dat
 }
 
 /**
- * The same times as calendars of UTC, for a cron of every hour of every day: no clock change moves it. Undefined for
- * any other, and where a change is not by whole hours.
+ * For a cron of every hour of every day, which no clock change moves: its minutes in UTC. Undefined for any other, where
+ * a change is not by whole hours, and in a zone without changes, whose own calendars are right.
  */
 export function hourlyMinutes({ timezone, cron_expression }: CronTrigger, from: Date, until: Date) {
   const { fixedHours, hours, days, months, weekdays, minutes } = parseCron(cron_expression);

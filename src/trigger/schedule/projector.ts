@@ -5,7 +5,6 @@
  * that is behind, and the next round repeats it. An unchanged plan causes no call: an update would discard due times
  * that the engine still holds.
  */
-
 import type { Definition } from "../../definition/schema.ts";
 import { describeError, RetryableError, TerminalError } from "../../errors.ts";
 import type { Log } from "../../log.ts";
@@ -36,7 +35,7 @@ export interface ProjectionStore {
   exclusively(body: () => Promise<void>): Promise<boolean>;
   /** For a sync: runs `body` as soon as nobody holds the lock. @throws the reason of `signal`, while it waits */
   inTurn<T>(body: () => Promise<T>, signal: AbortSignal): Promise<T>;
-  /** Calls back after a definition changed, as soon as the store tells; answers how to stop. */
+  /** Calls back soon after a definition changed; answers how to stop that. */
   onChange(listener: () => void): Promise<() => Promise<void>>;
 }
 

@@ -41,9 +41,11 @@ export type DriftKind = "paused" | "unpaused" | "changed" | "deleted";
 
 export interface ScheduleJudgement {
   step: ScheduleStep;
+  /** Empty: nobody did anything. */
   drift: DriftKind[];
 }
 
+/** `standing` undefined: the engine has no such schedule. */
 export function judgeSchedule(
   plan: SchedulePlan,
   told: ToldSchedule,
@@ -66,7 +68,7 @@ export function judgeSchedule(
   return { step: { do: paused ? "pause" : "unpause" }, drift };
 }
 
-/** Whether the engine has to be told, as far as can be known without asking it. */
+/** Whether the engine was told all that the plan says, as far as can be known without asking it. */
 export function isTold(plan: SchedulePlan, told: ToldSchedule): boolean {
   return told.engine_hash !== null && told.plan_hash === hashPlan(plan) && told.paused === plan.paused;
 }

@@ -14,7 +14,7 @@ import { type DriftKind, isTold, judgeSchedule } from "./step.ts";
 /** What somebody did to a schedule of ours behind our back. */
 export interface ScheduleDrift {
   schedule_id: string;
-  activity_id?: string;
+  activity_id: string;
   what: DriftKind;
   /** A pause is honoured; and a dry run repairs nothing. */
   repaired: boolean;
