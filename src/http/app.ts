@@ -12,11 +12,11 @@ import { ACCESS_ROUTES } from "./access-routes.ts";
 import { readJson } from "./body.ts";
 import { DEFINITION_ROUTES } from "./definition-routes.ts";
 import { createDocs } from "./docs.ts";
-import { DUE_ROUTES } from "./due-routes.ts";
 import { EVENT_ROUTES } from "./event-routes.ts";
 import { EVENT_TYPE_ROUTES } from "./event-type-routes.ts";
 import { HEALTH_ROUTES, isHealth } from "./health-routes.ts";
 import { LEDGER_ROUTES } from "./ledger-routes.ts";
+import { PREVIEW_ROUTES } from "./preview-routes.ts";
 import { problemResponse } from "./problem.ts";
 import { readQuery } from "./query.ts";
 import type { Reply, Route } from "./route.ts";
@@ -27,8 +27,8 @@ import { SYNC_ROUTES } from "./sync-routes.ts";
 
 export const ROUTES: readonly Route[] = [
   ...DEFINITION_ROUTES,
+  ...PREVIEW_ROUTES,
   ...SCHEDULE_ROUTES,
-  ...DUE_ROUTES,
   ...RUN_ROUTES,
   ...LEDGER_ROUTES,
   ...EVENT_ROUTES,
