@@ -39,6 +39,7 @@ export interface DueTimeFacts {
   segments: readonly Segment[];
   /** Of the range; also those for times that no version names, such as a trigger by hand in the engine. */
   runs: readonly DueTimeRun[];
+  /** In the order of their first due times. */
   skips: readonly SkippedStretch[];
 }
 
@@ -80,15 +81,16 @@ function describeUnrun(
   now: Date,
   ownReason: SkipReason | undefined,
 ): DueTimeView {
-  const stretch = skips.find(({ firstDue, lastDue }) => firstDue <= at && at <= lastDue);
-  const reason = stretch?.reason ?? (at <= now ? ownReason : undefined);
-  const outcome = reason !== undefined ? "skipped" : at <= now ? "pending" : "upcoming";
-  const view = {
+  const own = at <= now ? ownReason : undefined;
+  // A stretch may lie over due times that it does not count: over those with a reason of their own, and another stretch.
+  const stretch = own ? undefined : skips.findLast(({ firstDue, lastDue }) => firstDue <= at && at <= lastDue);
+  const reason = own ?? stretch?.reason ?? null;
+  return {
     scheduled_for: dueKey(at),
-    outcome,
-    reason: reason ?? null,
+    outcome: reason !== null ? "skipped" : at <= now ? "pending" : "upcoming",
+    reason,
+    run_id: stretch?.into ?? null,
     run_status: null,
     delay_ms: null,
-  } as const;
-  return { ...view, run_id: stretch?.into ?? null };
+  };
 }
