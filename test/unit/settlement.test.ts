@@ -223,6 +223,13 @@ describe("a definition that changed", () => {
     expect([owed?.due, until]).toEqual([at(3), at(3, 30)]);
   });
 
+  test("has one stretch before and one behind the time in which it was disabled", () => {
+    const [first, last] = [segment(at(0), at(2, 30), everyMinute()), segment(at(4, 30), at(9), everyMinute())];
+    const segments = [first, segment(at(2, 30), at(4, 30), everyMinute(), false), last];
+    const { skips } = settleDueTimes({ segments, runs: [], enabled: true }, at(9));
+    expect(skips as object[]).toEqual([stretch(1, 2, "missed"), stretch(5, 8, "missed")]);
+  });
+
   test("owes nothing for the stretch in which it was disabled", () => {
     const catchup = everyMinute({ misfire_policy: "catchup" });
     const settled = settleBoth(segment(at(0), at(5), catchup, false), segment(at(5), at(5, 30), catchup), at(9));

@@ -47,6 +47,7 @@ export function settleDueTimes(facts: DueFacts, now: Date): Settlement {
     // Why a disabled version ran nothing is said by the version itself.
     const trigger = segment.enabled ? segment.trigger : undefined;
     const misfire = trigger && misfireOf(trigger);
+    if (trigger === undefined) interrupt();
     if (gap.first() !== undefined && misfire?.policy !== "compress") return closeGap(until);
     const horizon = new Date(Math.min(end.getTime(), now.getTime() - SETTLE_AFTER_MS - (misfire?.jitterMs ?? 0)));
     if (horizon <= from) break;
