@@ -62,7 +62,7 @@ export const SCHEDULE_ROUTES: readonly Route[] = [
       const start = range.from === undefined ? new Date(to.getTime() - DAY_MS) : readTime(range.from, "?from");
       const first = cursor === undefined ? start : new Date(readTime(cursor, "?cursor").getTime() + 1);
       const from = first < EPOCH ? EPOCH : first;
-      const facts = requireFound(await services.dueTimes.readDueTimes(id, from, to), `definition ${id}`);
+      const facts = requireFound(await services.dueTimes.readDueTimes(id, from, to, limit), `definition ${id}`);
       const rows = describeDueTimes(facts, now, limit);
       return { body: rows, headers: linkNext(url, rows.length, limit, rows.at(-1)?.scheduled_for) };
     },

@@ -37,7 +37,7 @@ export interface DueTimeRun {
 export interface DueTimeFacts {
   /** What the definition said in the range, in order. */
   segments: readonly Segment[];
-  /** Of the range; also those for times that no version names, such as a trigger by hand in the engine. */
+  /** The oldest of the range; also those for times that no version names, such as a trigger by hand in the engine. */
   runs: readonly DueTimeRun[];
   /** In the order of their first due times. */
   skips: readonly SkippedStretch[];
@@ -45,8 +45,11 @@ export interface DueTimeFacts {
 
 /** postgres/due-time-reader.ts is behind it. */
 export interface DueTimeReader {
-  /** Undefined: there is no definition of this id; one that was deleted had its due times until then. `from` and `to` are included. */
-  readDueTimes(activityId: string, from: Date, to: Date): Promise<DueTimeFacts | undefined>;
+  /**
+   * From `from` to `to`, both included; at most `limit` runs, which are enough to describe `limit` due times.
+   * Undefined: there is no definition of this id; one that was deleted had its due times until then.
+   */
+  readDueTimes(activityId: string, from: Date, to: Date, limit: number): Promise<DueTimeFacts | undefined>;
 }
 
 /** In order, at most `limit`. */

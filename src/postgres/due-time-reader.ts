@@ -18,7 +18,7 @@ interface ReadRunRow extends Record<string, unknown> {
 
 export function createDueTimeReader(db: Database): DueTimeReader {
   return {
-    async readDueTimes(activityId, from, to) {
+    async readDueTimes(activityId, from, to, limit) {
       const [activity] = await guarded(
         db.execute<Pick<ActivityRow, "since" | "ended_at" | "versions">>(sql`
           select greatest(d.created_at, ${new Date(from.getTime() - 1).toISOString()}::timestamptz) as since,
@@ -32,7 +32,7 @@ export function createDueTimeReader(db: Database): DueTimeReader {
           db.execute<ReadRunRow>(sql`
             select o.key, r.run_id, r.status, r.reason, r.fired_at from ${occurrences} o join ${runs} r using (run_id)
             where o.activity_id = ${activityId} and o.kind = 'due' and o.key between ${dueKey(from)} and ${dueKey(to)}
-            order by o.key`),
+            order by o.key limit ${limit}`),
         ),
         guarded(
           db
