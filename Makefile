@@ -43,7 +43,7 @@ bench: build ## Measure against a bare Temporal worker, in ratios of one run; th
 check: setup ## Types, lint, import rules and the workflow bundle
 	@sh deploy/build/check.sh
 
-migration: setup ## Turn a change of src/postgres/schema.ts into a migration: make migration NAME=what_it_does
+migration: setup ## Turn a change of the tables (src/postgres/schema.ts) into a migration: make migration NAME=what_it_does
 	@drizzle-kit generate --name=$(or $(NAME),$(error Try: make migration NAME=what_it_does))
 
 schemas: setup ## Write docs/schemas from the schemas that validate

@@ -8,7 +8,8 @@ import type { OwedRun } from "../trigger/ledger.ts";
 import { dueKey, dueWorkflowId, eventWorkflowId, repeatedWorkflowId, rerunWorkflowId } from "../trigger/occurrence.ts";
 import { type Transaction, writeAudit } from "./audit.ts";
 import { type Database, guarded } from "./client.ts";
-import { definitions, eventKeys, eventOutcomes, events, occurrences, runs } from "./schema.ts";
+import { definitions } from "./definition-tables.ts";
+import { eventKeys, eventOutcomes, events, occurrences, runs } from "./ledger-tables.ts";
 
 type Activity = Pick<typeof definitions.$inferSelect, "id" | "name" | "version">;
 

@@ -5,7 +5,7 @@ import { TerminalError } from "../errors.ts";
 import { timeOrderedUuid } from "../stable-id.ts";
 import { writeAudit } from "./audit.ts";
 import { type Database, errorCode, guarded } from "./client.ts";
-import { apiKeys } from "./schema.ts";
+import { apiKeys } from "./definition-tables.ts";
 
 type Row = typeof apiKeys.$inferSelect;
 

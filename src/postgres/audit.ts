@@ -3,7 +3,7 @@ import { and, desc, eq, gte, lt } from "drizzle-orm";
 import type { AuditReader } from "../access/audit.ts";
 import { firstUuidAt, timeOrderedUuid } from "../stable-id.ts";
 import { type Database, guarded, inChunks } from "./client.ts";
-import { auditLog } from "./schema.ts";
+import { auditLog } from "./ledger-tables.ts";
 
 export type Transaction = Parameters<Parameters<Database["transaction"]>[0]>[0];
 

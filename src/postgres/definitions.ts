@@ -6,7 +6,8 @@ import { TerminalError } from "../errors.ts";
 import { timeOrderedUuid } from "../stable-id.ts";
 import { type AuditEntry, type Transaction, writeAudit } from "./audit.ts";
 import { type Database, errorCode, guarded, inChunks } from "./client.ts";
-import { definitionRevision, definitions, definitionVersions, dueProgress } from "./schema.ts";
+import { definitionRevision, definitions, definitionVersions } from "./definition-tables.ts";
+import { dueProgress } from "./ledger-tables.ts";
 
 /** Raised on every change, so that the schedule projector need not wait for its next poll. */
 export const DEFINITIONS_CHANNEL = "actcore_definitions";

@@ -5,8 +5,9 @@ import type { RunStatus } from "../run/run.ts";
 import { dueKey } from "../trigger/occurrence.ts";
 import type { SkipReason } from "../trigger/schedule/misfire.ts";
 import { type Database, guarded } from "./client.ts";
+import { definitions } from "./definition-tables.ts";
 import { type ActivityRow, segmentsOf, versionsSince } from "./due-times.ts";
-import { definitions, dueSkips, occurrences, runs } from "./schema.ts";
+import { dueSkips, occurrences, runs } from "./ledger-tables.ts";
 
 interface ReadRunRow extends Record<string, unknown> {
   key: string;

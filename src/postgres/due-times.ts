@@ -12,8 +12,9 @@ import type { DueActivity, DueLedger } from "../trigger/schedule/reconciler.ts";
 import { insertOccurrence, insertRun, lockLive } from "./accepted-runs.ts";
 import type { Transaction } from "./audit.ts";
 import { guarded, type Postgres } from "./client.ts";
+import { definitions, definitionVersions } from "./definition-tables.ts";
+import { dueProgress, dueSkips, occurrences, runs } from "./ledger-tables.ts";
 import { holdingLock, LOCKS } from "./lock.ts";
-import { definitions, definitionVersions, dueProgress, dueSkips, occurrences, runs } from "./schema.ts";
 
 const EVENT: TriggerType = "event";
 /** So many runs before a due time are looked at for one that was still going then; a schedule has one at a time. */

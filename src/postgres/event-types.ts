@@ -3,7 +3,7 @@ import { and, asc, eq, gt, isNull, sql } from "drizzle-orm";
 import type { EventType, EventTypeReader } from "../definition/event-type.ts";
 import type { EnforcedTypeReader } from "../trigger/event/payload-checks.ts";
 import { type Database, guarded } from "./client.ts";
-import { definitionRevision, eventTypes } from "./schema.ts";
+import { definitionRevision, eventTypes } from "./definition-tables.ts";
 
 const live = isNull(eventTypes.retired_at);
 

@@ -5,8 +5,9 @@ import { stableTraceId, timeOrderedUuid } from "../stable-id.ts";
 import type { EventLedger, MatchedEvent, OwedRun, RecordedEvent } from "../trigger/ledger.ts";
 import { eventWorkflowId } from "../trigger/occurrence.ts";
 import { type Database, guarded, storableText } from "./client.ts";
+import { definitions } from "./definition-tables.ts";
 import { createEnforcedTypeReader } from "./event-types.ts";
-import { definitions, eventKeys, eventOutcomes, events, occurrences } from "./schema.ts";
+import { eventKeys, eventOutcomes, events, occurrences } from "./ledger-tables.ts";
 
 export function createEventLedger(db: Database): EventLedger {
   const ledger: EventLedger = {

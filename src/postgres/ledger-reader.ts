@@ -5,7 +5,7 @@ import type { LedgerReader, Page } from "../ledger/reader.ts";
 import type { EventSummary, RunView, TaskView } from "../ledger/views.ts";
 import { firstUuidAt } from "../stable-id.ts";
 import { type Database, guarded } from "./client.ts";
-import { eventKeys, eventOutcomes, events, runs, tasks } from "./schema.ts";
+import { eventKeys, eventOutcomes, events, runs, tasks } from "./ledger-tables.ts";
 
 export function createLedgerReader(db: Database): LedgerReader {
   return {

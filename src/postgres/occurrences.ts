@@ -7,7 +7,8 @@ import { isUuid, stableTraceId, timeOrderedUuid } from "../stable-id.ts";
 import type { AcceptedStart, Start } from "../trigger/classify.ts";
 import type { OccurrenceLedger } from "../trigger/ledger.ts";
 import { type Database, guarded } from "./client.ts";
-import { definitions, definitionVersions, eventKeys, eventOutcomes, events, occurrences, runs } from "./schema.ts";
+import { definitions, definitionVersions } from "./definition-tables.ts";
+import { eventKeys, eventOutcomes, events, occurrences, runs } from "./ledger-tables.ts";
 
 type Trigger = Definition["trigger_config"];
 

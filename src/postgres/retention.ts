@@ -13,8 +13,8 @@ import type { Metrics } from "../metrics.ts";
 import { firstUuidAt } from "../stable-id.ts";
 import { sleep } from "../wait.ts";
 import { type Database, guarded, type Postgres } from "./client.ts";
+import { auditLog, dueSkips, eventKeys, eventOutcomes, events, occurrences, runs, tasks } from "./ledger-tables.ts";
 import { holdingLock, LOCKS } from "./lock.ts";
-import { auditLog, dueSkips, eventKeys, eventOutcomes, events, occurrences, runs, tasks } from "./schema.ts";
 
 /** Rows of one batch; its statement takes some milliseconds. */
 const BATCH = 1000;

@@ -4,7 +4,8 @@ import { TerminalError } from "../errors.ts";
 import type { RunLedger } from "../run/ledger.ts";
 import type { RunClose, RunStatus, TaskStep } from "../run/run.ts";
 import { type Database, guarded, storableText } from "./client.ts";
-import { definitionVersions, occurrences, runs, tasks } from "./schema.ts";
+import { definitionVersions } from "./definition-tables.ts";
+import { occurrences, runs, tasks } from "./ledger-tables.ts";
 
 export function createRunLedger(db: Database): RunLedger {
   return {

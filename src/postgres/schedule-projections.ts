@@ -3,9 +3,10 @@ import { and, asc, eq, inArray, isNotNull, isNull, ne, not, notInArray, or, sql 
 import type { TriggerType } from "../definition/schema.ts";
 import type { Projection, ProjectionStore } from "../trigger/schedule/projector.ts";
 import { guarded, type Postgres } from "./client.ts";
+import { definitions, scheduleProjections } from "./definition-tables.ts";
 import { DEFINITIONS_CHANNEL, toDefinition } from "./definitions.ts";
+import { dueProgress } from "./ledger-tables.ts";
 import { holdingLock, LOCKS, waitingForLock } from "./lock.ts";
-import { definitions, dueProgress, scheduleProjections } from "./schema.ts";
 
 const EVENT: TriggerType = "event";
 const ONE_SHOT: TriggerType = "scheduled";

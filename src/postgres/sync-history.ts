@@ -5,7 +5,7 @@ import type { SyncReport, SyncSummary } from "../sync/report.ts";
 import type { SyncStore } from "../sync/store.ts";
 import { type Transaction, writeAudit } from "./audit.ts";
 import { type Database, guarded } from "./client.ts";
-import { heldTrees, syncs } from "./schema.ts";
+import { heldTrees, syncs } from "./definition-tables.ts";
 
 /** Syncs that are kept. */
 const KEPT = 1000;

@@ -7,9 +7,9 @@ import type { DocumentStage, StoredRow, Write } from "../sync/document-row.ts";
 import type { SyncStore } from "../sync/store.ts";
 import { type Transaction, writeAudit } from "./audit.ts";
 import { errorCode, guarded, inChunks, type Postgres } from "./client.ts";
+import { definitions, eventTypes } from "./definition-tables.ts";
 import { bumpRevision, columnsOf, type DefinitionRow, type RecordedChange, recordChanges } from "./definitions.ts";
 import { LOCKS, waitingForLock } from "./lock.ts";
-import { definitions, eventTypes } from "./schema.ts";
 import { createSyncHistory, hold, insertSync } from "./sync-history.ts";
 
 type EventTypeRow = typeof eventTypes.$inferSelect;

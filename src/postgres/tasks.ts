@@ -5,8 +5,8 @@ import type { TaskPolicy } from "../run/decide.ts";
 import type { RunTrigger } from "../run/run.ts";
 import type { TaskError, TaskLedger, TaskStatus } from "../task/task.ts";
 import { type Database, guarded, storableText, withoutUnstorable } from "./client.ts";
+import { eventKeys, events, runs, tasks } from "./ledger-tables.ts";
 import { RELAXED_COMMIT } from "./relaxed-commit.ts";
-import { eventKeys, events, runs, tasks } from "./schema.ts";
 
 interface BegunRow extends Record<string, unknown> {
   key: string;

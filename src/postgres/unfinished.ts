@@ -4,9 +4,10 @@ import { firstUuidAt } from "../stable-id.ts";
 import type { OwedEvent, UnclaimedRun, UnfinishedLedger } from "../trigger/finisher.ts";
 import { eventWorkflowId } from "../trigger/occurrence.ts";
 import { guarded, type Postgres } from "./client.ts";
+import { definitions } from "./definition-tables.ts";
 import { readKnown } from "./events.ts";
+import { eventKeys, events, occurrences, runs } from "./ledger-tables.ts";
 import { holdingLock, LOCKS } from "./lock.ts";
-import { definitions, eventKeys, events, occurrences, runs } from "./schema.ts";
 
 export function createUnfinishedLedger(postgres: Postgres): UnfinishedLedger {
   const { db } = postgres;

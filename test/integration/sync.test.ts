@@ -3,9 +3,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:tes
 import { chmodSync } from "node:fs";
 import { RetryableError } from "../../src/errors.ts";
 import { createAuditReader } from "../../src/postgres/audit.ts";
+import { eventTypes } from "../../src/postgres/definition-tables.ts";
 import { createDefinitionStore } from "../../src/postgres/definitions.ts";
 import { createEventLedger } from "../../src/postgres/events.ts";
-import { eventTypes } from "../../src/postgres/schema.ts";
 import { createSyncStore } from "../../src/postgres/sync.ts";
 import type { SyncDeps } from "../../src/sync/service.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";

@@ -8,8 +8,8 @@ import type { Definition, ScheduleTrigger } from "../../src/definition/schema.ts
 import { createLog } from "../../src/log.ts";
 import { createMetrics } from "../../src/metrics.ts";
 import { createDefinitionStore } from "../../src/postgres/definitions.ts";
+import { dueProgress } from "../../src/postgres/ledger-tables.ts";
 import { createProjectionStore } from "../../src/postgres/schedule-projections.ts";
-import { dueProgress } from "../../src/postgres/schema.ts";
 import { ORCHESTRATOR_QUEUE, RUN_ACTIVITY_WORKFLOW } from "../../src/run/run.ts";
 import { createScheduler } from "../../src/temporal/schedules.ts";
 import { scheduleId } from "../../src/trigger/schedule/plan.ts";

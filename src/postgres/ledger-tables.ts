@@ -1,0 +1,208 @@
+/**
+ * What happened: due times, events, occurrences, runs, tasks, and who changed what.
+ *
+ * Ids of runs and tasks begin with their time (stable-id.ts): their order is the order of the lists, and they are the key
+ * by which the tables can be partitioned.
+ */
+import { sql } from "drizzle-orm";
+import { boolean, customType, index, integer, json, primaryKey, text, uniqueIndex, uuid } from "drizzle-orm/pg-core";
+import type { TaskPolicy } from "../run/decide.ts";
+import type { RunStatus, RunTrigger } from "../run/run.ts";
+import type { TaskError, TaskStatus } from "../task/task.ts";
+import type { ActivityOutcome, EventOutcome } from "../trigger/ledger.ts";
+import type { OccurrenceKind } from "../trigger/occurrence.ts";
+import { definitions } from "./definition-tables.ts";
+import { actcore, time } from "./schema.ts";
+
+/** Of a run or a task. Not the open ones: they are few, and every row would pass through the index. */
+const endedBadly = sql`status in ('failed', 'skipped', 'cancelled')`;
+const bytea = customType<{ data: Uint8Array }>({ dataType: () => "bytea" });
+
+/** How far the due times of a definition are accounted for (trigger/schedule/reconciler.ts). */
+export const dueProgress = actcore.table("due_progress", {
+  definition_id: uuid()
+    .primaryKey()
+    .references(() => definitions.id),
+  settled_until: time("settled_until").notNull(),
+  /** Of a one-shot: its due time is accounted for. */
+  done_at: time("done_at"),
+  /** When somebody's pause in the engine was last seen. */
+  seen_paused_at: time("seen_paused_at"),
+});
+
+/** Due times that did not run, and why: each row is a stretch of `count` consecutive ones (I3). */
+export const dueSkips = actcore.table(
+  "due_skips",
+  {
+    activity_id: uuid().notNull(),
+    /** The first and the last due time of the stretch. */
+    first_due: time("first_due").notNull(),
+    last_due: time("last_due").notNull(),
+    count: integer().notNull(),
+    reason: text().notNull(),
+    /** The run that a compressed stretch went into. */
+    into_run: uuid(),
+    recorded_at: time("recorded_at").notNull().defaultNow(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.activity_id, table.first_due, table.reason] }),
+    index("due_skips_recorded").on(table.recorded_at),
+  ],
+);
+
+/** The guard of events: who inserts the id has the event. Outlives the event's row. */
+export const eventKeys = actcore.table(
+  "event_keys",
+  {
+    event_id: text().primaryKey(),
+    row_id: uuid().notNull(),
+    /** Taken by a foreign start, which reached one activity only: the stream's copy of the event takes it over. */
+    provisional: boolean().notNull().default(false),
+  },
+  (table) => [index("event_keys_row").on(table.row_id)],
+);
+
+export const events = actcore.table(
+  "events",
+  {
+    row_id: uuid().primaryKey(),
+    event_id: text().notNull(),
+    outcome: text().$type<EventOutcome>().notNull(),
+    /** Why it is dead-lettered. */
+    reason: text(),
+    detail: text(),
+    type: text(),
+    source: text(),
+    subject: text(),
+    occurred_at: text(),
+    trace_id: text().notNull(),
+    payload: json(),
+    /** The message's bytes, of a dead letter only. */
+    raw: bytea(),
+    received_at: time("received_at").notNull().defaultNow(),
+  },
+  (table) => [
+    index("events_type").on(table.type, table.row_id),
+    index("events_notable").on(table.outcome, table.row_id).where(sql`outcome <> 'dispatched'`),
+    // Chosen by the statistics at the migration's end: types and outcomes go together.
+    index("events_type_notable").on(table.type, table.outcome, table.row_id).where(sql`outcome <> 'dispatched'`),
+  ],
+);
+
+/** What an event did to each activity that its type reached (I3). */
+export const eventOutcomes = actcore.table(
+  "event_outcomes",
+  {
+    row_id: uuid().notNull(),
+    activity_id: uuid().notNull(),
+    activity_name: text().notNull(),
+    outcome: text().$type<ActivityOutcome>().notNull(),
+    reason: text(),
+    run_id: uuid(),
+  },
+  (table) => [primaryKey({ columns: [table.row_id, table.activity_id] })],
+);
+
+/** The guard of I1: whoever inserts the row has the occurrence. Never partitioned. */
+export const occurrences = actcore.table(
+  "occurrences",
+  {
+    activity_id: uuid().notNull(),
+    kind: text().$type<OccurrenceKind>().notNull(),
+    key: text().notNull(),
+    run_id: uuid().notNull(),
+    event_id: text(),
+    /** Under which it is started, where that does not follow from the key. */
+    workflow_id: text(),
+    /** firstExecutionRunId of the workflow that runs it. */
+    claimed_by: text(),
+    version_used: integer(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.activity_id, table.kind, table.key] }),
+    uniqueIndex("occurrences_run").on(table.run_id),
+    index("occurrences_unclaimed").on(table.run_id).where(sql`claimed_by is null`),
+  ],
+);
+
+export const runs = actcore.table(
+  "runs",
+  {
+    run_id: uuid().primaryKey(),
+    activity_id: uuid().notNull(),
+    activity_name: text().notNull(),
+    trigger: text().$type<RunTrigger>().notNull(),
+    status: text().$type<RunStatus>().notNull(),
+    reason: text(),
+    scheduled_for: time("scheduled_for"),
+    fired_at: time("fired_at").notNull().defaultNow(),
+    finished_at: time("finished_at"),
+    event_id: text(),
+    trace_id: text().notNull(),
+    workflow_id: text().notNull(),
+    version_used: integer().notNull(),
+    context_snapshot: json(),
+    /** Null until the run has decided. */
+    tasks_spawned: integer(),
+    error: text(),
+    /** The run that this one repeats. */
+    rerun_of: uuid(),
+  },
+  (table) => [
+    index("runs_activity").on(table.activity_id, table.run_id),
+    index("runs_trigger").on(table.trigger, table.run_id),
+    index("runs_notable").on(table.status, table.run_id).where(sql`status <> 'succeeded'`),
+    index("runs_activity_notable").on(table.activity_id, table.status, table.run_id).where(endedBadly),
+    index("runs_trigger_notable").on(table.trigger, table.status, table.run_id).where(endedBadly),
+    index("runs_reruns").on(table.rerun_of).where(sql`rerun_of is not null`),
+    index("runs_open").on(table.run_id).where(sql`finished_at is null`),
+  ],
+);
+
+export const tasks = actcore.table(
+  "tasks",
+  {
+    task_id: uuid().primaryKey(),
+    run_id: uuid().notNull(),
+    activity_id: uuid().notNull(),
+    key: text().notNull(),
+    type: text().notNull(),
+    status: text().$type<TaskStatus>().notNull(),
+    params: json().notNull(),
+    policy: json().$type<TaskPolicy>().notNull(),
+    result: json(),
+    attempts: integer().notNull().default(0),
+    error: json().$type<TaskError>(),
+    created_at: time("created_at").notNull().defaultNow(),
+    started_at: time("started_at"),
+    finished_at: time("finished_at"),
+    due_at: time("due_at"),
+    assignee: text(),
+  },
+  (table) => [
+    index("tasks_run").on(table.run_id),
+    index("tasks_activity").on(table.activity_id, table.task_id),
+    index("tasks_notable").on(table.status, table.task_id).where(sql`status <> 'succeeded'`),
+    index("tasks_activity_notable").on(table.activity_id, table.status, table.task_id).where(endedBadly),
+  ],
+);
+
+/** Who changed what. Written in the transaction of the change. */
+export const auditLog = actcore.table(
+  "audit_log",
+  {
+    entry_id: uuid().primaryKey(),
+    at: time("at").notNull().defaultNow(),
+    /** `key:{name}`, `cli`, `anonymous`, or of a sync also `start` and `interval`. */
+    actor: text().notNull(),
+    action: text().notNull(),
+    /** What was changed: `definition:{id}`, `event_type:{id}`, `run:{id}`, `key:{id}`, `tree:{path}`. */
+    subject: text().notNull(),
+    before: json(),
+    after: json(),
+  },
+  (table) => [
+    index("audit_subject").on(table.subject, table.entry_id),
+    index("audit_actor").on(table.actor, table.entry_id),
+  ],
+);
