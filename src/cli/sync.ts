@@ -13,6 +13,7 @@ import { openTemporal, type Temporal } from "../temporal/connection.ts";
 import { ensureNamespace } from "../temporal/namespace.ts";
 import type { CommandContext } from "./commands.ts";
 import { withDatabase } from "./database.ts";
+import { inOneLine } from "./validate.ts";
 
 type Context = Pick<CommandContext, "config" | "print" | "json" | "args" | "shutdown">;
 
@@ -58,7 +59,7 @@ export async function runSync({ config, print, json, args, shutdown }: Context):
     CONNECTIONS,
   );
   if (json) print(JSON.stringify(report));
-  else for (const line of toLines(report, config, request)) print(line);
+  else for (const line of toLines(report, config, request)) print(inOneLine(line));
   return report.errors_total > 0 ? 1 : 0;
 }
 

@@ -28,10 +28,13 @@ function toLines({ errors, warnings, activities, event_types, files }: Findings)
   ];
 }
 
-/** `file:line: message`, in one line. */
+/** `file:line: message`. */
 export function describeFinding({ file, line, message }: Finding, level = ""): string {
-  const text = `${file}${line === null ? "" : `:${line}`}: ${level}${message}`;
-  // A file's name may have a line's end in it.
+  return inOneLine(`${file}${line === null ? "" : `:${line}`}: ${level}${message}`);
+}
+
+/** Without control characters: a file's name may have a line's end in it. */
+export function inOneLine(text: string): string {
   return text.replace(/\p{Cc}/gu, (character) => JSON.stringify(character).slice(1, -1));
 }
 

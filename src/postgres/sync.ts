@@ -86,7 +86,10 @@ export function createSyncStore(postgres: Postgres): SyncStore {
         );
       } catch (error) {
         if (errorCode(error) !== "23505") throw error;
-        throw new TerminalError("name_taken", "somebody else has one of the names by now");
+        const { detail = "" } = (error as { cause?: { detail?: string } }).cause ?? {};
+        throw new TerminalError("name_taken", `a name that it needs is another's by now: ${detail}`, {
+          hint: "rename or delete that one, and try again",
+        });
       }
     },
   };
