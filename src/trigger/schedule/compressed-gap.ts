@@ -30,8 +30,8 @@ export interface CompressedGap {
   add(due: Date): void;
   /** A due time whose run came so late that its claim gave way to a later one. */
   addClaimed(due: Date): void;
-  /** Whether the run behind it came because of it, was what a claim gave way to, or is the first after a long run. */
-  isStoodForBy(run: DueRun): boolean;
+  /** Whether the run behind it stands for it: it came because of it, is what a claim gave way to, or follows a long run. */
+  isCoveredBy(run: DueRun): boolean;
   /** Ends in `run`, which is there; another gap may begin. Answers the stretch that goes into the run, if there is one. */
   endIn(run: DueRun): SkippedStretch[];
   /** Whether a due time behind it has come that is too young to tell: it may be a part of the gap, or stand for it. */
@@ -44,7 +44,7 @@ export function createCompressedGap({ segments, runs }: Pick<DueFacts, "segments
   let unrun: Date[] = [];
   let claimed: Date[] = [];
 
-  function isStoodForBy(run: DueRun): boolean {
+  function isCoveredBy(run: DueRun): boolean {
     const latest = unrun.at(-1);
     const gaveWay = claimed.some((due) => latest === undefined || due > latest);
     return gaveWay || isLate(run, segments) || isOfLongRun();
@@ -60,7 +60,7 @@ export function createCompressedGap({ segments, runs }: Pick<DueFacts, "segments
     latest: () => unrun.at(-1),
     add: (due) => void unrun.push(due),
     addClaimed: (due) => void claimed.push(due),
-    isStoodForBy,
+    isCoveredBy,
 
     endIn({ run_id }) {
       const due = [...unrun, ...claimed];
@@ -84,7 +84,7 @@ export function createCompressedGap({ segments, runs }: Pick<DueFacts, "segments
       const [first, latest] = [unrun[0] as Date, unrun.at(-1) as Date];
       if (mayStillCome(runs, latest, now)) return { waitFor: first };
       const next = runs.find((run) => run.due > latest && !run.skipped);
-      if (next !== undefined && isStoodForBy(next))
+      if (next !== undefined && isCoveredBy(next))
         return { into: { ...stretchOf([...unrun, ...claimed]), into: next.run_id } };
       const others = [...unrun.slice(0, -1), ...claimed];
       return { run: { due: latest, ...(others.length > 0 && { compressed: stretchOf(others) }) } };

@@ -69,7 +69,7 @@ export function settleDueTimes(facts: DueFacts, now: Date): Settlement {
         if (misfire?.policy !== "compress") continue;
         const latest = gap.latest();
         if (run.skipped) gap.addClaimed(due.at);
-        else if (latest === undefined || gap.isStoodForBy(run)) skips.push(...gap.endIn(run));
+        else if (latest === undefined || gap.isCoveredBy(run)) skips.push(...gap.endIn(run));
         else return closeGap(latest);
       }
     until = horizon;
