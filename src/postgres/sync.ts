@@ -161,10 +161,7 @@ async function writeEventTypes(tx: Transaction, actor: string, writes: readonly 
   });
   // Routers check payloads by what they read with the definitions (I4).
   await bumpRevision(tx);
-  await writeAudit(
-    tx,
-    ...changes.map((change) => ({ actor, subject: `event_type:${change.after.id}`, before: null, ...change })),
-  );
+  await writeAudit(tx, ...changes.map((change) => ({ actor, subject: `event_type:${change.after.id}`, ...change })));
 }
 
 /** The writes of rows that are there, retirements first: they free names. @throws RetryableError `sync_conflict` */

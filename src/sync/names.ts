@@ -21,7 +21,7 @@ export function resolveNames(
 ): { matches: Match[]; errors: SyncError[] } {
   const errors: SyncError[] = [];
   const leaving = new Set(vanished);
-  const hasName = (row: StoredRow) => row.stage === "definitions" || !row.retired;
+  const hasName = (row: StoredRow) => row.stage === "definitions" || !(row.retired || leaving.has(row));
   const keepsName = ({ row, document }: Match) =>
     row !== undefined && hasName(row) && row.body.name === document.body.name;
   let kept = [...matches];
@@ -30,9 +30,8 @@ export function resolveNames(
     const matchOf = new Map(kept.map((match) => [match.row, match]));
     for (const row of stored) {
       const match = matchOf.get(row);
-      const stays =
-        match === undefined ? hasName(row) && !(row.stage === "event_types" && leaving.has(row)) : keepsName(match);
-      if (stays) owners.set(nameOf(row.stage, row.body.name), { ...row, place: placeOfRow(row) });
+      if (match === undefined ? hasName(row) : keepsName(match))
+        owners.set(nameOf(row.stage, row.body.name), { ...row, place: placeOfRow(row) });
     }
     const refused = new Set<Match>();
     for (const match of kept.filter((wanting) => !keepsName(wanting))) {
