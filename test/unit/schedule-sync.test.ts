@@ -63,7 +63,8 @@ test("an engine that went away is not asked for every schedule, and the rest is 
   expect(calls.create).toBeLessThan(150);
   const last = errors.at(-1);
   expect(errors[0]?.message).toBe("Temporal: away");
-  expect(last).toEqual({ subject: "schedules", message: `${500 - calls.create} were not looked at` });
+  expect(last?.subject).toBe("schedules");
+  expect(last?.message).toStartWith(`${500 - calls.create} were not looked at: `);
 });
 
 test("an engine that is away now and then is an error of the schedules that it failed", async () => {

@@ -202,8 +202,10 @@ function startRound(deps: ScheduleSyncDeps, dryRun: boolean, signal: AbortSignal
     }
     await Promise.all(Array.from({ length: AT_ONCE }, work));
     if (failure) throw failure.error;
-    if (next < items.length)
-      report.errors.push({ subject: "schedules", message: `${items.length - next} were not looked at` });
+    if (next < items.length) {
+      const why = `the engine failed with ${GIVE_UP_AFTER} in a row; sync again when it answers`;
+      report.errors.push({ subject: "schedules", message: `${items.length - next} were not looked at: ${why}` });
+    }
   }
 
   return { report, settle, trust, deleteOrphan, each };
