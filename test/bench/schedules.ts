@@ -31,6 +31,9 @@ try {
   print("due times", `${views.length} of ${schedules * minutes}; ${runIds.size} runs`);
   print("outcomes", JSON.stringify(Object.entries(Object.groupBy(views, ({ outcome }) => outcome)).map(count)));
   print("lateness", `p50 ${at(0.5)} ms, p99 ${at(0.99)} ms, max ${at(1)} ms; wanted p99 ${WANTED_P99_MS} ms`);
+  const minuteOf = Map.groupBy(views, ({ scheduled_for }) => scheduled_for);
+  const latest = [...minuteOf.values()].map((minute) => Math.max(...minute.map(({ delay_ms }) => delay_ms ?? 0)));
+  print("the latest of each", `minute: ${latest.join(", ")} ms`);
   const unlike = views.filter(({ run_status }) => run_status !== "succeeded");
   if (views.length !== schedules * minutes || runIds.size !== views.length || unlike.length > 0) failures++;
   if (at(0.99) > WANTED_P99_MS) failures++;
