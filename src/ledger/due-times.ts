@@ -7,8 +7,8 @@ import { dueTimes } from "../trigger/schedule/due-times.ts";
 import { misfireOf, SKIP_REASONS, type SkippedStretch, type SkipReason } from "../trigger/schedule/misfire.ts";
 import { Nullable, oneOf } from "./views.ts";
 
-/** `pending`: the engine may still start it. */
-export const DUE_OUTCOMES = ["run", "late", "skipped", "pending", "upcoming"] as const;
+/** `pending`: the engine may still start it. `expired`: it was accounted for, longer ago than that is kept. */
+export const DUE_OUTCOMES = ["run", "late", "skipped", "expired", "pending", "upcoming"] as const;
 
 export const DueTimeView = Type.Object(
   {
@@ -41,6 +41,8 @@ export interface DueTimeFacts {
   runs: readonly DueTimeRun[];
   /** In the order of their first due times. */
   skips: readonly SkippedStretch[];
+  /** Every due time until then is accounted for. */
+  settledUntil: Date;
 }
 
 /** postgres/due-time-reader.ts is behind it. */
@@ -53,7 +55,8 @@ export interface DueTimeReader {
 }
 
 /** In order, at most `limit`. */
-export function describeDueTimes({ segments, runs, skips }: DueTimeFacts, now: Date, limit: number): DueTimeView[] {
+export function describeDueTimes(facts: DueTimeFacts, now: Date, limit: number): DueTimeView[] {
+  const { segments, runs } = facts;
   const left = new Map(runs.map((run) => [run.due.getTime(), run]));
   const views: DueTimeView[] = [];
   for (const { from, until, trigger, enabled } of segments) {
@@ -65,7 +68,7 @@ export function describeDueTimes({ segments, runs, skips }: DueTimeFacts, now: D
       const run = left.get(at.getTime());
       left.delete(at.getTime());
       if (run !== undefined) views.push(describeRun(run, graceMs + jitterMs));
-      else views.push(describeUnrun(at, skips, now, skipped ?? (enabled ? undefined : "disabled")));
+      else views.push(describeUnrun(at, facts, now, skipped ?? (enabled ? undefined : "disabled")));
     }
   }
   for (const run of left.values()) views.push(describeRun(run, Number.POSITIVE_INFINITY));
@@ -80,7 +83,7 @@ function describeRun({ run_id, due, status, reason, firedAt }: DueTimeRun, lateA
 
 function describeUnrun(
   at: Date,
-  skips: readonly SkippedStretch[],
+  { skips, settledUntil }: DueTimeFacts,
   now: Date,
   ownReason: SkipReason | undefined,
 ): DueTimeView {
@@ -88,9 +91,10 @@ function describeUnrun(
   // A stretch may lie over due times that it does not count: over those with a reason of their own, and another stretch.
   const stretch = own ? undefined : skips.findLast(({ firstDue, lastDue }) => firstDue <= at && at <= lastDue);
   const reason = own ?? stretch?.reason ?? null;
+  const unknown = at <= settledUntil ? "expired" : at <= now ? "pending" : "upcoming";
   return {
     scheduled_for: dueKey(at),
-    outcome: reason !== null ? "skipped" : at <= now ? "pending" : "upcoming",
+    outcome: reason !== null ? "skipped" : unknown,
     reason,
     run_id: stretch?.into ?? null,
     run_status: null,

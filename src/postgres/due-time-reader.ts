@@ -7,7 +7,9 @@ import type { SkipReason } from "../trigger/schedule/misfire.ts";
 import { type Database, guarded } from "./client.ts";
 import { definitions } from "./definition-tables.ts";
 import { type ActivityRow, segmentsOf, versionsSince } from "./due-times.ts";
-import { dueSkips, occurrences, runs } from "./ledger-tables.ts";
+import { dueProgress, dueSkips, occurrences, runs } from "./ledger-tables.ts";
+
+type ReadActivityRow = Pick<ActivityRow, "since" | "ended_at" | "versions"> & { settled_until: string };
 
 interface ReadRunRow extends Record<string, unknown> {
   key: string;
@@ -21,9 +23,11 @@ export function createDueTimeReader(db: Database): DueTimeReader {
   return {
     async readDueTimes(activityId, from, to, limit) {
       const [activity] = await guarded(
-        db.execute<Pick<ActivityRow, "since" | "ended_at" | "versions">>(sql`
+        db.execute<ReadActivityRow>(sql`
           select greatest(d.created_at, ${new Date(from.getTime() - 1).toISOString()}::timestamptz) as since,
-            d.deleted_at as ended_at, v.versions
+            d.deleted_at as ended_at, v.versions, (
+              select coalesce(max(settled_until), d.created_at) from ${dueProgress} where definition_id = d.id
+            ) as settled_until
           from ${definitions} d cross join lateral (${versionsSince(sql`d.id`, sql`${from.toISOString()}::timestamptz`)}) v
           where d.id = ${activityId}`),
       );
@@ -54,6 +58,7 @@ export function createDueTimeReader(db: Database): DueTimeReader {
           reason: reason as SkipReason,
           ...(into_run !== null && { into: into_run }),
         })),
+        settledUntil: new Date(activity.settled_until),
       };
     },
   };

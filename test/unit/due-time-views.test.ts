@@ -1,7 +1,7 @@
 /** What a reader is told of each due time of a range. */
 import { describe, expect, test } from "bun:test";
 import type { CronTrigger, IntervalTrigger } from "../../src/definition/schema.ts";
-import { type DueTimeRun, describeDueTimes } from "../../src/ledger/due-times.ts";
+import { type DueTimeFacts, type DueTimeRun, describeDueTimes } from "../../src/ledger/due-times.ts";
 import type { Segment } from "../../src/trigger/schedule/due-facts.ts";
 import type { SkippedStretch, SkipReason } from "../../src/trigger/schedule/misfire.ts";
 
@@ -32,8 +32,8 @@ const stretch = (first: Date, last: Date, reason: SkipReason, into?: string): Sk
 const NOW = at(30);
 
 /** As `minute:second outcome reason run`. */
-function read(facts: { segments: Segment[]; runs?: DueTimeRun[]; skips?: SkippedStretch[] }, limit = 100, now = NOW) {
-  return describeDueTimes({ runs: [], skips: [], ...facts }, now, limit).map(
+function read(facts: Partial<DueTimeFacts> & { segments: Segment[] }, limit = 100, now = NOW) {
+  return describeDueTimes({ runs: [], skips: [], settledUntil: at(0), ...facts }, now, limit).map(
     ({ scheduled_for, outcome, reason, run_id }) =>
       [scheduled_for.slice(14, 19), outcome, reason, run_id].filter((part) => part !== null).join(" "),
   );
@@ -48,6 +48,10 @@ describe("a due time", () => {
       "02:00 late run-2",
       "03:00 skipped overlap run-3",
     ]);
+  });
+
+  test("whose record is no longer kept has expired: it is not still to come", () => {
+    expect(read({ segments: [segment(0, 2)], settledUntil: at(1, 30) })).toEqual(["01:00 expired", "02:00 pending"]);
   });
 
   test("without one was skipped for the reason of its stretch, is not judged yet, or is to come", () => {
