@@ -47,6 +47,9 @@ export async function stopTemporal(server: Server, { everySeconds, stoppedMs }: 
     (everySeconds + 30) * 1000,
   );
 
+  // From between two due times to between two others, so that none is due in the very moment of a change.
+  const everyMs = everySeconds * 1000;
+  await Bun.sleep((1.5 * everyMs - (Date.now() % everyMs)) % everyMs);
   const temporal = (await readStatus(server)).engines.find(({ name }) => name === "temporal");
   const pid = temporal?.pid ?? 0;
   const updates = await countUpdates(server);
@@ -76,7 +79,7 @@ export async function stopTemporal(server: Server, { everySeconds, stoppedMs }: 
     );
     return outcomes(each, from, until);
   };
-  const due = Math.floor((to.getTime() - from.getTime()) / (everySeconds * 1000));
+  const due = Math.floor((to.getTime() - from.getTime()) / everyMs);
 
   for (const each of all) {
     const views = await settled(each);
