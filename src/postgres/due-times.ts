@@ -133,16 +133,20 @@ export function versionsSince(id: SQL, since: SQL): SQL {
 
 /** In the order of their due times: those after `since`, some before it, and every one that is open. */
 async function listDueRuns({ prepared }: Postgres, activityId: string, since: Date): Promise<DueRun[]> {
+  // Each part by its own index: an `or` of both, or a plain join with the runs, would read every run that there ever was.
   const rows = await guarded(
     prepared.execute<DueRunRow>(sql`
       select o.run_id, o.key, o.claimed_by is not null as claimed, o.workflow_id is not null as filled,
         coalesce(r.status = 'skipped', false) as skipped, r.fired_at, r.finished_at
-      from ${occurrences} o left join ${runs} r using (run_id)
-      where o.activity_id = ${activityId}::uuid and o.kind = 'due' and (
-        o.key > coalesce((
+      from (
+        select run_id, key, claimed_by, workflow_id from ${occurrences}
+        where activity_id = ${activityId}::uuid and kind = 'due' and key > coalesce((
           select key from ${occurrences} where activity_id = ${activityId}::uuid and kind = 'due' and key <= ${dueKey(since)}
           order by key desc offset ${LOOK_BACK_RUNS} limit 1), '')
-        or o.run_id in (select run_id from ${runs} where finished_at is null and activity_id = ${activityId}::uuid))
+        union
+        select run_id, key, claimed_by, d.workflow_id from ${runs} open join ${occurrences} d using (run_id)
+        where open.finished_at is null and open.activity_id = ${activityId}::uuid and d.kind = 'due'
+      ) o left join lateral (select * from ${runs} where run_id = o.run_id limit 1) r on true
       order by o.key`),
   );
   return rows.map(({ run_id, key, claimed, filled, skipped, fired_at, finished_at }) => {
