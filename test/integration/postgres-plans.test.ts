@@ -35,7 +35,13 @@ function createLists(db: Database) {
   const reader = createLedgerReader(db);
   const definitions = createDefinitionStore(db);
   const { listDueRuns } = createDueLedger({ db, prepared: db } as Postgres);
-  return { dueRuns: listDueRuns, runs: reader.listRuns, tasks: reader.listTasks, events: reader.listEvents, definitions: definitions.list };
+  return {
+    dueRuns: listDueRuns,
+    runs: reader.listRuns,
+    tasks: reader.listTasks,
+    events: reader.listEvents,
+    definitions: definitions.list,
+  };
 }
 
 interface Node {
