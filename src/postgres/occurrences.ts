@@ -45,7 +45,7 @@ export function createOccurrenceLedger(db: Database): OccurrenceLedger {
     async claim(request, requested) {
       if (!isUuid(request.activity_id)) throw unknownDefinition(request);
       const start = "run_id" in requested ? await findAccepted(db, request, requested) : requested;
-      const [row] = await guarded(db.execute<ClaimRow>(claimStatement(request, start)));
+      const [row] = await guarded(db.execute<ClaimRow>(claimStatement(request, start, "run_id" in requested)));
       if (row === undefined || row.activity_name === null) throw unknownDefinition(request);
       // Another claim of the same foreign event is just storing it: this statement's snapshot is too old to see it.
       if (!row.event_known && start.inline !== undefined)
@@ -83,7 +83,7 @@ async function findAccepted(db: Database, { activity_id }: ClaimRequest, { run_i
   return { ...start, ...(event_id !== null && { event_id }) };
 }
 
-function claimStatement(request: ClaimRequest, start: Start) {
+function claimStatement(request: ClaimRequest, start: Start, isAccepted: boolean) {
   // Counts only when nobody has inserted the occurrence yet: otherwise the run id that stands there does.
   const runId = timeOrderedUuid();
   const { workflow_id, first_execution_run_id, scheduled_for = null } = request;
@@ -137,7 +137,9 @@ function claimStatement(request: ClaimRequest, start: Start) {
       from definition, relaxed where ${eventId}::text is null or exists (select from event)
       on conflict (activity_id, kind, key) do update
         set claimed_by = excluded.claimed_by, version_used = coalesce(o.version_used, excluded.version_used)
-        where o.claimed_by is null or o.claimed_by = excluded.claimed_by
+        -- A schedule starts what was accepted for a backfill under another id: that is not the workflow of the run's row.
+        where o.claimed_by = excluded.claimed_by
+          or o.claimed_by is null and (${isAccepted} or coalesce(o.workflow_id, ${workflow_id}) = ${workflow_id})
       returning run_id, version_used
     ), opened as (
       insert into ${runs} (run_id, activity_id, activity_name, trigger, status, reason, finished_at, scheduled_for,

@@ -322,7 +322,14 @@ describe("a backfill", () => {
     });
     expect((await backfill(definition.id, 1, 4)).body).toMatchObject({ due: 4, already_run: 3 });
     expect((await backfill(definition.id, 1, 4)).body).toMatchObject({ due: 4, already_run: 4, runs: [] });
-    expect(await startByEngine(definition, 2)).toMatchObject({ outcome: "claimed", run_id: body.runs[0].run_id });
+  });
+
+  test("is run by its own workflow, not by one that the schedule starts meanwhile", async () => {
+    const definition = await create({ misfire_policy: "catchup" });
+    const [run] = (await backfill(definition.id, 2, 2)).body.runs;
+    expect(await startByEngine(definition, 2)).toMatchObject({ outcome: "duplicate", run_id: run.run_id });
+    const claimed = await claim(database, definition.id, { run_id: run.run_id }, { workflow: run.workflow_id });
+    expect(claimed).toMatchObject({ outcome: "claimed", run_id: run.run_id });
   });
 
   test("runs a due time whose run was skipped", async () => {
@@ -375,4 +382,58 @@ test("what is still to come is upcoming", async () => {
   const to = new Date(Date.now() + 3 * MINUTE_MS).toISOString();
   const { body } = await api.get(`${definitionPath(id)}/occurrences?from=${new Date().toISOString()}&to=${to}`);
   expect(body.map(({ outcome }: { outcome: string }) => outcome)).toEqual(["upcoming", "upcoming", "upcoming"]);
+});
+
+test("a definition that was deleted before the range had no due times in it", async () => {
+  const { id } = await create();
+  await createDefinitionStore(database.db).remove(id, BY_TEST);
+  await setWritten(id, 2, minute(3));
+  await database.sql`update actcore.definitions set deleted_at = ${minute(3).toISOString()} where id = ${id}`;
+  const { status, body } = await api.get(`${definitionPath(id)}/occurrences?from=${keyOf(4)}&to=${keyOf(6)}`);
+  expect([status, body]).toEqual([200, []]);
+});
+
+test("a range that is longer than clocks are known for is told as far as they are", async () => {
+  const cron = { trigger_config: { trigger_type: "cron", cron_expression: "0 0 1 1 *" } };
+  const years = bodyOf(`d-${crypto.randomUUID()}`, cron);
+  const { id } = await createDefinitionStore(database.db).create(years, "rest", BY_TEST);
+  const path = `${definitionPath(id)}/occurrences`;
+  const { status, body } = await api.get(`${path}?from=0000-01-01&to=9999-12-31`);
+  expect([status, body.length]).toEqual([200, 100]);
+  expect(await api.get(`${path}?from=9999-01-01&to=9999-12-31`)).toMatchObject({ status: 200, body: [] });
+  expect(await api.get(`${path}?from=0000-01-01&to=0000-01-02`)).toMatchObject({ status: 200, body: [] });
+});
+
+test("a deleted definition is looked at until it is accounted for, and no more", async () => {
+  const { id } = await create({ every: "30d" });
+  await createDefinitionStore(database.db).remove(id, BY_TEST);
+  const listed = async () =>
+    (await createDueLedger(database).listActivities(new Date())).map((each) => each.activity_id);
+  expect(await listed()).toContain(id);
+  await reconcileAt(new Date(Date.now() + MINUTE_MS));
+  expect(await listed()).not.toContain(id);
+});
+
+test("a one-shot that is edited while it is settled is accounted for again", async () => {
+  const once = (n: number) => ({ trigger_config: { trigger_type: "scheduled", run_at: keyOf(n) } });
+  const definition = await createDefinitionStore(database.db).create(
+    bodyOf(`d-${crypto.randomUUID()}`, once(1)),
+    "rest",
+    BY_TEST,
+  );
+  await setWritten(definition.id, 1, minute(0, 1));
+  const due = createDueLedger(database);
+  const [activity] = await due.listActivities(minute(2));
+  if (activity === undefined) throw new Error("it is not listed");
+  await replace(database, definition.id, bodyOf(definition.name, once(60)));
+  await due.settle(activity, { until: minute(1, 45), skips: [], again: false });
+  expect(await due.listActivities(new Date())).toHaveLength(1);
+});
+
+test("our own pause, which the engine was not yet told to end, is nobody else's", async () => {
+  const definition = await create({ misfire_policy: "catchup" });
+  await database.sql`
+    insert into actcore.schedule_projections (definition_id, version, plan_hash, paused, engine_hash)
+    values (${definition.id}, 1, 'plan', true, 'engine')`;
+  expect(await reconcileAt(minute(2, 30), { paused: true })).toHaveLength(2);
 });
