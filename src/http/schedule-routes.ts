@@ -13,6 +13,8 @@ import { type Route, requireFound, requireUuid } from "./route.ts";
 const Params = Type.Object({ id: Type.String({ format: "uuid" }) });
 const DAY_MS = 86_400_000;
 const EPOCH = new Date(0);
+/** Due times that are farther ahead nobody asks for, and clocks are not known for. */
+const AHEAD_MS = 100 * 366 * DAY_MS;
 
 const DueQuery = listQuery({
   from: Type.Optional(Time("the first due time, a day before `to` when absent.")),
@@ -58,7 +60,8 @@ export const SCHEDULE_ROUTES: readonly Route[] = [
       const id = requireUuid(params, "id");
       const { limit = 100, cursor, ...range } = query as Static<typeof DueQuery>;
       const now = new Date();
-      const to = range.to === undefined ? now : readTime(range.to, "?to");
+      const last = range.to === undefined ? now : readTime(range.to, "?to");
+      const to = new Date(Math.max(0, Math.min(last.getTime(), now.getTime() + AHEAD_MS)));
       const start = range.from === undefined ? new Date(to.getTime() - DAY_MS) : readTime(range.from, "?from");
       const first = cursor === undefined ? start : new Date(readTime(cursor, "?cursor").getTime() + 1);
       const from = first < EPOCH ? EPOCH : first;

@@ -25,7 +25,7 @@ export function createDueTimeReader(db: Database): DueTimeReader {
       const [activity] = await guarded(
         db.execute<ReadActivityRow>(sql`
           select greatest(d.created_at, ${new Date(from.getTime() - 1).toISOString()}::timestamptz) as since,
-            d.deleted_at as ended_at, v.versions, (
+            d.deleted_at as ended_at, coalesce(v.versions, '[]') as versions, (
               select coalesce(max(settled_until), d.created_at) from ${dueProgress} where definition_id = d.id
             ) as settled_until
           from ${definitions} d cross join lateral (${versionsSince(sql`d.id`, sql`${from.toISOString()}::timestamptz`)}) v
