@@ -12,7 +12,7 @@ import type { DueActivity, DueLedger } from "../trigger/schedule/reconciler.ts";
 import { insertOccurrence, insertRun, lockLive } from "./accepted-runs.ts";
 import type { Transaction } from "./audit.ts";
 import { guarded, type Postgres } from "./client.ts";
-import { definitions, definitionVersions } from "./definition-tables.ts";
+import { definitions, definitionVersions, scheduleProjections } from "./definition-tables.ts";
 import { dueProgress, dueSkips, occurrences, runs } from "./ledger-tables.ts";
 import { holdingLock, LOCKS } from "./lock.ts";
 
@@ -24,6 +24,7 @@ export interface ActivityRow extends Record<string, unknown> {
   activity_id: string;
   activity_name: string;
   enabled: boolean;
+  paused_by_us: boolean;
   /** RFC 3339: where the first segment begins. */
   since: string;
   seen_paused_at: string | null;
@@ -43,10 +44,10 @@ export function createDueLedger(postgres: Postgres): DueLedger {
     async listActivities(now) {
       const rows = await guarded(db.execute<ActivityRow>(activitiesStatement()));
       return rows.map((row): DueActivity => {
-        const { activity_id, activity_name, enabled } = row;
+        const { activity_id, activity_name, enabled, paused_by_us: pausedByUs } = row;
         const until = row.ended_at === null ? now : new Date(row.ended_at);
         const seenPausedAt = row.seen_paused_at === null ? undefined : new Date(row.seen_paused_at);
-        return { activity_id, activity_name, enabled, segments: segmentsOf(row, until), seenPausedAt };
+        return { activity_id, activity_name, enabled, pausedByUs, segments: segmentsOf(row, until), seenPausedAt };
       });
     },
 
@@ -66,7 +67,7 @@ export function createDueLedger(postgres: Postgres): DueLedger {
           const into = owed && { into: owed.run_id };
           await insertSkips(tx, activity_id, run?.compressed ? [...skips, { ...run.compressed, ...into }] : skips);
           const runAt = onceAt(activity);
-          const done_at = runAt !== undefined && runAt <= until ? sql`now()` : null;
+          const done_at = runAt !== undefined && runAt <= until ? doneAt(activity, until) : null;
           await tx
             .insert(dueProgress)
             .values({ definition_id: activity_id, settled_until: until, done_at })
@@ -96,6 +97,7 @@ function activitiesStatement() {
   // A definition that had a schedule is accounted for until it lost it; a deleted one until it was deleted.
   return sql`
     select d.id as activity_id, d.name as activity_name, d.enabled and d.deleted_at is null as enabled,
+      exists (select from ${scheduleProjections} t where t.definition_id = d.id and t.paused) as paused_by_us,
       p.since, p.seen_paused_at, d.deleted_at as ended_at, v.versions
     from ${definitions} d
       cross join lateral (
@@ -215,4 +217,10 @@ function contextOf({ firstDue, lastDue, count }: SkippedStretch): object {
 function onceAt({ segments }: DueActivity): Date | undefined {
   const trigger = segments.at(-1)?.trigger;
   return trigger?.trigger_type === "scheduled" ? parseRunAt(trigger.run_at) : undefined;
+}
+
+/** Not before the version that it is judged by, and before any other: one that is written meanwhile is looked at again. */
+function doneAt({ segments }: DueActivity, until: Date): Date {
+  const written = segments.at(-1)?.from;
+  return written !== undefined && written > until ? written : until;
 }

@@ -50,6 +50,14 @@ export function findUnrun(segments: readonly Segment[], runs: readonly DueRun[],
   return undefined;
 }
 
+/** Whether anything was due until then, jitter or not. */
+export function wasDue(segments: readonly Segment[], time: Date): boolean {
+  return segments.some(({ from, until, trigger, enabled }) => {
+    if (trigger === undefined || !enabled) return false;
+    return !dueTimes(trigger, from, until < time ? until : time).next().done;
+  });
+}
+
 /**
  * Whether the engine may still start `due` by itself: it holds due times back while a run is going, and then starts them
  * in order, one soon after the other. Also where it will not: one run at a time is what the policy says.

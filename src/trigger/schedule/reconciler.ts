@@ -11,7 +11,7 @@ import type { Metrics } from "../../metrics.ts";
 import { sleep } from "../../wait.ts";
 import type { RunStarter } from "../event/dispatcher.ts";
 import type { OwedRun } from "../ledger.ts";
-import { type DueRun, findUnrun, type Segment } from "./due-facts.ts";
+import { type DueRun, findUnrun, type Segment, wasDue } from "./due-facts.ts";
 import { scheduleId } from "./plan.ts";
 import { type Settlement, settleDueTimes } from "./settlement.ts";
 
@@ -23,6 +23,8 @@ export interface DueActivity {
   enabled: boolean;
   /** What it said since it was last settled, in order; the first begins there. */
   segments: Segment[];
+  /** The engine was not told yet that it is enabled: a pause that stands there is ours. */
+  pausedByUs: boolean;
   /** When somebody's pause in the engine was last seen. */
   seenPausedAt?: Date | undefined;
 }
@@ -124,26 +126,27 @@ async function settlementOf(
   activity: DueActivity,
   now: Date,
 ): Promise<Settlement | undefined> {
-  const { activity_id, enabled, segments } = activity;
+  const { activity_id, enabled, pausedByUs, segments } = activity;
   const since = segments[0]?.from;
   if (since === undefined) return undefined;
   const asked = new Date(now.getTime() - ASK_AFTER_MS);
   if (findUnrun(segments, [], asked) === undefined) {
     const idle = settleDueTimes({ segments, runs: [], enabled }, now);
-    return idle.until.getTime() - since.getTime() < NOTE_AFTER_MS ? undefined : idle;
+    // A deleted one is listed until it is noted as settled to its end.
+    const isOver = idle.until.getTime() === segments.at(-1)?.until.getTime();
+    return !isOver && idle.until.getTime() - since.getTime() < NOTE_AFTER_MS ? undefined : idle;
   }
 
   const runs = await due.listDueRuns(activity_id, since);
   // A pause that somebody made in the engine is honoured, also when it ends before its due times are settled.
-  const unrun = enabled && findUnrun(segments, runs, asked) !== undefined;
+  const unrun = enabled && !pausedByUs && findUnrun(segments, runs, asked) !== undefined;
   if (unrun && (await schedules.isPaused(scheduleId(activity_id)))) {
     activity.seenPausedAt = now;
     await due.notePaused(activity_id, now);
   }
   const { seenPausedAt } = activity;
   const settlement = settleDueTimes({ segments, runs, enabled, seenPausedAt }, now);
-  const passed = findUnrun(segments, [], settlement.until) !== undefined;
-  return hasHoles(settlement) || passed ? settlement : undefined;
+  return hasHoles(settlement) || wasDue(segments, settlement.until) ? settlement : undefined;
 }
 
 function hasHoles({ skips, run }: Settlement): boolean {
