@@ -279,3 +279,28 @@ describe("under compress, a due time that a clock change removed from a gap", ()
     ]);
   });
 });
+
+describe("what the next version says", () => {
+  const hourly = everyMinute({ every: "1h", offset: "45m" });
+  const settleEdited = (policy: Partial<IntervalTrigger>, until: Date, next: IntervalTrigger, now: Date) => {
+    const trigger = everyMinute(policy);
+    const segments = [segment(at(0), until, trigger), segment(until, now, { ...next, ...policy })];
+    return settleDueTimes({ segments, runs: [], enabled: true }, now);
+  };
+
+  test("makes up for a hole under skip, or does not", () => {
+    expect(settleEdited({}, at(1, 5), hourly, at(1, 20)).run).toEqual({ due: at(1) });
+    const { skips } = settleEdited({}, at(1, 5), everyMinute({ every: "20s" }), at(1, 20));
+    expect(skips).toMatchObject([stretch(1, 1, "missed")]);
+  });
+
+  test("is no due time of before, for which a gap would wait", () => {
+    const compress = { misfire_policy: "compress" } as const;
+    const next = { ...hourly, offset: "4m" };
+    const segments = [
+      segment(at(0), at(5), everyMinute({ ...compress, every: "3m" })),
+      segment(at(5), at(6), { ...next, ...compress }),
+    ];
+    expect(settleDueTimes({ segments, runs: [], enabled: true }, at(6)).run).toEqual({ due: at(3) });
+  });
+});

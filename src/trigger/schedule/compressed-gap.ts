@@ -69,15 +69,14 @@ export function createCompressedGap({ segments, runs }: Pick<DueFacts, "segments
     },
 
     mayGoOn() {
-      const trigger = segments.at(-1)?.trigger;
+      const { trigger, from } = segments.at(-1) ?? {};
       const latest = unrun.at(-1);
-      if (trigger === undefined || latest === undefined || unrun.length >= LONG) return false;
+      if (trigger === undefined || from === undefined || latest === undefined || unrun.length >= LONG) return false;
       const soonMs = isOfLongRun() ? SOON_MS : 0;
       const until = new Date(now.getTime() - misfireOf(trigger).jitterMs + soonMs);
       const ran = new Set(runs.map(({ due }) => due.getTime()));
-      return dueTimes(trigger, latest, until).some(
-        ({ at, skipped }) => skipped === undefined && !ran.has(at.getTime()),
-      );
+      const after = new Date(Math.max(latest.getTime(), from.getTime()));
+      return dueTimes(trigger, after, until).some(({ at, skipped }) => skipped === undefined && !ran.has(at.getTime()));
     },
 
     end() {

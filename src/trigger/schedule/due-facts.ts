@@ -1,6 +1,6 @@
 /** What is known of an activity's due times when they are settled: what its versions said, and which runs there are. Pure. */
 import type { ScheduleTrigger } from "../../definition/schema.ts";
-import { dueTimes } from "./due-times.ts";
+import { dueTimes, isDueWithin } from "./due-times.ts";
 import { misfireOf } from "./misfire.ts";
 
 /** The engine is given this long to start what is due, and the workflow to claim it. */
@@ -48,6 +48,17 @@ export function findUnrun(segments: readonly Segment[], runs: readonly DueRun[],
     for (const { at } of dueTimes(trigger, from, latest)) if (!ran.has(at.getTime())) return at;
   }
   return undefined;
+}
+
+/** Whether another due time of `at < … <= until` is to run, by the version in force then; the last one goes on. */
+export function isFollowed(segments: readonly Segment[], at: Date, until: Date): boolean {
+  return segments.some((segment, index) => {
+    const { trigger, enabled } = segment;
+    if (trigger === undefined || !enabled) return false;
+    const from = segment.from > at ? segment.from : at;
+    const isLast = index === segments.length - 1;
+    return isDueWithin(trigger, from, isLast || until < segment.until ? until : segment.until);
+  });
 }
 
 /** Whether anything was due until then, jitter or not. */

@@ -4,8 +4,8 @@
  */
 import type { ScheduleTrigger } from "../../definition/schema.ts";
 import { createCompressedGap, type RunToMake } from "./compressed-gap.ts";
-import { type DueFacts, mayStillCome, SETTLE_AFTER_MS, wasGoing } from "./due-facts.ts";
-import { type DueTime, dueTimes, isDueWithin } from "./due-times.ts";
+import { type DueFacts, isFollowed, mayStillCome, SETTLE_AFTER_MS, wasGoing } from "./due-facts.ts";
+import { type DueTime, dueTimes } from "./due-times.ts";
 import { misfireOf, type SkippedStretch, type SkipReason } from "./misfire.ts";
 
 export interface Settlement {
@@ -84,7 +84,7 @@ export function settleDueTimes(facts: DueFacts, now: Date): Settlement {
 function judgeUnrun(
   { at, skipped }: DueTime,
   trigger: ScheduleTrigger,
-  { runs, enabled, seenPausedAt }: DueFacts,
+  { segments, runs, enabled, seenPausedAt }: DueFacts,
   now: Date,
 ): SkipReason | "run" | "wait" | "compress" {
   if (skipped) return skipped;
@@ -99,8 +99,7 @@ function judgeUnrun(
   }
   if (wasGoing(runs, at)) return "overlap";
   // Another one within the grace makes up for this one, which would only crowd it.
-  const isFollowed = isDueWithin(trigger, at, new Date(at.getTime() + graceMs));
-  return lateMs > graceMs || isFollowed ? "missed" : "run";
+  return lateMs > graceMs || isFollowed(segments, at, new Date(at.getTime() + graceMs)) ? "missed" : "run";
 }
 
 /** Collects skipped due times; those that follow each other for one reason are one stretch, unless it is interrupted. */
