@@ -1,16 +1,14 @@
 /** The claim: one statement in which an occurrence gets its one workflow, its pinned version and its run (I1, I8). */
 import { and, eq, sql } from "drizzle-orm";
-import type { Definition } from "../definition/schema.ts";
 import { RetryableError, TerminalError } from "../errors.ts";
 import type { ClaimRequest, RunStatus } from "../run/run.ts";
 import { isUuid, stableTraceId, timeOrderedUuid } from "../stable-id.ts";
 import type { AcceptedStart, Start } from "../trigger/classify.ts";
 import type { OccurrenceLedger } from "../trigger/ledger.ts";
 import { type Database, guarded } from "./client.ts";
-import { definitions, definitionVersions } from "./definition-tables.ts";
+import { definitions } from "./definition-tables.ts";
+import { type ActivityRow, segmentsOf, versionsSince } from "./due-times.ts";
 import { eventKeys, eventOutcomes, events, occurrences, runs } from "./ledger-tables.ts";
-
-type Trigger = Definition["trigger_config"];
 
 /** One row always: nulls say what was not there. */
 interface ClaimRow extends Record<string, unknown> {
@@ -29,17 +27,18 @@ interface ClaimRow extends Record<string, unknown> {
 
 export function createOccurrenceLedger(db: Database): OccurrenceLedger {
   const ledger: OccurrenceLedger = {
-    async findSchedule(activityId, at) {
-      if (!isUuid(activityId)) return undefined;
-      const time = at.toISOString();
-      // The one in force then; where it was made later, the first one.
+    async findSchedule(activityId, at, now) {
+      if (!isUuid(activityId)) return [];
+      // A version counts for what is due after its write.
+      const since = new Date(at.getTime() - 1).toISOString();
       const [row] = await guarded(
-        db.execute<{ trigger: Trigger; enabled: boolean }>(sql`
-          select body->'trigger_config' as trigger, (body->>'enabled')::boolean as enabled from ${definitionVersions}
-          where definition_id = ${activityId}
-          order by created_at < ${time} desc, case when created_at < ${time} then version else -version end desc limit 1`),
+        db.execute<Pick<ActivityRow, "versions">>(sql`
+          select coalesce(v.versions, '[]') as versions
+          from ${definitions} d cross join lateral (${versionsSince(sql`d.id`, sql`${since}::timestamptz`)}) v
+          where d.id = ${activityId}`),
       );
-      return row === undefined || row.trigger.trigger_type === "event" ? undefined : { ...row, trigger: row.trigger };
+      // The first one began at some time before.
+      return segmentsOf({ since: new Date(0).toISOString(), versions: row?.versions ?? [] }, now);
     },
 
     async claim(request, requested) {

@@ -10,6 +10,7 @@ import { isUuid, stableHex } from "../stable-id.ts";
 import { type EventEnvelope, findEnvelopeFaults, OWN_EVENT_IDS } from "./event/envelope.ts";
 import type { OccurrenceLedger } from "./ledger.ts";
 import { dueKey, type OccurrenceKind } from "./occurrence.ts";
+import { isFollowed, type Segment } from "./schedule/due-facts.ts";
 import { firstPass } from "./schedule/due-times.ts";
 import { judgeStart, type SkipReason } from "./schedule/misfire.ts";
 
@@ -56,16 +57,17 @@ export async function judgeRequest(
 ): Promise<Start | AcceptedStart> {
   const start = classifyStart(request, now);
   if ("run_id" in start || start.kind !== "due") return start;
-  const schedule = await findSchedule(request.activity_id, new Date(start.key));
-  if (schedule === undefined) return start;
-  const judged = judgeDueStart(start, schedule.trigger, now);
-  return schedule.enabled ? judged : { ...judged, refusal: "disabled" };
+  const segments = await findSchedule(request.activity_id, new Date(start.key), now);
+  const { trigger, enabled } = segments[0] ?? {};
+  if (trigger === undefined) return start;
+  const judged = judgeDueStart(start, trigger, segments, now);
+  return enabled ? judged : { ...judged, refusal: "disabled" };
 }
 
 /** A start by the schedule of `trigger`: it may come too late, or be the second pass of a repeated hour. */
-function judgeDueStart(start: Start, trigger: ScheduleTrigger, now: Date): Start {
+function judgeDueStart(start: Start, trigger: ScheduleTrigger, segments: readonly Segment[], now: Date): Start {
   const due = firstPass(trigger, new Date(start.key));
-  const refusal = judgeStart(trigger, due, now);
+  const refusal = judgeStart(trigger, due, now, (until) => isFollowed(segments, due, until));
   return { ...start, key: dueKey(due), trigger: trigger.trigger_type, ...(refusal !== undefined && { refusal }) };
 }
 

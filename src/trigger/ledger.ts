@@ -1,10 +1,10 @@
 /** The ports through which events and occurrences are recorded; postgres/events.ts and postgres/occurrences.ts are behind them. */
-import type { ScheduleTrigger } from "../definition/schema.ts";
 import type { Claim, ClaimRequest } from "../run/run.ts";
 import type { AcceptedStart, Start } from "./classify.ts";
 import type { DeadLetterReason, EventEnvelope } from "./event/envelope.ts";
 import type { Match, Subscription } from "./event/match.ts";
 import type { EnforcedTypeReader } from "./event/payload-checks.ts";
+import type { Segment } from "./schedule/due-facts.ts";
 
 export const EVENT_OUTCOMES = ["received", "unmatched", "dispatched", "dead_lettered"] as const;
 export type EventOutcome = (typeof EVENT_OUTCOMES)[number];
@@ -13,8 +13,8 @@ export const ACTIVITY_OUTCOMES = ["run", "filtered", "skipped"] as const;
 export type ActivityOutcome = (typeof ACTIVITY_OUTCOMES)[number];
 
 export interface OccurrenceLedger {
-  /** What the definition said of its schedule when something was due at `at`; undefined where it had none. */
-  findSchedule(activityId: string, at: Date): Promise<{ trigger: ScheduleTrigger; enabled: boolean } | undefined>;
+  /** What the definition said when something was due at `at`, and since then until `now`; where it was made later, all. */
+  findSchedule(activityId: string, at: Date, now: Date): Promise<Segment[]>;
   /**
    * Claims the occurrence for the workflow, pins the definition's version and opens the run, in one transaction (I1).
    * The same workflow claiming again gets the same answer; another one a duplicate.

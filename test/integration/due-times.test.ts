@@ -240,6 +240,20 @@ describe("a definition that was changed while nobody looked", () => {
     expect(await startByEngine(definition, 4)).toMatchObject({ outcome: "skipped", reason: "missed" });
   });
 
+  test("compresses into what is due by the version in force then, and into nothing else", async () => {
+    const policy = { misfire_policy: "compress" };
+    const seldom = everyMinute({ every: "30d", ...policy });
+    const [ended, again] = [await create(policy), await create(policy)];
+    for (const { id, name } of [ended, again]) {
+      await replace(database, id, bodyOf(name, seldom));
+      await setWritten(id, 2, minute(1, 30));
+    }
+    await replace(database, again.id, bodyOf(again.name, everyMinute(policy)));
+    await setWritten(again.id, 3, minute(3, 30));
+    expect(await startByEngine(ended, 1)).toMatchObject({ outcome: "claimed" });
+    expect(await startByEngine(again, 1)).toMatchObject({ outcome: "skipped", reason: "compressed" });
+  });
+
   test("into one without a schedule is accounted for until then", async () => {
     const definition = await create();
     await replace(database, definition.id, bodyOf(definition.name));

@@ -55,12 +55,20 @@ export function misfireOf(trigger: ScheduleTrigger): Misfire {
   };
 }
 
-/** Why a due time that the engine started is not run after all; undefined: it is run. */
-export function judgeStart(trigger: ScheduleTrigger, due: Date, now: Date): SkipReason | undefined {
+/**
+ * Why a due time that the engine started is not run after all; undefined: it is run. `isFollowed` says whether another
+ * one has come by then, of which a later version may know more than the trigger.
+ */
+export function judgeStart(
+  trigger: ScheduleTrigger,
+  due: Date,
+  now: Date,
+  isFollowed = (until: Date): boolean => isDueWithin(trigger, due, until),
+): SkipReason | undefined {
   const { policy, graceMs, catchupWindowMs, jitterMs } = misfireOf(trigger);
   const lateMs = now.getTime() - due.getTime() - jitterMs;
   if (policy === "skip") return lateMs > graceMs ? "missed" : undefined;
   if (policy === "catchup") return lateMs > catchupWindowMs ? "outside_catchup_window" : undefined;
   if (lateMs <= PUNCTUAL_MS) return undefined;
-  return isDueWithin(trigger, due, new Date(now.getTime() - jitterMs)) ? "compressed" : undefined;
+  return isFollowed(new Date(now.getTime() - jitterMs)) ? "compressed" : undefined;
 }
