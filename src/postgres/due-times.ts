@@ -11,7 +11,7 @@ import type { SkippedStretch } from "../trigger/schedule/misfire.ts";
 import type { DueActivity, DueLedger } from "../trigger/schedule/reconciler.ts";
 import { insertOccurrence, insertRun, lockLive } from "./accepted-runs.ts";
 import type { Transaction } from "./audit.ts";
-import { guarded, type Postgres } from "./client.ts";
+import { guarded, inChunks, type Postgres } from "./client.ts";
 import { definitions, definitionVersions, scheduleProjections } from "./definition-tables.ts";
 import { dueProgress, dueSkips, occurrences, runs } from "./ledger-tables.ts";
 import { holdingLock, LOCKS } from "./lock.ts";
@@ -194,7 +194,7 @@ async function insertSkips(tx: Transaction, activity_id: string, skips: readonly
     reason,
     into_run: into ?? null,
   }));
-  await tx.insert(dueSkips).values(rows).onConflictDoNothing();
+  await inChunks(rows, (chunk) => tx.insert(dueSkips).values(chunk).onConflictDoNothing());
   for (const stretch of skips)
     if (stretch.into !== undefined)
       await tx

@@ -451,3 +451,18 @@ test("our own pause, which the engine was not yet told to end, is nobody else's"
     values (${definition.id}, 1, 'plan', true, 'engine')`;
   expect(await reconcileAt(minute(2, 30), { paused: true })).toHaveLength(2);
 });
+
+test("thousands of stretches are settled at once", async () => {
+  const definition = await create({ every: "2s" });
+  const due = createDueLedger(database);
+  const [activity] = await due.listActivities(new Date());
+  if (activity === undefined) throw new Error("it is not listed");
+  const skips = Array.from({ length: 12_000 }, (_, n) => {
+    const at = new Date(minute(-1).getTime() - (12_000 - n) * 4_000);
+    return { firstDue: at, lastDue: at, count: 1, reason: "overlap" as const };
+  });
+  await due.settle(activity, { until: minute(-1), skips, again: false });
+  const [count] =
+    await database.sql`select count(*)::integer as rows from actcore.due_skips where activity_id = ${definition.id}`;
+  expect(count?.rows).toBe(12_000);
+});
