@@ -3,6 +3,8 @@ import { and, eq, gte, lte, sql } from "drizzle-orm";
 import type { DueTimeReader } from "../ledger/due-times.ts";
 import type { RunStatus } from "../run/run.ts";
 import { dueKey } from "../trigger/occurrence.ts";
+import type { Segment } from "../trigger/schedule/due-facts.ts";
+import { dueTimes } from "../trigger/schedule/due-times.ts";
 import type { SkipReason } from "../trigger/schedule/misfire.ts";
 import { type Database, guarded } from "./client.ts";
 import { definitions } from "./definition-tables.ts";
@@ -32,6 +34,9 @@ export function createDueTimeReader(db: Database): DueTimeReader {
           where d.id = ${activityId}`),
       );
       if (activity === undefined) return undefined;
+      const until = Math.min(to.getTime(), Date.parse(activity.ended_at ?? to.toISOString()));
+      const segments = segmentsOf(activity, new Date(until));
+      const end = endOfPage(segments, to, limit);
       const [rows, skips] = await Promise.all([
         guarded(
           db.execute<ReadRunRow>(sql`
@@ -43,13 +48,14 @@ export function createDueTimeReader(db: Database): DueTimeReader {
           db
             .select()
             .from(dueSkips)
-            .where(and(eq(dueSkips.activity_id, activityId), lte(dueSkips.first_due, to), gte(dueSkips.last_due, from)))
+            .where(
+              and(eq(dueSkips.activity_id, activityId), lte(dueSkips.first_due, end), gte(dueSkips.last_due, from)),
+            )
             .orderBy(dueSkips.first_due),
         ),
       ]);
-      const until = Math.min(to.getTime(), Date.parse(activity.ended_at ?? to.toISOString()));
       return {
-        segments: segmentsOf(activity, new Date(until)),
+        segments,
         runs: rows.map(({ key, fired_at, ...run }) => ({ ...run, due: new Date(key), firedAt: new Date(fired_at) })),
         skips: skips.map(({ first_due, last_due, count, reason, into_run }) => ({
           firstDue: first_due,
@@ -62,4 +68,12 @@ export function createDueTimeReader(db: Database): DueTimeReader {
       };
     },
   };
+}
+
+/** The due time behind the first `limit`: a schedule that is often busy has too many stretches to read all of them. */
+function endOfPage(segments: readonly Segment[], to: Date, limit: number): Date {
+  let count = 0;
+  for (const { from, until, trigger } of segments)
+    if (trigger !== undefined) for (const { at } of dueTimes(trigger, from, until)) if (count++ === limit) return at;
+  return to;
 }

@@ -4,6 +4,7 @@ import type { Definition } from "../../src/definition/schema.ts";
 import { createLog } from "../../src/log.ts";
 import { createMetrics } from "../../src/metrics.ts";
 import { createDefinitionStore } from "../../src/postgres/definitions.ts";
+import { createDueTimeReader } from "../../src/postgres/due-time-reader.ts";
 import { createDueLedger } from "../../src/postgres/due-times.ts";
 import { createRunLedger } from "../../src/postgres/runs.ts";
 import type { OwedRun } from "../../src/trigger/ledger.ts";
@@ -465,4 +466,18 @@ test("thousands of stretches are settled at once", async () => {
   const [count] =
     await database.sql`select count(*)::integer as rows from actcore.due_skips where activity_id = ${definition.id}`;
   expect(count?.rows).toBe(12_000);
+});
+
+test("a page is told without the stretches behind it", async () => {
+  const definition = await create();
+  const due = createDueLedger(database);
+  const [activity] = await due.listActivities(new Date());
+  if (activity === undefined) throw new Error("it is not listed");
+  const skips = [1, 2, 3, 4, 5, 6].map((n) => {
+    return { firstDue: minute(n), lastDue: minute(n), count: 1, reason: n % 2 === 0 ? "overlap" : "missed" } as const;
+  });
+  await due.settle(activity, { until: minute(6), skips, again: false });
+  const facts = await createDueTimeReader(database.db).readDueTimes(definition.id, minute(1), minute(6), 2);
+  expect(facts?.skips.map(({ firstDue }) => firstDue)).toEqual([1, 2, 3].map((n) => minute(n)));
+  expect(await outcomesOf(definition)).toEqual(skips.map(({ reason }) => `skipped ${reason}`));
 });
