@@ -157,6 +157,9 @@ export async function bringUp(
     try {
       const standing = await scheduler.describe(plan.schedule_id);
       const judgement = judgeSchedule(plan, told, standing);
+      // Noted first that a pause is ours: after a crash it would be somebody's, and outlast the definition's enabling.
+      if (plan.paused && !told.paused && told.plan_hash !== null)
+        await store.markProjected(definition.id, { ...told, paused: true, engine_hash: null });
       const { engine_hash, paused } = await carryOut(scheduler, plan, judgement, standing);
       const { step, drift } = judgement;
       const { id, name, version } = definition;
