@@ -94,16 +94,20 @@ export function planSync(input: PlanInput): Plan {
     matched = match(input, closed);
   }
 
-  const named = resolveNames(matched.matches, matched.vanished, stored);
+  // Before the names: a row whose document is refused keeps its name.
+  const matches = matched.matches.filter((match) => {
+    const past = pastOneShot(match, input.now);
+    const { stage, tree, document } = match;
+    if (past !== undefined) plan.errors.push({ stage, subject: placeOfDocument(tree, document), message: past });
+    return past === undefined;
+  });
+  const named = resolveNames(matches, matched.vanished, stored);
   plan.errors.push(...named.errors);
   for (const row of matched.vanished) plan.writes.push(writeOf(row.stage, row, { ...stateOf(row), retired: true }));
   for (const { stage, tree, document, row } of named.matches) {
     const { key: tree_key, source } = document;
-    // As Postgres will give it back: what JSON writes alike is alike.
     const after: RowState = { body: asStored(document.body), source, tree, tree_key, retired: false };
-    const past = stage === "definitions" ? pastOneShot(after, row, input.now) : undefined;
-    if (past !== undefined) plan.errors.push({ stage, subject: placeOfDocument(tree, document), message: past });
-    else if (row !== undefined && Bun.deepEquals(stateOf(row), after, true)) plan.unchanged[stage]++;
+    if (row !== undefined && Bun.deepEquals(stateOf(row), after, true)) plan.unchanged[stage]++;
     else plan.writes.push(writeOf(stage, row, after));
   }
   return plan;
@@ -174,12 +178,13 @@ function overGuard(live: readonly StoredRow[], vanished: readonly StoredRow[]) {
 }
 
 /** A one-shot that has fired stays valid; a new time must be in the future. */
-function pastOneShot({ body }: RowState, row: StoredRow | undefined, now: Date): string | undefined {
-  const { trigger_config } = body as DefinitionBody;
+function pastOneShot({ document, row }: Match, now: Date): string | undefined {
+  if (document.kind !== "activity") return undefined;
+  const { trigger_config } = document.body;
   const fault = checkRunAt(trigger_config, now);
   if (fault === undefined) return undefined;
   const stored = (row?.body as DefinitionBody | undefined)?.trigger_config;
-  const isStored = stored?.trigger_type === "scheduled" && Bun.deepEquals(stored, trigger_config, true);
+  const isStored = stored?.trigger_type === "scheduled" && Bun.deepEquals(stored, asStored(trigger_config), true);
   return isStored ? undefined : `${fault.path} ${fault.message}`;
 }
 
@@ -200,6 +205,7 @@ function identity(stage: DocumentStage, tree: string | null, key: string | null)
   return JSON.stringify([stage, tree, key]);
 }
 
+/** As Postgres will give it back: what JSON writes alike is alike. */
 function asStored<T>(body: T): T {
   return JSON.parse(JSON.stringify(body));
 }

@@ -314,6 +314,18 @@ describe("a one-shot", () => {
   });
 });
 
+describe("a one-shot in the past that is refused", () => {
+  const trigger_config = { trigger_type: "scheduled", run_at: "2026-05-01T00:00:00Z" };
+
+  test("keeps its row's name from whoever counted on it, and has none that it never got", () => {
+    const [x, y] = [rowOf(document("x", { key: "1" })), rowOf(document("y", { key: "2" }))];
+    const late = document("late", { key: "1", trigger_config });
+    const planned = plan([read(A, [late, document("x", { key: "2" })]), read(B, [document("late")])], [x, y]);
+    expect([told(planned), planned.errors.length]).toEqual([["create late"], 2]);
+    expect(planned.writes).toMatchObject([{ after: { tree: B } }]);
+  });
+});
+
 describe("event types", () => {
   test("are made, updated, retired and revived beside the activities of their tree", () => {
     const [kept, gone, back] = [
