@@ -40,7 +40,7 @@ export interface FileFault {
   /** The field of the document, such as `/trigger_config/timezone`. The message begins with it. */
   path?: string;
   message: string;
-  /** The documents that it keeps from being read, as far as they can be told. */
+  /** The documents that it keeps from being read, as far as they can be told: by their ids, and by their names. */
   hides?: readonly DocumentKey[];
 }
 
@@ -68,12 +68,19 @@ export function* readDocuments(text: string, path: string): Generator<TreeDocume
       continue;
     }
     const { kind, key, body, faults: found } = readDocument(part);
-    const hides = key === undefined ? {} : { hides: [{ kind, key }] };
+    const hides = found.length === 0 ? {} : hiding(kind, part.value);
     faults += found.length;
     for (const { path, message } of found)
       yield faultAt(part.lineOf(path), { path, message: `${path} ${message}`, ...hides });
     if (body !== undefined && key !== undefined) yield { kind, key, source, line: part.line, body } as TreeDocument;
   }
+}
+
+/** By its id and its name: what is stored may know it by the other one. */
+function hiding(kind: DocumentKind, value: unknown): Pick<FileFault, "hides"> {
+  const { id, name } = isFields(value) ? value : {};
+  const keys = [id, name].filter((key) => typeof key === "string" && key !== "") as string[];
+  return keys.length === 0 ? {} : { hides: [...new Set(keys)].map((key) => ({ kind, key })) };
 }
 
 export function isFault(read: TreeDocument | FileFault): read is FileFault {

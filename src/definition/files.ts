@@ -184,7 +184,9 @@ function withoutDuplicates(directory: string, documents: TreeDocument[], faults:
         subject: placeOfDocument(directory, last),
         line: last.line,
         message: `the ${identity} ${preview(identify(last))} is also that of ${others.join(", ")}: none of them is taken`,
-        hides: group.map(({ kind, key }) => ({ kind, key })),
+        hides: group.flatMap(({ kind, key, body }) =>
+          [...new Set([key, body.name])].map((each) => ({ kind, key: each })),
+        ),
       });
     }
   }

@@ -154,12 +154,25 @@ function match({ trees, stored, stages }: PlanInput, closed: ReadonlySet<string>
   return { matches, vanished: gone.filter((row) => !row.retired && !taken.has(row)) };
 }
 
-/** Whether a row must be left alone: its tree is closed, or its document may stand in a file that cannot be read. */
+/**
+ * Whether a row must be left alone: its tree is closed, or its document may stand in a file that cannot be read. It may
+ * have moved: from a tree that is no longer configured to any, and under its name into another one, where it has a fault
+ * or is not looked at.
+ */
 function createProtection(trees: readonly ConfiguredTree[], closed: ReadonlySet<string>): (row: StoredRow) => boolean {
+  const configured = new Set(trees.map(({ tree }) => tree));
+  const waiting = new Set(
+    trees.flatMap(({ tree, documents, faults }) => [
+      ...faults.flatMap(({ hides = [] }) => hides.map(({ kind, key }) => `${kind} ${key}`)),
+      ...(closed.has(tree) ? documents.map(({ kind, body }) => `${kind} ${body.name}`) : []),
+    ]),
+  );
   return ({ tree, stage, source, tree_key, body }) => {
     const document = { kind: KIND_OF[stage], source, key: tree_key ?? body.name };
-    const mayHaveIt = trees.filter((read) => tree === null || read.tree === tree);
-    return closed.has(tree ?? NO_TREE) || mayHaveIt.some((read) => closed.has(read.tree) || isInDoubt(read, document));
+    if (closed.has(tree ?? NO_TREE) || waiting.has(`${document.kind} ${body.name}`)) return true;
+    const isOfAny = tree === null || !configured.has(tree);
+    const mayHaveIt = trees.filter((read) => isOfAny || read.tree === tree);
+    return mayHaveIt.some((read) => closed.has(read.tree) || isInDoubt(read, document));
   };
 }
 

@@ -262,6 +262,12 @@ describe("whether a document that is not read is in doubt:", () => {
     expect(await doubts("a", "file:old.yaml")).toBe(true);
   });
 
+  test("yes, by its name too, when it has got an id, or another one", async () => {
+    put("new.yaml", `${activity("a", "id: one\n")}---\n${activity("a", "id: two\n")}`);
+    put("odd.yaml", "id: three\nname: b\ntrigger_config: {trigger_type: odd}\n");
+    expect([await doubts("a", "file:old.yaml"), await doubts("b", "file:old.yaml")]).toEqual([true, true]);
+  });
+
   test("yes, when a directory above it cannot be read", async () => {
     link("deep", "/etc");
     expect(await doubts("a", "file:deep/er/a.yaml")).toBe(true);

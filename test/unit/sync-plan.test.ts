@@ -132,6 +132,22 @@ describe("a document that is gone", () => {
     const hides = [{ kind: "activity", key: "x" }] as const;
     const trees = [read(A, [], [{ ...fault, hides }])];
     expect(told(plan(trees, [rowOf(document("x")), rowOf(document("y"))]))).toEqual(["retire y"]);
+    // Into another tree, and whatever id it has there or had here.
+    const rows = [rowOf(document("x", { key: "1" })), rowOf(document("y"))];
+    expect(told(plan([read(A, []), read(B, [], [{ ...fault, hides }])], rows))).toEqual(["retire y"]);
+  });
+
+  test("because it moved into a tree that is held is not gone", () => {
+    const trees = [read(A, []), read(B, [document("x")])];
+    expect(told(plan(trees, [rowOf(document("x")), rowOf(document("y"))], { held: [B] }))).toEqual(["retire y"]);
+  });
+
+  test("with a directory that is no longer configured is not gone while the one in its place cannot be read", () => {
+    const rows = [rowOf(document("x")), rowOf(document("y"))];
+    const faultOf = (source: string) => ({ source, subject: B, message: "cannot be read" });
+    expect(told(plan([read(B, [], [faultOf("file:")])], rows))).toEqual([]);
+    expect(told(plan([read(B, [], [faultOf("file:x.yaml")])], rows))).toEqual(["retire y"]);
+    expect(told(plan([read(B, [document("x")])], rows, { held: [B] }))).toEqual([]);
   });
 });
 
