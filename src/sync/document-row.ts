@@ -93,7 +93,9 @@ function diff(before: unknown, after: unknown, path: string): FieldChange[] {
   if (!isList && !(isFields(before) && isFields(after)))
     return [{ path: path || "/", before: before ?? null, after: after ?? null }];
   const [old, now] = [before as Record<string, unknown>, after as Record<string, unknown>];
+  // What every object inherits, such as `constructor`, is no part of either.
+  const own = (fields: Record<string, unknown>, key: string) => (Object.hasOwn(fields, key) ? fields[key] : undefined);
   return [...new Set([...Object.keys(old), ...Object.keys(now)])].flatMap((key) =>
-    diff(old[key], now[key], pointTo(path, key)),
+    diff(own(old, key), own(now, key), pointTo(path, key)),
   );
 }

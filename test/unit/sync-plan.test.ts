@@ -70,6 +70,18 @@ describe("a document", () => {
     ]);
   });
 
+  test("that gets a field with the name of what every object inherits says that there was nothing", () => {
+    const withFilters = (filters: object) =>
+      document("x", { trigger_config: { trigger_type: "event", event_type: "e", filters } });
+    const edited = withFilters(JSON.parse('{"constructor": 1, "__proto__": {"a": 2}}'));
+    const { writes } = plan([read(A, [edited])], [rowOf(withFilters({}))]);
+    const path = "/trigger_config/filters";
+    expect(fieldChanges(writes[0] as Write)).toEqual([
+      { path: `${path}/constructor`, before: null, after: 1 },
+      { path: `${path}/__proto__`, before: null, after: { a: 2 } },
+    ]);
+  });
+
   test("whose file was moved says so and nothing else", () => {
     const { writes } = plan([read(A, [document("x", { file: "new/x.yaml" })])], [rowOf(document("x"))]);
     expect(fieldChanges(writes[0] as Write)).toEqual([
