@@ -119,7 +119,8 @@ export const DEFINITION_ROUTES: readonly Route[] = [
     async handle({ params, services, actor, headers }) {
       const id = requireUuid(params, "id");
       const stored = requireFound(await services.definitions.find(id), `definition ${id}`);
-      if (stored.source !== REST_SOURCE && stored.retired_at === null)
+      const isOfFile = stored.source !== REST_SOURCE;
+      if (isOfFile && stored.retired_at === null)
         throw new TerminalError(
           "definition_from_file",
           `${stored.name} comes from ${stored.source}: it can only be removed there`,
@@ -127,7 +128,9 @@ export const DEFINITION_ROUTES: readonly Route[] = [
             hint: "remove its document and sync, which retires it; over REST it can be disabled with `enabled: false`",
           },
         );
-      await services.definitions.remove(id, { actor, ...expectedVersion(headers) });
+      // A sync may revive it meanwhile.
+      const asRead = isOfFile ? { expectedVersion: stored.version } : {};
+      await services.definitions.remove(id, { actor, ...asRead, ...expectedVersion(headers) });
       return { status: 204 };
     },
   },

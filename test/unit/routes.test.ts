@@ -84,3 +84,16 @@ test("the schema of definition files is served as it is published, without a key
   const published = Bun.file(new URL("../../docs/schemas/definition-file.schema.json", import.meta.url));
   expect(await answer.text()).toBe(await published.text());
 });
+
+test("a retired definition is deleted as it was read: one that a sync revives meanwhile stays", async () => {
+  const asked: unknown[] = [];
+  const definitions = {
+    find: async () => ({ name: "x", source: "file:x.yaml", retired_at: "2026-01-01T00:00:00Z", version: 3 }),
+    remove: async (_: string, context: object) => void asked.push(context),
+  };
+  const anybody: Access = { ...nobody, authenticate: async () => ({ actor: "anonymous", scopes: SCOPES }) };
+  const served = createApp({ definitions } as unknown as Services, anybody, createLog("silent"));
+  const path = `http://localhost/activity-definitions/${crypto.randomUUID()}`;
+  expect((await served.handle(new Request(path, { method: "DELETE" }))).status).toBe(204);
+  expect(asked).toEqual([{ actor: "anonymous", expectedVersion: 3 }]);
+});
