@@ -20,6 +20,8 @@ export type Check = (value: unknown) => Fault[];
 /** Characters of a schema as JSON. */
 const MAX_SCHEMA_LENGTH = 65_536;
 const MAX_FAULTS = 50;
+/** Characters of a text that may have a format: of a longer one some take half a second, and give a wrong answer. */
+const MAX_FORMATTED = 50_000;
 /** Values of a payload up to which all its faults are collected; of a larger one, the first. */
 const MAX_VALUES_FOR_ALL = 10_000;
 /** Keywords behind which there are values, not schemas. */
@@ -88,6 +90,12 @@ const OPTIONS = {
 function createAjv(options: Options): Ajv2020 {
   const ajv = new Ajv2020({ ...OPTIONS, ...options });
   addFormats.default(ajv);
+  for (const [name, format] of Object.entries(ajv.formats)) {
+    const test = format instanceof RegExp ? (text: string) => format.test(text) : format;
+    // Base64 is long, and found in no time.
+    if (typeof test === "function" && name !== "byte")
+      ajv.addFormat(name, (text: string) => text.length <= MAX_FORMATTED && test(text) === true);
+  }
   // Ajv's own compares every item with every other.
   ajv.removeKeyword("uniqueItems");
   ajv.addKeyword({

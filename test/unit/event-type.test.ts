@@ -211,6 +211,17 @@ describe("a payload", () => {
     ).toHaveLength(1);
   });
 
+  test("has the format of its texts found in no time, however long they are", () => {
+    const worked = startProcessorTime();
+    for (const format of ["uri", "uri-reference", "email"]) {
+      const formatted = compileCheck({ items: { format } });
+      expect(formatted(Array(4).fill(`a:${"a.".repeat(100_000)}`))).toHaveLength(4);
+    }
+    expect(worked()).toBeLessThan(1_000);
+    expect(compileCheck({ format: "uri" })(`data:,${"A".repeat(40_000)}`)).toEqual([]);
+    expect(compileCheck({ format: "byte" })("A".repeat(400_000))).toEqual([]);
+  });
+
   test("of very many values has its first fault named, a smaller one no more than fifty", () => {
     const numbers = compileCheck({ items: { type: "number" } });
     expect(numbers(Array(200_000).fill("x"))).toEqual([{ path: "/0", message: 'must be number, received "x"' }]);
