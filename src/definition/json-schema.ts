@@ -60,12 +60,16 @@ export function findSchemaFaults(schema: JsonSchema, path: string, enforced: boo
   return enforced ? unknown : [];
 }
 
-/** A check of values against a schema that `findSchemaFaults` has found nothing against. It never throws. */
+/**
+ * A check of values against a schema that `findSchemaFaults` has found nothing against. It never throws: by a schema
+ * that another release took, or a rollback put back, every value has a fault.
+ */
 export function compileCheck(schema: JsonSchema): Check {
-  const isValid = compile(shared.first(), schema);
+  let isValid: ValidateFunction | undefined;
   let all: ValidateFunction | undefined;
   return (value) => {
     try {
+      isValid ??= compile(shared.first(), schema);
       if (isValid(value)) return [];
       if (!isWithin(value, MAX_VALUES_FOR_ALL)) return toFaults(isValid.errors);
       all ??= compile(shared.all(), schema);

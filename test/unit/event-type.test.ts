@@ -211,6 +211,12 @@ describe("a payload", () => {
     ).toHaveLength(1);
   });
 
+  test("has a fault where the schema cannot be used, and breaks nothing", () => {
+    const check = compileCheck({ $ref: "#/none" });
+    const faults = [{ path: "/", message: expect.stringContaining("cannot be checked: refers to #/none") }];
+    expect([check({}), check({})]).toEqual([faults, faults]);
+  });
+
   test("has the format of its texts found in no time, however long they are", () => {
     const worked = startProcessorTime();
     for (const format of ["uri", "uri-reference", "email"]) {
