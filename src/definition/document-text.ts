@@ -24,7 +24,7 @@ import { preview } from "./faults.ts";
 import { keysOf } from "./json-pointer.ts";
 import { findJsonFault } from "./json-text.ts";
 
-/** Bytes of one file, and roughly of one document when its aliases are expanded. */
+/** Bytes of one file, and roughly of those of its documents that have aliases when these are expanded. */
 export const MAX_FILE_BYTES = 1_048_576;
 const MAX_ALIASES = 100;
 
@@ -54,6 +54,7 @@ export function* readDocumentText(input: string, format: "yaml" | "json"): Gener
   const lines = new LineCounter();
   const lineAt = (offset: number) => lines.linePos(offset).line || 1;
   const toFault = ({ offset, message }: Found): TextFault => ({ line: lineAt(offset), message });
+  const room = { left: MAX_FILE_BYTES };
   try {
     // A JSON file's documents may stand in a list, which is no level of theirs.
     for (const document of parse(text, lines, format === "json" ? MAX_DEPTH + 1 : MAX_DEPTH)) {
@@ -63,7 +64,7 @@ export function* readDocumentText(input: string, format: "yaml" | "json"): Gener
         continue;
       }
       const broken = format === "json" ? findJsonFault(text) : undefined;
-      const found = broken === undefined ? findFaults(document) : [broken];
+      const found = broken === undefined ? findFaults(document, room) : [broken];
       yield* found.map(toFault);
       if (broken !== undefined) return;
       if (found.length > 0) continue;
@@ -120,10 +121,10 @@ function findTooDeep(document: CST.Document, depth: number): number | undefined 
 }
 
 /** The first error of the syntax, or else everything that would be read in another way than it looks. */
-function findFaults(document: Document): Found[] {
+function findFaults(document: Document, room: { left: number }): Found[] {
   const [broken] = [...document.errors, ...document.warnings];
   if (broken !== undefined) return [{ offset: broken.pos[0], message: broken.message }];
-  const excess = findExpansionFault(document);
+  const excess = findExpansionFault(document, room);
   if (excess !== undefined) return [excess];
   const found: Found[] = [];
   for (const node of nodesOf(document)) {
@@ -153,8 +154,11 @@ function* nodesOf(document: Document): Generator<Node> {
   }
 }
 
-/** Whether the aliases make it too large, or endless: each may stand for text that has aliases itself. */
-function findExpansionFault(document: Document): Found | undefined {
+/**
+ * Whether the aliases make it too large, or endless: each may stand for text that has aliases itself. What is `left` is
+ * shared by the documents of a file: many small ones would else grow to gigabytes.
+ */
+function findExpansionFault(document: Document, room: { left: number }): Found | undefined {
   const start = document.contents?.range?.[0] ?? 0;
   let aliases = 0;
   for (const node of nodesOf(document)) if (isAlias(node)) aliases++;
@@ -183,9 +187,12 @@ function findExpansionFault(document: Document): Found | undefined {
     return size;
   };
   const size = sizeOf(document.contents);
-  if (fault === undefined && size > MAX_FILE_BYTES)
-    return { offset: start, message: `its aliases expand to ${size} bytes, more than ${MAX_FILE_BYTES}` };
-  return fault;
+  if (fault !== undefined) return fault;
+  const before = room.left < MAX_FILE_BYTES ? " together with those before it" : "";
+  if (size > room.left)
+    return { offset: start, message: `its aliases expand to ${size} bytes, more than ${MAX_FILE_BYTES}${before}` };
+  room.left -= size;
+  return undefined;
 }
 
 /** Where the deepest key of `path` that is there stands. */

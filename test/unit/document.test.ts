@@ -263,6 +263,17 @@ describe("aliases", () => {
   });
 });
 
+test("the documents of a file share what their aliases may expand to: many small bombs are one large one", () => {
+  const bomb = (name: string) =>
+    `name: ${name}\ntrigger_config:\n  trigger_type: event\n  event_type: x\n` +
+    `  filters: {a: &a ${"x".repeat(10_000)}, b: [${Array(40).fill("*a").join(", ")}]}\n`;
+  const { documents, faults } = read([bomb("a"), bomb("b"), definition("plain"), bomb("c")].join("---\n"));
+  expect(documents).toEqual(["activity a@1", "activity b@7", "activity plain@13"]);
+  expect(faults).toEqual([
+    expect.stringMatching(/^f\.yaml:16 its aliases expand to .* together with those before it$/),
+  ]);
+});
+
 describe("a JSON file", () => {
   const json = (name: string) => `{"name": "${name}", "trigger_config": {"trigger_type": "event", "event_type": "x"}}`;
 
