@@ -14,6 +14,8 @@ import type { FileFault } from "./document.ts";
 /** Files of one tree, and entries of its directories that are looked at for them. */
 const MAX_FILES = 10_000;
 const MAX_ENTRIES = 100_000;
+/** Of a path below the tree; Postgres cannot index a much longer one. */
+const MAX_PATH_BYTES = 1_000;
 export const LEAVES_THE_TREE = "is a link that leaves the tree";
 const DEFINITION_FILE = /\.(ya?ml|json)$/i;
 
@@ -62,7 +64,11 @@ export async function listTree(directory: string): Promise<Listing> {
 
   async function visit(entry: Dirent, path: string): Promise<void> {
     const isDefinition = DEFINITION_FILE.test(path);
-    if (entry.isSymbolicLink()) await follow(path, isDefinition);
+    const isLong = Buffer.byteLength(path) > MAX_PATH_BYTES;
+    if (isLong && (entry.isDirectory() || isDefinition))
+      note(path, `has a path of more than ${MAX_PATH_BYTES} bytes`, `file:${path}${entry.isDirectory() ? "/" : ""}`);
+    else if (isLong) return;
+    else if (entry.isSymbolicLink()) await follow(path, isDefinition);
     else if (entry.isDirectory() && isDefinition) note(path, "is a directory, with a file's name", `file:${path}/`);
     else if (entry.isDirectory()) await walkBelow(path);
     else if (isDefinition && entry.isFile()) paths.push(path);

@@ -159,6 +159,15 @@ describe("a fault in the files", () => {
     chmodSync(tree.path, 0o755);
   });
 
+  test("whose path is longer than an index can have is one error, and the others apply", async () => {
+    const tree = newTree();
+    const noise = () => Buffer.from(crypto.getRandomValues(new Uint8Array(150))).toString("base64url");
+    await tree.write(`${Array.from({ length: 15 }, noise).join("/")}/deep.yaml`, activity("deep"));
+    await tree.write("a.yaml", activity("a"));
+    const { definitions, errors } = await createTestSync(database, [tree]).sync();
+    expect([definitions, errors.length]).toEqual([counts(1), 1]);
+  });
+
   test("makes at most 50 errors, and the rest is counted", async () => {
     const tree = newTree();
     for (let index = 0; index < 60; index++) await tree.write(`${index}.yaml`, "name: 7");

@@ -55,6 +55,19 @@ describe("a tree", () => {
     expect(worked()).toBeLessThan(1_000);
   });
 
+  test("that is deeper than its paths can be stored is read as far as they can", async () => {
+    const deep = (levels: number) => Array(levels).fill("d".repeat(200)).join("/");
+    put(`${deep(4)}/a.yaml`);
+    put(`${deep(5)}/b.yaml`);
+    put(`${deep(4)}/${"n".repeat(195)}/${"n".repeat(195)}.yaml`);
+    const { documents, faults } = await readTree(root);
+    expect(documents.map(({ key }) => key)).toEqual(["a"]);
+    expect(faults.map(({ source, message }) => [source.slice(-6), message]).sort()).toEqual([
+      ["dddddd/".slice(-6), "has a path of more than 1000 bytes"],
+      ["n.yaml", "has a path of more than 1000 bytes"],
+    ]);
+  });
+
   test("that is not there, or is a file, is one fault", async () => {
     put("a.yaml");
     expect(await read(join(root, "none"))).toEqual({
