@@ -5,7 +5,7 @@ import { InvalidInputError, RetryableError, TerminalError } from "../errors.ts";
 import { migrations } from "../generated/migrations.ts";
 import { createLog } from "../log.ts";
 import { createMetrics } from "../metrics.ts";
-import { migrate } from "../postgres/migrate.ts";
+import { migrate, requireMigrated } from "../postgres/migrate.ts";
 import { createSync } from "../roles/sync.ts";
 import type { SyncReport } from "../sync/report.ts";
 import type { SyncRequest } from "../sync/service.ts";
@@ -38,7 +38,8 @@ export async function runSync({ config, print, json, args, shutdown }: Context):
     config,
     "sync",
     async (postgres) => {
-      await migrate(postgres.sql, migrations);
+      if (request.dryRun) await requireMigrated(postgres.sql, migrations);
+      else await migrate(postgres.sql, migrations);
       const reached = request.schedules ? await reachTemporal(config, shutdown.stopping) : undefined;
       const temporal = () => {
         if (reached !== undefined && "client" in reached) return reached;

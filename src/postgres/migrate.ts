@@ -38,6 +38,18 @@ export async function migrate(sql: Sql, migrations: readonly Migration[]): Promi
   });
 }
 
+/**
+ * For a command that changes nothing, not even the schema: another actcore, which runs on it, could not start again.
+ * @throws TerminalError `schema_outdated`, `schema_unknown` (M2)
+ */
+export async function requireMigrated(sql: Sql, migrations: readonly Migration[]): Promise<void> {
+  const missing = findMissing(await readApplied(sql), migrations).map(({ name }) => name);
+  if (missing.length === 0) return;
+  throw new TerminalError("schema_outdated", `the database's schema lacks ${missing.join(", ")}`, {
+    hint: "Run `actcore migrate`, or start the server of this release, first",
+  });
+}
+
 async function readApplied(sql: ISql): Promise<Map<string, string>> {
   const [present] = await sql`select to_regclass('actcore.migrations') is not null as yes`;
   if (!present?.yes) return new Map();

@@ -1,7 +1,7 @@
 import { afterEach, beforeAll, beforeEach, expect, test } from "bun:test";
 import { migrations } from "../../src/generated/migrations.ts";
 import { openPostgres } from "../../src/postgres/client.ts";
-import { migrate } from "../../src/postgres/migrate.ts";
+import { migrate, requireMigrated } from "../../src/postgres/migrate.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS, useEngines } from "../support/engines.ts";
 
@@ -16,6 +16,12 @@ afterEach(() => database.close());
 test("an empty database gets every migration in order, and a second time none", async () => {
   expect(await migrate(database.sql, migrations)).toEqual(names);
   expect(await migrate(database.sql, migrations)).toEqual([]);
+});
+
+test("who only looks migrates nothing, and says what is missing", async () => {
+  await expect(requireMigrated(database.sql, migrations)).rejects.toMatchObject({ code: "schema_outdated" });
+  expect(await migrate(database.sql, migrations)).toEqual(names);
+  await requireMigrated(database.sql, migrations);
 });
 
 test("ten processes at once apply each migration once", async () => {
