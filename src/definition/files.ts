@@ -114,7 +114,8 @@ async function readRegularFile(path: string): Promise<Uint8Array | string> {
     let length = 0;
     for (let count = -1; count !== 0 && length < bytes.length; length += count)
       count = (await file.read(bytes, length, bytes.length - length)).bytesRead;
-    return length > stat.size ? "grows while it is read" : bytes.subarray(0, length);
+    // One that was cut off meanwhile may well be valid, without what it had.
+    return length === stat.size ? bytes.subarray(0, length) : "changes while it is read";
   } finally {
     await file.close();
   }
