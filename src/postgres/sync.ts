@@ -164,7 +164,10 @@ async function writeEventTypes(tx: Transaction, actor: string, writes: readonly 
   await writeAudit(tx, ...changes.map((change) => ({ actor, subject: `event_type:${change.after.id}`, ...change })));
 }
 
-/** The writes of rows that are there, retirements first: they free names. @throws RetryableError `sync_conflict` */
+/**
+ * The writes of rows that are there, first those that free names: deletions, one of which may be of the name that
+ * another row gets back as it retires, and retirements. @throws RetryableError `sync_conflict`
+ */
 function pair<Row extends { id: string; version: number }>(
   writes: readonly Write[],
   rows: readonly Row[],
@@ -172,12 +175,17 @@ function pair<Row extends { id: string; version: number }>(
   const byId = new Map(rows.map((row) => [row.id, row]));
   return writes
     .filter(({ before }) => before !== null)
-    .toSorted((a, b) => Number(b.after.retired) - Number(a.after.retired))
+    .toSorted((a, b) => rankOf(a) - rankOf(b))
     .map((write) => {
       const row = byId.get(write.id);
       if (row?.version === write.version) return { write, row };
       throw new RetryableError("sync_conflict", `${write.after.body.name} was changed while the sync was planned`);
     });
+}
+
+function rankOf({ after }: Write): number {
+  if (after.deleted) return 0;
+  return after.retired ? 1 : 2;
 }
 
 /** Two documents may swap their names: unique indexes are checked row by row. */

@@ -434,6 +434,20 @@ describe("a rollback", () => {
     expect([(await find("y"))?.id, (await find("x"))?.enabled]).toEqual([x?.id, false]);
   });
 
+  test("gives a name back to a definition that was retired before, too", async () => {
+    const tree = newTree();
+    const service = createTestSync(database, [tree]);
+    await tree.write("x.yaml", activity("x", { id: "1" }));
+    await service.sync();
+    const x = await find("x");
+    tree.remove("x.yaml");
+    await service.sync();
+    await tree.write("x.yaml", [activity("y", { id: "1" }), activity("x", { id: "2" })]);
+    const { sync_id } = await service.sync();
+    expect((await service.rollback(sync_id)).errors).toEqual([]);
+    expect(await find("x")).toMatchObject({ id: x?.id, retired_at: expect.any(String) });
+  });
+
   test("that cannot be, since REST took a name by now, changes nothing and holds nothing", async () => {
     const tree = newTree();
     const service = createTestSync(database, [tree]);
