@@ -6,7 +6,7 @@
  * with a size and a depth, two equal items are found in time that grows with their number, and faults are collected to a
  * bound. Nothing is ever fetched.
  */
-import { Ajv2020, type ErrorObject, type Options, type ValidateFunction } from "ajv/dist/2020.js";
+import { Ajv2020, type ErrorObject, type Options, str, type ValidateFunction } from "ajv/dist/2020.js";
 import addFormats from "ajv-formats";
 import { describeError, type Fault } from "../errors.ts";
 import { preview } from "./faults.ts";
@@ -109,6 +109,20 @@ function createAjv(options: Options): Ajv2020 {
     errors: false,
     error: { message: "must not have two equal items" },
     validate: (wanted: boolean, items: unknown[]) => !wanted || new Set(items.map(canonicalJson)).size === items.length,
+  });
+  // Ajv's own finds that 0.07 is no multiple of 0.01: their quotient is 7.000000000000001.
+  ajv.removeKeyword("multipleOf");
+  ajv.addKeyword({
+    keyword: "multipleOf",
+    type: "number",
+    schemaType: "number",
+    errors: false,
+    error: { message: ({ schemaCode }) => str`must be multiple of ${schemaCode}` },
+    validate: (divisor: number, value: number) => {
+      if (Number.isInteger(divisor) && Number.isInteger(value)) return value % divisor === 0;
+      const quotient = value / divisor;
+      return Math.abs(quotient - Math.round(quotient)) <= 2 * Number.EPSILON * Math.abs(quotient);
+    },
   });
   return ajv;
 }

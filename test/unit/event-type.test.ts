@@ -217,6 +217,17 @@ describe("a payload", () => {
     expect([check({}), check({})]).toEqual([faults, faults]);
   });
 
+  test("has multiples found as they are written, whatever binary fractions make of them", () => {
+    const cents = compileCheck({ items: { multipleOf: 0.01 } });
+    expect(cents([0.07, 19.99, 1.1, 999_999.99, 123_456_789.01, -0.29, 0, 5, 1e15])).toEqual([]);
+    expect(cents([0.075, 19.999, 999_999.991]).map(({ path }) => path)).toEqual(["/0", "/1", "/2"]);
+    const sevens = compileCheck({ multipleOf: 7 });
+    expect([sevens(7_000_000_000_000), sevens(21)]).toEqual([[], []]);
+    expect(sevens(7_000_000_000_000_001)).toEqual([
+      { path: "/", message: "must be multiple of 7, received 7000000000000001" },
+    ]);
+  });
+
   test("has the format of its texts found in no time, however long they are", () => {
     const worked = startProcessorTime();
     for (const format of ["uri", "uri-reference", "email"]) {
