@@ -10,6 +10,7 @@ import { ActcoreError, describeError, RetryableError, TerminalError } from "../e
 import type { Log } from "../log.ts";
 import { timeOrderedUuid } from "../stable-id.ts";
 import type { ScheduleSync } from "../trigger/schedule/sync.ts";
+import { inTime } from "../wait.ts";
 import type { DocumentStage } from "./document-row.ts";
 import { type Plan, planSync } from "./plan.ts";
 import {
@@ -56,6 +57,8 @@ export interface SyncDeps {
   /** Absolute paths. */
   directories: readonly string[];
   readTree(directory: string): Promise<Pick<TreeRead, "documents" | "faults">>;
+  /** Milliseconds. */
+  readWithinMs?: number;
   store: SyncStore;
   /** Rejects while the engine is away. */
   schedules: ScheduleSync;
@@ -66,8 +69,11 @@ export interface SyncDeps {
 
 /** A row that changes under the plan is planned anew; so often at most. */
 const ATTEMPTS = 5;
+/** For the largest tree it takes less. A mount that hangs must not keep the lock, which every projector waits for. */
+const READ_WITHIN_MS = 120_000;
 
-export function createSyncService({ directories, readTree, store, schedules, onEnd, log }: SyncDeps): SyncService {
+export function createSyncService(deps: SyncDeps): SyncService {
+  const { directories, readTree, readWithinMs = READ_WITHIN_MS, store, schedules, onEnd, log } = deps;
   const trees = [...new Set(directories)];
   let loggedTrees = "";
   let loggedErrors = new Set<string>();
@@ -83,7 +89,7 @@ export function createSyncService({ directories, readTree, store, schedules, onE
   }
 
   async function syncDocuments(report: SyncReport, { force, actor }: SyncRequest, stages: DocumentStage[]) {
-    const read = await Promise.all(trees.map(async (tree) => ({ tree, ...(await readTree(tree)) })));
+    const read = await Promise.all(trees.map(async (tree) => ({ tree, ...(await readInTime(tree)) })));
     const names = read.flatMap(({ documents }) => documents.map(({ body }) => body.name));
     noteHeld(report, await store.listHeld());
     const { held } = report;
@@ -105,6 +111,15 @@ export function createSyncService({ directories, readTree, store, schedules, onE
       Object.assign(report, planned);
       return;
     }
+  }
+
+  /** Of one that hangs nothing is known: nothing of it is touched. */
+  function readInTime(tree: string): ReturnType<SyncDeps["readTree"]> {
+    const late = new RetryableError("tree_hangs", `could not be read within ${readWithinMs / 1000} s`);
+    return inTime(readTree(tree), readWithinMs, () => late).catch((error) => {
+      if (error !== late) throw error;
+      return { documents: [], faults: [{ source: "file:", subject: tree, message: late.message }] };
+    });
   }
 
   async function syncSchedules(report: SyncReport, signal: AbortSignal): Promise<void> {

@@ -1,6 +1,7 @@
 /** The sync service on files and a real database; the stage of schedules is test/integration/sync-schedules.test.ts. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { chmodSync } from "node:fs";
+import { readTree } from "../../src/definition/files.ts";
 import { RetryableError } from "../../src/errors.ts";
 import { createAuditReader } from "../../src/postgres/audit.ts";
 import { eventTypes } from "../../src/postgres/definition-tables.ts";
@@ -166,6 +167,21 @@ describe("a fault in the files", () => {
     await tree.write("a.yaml", activity("a"));
     const { definitions, errors } = await createTestSync(database, [tree]).sync();
     expect([definitions, errors.length]).toEqual([counts(1), 1]);
+  });
+
+  test("that makes a directory hang is one error, and the other directories apply", async () => {
+    const [hanging, other] = [newTree(), newTree()];
+    await hanging.write("a.yaml", activity("a"));
+    const both = [hanging, other];
+    await createTestSync(database, both).sync();
+    await other.write("b.yaml", activity("b"));
+    const read = (path: string) => (path === hanging.path ? new Promise<never>(() => {}) : readTree(path));
+    const report = await createTestSync(database, both, { readTree: read, readWithinMs: 200 }).sync();
+    expect(report).toMatchObject({
+      definitions: counts(1),
+      errors: [{ subject: hanging.path, message: "could not be read within 0.2 s" }],
+    });
+    expect(await find("a")).toMatchObject({ retired_at: null });
   });
 
   test("makes at most 50 errors, and the rest is counted", async () => {
