@@ -10,9 +10,10 @@ import { isUuid, stableHex } from "../stable-id.ts";
 import { type EventEnvelope, findEnvelopeFaults, OWN_EVENT_IDS } from "./event/envelope.ts";
 import type { OccurrenceLedger } from "./ledger.ts";
 import { dueKey, type OccurrenceKind } from "./occurrence.ts";
-import { isFollowed, type Segment } from "./schedule/due-facts.ts";
+import type { Segment } from "./schedule/due-facts.ts";
 import { firstPass } from "./schedule/due-times.ts";
-import { judgeStart, type SkipReason } from "./schedule/misfire.ts";
+import { judgeStart } from "./schedule/late-start.ts";
+import type { SkipReason } from "./schedule/misfire.ts";
 
 /** Bytes of JSON that a foreign start may bring inline. */
 export const MAX_INLINE_BYTES = 65_536;
@@ -67,7 +68,7 @@ export async function judgeRequest(
 /** A start by the schedule of `trigger`: it may come too late, or be the second pass of a repeated hour. */
 function judgeDueStart(start: Start, trigger: ScheduleTrigger, segments: readonly Segment[], now: Date): Start {
   const due = firstPass(trigger, new Date(start.key));
-  const refusal = judgeStart(trigger, due, now, (until) => isFollowed(segments, due, until));
+  const refusal = judgeStart(trigger, segments, due, now);
   return { ...start, key: dueKey(due), trigger: trigger.trigger_type, ...(refusal !== undefined && { refusal }) };
 }
 

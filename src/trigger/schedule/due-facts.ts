@@ -39,15 +39,14 @@ export interface DueFacts {
   seenPausedAt?: Date | undefined;
 }
 
-/** The first due time that has no run, and whose jitter was over at `now`; undefined: there is none. */
-export function findUnrun(segments: readonly Segment[], runs: readonly DueRun[], now: Date): Date | undefined {
+/** Whether a due time, whose jitter was over at `now`, has no run. */
+export function hasUnrun(segments: readonly Segment[], runs: readonly DueRun[], now: Date): boolean {
   const ran = new Set(runs.map(({ due }) => due.getTime()));
-  for (const { from, until, trigger, enabled } of segments) {
-    if (trigger === undefined || !enabled) continue;
+  return segments.some(({ from, until, trigger, enabled }) => {
+    if (trigger === undefined || !enabled) return false;
     const latest = new Date(Math.min(until.getTime(), now.getTime() - misfireOf(trigger).jitterMs));
-    for (const { at } of dueTimes(trigger, from, latest)) if (!ran.has(at.getTime())) return at;
-  }
-  return undefined;
+    return dueTimes(trigger, from, latest).some(({ at }) => !ran.has(at.getTime()));
+  });
 }
 
 /** Whether another due time of `at < … <= until` is to run, by the version in force then; the last one goes on. */

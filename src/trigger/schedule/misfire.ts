@@ -2,11 +2,10 @@
  * The misfire policies: what a trigger says of due times that do not run when they are due. Pure.
  *
  * Judged twice, each time by the version that was in force when it was due (I3): a start that comes late, at its claim
- * (`judgeStart`), and a due time that the engine did not start at all, in the reconciler (settlement.ts).
+ * (late-start.ts), and a due time that the engine did not start at all, in the reconciler (settlement.ts).
  */
 import { parseDuration } from "../../definition/duration.ts";
 import type { ScheduleTrigger } from "../../definition/schema.ts";
-import { isDueWithin } from "./due-times.ts";
 
 export const SKIP_REASONS = [
   "missed",
@@ -53,22 +52,4 @@ export function misfireOf(trigger: ScheduleTrigger): Misfire {
     catchupWindowMs: catchup_window === undefined ? DEFAULT_CATCHUP_WINDOW_MS : parseDuration(catchup_window),
     jitterMs: parseDuration(jitter ?? 0),
   };
-}
-
-/**
- * Why a due time that the engine started is not run after all; undefined: it is run. `isFollowed` says whether another
- * one has come by then, of which a later version may know more than the trigger.
- */
-export function judgeStart(
-  trigger: ScheduleTrigger,
-  due: Date,
-  now: Date,
-  isFollowed = (until: Date): boolean => isDueWithin(trigger, due, until),
-): SkipReason | undefined {
-  const { policy, graceMs, catchupWindowMs, jitterMs } = misfireOf(trigger);
-  const lateMs = now.getTime() - due.getTime() - jitterMs;
-  if (policy === "skip") return lateMs > graceMs ? "missed" : undefined;
-  if (policy === "catchup") return lateMs > catchupWindowMs ? "outside_catchup_window" : undefined;
-  if (lateMs <= PUNCTUAL_MS) return undefined;
-  return isFollowed(new Date(now.getTime() - jitterMs)) ? "compressed" : undefined;
 }

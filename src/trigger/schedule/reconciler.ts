@@ -11,7 +11,7 @@ import type { Metrics } from "../../metrics.ts";
 import { sleep } from "../../wait.ts";
 import type { RunStarter } from "../event/dispatcher.ts";
 import type { OwedRun } from "../ledger.ts";
-import { type DueRun, findUnrun, type Segment, wasDue } from "./due-facts.ts";
+import { type DueRun, hasUnrun, type Segment, wasDue } from "./due-facts.ts";
 import { scheduleId } from "./plan.ts";
 import { type Settlement, settleDueTimes } from "./settlement.ts";
 
@@ -130,7 +130,7 @@ async function settlementOf(
   const since = segments[0]?.from;
   if (since === undefined) return undefined;
   const asked = new Date(now.getTime() - ASK_AFTER_MS);
-  if (findUnrun(segments, [], asked) === undefined) {
+  if (!hasUnrun(segments, [], asked)) {
     const idle = settleDueTimes({ segments, runs: [], enabled }, now);
     // A deleted one is listed until it is noted as settled to its end.
     const isOver = idle.until.getTime() === segments.at(-1)?.until.getTime();
@@ -139,7 +139,7 @@ async function settlementOf(
 
   const runs = await due.listDueRuns(activity_id, since);
   // A pause that somebody made in the engine is honoured, also when it ends before its due times are settled.
-  const unrun = enabled && !pausedByUs && findUnrun(segments, runs, asked) !== undefined;
+  const unrun = enabled && !pausedByUs && hasUnrun(segments, runs, asked);
   if (unrun && (await schedules.isPaused(scheduleId(activity_id)))) {
     activity.seenPausedAt = now;
     await due.notePaused(activity_id, now);

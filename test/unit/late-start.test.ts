@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import type { IntervalTrigger } from "../../src/definition/schema.ts";
-import { judgeStart } from "../../src/trigger/schedule/misfire.ts";
+import type { IntervalTrigger, ScheduleTrigger } from "../../src/definition/schema.ts";
+import { judgeStart } from "../../src/trigger/schedule/late-start.ts";
 
 /** Minute n of an hour; every minute something is due. */
 const at = (minute: number, second = 0) => new Date(Date.UTC(2026, 0, 31, 9, minute, second));
@@ -9,6 +9,10 @@ const everyMinute = (rest: Partial<IntervalTrigger>): IntervalTrigger => ({
   every: "1m",
   ...rest,
 });
+
+/** By a definition that says the same ever since. */
+const judge = (trigger: ScheduleTrigger, due: Date, now: Date) =>
+  judgeStart(trigger, [{ from: new Date(0), until: now, trigger, enabled: true }], due, now);
 
 describe("a due time that the engine started late", () => {
   test.each<[policy: Partial<IntervalTrigger>, now: Date, reason: string | undefined]>([
@@ -24,12 +28,12 @@ describe("a due time that the engine started late", () => {
     [{ misfire_policy: "compress", every: "1s" }, at(1, 1), undefined],
     [{ misfire_policy: "compress", every: "1s" }, at(1, 3), "compressed"],
   ])("under %j at %p: %p", (policy, now, reason) => {
-    expect(judgeStart(everyMinute(policy), at(1), now) as string | undefined).toBe(reason);
+    expect(judge(everyMinute(policy), at(1), now) as string | undefined).toBe(reason);
   });
 
   test("runs however late when it is a one-shot", () => {
     const once = { trigger_type: "scheduled", run_at: "2026-01-31T09:01:00Z" } as const;
-    expect(judgeStart(once, at(1), new Date(Date.UTC(2027, 0, 1)))).toBeUndefined();
+    expect(judge(once, at(1), new Date(Date.UTC(2027, 0, 1)))).toBeUndefined();
   });
 
   test("gives way to none that a clock change removed", () => {
@@ -41,7 +45,7 @@ describe("a due time that the engine started late", () => {
       misfire_policy: "compress",
     } as const;
     const [due, now] = [new Date("2026-03-29T00:55:00Z"), new Date("2026-03-29T01:00:05Z")];
-    expect(judgeStart(trigger, due, now)).toBeUndefined();
-    expect(judgeStart({ ...trigger, dst_gap: "run" }, due, now)).toBe("compressed");
+    expect(judge(trigger, due, now)).toBeUndefined();
+    expect(judge({ ...trigger, dst_gap: "run" }, due, now)).toBe("compressed");
   });
 });
