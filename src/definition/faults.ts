@@ -44,8 +44,8 @@ function wordsFor(schema: TSchema): string | undefined {
   return undefined;
 }
 
-/** A received value, short enough for an error line. */
+/** A received value, short enough for an error line; half of a surrogate pair, which no database keeps, is in no end. */
 export function preview(value: unknown): string {
   const text = JSON.stringify(value) ?? String(value);
-  return text.length > 80 ? `${text.slice(0, 77)}...` : text;
+  return text.length > 80 ? `${text.slice(0, 77).toWellFormed()}...` : text;
 }

@@ -20,7 +20,7 @@ beforeAll(async () => {
 afterAll(() => database?.close());
 
 const REASONS: { [K in ActivityOutcome]?: string } = {
-  filtered: "payload.a differs from the filter",
+  filtered: "payload.a is 1, the filter wants 2",
   skipped: "disabled",
 };
 const find = (id: string) => createLedgerReader(database.db).findEvent(id);

@@ -38,23 +38,75 @@ describe("filters", () => {
     [{ o: { a: 1 } }, { o: { a: 1, b: 2 } }, "filtered"],
     [{ o: { a: 1, b: 2 } }, { o: { b: 2, a: 1 } }, "run"],
     [{ constructor: null }, {}, "filtered"],
+    // What every object inherits is no key of the payload, although it equals the filter.
+    [JSON.parse('{"__proto__": {}}'), {}, "filtered"],
     [{ "0": "p" }, "pro", "filtered"],
   ])("%j and the payload %j: %s", (filters, payload, outcome) => {
     const index = indexSubscriptions([subscription("a", "x", filters)]);
     expect(matchEvent(index, eventOf("x", payload))[0]?.outcome).toBe(outcome);
   });
 
-  test("name the first of them that did not hold", () => {
-    const index = indexSubscriptions([subscription("a", "x", { a: 1, b: 2 })]);
-    expect(matchEvent(index, eventOf("x", { a: 1 }))[0]?.reason).toBe("payload.b differs from the filter");
+  test.each<[what: string, filters: Record<string, unknown>, payload: unknown, reason: string]>([
+    ["the value that stood there", { tier: "pro" }, { tier: "free" }, 'payload.tier is "free", the filter wants "pro"'],
+    ["another kind of value", { n: 1 }, { n: "1" }, 'payload.n is "1", the filter wants 1'],
+    ["a key that is not there", { tier: "pro" }, {}, 'the payload has no key "tier", the filter wants "pro" there'],
+    [
+      "the first that does not hold",
+      { a: 1, b: 2, c: 3 },
+      { a: 1 },
+      'the payload has no key "b", the filter wants 2 there',
+    ],
+    [
+      "that a key with a dot is no path",
+      { "customer.country": "DE" },
+      { customer: { country: "DE" } },
+      `the payload has no key "customer.country" (a filter's key is one key of the payload, not a path), the filter wants "DE" there`,
+    ],
+    ["a key that is no name", { "a.b": 1 }, { "a.b": 2 }, 'payload["a.b"] is 2, the filter wants 1'],
+    [
+      "a key that every object inherits",
+      { constructor: null },
+      {},
+      'the payload has no key "constructor", the filter wants null there',
+    ],
+    [
+      "a payload that has no keys",
+      { tier: "pro" },
+      "pro",
+      'the payload has no key "tier", the filter wants "pro" there',
+    ],
+    ["no payload", { tier: "pro" }, undefined, 'the payload has no key "tier", the filter wants "pro" there'],
+    [
+      "what no database keeps",
+      { "a\u0000": "\ud800" },
+      { "a\u0000": "\u0000" },
+      'payload["a\\u0000"] is "\\u0000", the filter wants "\\ud800"',
+    ],
+    [
+      "the beginning of a long value",
+      { a: 1 },
+      { a: `${"x".repeat(75)}😀😀` },
+      `payload.a is "${"x".repeat(75)}\ufffd..., the filter wants 1`,
+    ],
+  ])("that do not hold name %s", (_, filters, payload, reason) => {
+    const [match] = matchEvent(indexSubscriptions([subscription("a", "x", filters)]), eventOf("x", payload));
+    expect(match).toMatchObject({ outcome: "filtered", reason });
+  });
+
+  test("of two activities each name what they themselves want", () => {
+    const index = indexSubscriptions(["pro", "team"].map((tier) => subscription(tier, "x", { tier })));
+    expect(matchEvent(index, eventOf("x", { tier: "free" })).map(({ reason }) => reason)).toEqual([
+      'payload.tier is "free", the filter wants "pro"',
+      'payload.tier is "free", the filter wants "team"',
+    ]);
   });
 });
 
 describe("a disabled definition", () => {
   test.each<[payload: unknown, expected: object]>([
     [{ tier: "pro" }, { outcome: "skipped", reason: "disabled" }],
-    [{ tier: "free" }, { outcome: "filtered", reason: "payload.tier differs from the filter" }],
-    [undefined, { outcome: "filtered", reason: "payload.tier differs from the filter" }],
+    [{ tier: "free" }, { outcome: "filtered", reason: 'payload.tier is "free", the filter wants "pro"' }],
+    [undefined, { outcome: "filtered", reason: 'the payload has no key "tier", the filter wants "pro" there' }],
   ])("with a filter on tier makes of the payload %j: %j", (payload, expected) => {
     const disabled = subscription("off", "x", { tier: "pro" }, false);
     expect(matchEvent(indexSubscriptions([disabled]), eventOf("x", payload))).toEqual([

@@ -1,4 +1,5 @@
 /** Which definitions an event reaches: by type, then by every filter. Pure; the caller keeps the index fresh (I4). */
+import { preview } from "../../definition/faults.ts";
 import type { EventTrigger } from "../../definition/schema.ts";
 import type { ActivityOutcome } from "../ledger.ts";
 import type { EventEnvelope } from "./envelope.ts";
@@ -27,19 +28,50 @@ export function indexSubscriptions(subscriptions: readonly Subscription[]): Subs
 
 /** One entry for each definition with the event's type; none means that the event is unmatched. */
 export function matchEvent(index: SubscriptionIndex, event: EventEnvelope): Match[] {
+  const describe = createDescriber(event.payload);
   return (index.get(event.type) ?? []).map((subscription) => {
     const failed = findFailedFilter(subscription.trigger.filters, event.payload);
-    if (failed !== undefined)
-      return { subscription, outcome: "filtered", reason: `payload.${failed} differs from the filter` };
+    if (failed !== undefined) return { subscription, outcome: "filtered", reason: describe(...failed) };
     return subscription.enabled
       ? { subscription, outcome: "run" }
       : { subscription, outcome: "skipped", reason: "disabled" };
   });
 }
 
-function findFailedFilter(filters: EventTrigger["filters"], payload: unknown): string | undefined {
-  const fields = typeof payload === "object" && payload !== null ? (payload as Record<string, unknown>) : {};
-  return Object.keys(filters ?? {}).find(
-    (key) => !Object.hasOwn(fields, key) || !Bun.deepEquals(fields[key], filters?.[key], true),
+/** The key of the first filter that does not hold, and the value that it wants. */
+function findFailedFilter(
+  filters: EventTrigger["filters"],
+  payload: unknown,
+): [key: string, wanted: unknown] | undefined {
+  const fields = fieldsOf(payload);
+  return Object.entries(filters ?? {}).find(
+    ([key, wanted]) => !Object.hasOwn(fields, key) || !Bun.deepEquals(fields[key], wanted, true),
   );
+}
+
+/** Says why a filter does not hold: what it wants, where it looks, and what stands there. */
+function createDescriber(payload: unknown): (key: string, wanted: unknown) => string {
+  const fields = fieldsOf(payload);
+  // Many filters may look at one large value: it is written out once.
+  const found = new Map<string, string>();
+  return (key, wanted) => {
+    if (!Object.hasOwn(fields, key)) {
+      const note = key.includes(".") ? " (a filter's key is one key of the payload, not a path)" : "";
+      return `the payload has no key ${preview(key)}${note}, the filter wants ${preview(wanted)} there`;
+    }
+    let value = found.get(key);
+    if (value === undefined) {
+      value = preview(fields[key]);
+      found.set(key, value);
+    }
+    return `${placeOf(key)} is ${value}, the filter wants ${preview(wanted)}`;
+  };
+}
+
+function fieldsOf(payload: unknown): Record<string, unknown> {
+  return typeof payload === "object" && payload !== null ? (payload as Record<string, unknown>) : {};
+}
+
+function placeOf(key: string): string {
+  return /^[A-Za-z_]\w{0,79}$/.test(key) ? `payload.${key}` : `payload[${preview(key)}]`;
 }
