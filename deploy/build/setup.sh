@@ -9,15 +9,24 @@ home=$cache/bun-$version
 bun=$home/node_modules/.bin/bun
 repository=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd)
 
+# The engines' own module says which Go it needs, so that the number stands once.
+go_needed=$(awk '$1 == "go" { print $2 }' "$repository/deploy/engines/go.mod")
+fail() {
+  echo "error: $1" >&2
+  echo "Try: install git, make, Node 20 or newer with npm, and Go $go_needed or newer, then run make again" >&2
+  exit 1
+}
+
 missing=
 for program in git make node npm go; do
   command -v "$program" >/dev/null 2>&1 || missing="$missing $program"
 done
-if [ -n "$missing" ]; then
-  echo "error: not installed:$missing" >&2
-  echo "Try: install git, make, Node 20 or newer with npm, and Go 1.26 or newer, then run make again" >&2
-  exit 1
-fi
+[ -z "$missing" ] || fail "not installed:$missing"
+
+node_found=$(node --version)
+[ "$(echo "${node_found#v}" | cut -d. -f1)" -ge 20 ] || fail "found Node $node_found"
+# Go says itself, on stderr, whether it is new enough for the module or can fetch the one that is.
+(cd "$repository/deploy/engines" && go list -m >/dev/null) || fail "this Go cannot build the engines"
 
 if [ ! -x "$bun" ]; then
   echo "  installing Bun $version from npm …" >&2
