@@ -70,3 +70,9 @@ export function describeError(error: unknown): string {
   const cause = describeError(nested);
   return own.includes(cause) ? own : `${own}: ${cause}`;
 }
+
+/** As `describeError`, and what to do about it where the error says so. */
+export function describeWithHint(error: unknown): string {
+  const hint = error instanceof ActcoreError ? error.hint : undefined;
+  return hint === undefined ? describeError(error) : `${describeError(error)}. ${hint}`;
+}

@@ -107,9 +107,9 @@ async function locate(
   { log, print, ...signals }: { log: Log; print(line: string): void; signal: AbortSignal; insisted: AbortSignal },
   engines: { close(): Promise<void> }[],
 ): Promise<Located> {
-  const configured = {
+  const configured: Partial<Endpoints> = {
     ...(config.dbUrl !== undefined && { dbUrl: config.dbUrl }),
-    ...(config.natsUrl !== undefined && { natsUrl: config.natsUrl }),
+    ...(config.natsUrl !== undefined && { natsUrl: config.natsUrl, natsMonitorUrl: undefined }),
     ...(config.temporalHost !== undefined && { temporalHost: config.temporalHost }),
   };
   const whole = isWholeServer(config);

@@ -2,8 +2,10 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { EnginePorts } from "../config.ts";
+import { ActcoreError } from "../errors.ts";
 import type { EngineBinaries } from "./archive.ts";
 import type { DataDirectory } from "./data-directory.ts";
+import { requireRoom } from "./disk-room.ts";
 import { LOOPBACK } from "./ports.ts";
 import { probeNatsHealth } from "./probes.ts";
 import type { EngineSpec } from "./supervisor.ts";
@@ -45,6 +47,8 @@ jetstream {
     command: { path: binaries.nats, args: ["--config", configFile], env: { GOMEMLIMIT: "256MiB" } },
     stop: [{ signal: "SIGTERM", graceMs: 5000 }],
     probe: (signal) => probeNatsHealth(natsMonitorUrl(ports), signal),
+    curedByRestart: (failure) => failure instanceof ActcoreError && failure.code === "nats_store_failed",
+    restartHelps: () => requireRoom(directory.nats),
     // A large store is read once at the start.
     readyWithinMs: 60_000,
   };

@@ -5,6 +5,7 @@
 import { connect, type Socket } from "node:net";
 import { Connection } from "@temporalio/client";
 import { formatAddress } from "../address.ts";
+import { RetryableError } from "../errors.ts";
 
 export interface Target {
   readonly host: string;
@@ -26,11 +27,30 @@ export async function probeNats(target: Target, signal: AbortSignal): Promise<vo
   if (!answer.toString("latin1").startsWith("INFO ")) throw new Error("it does not speak NATS' protocol");
 }
 
-/** NATS' own health check, JetStream included. */
+/** What JetStream's health check says once it has given up writing: it stays so until nats-server is restarted. */
+const GAVE_UP_WRITING = /write error:|JetStream not enabled/;
+
+/**
+ * Asks the embedded NATS for its own health, JetStream included.
+ * @throws RetryableError `nats_store_failed` for what only a restart of nats-server cures; Error for anything else
+ */
 export async function probeNatsHealth(monitorUrl: string, signal: AbortSignal): Promise<void> {
   const response = await fetch(`${monitorUrl}/healthz`, { signal });
   const text = await response.text();
-  if (!response.ok) throw new Error(`health check answered ${response.status} ${text.slice(0, 200)}`);
+  if (response.ok) return;
+  if (!GAVE_UP_WRITING.test(text)) throw new Error(`health check answered ${response.status} ${text.slice(0, 200)}`);
+  throw new RetryableError("nats_store_failed", `NATS stores nothing any more: ${reasonOf(text)}`, {
+    hint: "Make room on the disk of the data directory: actcore restarts NATS as soon as there is some",
+  });
+}
+
+/** The `error` of a health check's JSON; the text itself where it is none. */
+function reasonOf(text: string): string {
+  try {
+    return String(JSON.parse(text).error ?? text);
+  } catch {
+    return text.slice(0, 200);
+  }
 }
 
 export async function probeHttp(url: string, signal: AbortSignal): Promise<void> {

@@ -1,10 +1,11 @@
 /**
  * Keeps one engine alive: starts it, waits until it answers, starts it again when it dies.
  *
- * Only death restarts. An engine that lives and does not answer is named in its status and left alone: it may be
- * recovering, or stopped by someone who looks at it.
+ * A dead engine is started again, and one that lives is restarted only for a failure that the engine itself says nothing
+ * else cures. Any other engine that lives and does not answer is named in its status and left alone: it may be recovering, or
+ * stopped by someone who looks at it.
  */
-import { describeError, RetryableError } from "../errors.ts";
+import { describeError, describeWithHint, RetryableError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { createBackoff, sleep } from "../wait.ts";
 import { type Child, type ChildContext, type Command, endChild, startChild } from "./child-process.ts";
@@ -19,6 +20,10 @@ export interface EngineSpec {
   readonly stop: readonly { signal: NodeJS.Signals; graceMs: number }[];
   /** Resolves when the engine answers; rejects when it does not, at the latest when `signal` aborts. */
   probe(signal: AbortSignal): Promise<void>;
+  /** Whether a restart, and nothing else, cures this failure of `probe`. Absent: none of them. */
+  curedByRestart?(failure: unknown): boolean;
+  /** Rejects, with the reason, while such a restart would not help yet. */
+  restartHelps?(): Promise<void>;
   /**
    * Resolves when what this engine needs answers. It is only started then: Temporal, started while Postgres is away,
    * neither ends nor ever answers.
@@ -67,6 +72,8 @@ export function createSupervisor(
     since: new Date().toISOString(),
   };
   let child: Child | undefined;
+  /** Why the current child was ended here, to be started again. */
+  let endedFor: string | undefined;
   let keeping: Promise<void> | undefined;
   let stopped: Promise<void> | undefined;
 
@@ -93,7 +100,7 @@ export function createSupervisor(
       const failure = await askOnce(spec.probe, current.gone);
       if (current.gone.aborted || stopping.signal.aborted) break;
       if (status.state === "restarting" && failure !== undefined && Date.now() > deadline) {
-        log.error({ reason: failure }, "engine does not answer after its restart, ending it");
+        log.error({ reason: describeError(failure) }, "engine does not answer after its restart, ending it");
         current.signal("SIGKILL");
         break;
       }
@@ -101,27 +108,45 @@ export function createSupervisor(
         if (status.state === "running") log.info("engine answers again");
         change("running");
         onAnswer();
+      } else if (failure !== undefined && status.state === "running" && spec.curedByRestart?.(failure)) {
+        await endWhereThatHelps(current, failure);
       } else if (failure !== undefined && status.state === "running" && status.error === undefined) {
-        log.warn({ reason: failure }, "engine does not answer");
-        change("running", `does not answer: ${failure}`);
+        log.warn({ reason: describeError(failure) }, "engine does not answer");
+        change("running", `does not answer: ${describeError(failure)}`);
       }
       await sleep(status.state === "running" ? PROBE_RUNNING_EVERY_MS : PROBE_STARTING_EVERY_MS, current.gone);
     }
     if (!current.gone.aborted) await sleep(2 ** 31 - 1, current.gone);
   }
 
+  /** Ends an engine that only a restart cures, as soon as a restart helps; until then its status says what it waits for. */
+  async function endWhereThatHelps(current: Child, failure: Error): Promise<void> {
+    const reason = describeWithHint(failure);
+    const hindrance = await askOnce(async () => spec.restartHelps?.(), current.gone);
+    if (current.gone.aborted || stopping.signal.aborted) return;
+    if (hindrance === undefined) {
+      endedFor = describeError(failure);
+      log.warn({ reason: endedFor }, "ending the engine: only a restart cures it");
+      if (await endChild(current, spec.stop, deps.insisted)) log.warn("engine did not end in time and was killed");
+      return;
+    }
+    if (status.error === reason) return;
+    log.error({ reason, waits_for: describeError(hindrance) }, "engine needs a restart, which does not help yet");
+    change("running", reason);
+  }
+
   /** Why there was no answer; undefined when there was. */
   async function askOnce(
     question: (signal: AbortSignal) => Promise<void>,
     gone: AbortSignal,
-  ): Promise<string | undefined> {
+  ): Promise<Error | undefined> {
     const timeout = new AbortController();
     const timer = setTimeout(() => timeout.abort(new Error(`no answer in ${PROBE_TIMEOUT_MS} ms`)), PROBE_TIMEOUT_MS);
     try {
       await question(AbortSignal.any([gone, stopping.signal, timeout.signal]));
       return undefined;
     } catch (error) {
-      return describeError(error);
+      return error instanceof Error ? error : new Error(String(error));
     } finally {
       clearTimeout(timer);
     }
@@ -135,15 +160,17 @@ export function createSupervisor(
         const startedMs = Date.now();
         await watch(current, onAnswer);
         if (Date.now() - startedMs > GOOD_UPTIME_MS) backoff.reset();
-        reason = describeError(current.gone.reason);
+        reason = endedFor ?? describeError(current.gone.reason);
       }
       // The first start is the caller's to repeat: it may have a reason that no restart cures.
       if (stopping.signal.aborted || (status.restarts === 0 && status.state === "starting")) return;
       const waitMs = backoff.next();
-      log.error(
-        { reason, retry_in_ms: Math.round(waitMs), last_lines: context.log.tail(LOG_LINES_OF_A_DEATH) },
-        "engine died, restarting it",
-      );
+      if (endedFor === undefined)
+        log.error(
+          { reason, retry_in_ms: Math.round(waitMs), last_lines: context.log.tail(LOG_LINES_OF_A_DEATH) },
+          "engine died, restarting it",
+        );
+      endedFor = undefined;
       change("restarting", reason);
       if (await sleep(waitMs, stopping.signal)) return;
       while (spec.requires !== undefined && (await askOnce(spec.requires, stopping.signal)) !== undefined) {

@@ -1,16 +1,29 @@
 /** The connection to NATS. Once made it is kept: the client reconnects for ever, and `ping` says how it stands. */
 import { connect, type NatsConnection } from "nats";
 import { describeError, RetryableError } from "../errors.ts";
+import { inTime } from "../wait.ts";
 
 export interface Nats {
   readonly connection: NatsConnection;
-  /** Resolves when the server answers within 2 s; rejects with RetryableError `nats_unavailable`. */
+  /**
+   * Resolves when the server answers within 2 s and says that it is well; rejects with RetryableError `nats_unavailable`, or
+   * with what its own health check says.
+   */
   ping(): Promise<void>;
+  /** The server's own health check; resolves at once where none is known. Rejects with what is wrong. */
+  checkHealth(): Promise<void>;
   close(): Promise<void>;
 }
 
-/** @throws RetryableError `nats_unavailable` */
-export async function openNats(servers: string, name: string): Promise<Nats> {
+/**
+ * @param checkHealth asks the server itself how it is, where somebody knows how: a server that answers may still store nothing
+ * @throws RetryableError `nats_unavailable`
+ */
+export async function openNats(
+  servers: string,
+  name: string,
+  checkHealth: () => Promise<void> = async () => {},
+): Promise<Nats> {
   let connection: NatsConnection;
   try {
     connection = await connect({
@@ -27,17 +40,13 @@ export async function openNats(servers: string, name: string): Promise<Nats> {
   }
   return {
     connection,
+    checkHealth,
     async ping() {
-      let timer: ReturnType<typeof setTimeout> | undefined;
-      const late = new Promise<never>((_, reject) => {
-        timer = setTimeout(() => reject(unavailable(new Error("no answer within 2 s"))), 2000);
-      });
       try {
-        await Promise.race([connection.flush(), late]);
+        await inTime(connection.flush(), 2000, () => new Error("no answer within 2 s"));
+        await checkHealth();
       } catch (error) {
         throw unavailable(error);
-      } finally {
-        clearTimeout(timer);
       }
     },
     close: () => connection.close(),

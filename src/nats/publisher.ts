@@ -9,7 +9,7 @@ const ATTEMPTS = 3;
 /** JetStream: "maximum bytes exceeded". */
 const JS_STREAM_FULL = 10077;
 
-export function createPublisher({ connection }: Nats): EventPublisher {
+export function createPublisher({ connection, checkHealth }: Nats): EventPublisher {
   const jetstream = connection.jetstream({ timeout: ANSWER_WITHIN_MS });
   return {
     async publish(envelope) {
@@ -27,11 +27,22 @@ export function createPublisher({ connection }: Nats): EventPublisher {
         } catch (error) {
           // An answer lost with a broken connection does not come: ask again. The event's id makes that safe.
           const lost = error instanceof NatsError && error.code === ErrorCode.Timeout;
-          if (!lost || attempt === ATTEMPTS) throw refusal(error) ?? unavailable(error);
+          if (!lost) throw refusal(error) ?? unavailable(error);
+          // A JetStream that has given up writing does not answer either, and asking it again is in vain.
+          await checkHealth();
+          if (attempt === ATTEMPTS) throw noAnswer(error);
         }
       }
     },
   };
+}
+
+function noAnswer(cause: unknown): RetryableError {
+  const seconds = (ANSWER_WITHIN_MS * ATTEMPTS) / 1000;
+  return new RetryableError("nats_unavailable", `NATS: the event stream did not answer within ${seconds} s`, {
+    hint: "See /readyz. A NATS of your own whose disk was full has to be restarted before it stores anything again",
+    cause,
+  });
 }
 
 /** What the server itself says no to, and why. */

@@ -3,7 +3,8 @@
  * backoff, prepared once (schema, stream, namespace), and then watched, so that `/readyz` says how it stands (I7).
  */
 import type { Config } from "../config.ts";
-import { describeError, TerminalError } from "../errors.ts";
+import { probeNatsHealth } from "../engines/probes.ts";
+import { ActcoreError, describeWithHint, TerminalError } from "../errors.ts";
 import { migrations } from "../generated/migrations.ts";
 import { createReleasers } from "../lifecycle.ts";
 import type { Log } from "../log.ts";
@@ -21,6 +22,8 @@ export interface Endpoints {
   dbUrl: string;
   natsUrl: string;
   temporalHost: string;
+  /** Of the embedded NATS: where it says how it is. */
+  natsMonitorUrl?: string | undefined;
 }
 
 export interface Connections {
@@ -41,6 +44,7 @@ export interface ConnectionsDeps {
 }
 
 const WATCH_EVERY_MS = 2_000;
+const HEALTH_WITHIN_MS = 1_000;
 /** Waits that repeat the same error are logged this often. */
 const LOG_EVERY_MS = 30_000;
 
@@ -62,6 +66,7 @@ export function openConnections({ config, endpoints, readiness, log, signal }: C
         const opened = await open(known);
         try {
           await prepare(opened);
+          await opened.ping();
           return opened;
         } catch (error) {
           await opened.close().catch(() => {});
@@ -72,15 +77,15 @@ export function openConnections({ config, endpoints, readiness, log, signal }: C
       },
       signal,
       (error) => {
-        readiness.engineDown(engine, describeError(error));
+        readiness.engineDown(engine, describeWithHint(error));
         if (Date.now() - lastLogged < LOG_EVERY_MS) return;
         lastLogged = Date.now();
-        log.warn({ engine, reason: describeError(error) }, "waiting for the engine");
+        log.warn({ engine, reason: describeWithHint(error) }, "waiting for the engine");
       },
       createBackoff(100, 3_000),
     );
     if (refused) {
-      readiness.engineDown(engine, describeError(refused));
+      readiness.engineDown(engine, describeWithHint(refused));
       throw refused;
     }
     if (connection === undefined) throw signal.reason;
@@ -102,9 +107,9 @@ export function openConnections({ config, endpoints, readiness, log, signal }: C
         readiness.engineUp(engine);
       } catch (error) {
         if (signal.aborted) return;
-        if (up) log.warn({ engine, reason: describeError(error) }, "engine lost");
+        if (up) log.warn({ engine, reason: describeWithHint(error) }, "engine lost");
         up = false;
-        readiness.engineDown(engine, describeError(error));
+        readiness.engineDown(engine, describeWithHint(error));
       }
     }
   }
@@ -123,7 +128,8 @@ export function openConnections({ config, endpoints, readiness, log, signal }: C
     nats: once(() =>
       connect(
         "nats",
-        ({ natsUrl }) => openNats(natsUrl, name),
+        ({ natsUrl, natsMonitorUrl }) =>
+          openNats(natsUrl, name, natsMonitorUrl ? checkerOf(natsMonitorUrl) : undefined),
         (nats) => ensureStream(nats, log),
       ),
     ),
@@ -136,6 +142,14 @@ export function openConnections({ config, endpoints, readiness, log, signal }: C
     ),
     close: () => releasers.release(),
   };
+}
+
+/** Asks NATS for its own health. One that does not answer that question is judged by its connection. */
+function checkerOf(monitorUrl: string): () => Promise<void> {
+  return () =>
+    probeNatsHealth(monitorUrl, AbortSignal.timeout(HEALTH_WITHIN_MS)).catch((error: unknown) => {
+      if (error instanceof ActcoreError) throw error;
+    });
 }
 
 function once<T>(make: () => Promise<T>): () => Promise<T> {

@@ -1,0 +1,37 @@
+/** Whether the file system of an engine's data takes writes again. */
+import { open, rm, statfs } from "node:fs/promises";
+import { join } from "node:path";
+
+const MEBIBYTE = 1024 ** 2;
+/** What has to be free before an engine whose writes failed is restarted; on a small file system this share of it. */
+const ROOM_BYTES = 64 * MEBIBYTE;
+const ROOM_SHARE = 1 / 20;
+const TRIAL_BYTES = 64 * 1024;
+
+/** Rejects with an Error that says what is missing: room, or the permission of the file system to use it. */
+export async function requireRoom(directory: string): Promise<void> {
+  const { bavail, blocks, bsize } = await statfs(directory);
+  const free = bavail * bsize;
+  const needed = Math.min(ROOM_BYTES, blocks * bsize * ROOM_SHARE);
+  if (free < needed) throw new Error(`${directory} has ${inMebibytes(free)} free and needs ${inMebibytes(needed)}`);
+  await writeTrial(join(directory, ".actcore-trial"));
+}
+
+/** Finds what the free space does not say: no inodes left, a quota, a file system that went read-only. */
+async function writeTrial(path: string): Promise<void> {
+  try {
+    const file = await open(path, "w", 0o600);
+    try {
+      await file.write(Buffer.alloc(TRIAL_BYTES));
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+  } finally {
+    await rm(path, { force: true });
+  }
+}
+
+function inMebibytes(bytes: number): string {
+  return `${(bytes / MEBIBYTE).toFixed(1)} MiB`;
+}
