@@ -18,8 +18,8 @@ export interface CronFields {
   weekdays: readonly number[];
   /** Neither day field begins with `*`: a day matches when EITHER does; else when both do. */
   either: boolean;
-  /** The hour field does not begin with `*`: its times are made up for after a clock's gap, and not repeated. */
-  fixedHours: boolean;
+  /** The minute or the hour field begins with `*`: it runs by the clock, also on a day when the clock changes. */
+  wildcard: boolean;
 }
 
 interface Field {
@@ -61,7 +61,7 @@ export function parseCron(text: string): CronFields {
     months: parseField(month, MONTH),
     weekdays: toSet(parseField(weekday, WEEKDAY).map((number) => number % 7)),
     either: !day.startsWith("*") && !weekday.startsWith("*"),
-    fixedHours: !hour.startsWith("*"),
+    wildcard: minute.startsWith("*") || hour.startsWith("*"),
   };
   const [earliest = 1] = fields.days;
   if (!fields.either && fields.months.every((number) => earliest > (MONTH_LENGTHS[number - 1] ?? 0)))

@@ -72,7 +72,8 @@ const CronTriggerSchema = Type.Object(
     dst_gap: Type.Optional(
       Type.Union([Type.Literal("run"), Type.Literal("skip")], {
         default: "run",
-        description: "Of a time at a fixed hour that a clock change removes: run it right after, or not at all.",
+        description:
+          "Of a time that a clock change removes, where neither minute nor hour begins with `*`: run it right after, or not at all.",
         expected: "run or skip",
       }),
     ),

@@ -56,3 +56,15 @@ export const WHOLE_HOUR_ZONES = [
 
 /** Whose clocks change by half an hour, and by two. */
 export const OTHER_ZONES = ["Australia/Lord_Howe", "Antarctica/Troll"] as const;
+
+/** Whose governments moved the clocks in the last ten years: by half an hour, by one, two and three hours. */
+export const MOVED_ZONES = [
+  "Asia/Pyongyang",
+  "America/Caracas",
+  "Africa/Sao_Tome",
+  "Pacific/Norfolk",
+  "Europe/Volgograd",
+  "Asia/Famagusta",
+  "America/Nuuk",
+  "Antarctica/Casey",
+] as const;

@@ -10,7 +10,7 @@ const ALL = {
   months: range(1, 12),
   weekdays: range(0, 6),
   either: false,
-  fixedHours: false,
+  wildcard: true,
 };
 
 function range(from: number, to: number): number[] {
@@ -31,16 +31,18 @@ describe("a crontab's time", () => {
   test.each<[text: string, fields: Partial<CronFields>]>([
     ["* * * * *", {}],
     ["5 * * * *", { minutes: [5] }],
-    [" 0\t9  * * * ", { minutes: [0], hours: [9], fixedHours: true }],
+    [" 0\t9  * * * ", { minutes: [0], hours: [9], wildcard: false }],
     ["*/20 * * * *", { minutes: [0, 20, 40] }],
     ["1-30/7 * * * *", { minutes: [1, 8, 15, 22, 29] }],
     ["50-59/30 * * * *", { minutes: [50] }],
     ["*/99 * * * *", { minutes: [0] }],
     ["30,0,30,10-12 * * * *", { minutes: [0, 10, 11, 12, 30] }],
     ["* */8 * * *", { hours: [0, 8, 16] }],
-    ["* 0-23 * * *", { fixedHours: true }],
+    ["* 0-23 * * *", {}],
     ["* *,5 * * *", {}],
-    ["* 0-6,22-23 * * *", { hours: [0, 1, 2, 3, 4, 5, 6, 22, 23], fixedHours: true }],
+    ["* 0-6,22-23 * * *", { hours: [0, 1, 2, 3, 4, 5, 6, 22, 23] }],
+    ["0-59/15 0-23 * * *", { minutes: [0, 15, 30, 45], wildcard: false }],
+    ["5,* 0-23 * * *", { wildcard: false }],
     ["* * 1,15 * *", { days: [1, 15] }],
     ["* * */10 * *", { days: [1, 11, 21, 31] }],
     ["* * * 2-4 *", { months: [2, 3, 4] }],
@@ -64,12 +66,12 @@ describe("a crontab's time", () => {
     ["* * 31 2 1", { days: [31], months: [2], weekdays: [1], either: true }],
     ["* * */31 2 *", { days: [1], months: [2] }],
     ["@hourly", { minutes: [0] }],
-    [" @Daily ", { minutes: [0], hours: [0], fixedHours: true }],
-    ["@midnight", { minutes: [0], hours: [0], fixedHours: true }],
-    ["@weekly", { minutes: [0], hours: [0], weekdays: [0], fixedHours: true }],
-    ["@monthly", { minutes: [0], hours: [0], days: [1], fixedHours: true }],
-    ["@yearly", { minutes: [0], hours: [0], days: [1], months: [1], fixedHours: true }],
-    ["@annually", { minutes: [0], hours: [0], days: [1], months: [1], fixedHours: true }],
+    [" @Daily ", { minutes: [0], hours: [0], wildcard: false }],
+    ["@midnight", { minutes: [0], hours: [0], wildcard: false }],
+    ["@weekly", { minutes: [0], hours: [0], weekdays: [0], wildcard: false }],
+    ["@monthly", { minutes: [0], hours: [0], days: [1], wildcard: false }],
+    ["@yearly", { minutes: [0], hours: [0], days: [1], months: [1], wildcard: false }],
+    ["@annually", { minutes: [0], hours: [0], days: [1], months: [1], wildcard: false }],
   ])("may be %j", (text, fields) => {
     expect(parseCron(text)).toEqual({ ...ALL, ...fields });
   });

@@ -90,14 +90,14 @@ describe("a cron is due", () => {
       ["2026-03-29T01:00 dst_gap", "2026-03-30T00:30"],
     ],
     [
-      "as the clock shows, through a repeated hour, when its hours are a star's",
+      "as the clock shows, through a repeated hour, when its hour field begins with a star",
       cron("*/30 * * * *", "Europe/Berlin"),
       "2026-10-24T23:30",
       "2026-10-25T02:00",
       ["00:00", "00:30", "01:00", "01:30", "02:00"].map((time) => `2026-10-25T${time}`),
     ],
     [
-      "as the clock shows, over a gap, when its hours are a star's",
+      "as the clock shows, over a gap, when its hour field begins with a star",
       cron("30 */2 * * *", "Europe/Berlin"),
       "2026-03-28T23:00",
       "2026-03-29T03:00",
@@ -132,11 +132,34 @@ describe("a cron is due", () => {
       ["2026-03-29T01:00"],
     ],
     [
-      "after a day that a zone left out",
+      "as the clock shows, through a repeated hour, when only its minute field begins with a star",
+      cron("*/15 1-3 31 10 *", "Europe/Berlin"),
+      "2027-10-30T23:30",
+      "2027-10-31T02:15",
+      ["23:45", "00:00", "00:15", "00:30", "00:45", "01:00", "01:15", "01:30", "01:45", "02:00", "02:15"].map((time) =>
+        time === "23:45" ? `2027-10-30T${time}` : `2027-10-31T${time}`,
+      ),
+    ],
+    [
+      "not at all in a gap, when only its minute field begins with a star",
+      cron("*/15 2 28 3 *", "Europe/Berlin"),
+      "2027-03-01T00:00",
+      "2027-04-01T00:00",
+      [],
+    ],
+    [
+      "not on a day that a zone left out: cronie makes up for less than three hours",
       cron("0 9 * * *", "Pacific/Apia"),
       "2011-12-29T00:00",
       "2012-01-01T00:00",
-      ["2011-12-29T19:00", "2011-12-30T10:00", "2011-12-30T19:00", "2011-12-31T19:00"],
+      ["2011-12-29T19:00", "2011-12-30T19:00", "2011-12-31T19:00"],
+    ],
+    [
+      "not after a gap of three hours",
+      cron("30 1 * * *", "Antarctica/Casey"),
+      "2020-10-02T18:00",
+      "2020-10-04T18:00",
+      ["2020-10-04T14:30"],
     ],
   ])("%s", (_, trigger, after, until, due) => {
     expect(listed(trigger, after, until)).toEqual(due);
@@ -204,7 +227,7 @@ describe("the next due times", () => {
 describe("a repeated hour's second pass", () => {
   const [first, second] = [at("2026-10-25T00:30"), at("2026-10-25T01:30")];
 
-  test("is its first one's occurrence, for a cron at fixed hours", () => {
+  test("is its first one's occurrence, for a cron that is no wildcard job", () => {
     const daily = cron("30 2 * * *", "Europe/Berlin");
     expect([firstPass(daily, first), firstPass(daily, second)]).toEqual([first, first]);
     expect(firstPass(daily, at("2026-10-25T02:00"))).toEqual(at("2026-10-25T02:00"));

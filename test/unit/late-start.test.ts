@@ -39,7 +39,7 @@ describe("a due time that the engine started late", () => {
   test("gives way to none that a clock change removed", () => {
     const trigger = {
       trigger_type: "cron",
-      cron_expression: "*/5 0-2 * * *",
+      cron_expression: "0-55/5 0-2 * * *",
       timezone: "Europe/Berlin",
       dst_gap: "skip",
       misfire_policy: "compress",

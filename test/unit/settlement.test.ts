@@ -255,7 +255,7 @@ describe("under compress, a due time that a clock change removed from a gap", ()
   // 02:00 to 02:55 do not exist, and are skipped at 03:00, which is 01:00 in UTC. The run of 01:50 is a long one.
   const trigger = {
     trigger_type: "cron",
-    cron_expression: "*/5 0-2 * * *",
+    cron_expression: "0-55/5 0-2 * * *",
     timezone: "Europe/Berlin",
     dst_gap: "skip",
     misfire_policy: "compress",

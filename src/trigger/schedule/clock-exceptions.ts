@@ -3,8 +3,8 @@
  *
  * Measured on Temporal 1.32 (service/worker/scheduler/calendar.go), against due-times.ts in every zone:
  * - a gap is skipped: what it removes is never due;
- * - a repeated hour is right only where clocks are behind UTC. Elsewhere a fixed hour fires in the second pass or an hour
- *   off, and a star's hours fall silent for both passes: Berlin loses two hours of `* * * * *`;
+ * - a repeated hour is right only where clocks are behind UTC. Elsewhere a time of the day fires in the second pass or an
+ *   hour off, and a wildcard falls silent for both passes: Berlin loses two hours of `* * * * *`;
  * - a change by another amount than one hour is taken for one of an hour;
  * - where a gap removes midnight and clocks are behind UTC, the day has the weekday of the day before.
  * Intervals count seconds and are always right: each due time near a repeated hour, and the end of a gap, is told as an
@@ -45,9 +45,9 @@ export function planClockExceptions(trigger: CronTrigger, from: Date, until: Dat
  * a change is not by whole hours, and in a zone without changes, whose own calendars are right.
  */
 export function hourlyMinutes({ timezone, cron_expression }: CronTrigger, from: Date, until: Date) {
-  const { fixedHours, hours, days, months, weekdays, minutes } = parseCron(cron_expression);
+  const { wildcard, hours, days, months, weekdays, minutes } = parseCron(cron_expression);
   const isHourly = hours.length === 24 && days.length === 31 && months.length === 12 && weekdays.length === 7;
-  if (fixedHours || !isHourly) return undefined;
+  if (!wildcard || !isHourly) return undefined;
   const zone = timeZone(timezone ?? "UTC");
   const shift = remainder(zone.offsetAt(from.getTime()));
   const changes = zone.changes(from.getTime(), until.getTime());

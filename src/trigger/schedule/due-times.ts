@@ -2,15 +2,16 @@
  * When a trigger is due (docs/schedules.md). Pure: preview, reconciler, backfill and claim all ask here, and a
  * property test holds it against what the engine makes of the plan.
  *
- * A cron at fixed hours makes up for a clock's gap right after it and counts a repeated hour once, its first pass; one
- * whose hour field begins with `*` follows the clock.
+ * On a day when the clock changes, a cron is due as cronie runs it (src/cron.c). A wildcard job, whose minute or hour
+ * field begins with `*`, runs by the clock. Of any other, what a gap removes is due at the gap's end, and a repeated hour
+ * counts once, its first pass.
  */
 import { type CronFields, parseCron } from "../../definition/cron-expression.ts";
 import { parseDuration } from "../../definition/duration.ts";
 import { parseRunAt } from "../../definition/run-at.ts";
 import type { CronTrigger, IntervalTrigger, ScheduleTrigger } from "../../definition/schema.ts";
 import { type ClockChange, type TimeZone, timeZone } from "./time-zone.ts";
-import { DAY_MS, wallTimes } from "./wall-times.ts";
+import { DAY_MS, HOUR_MS, MINUTE_MS, wallTimes } from "./wall-times.ts";
 
 export interface DueTime {
   at: Date;
@@ -18,8 +19,11 @@ export interface DueTime {
   skipped?: "dst_gap";
 }
 
-/** No clock was ever put back by more: Samoa and Kwajalein moved across the date line. */
-const LONGEST_REPEAT_MS = DAY_MS;
+/**
+ * How far the clock may jump from one minute's look at it to the next. cronie takes a larger jump for a clock that was
+ * set: what it removes is not made up for, what it repeats runs again. Antarctica/Casey has had one, of three hours.
+ */
+const LONGEST_JUMP_MS = 3 * HOUR_MS;
 /** Nothing that `parseCron` accepts is rarer than a leap day on one weekday. */
 const SEARCH_MS = 100 * 366 * DAY_MS;
 
@@ -53,21 +57,21 @@ export function isDueWithin(trigger: ScheduleTrigger, after: Date, until: Date):
   return dueTimes(trigger, after, until).some(({ skipped }) => skipped === undefined);
 }
 
-/** For a cron at fixed hours, an instant of an hour's second pass → the same wall time in its first; else itself. */
+/** Of a cron that is no wildcard job: an instant of an hour's second pass → the same wall time in its first; else itself. */
 export function firstPass(trigger: ScheduleTrigger, at: Date): Date {
-  if (trigger.trigger_type !== "cron" || !fieldsOf(trigger).fixedHours) return at;
+  if (trigger.trigger_type !== "cron" || fieldsOf(trigger).wildcard) return at;
   const repeat = repeatAt(zoneOf(trigger), at.getTime());
   return repeat === undefined ? at : new Date(at.getTime() - lengthOf(repeat));
 }
 
 /**
- * The ends of clock gaps, `from < at <= until`, at which a cron at fixed hours is due although its fields do not match
- * then: the engine has to be told of them by date.
+ * The ends of clock gaps, `from < at <= until`, at which a cron is due although its fields do not match then: the
+ * engine has to be told of them by date.
  */
 export function gapRuns(trigger: ScheduleTrigger, from: Date, until: Date): Date[] {
   if (trigger.trigger_type !== "cron" || trigger.dst_gap === "skip") return [];
   const fields = fieldsOf(trigger);
-  if (!fields.fixedHours) return [];
+  if (fields.wildcard) return [];
   return zoneOf(trigger)
     .changes(from.getTime(), until.getTime())
     .filter((change) => isDueAfterGap(fields, change))
@@ -82,7 +86,7 @@ function* cronDueTimes(trigger: CronTrigger, start: number, until: number): Gene
     const newYear = Date.UTC(new Date(from).getUTCFullYear() + 1, 0, 1);
     const next = Math.min(until + 1, newYear, zone.changes(from, Math.min(until, newYear))[0]?.at ?? newYear);
     let first = from;
-    if (fields.fixedHours) {
+    if (!fields.wildcard) {
       const [opening] = zone.changes(from - 1, from);
       if (opening !== undefined && isDueAfterGap(fields, opening))
         yield { at: new Date(from), ...(trigger.dst_gap === "skip" && { skipped: "dst_gap" }) };
@@ -103,16 +107,23 @@ function* intervalDueTimes({ every, offset }: IntervalTrigger, after: number, un
 }
 
 /** Whether the fields match in the gap, but not at its end: there it is due anyway. */
-function isDueAfterGap(fields: CronFields, { at, before, after }: ClockChange): boolean {
-  if (after < before) return false;
+function isDueAfterGap(fields: CronFields, change: ClockChange): boolean {
+  const { at, before, after } = change;
+  if (after < before || isClockSet(change)) return false;
   const end = at + after;
   return !wallTimes(fields, at + before, end - 1).next().done && wallTimes(fields, end, end).next().done === true;
 }
 
 /** The change that put clocks back, when `instant` lies in the second pass of what it repeats. */
 function repeatAt(zone: TimeZone, instant: number): ClockChange | undefined {
-  const change = zone.changes(instant - LONGEST_REPEAT_MS, instant).at(-1);
-  return change !== undefined && instant < change.at + lengthOf(change) ? change : undefined;
+  const change = zone.changes(instant - LONGEST_JUMP_MS - MINUTE_MS, instant).at(-1);
+  if (change === undefined || isClockSet(change)) return undefined;
+  return instant < change.at + lengthOf(change) ? change : undefined;
+}
+
+/** Whether the change is too large to be made up for. */
+function isClockSet({ before, after }: ClockChange): boolean {
+  return Math.abs(after - before + MINUTE_MS) > LONGEST_JUMP_MS;
 }
 
 /** What clocks were put back by; negative for a gap. */
