@@ -45,6 +45,9 @@ const PORTS = ["postgresPort", "natsPort", "natsMonitorPort", "temporalPort", "t
 const URLS = ["dbUrl", "natsUrl", "temporalHost", "temporalNamespace"] as const;
 const DIRECTORIES = ["dataDir", "cacheDir"] as const;
 
+/** What a task's URL is compared with. */
+const ENGINES = ["dbUrl", "natsUrl", "temporalHost", ...PORTS] as const;
+
 const DATABASE = ["dataDir", "dbUrl", "logLevel"] as const;
 
 /** A name of two words is one of a group: `keys create`. */
@@ -103,14 +106,14 @@ export const COMMANDS = {
   },
   validate: {
     summary: "check definition files, or directories of them, without a server or a database",
-    settings: [],
+    settings: ENGINES,
     json: true,
     rest: "PATH",
     run: async (context) => (await import("./validate.ts")).runValidate(context),
   },
   next: {
     summary: "tell when the activities of a definition file, or of a directory, would be due next",
-    settings: [],
+    settings: ENGINES,
     json: true,
     positionals: ["FILE"],
     options: { count: { value: "NUMBER", help: "how many due times of each, at most 1000 [10]" } },

@@ -3,6 +3,7 @@ import { toFindings } from "../definition/check-trees.ts";
 import { readTreeOrFile } from "../definition/files.ts";
 import type { DefinitionBody } from "../definition/schema.ts";
 import { InvalidInputError } from "../errors.ts";
+import { findOwnEngines } from "../roles/own-engines.ts";
 import {
   DEFAULT_PREVIEWED,
   MAX_PREVIEWED,
@@ -24,9 +25,14 @@ interface Preview {
  * @returns 0, or 1 when there are faults: they are printed as `actcore validate` prints them
  * @throws InvalidInputError `usage`
  */
-export async function runNext({ print, json, args }: Pick<CommandContext, "print" | "json" | "args">): Promise<number> {
+export async function runNext({
+  config,
+  print,
+  json,
+  args,
+}: Pick<CommandContext, "config" | "print" | "json" | "args">): Promise<number> {
   const count = readCount(args.count);
-  const { documents, faults } = await readTreeOrFile(args.FILE ?? "");
+  const { documents, faults } = await readTreeOrFile(args.FILE ?? "", findOwnEngines(config));
   const errors = toFindings(faults);
   const now = new Date();
   const previews = documents.flatMap((document) =>

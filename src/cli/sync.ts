@@ -1,11 +1,13 @@
 /** `actcore sync`: files and schedules brought up to date by this process, on the engines that are configured or run. */
 import type { Config } from "../config.ts";
+import type { EngineEndpoints } from "../engines/engine-status.ts";
 import { findRunningEngines } from "../engines/running-engines.ts";
 import { InvalidInputError, RetryableError, TerminalError } from "../errors.ts";
 import { migrations } from "../generated/migrations.ts";
 import { createLog } from "../log.ts";
 import { createMetrics } from "../metrics.ts";
 import { migrate, requireMigrated } from "../postgres/migrate.ts";
+import { findOwnEngines } from "../roles/own-engines.ts";
 import { createSync } from "../roles/sync.ts";
 import type { SyncReport } from "../sync/report.ts";
 import type { SyncRequest } from "../sync/service.ts";
@@ -40,7 +42,8 @@ export async function runSync({ config, print, json, args, shutdown }: Context):
     async (postgres) => {
       if (request.dryRun) await requireMigrated(postgres.sql, migrations);
       else await migrate(postgres.sql, migrations);
-      const reached = request.schedules ? await reachTemporal(config, shutdown.stopping) : undefined;
+      const located = (await findRunningEngines(config.dataDir))?.endpoints;
+      const reached = request.schedules ? await reachTemporal(config, located, shutdown.stopping) : undefined;
       const temporal = () => {
         if (reached !== undefined && "client" in reached) return reached;
         throw reached?.error;
@@ -48,7 +51,14 @@ export async function runSync({ config, print, json, args, shutdown }: Context):
       try {
         // Its own report says all that there is to say.
         const log = createLog("error");
-        const service = createSync({ config, postgres, temporal, metrics: createMetrics(), log });
+        const service = createSync({
+          config,
+          engines: findOwnEngines(config, located),
+          postgres,
+          temporal,
+          metrics: createMetrics(),
+          log,
+        });
         return await service.sync(request, shutdown.stopping);
       } catch (error) {
         if (!shutdown.stopping.aborted) throw error;
@@ -65,8 +75,12 @@ export async function runSync({ config, print, json, args, shutdown }: Context):
 }
 
 /** The engine, or why it is not there: files are synced without it. */
-async function reachTemporal(config: Config, signal: AbortSignal): Promise<Temporal | { error: unknown }> {
-  const address = config.temporalHost ?? (await findRunningEngines(config.dataDir))?.endpoints.temporalHost;
+async function reachTemporal(
+  config: Config,
+  located: Partial<EngineEndpoints> | undefined,
+  signal: AbortSignal,
+): Promise<Temporal | { error: unknown }> {
+  const address = config.temporalHost ?? located?.temporalHost;
   if (address === undefined) {
     const message = `no Temporal is configured, and no engines run on ${config.dataDir}`;
     return { error: new RetryableError("temporal_unavailable", message) };

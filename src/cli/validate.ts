@@ -1,5 +1,6 @@
 /** `actcore validate PATH…`: what a sync would say of these directories and files, without a server or a database. For a repository's CI. */
 import { checkTrees, type Finding, type Findings } from "../definition/check-trees.ts";
+import { findOwnEngines } from "../roles/own-engines.ts";
 import type { CommandContext } from "./commands.ts";
 
 /** Exit code when there are faults. */
@@ -7,11 +8,12 @@ export const FAULTY = 1;
 
 /** Prints every fault of the files, as `path:line: message`. @returns 0 when there is none, else 1 */
 export async function runValidate({
+  config,
   print,
   json,
   rest,
-}: Pick<CommandContext, "print" | "json" | "rest">): Promise<number> {
-  const findings = await checkTrees(rest, new Date());
+}: Pick<CommandContext, "config" | "print" | "json" | "rest">): Promise<number> {
+  const findings = await checkTrees(rest, new Date(), findOwnEngines(config));
   if (json) print(JSON.stringify(findings));
   else for (const line of toLines(findings)) print(line);
   return findings.errors.length > 0 ? FAULTY : 0;

@@ -1,5 +1,6 @@
 /** What REST makes of a definition: a new one, or some top-level keys of one, each replaced whole. Pure. */
 import { type Fault, InvalidInputError, TerminalError } from "../errors.ts";
+import type { OwnEngines } from "./destination.ts";
 import { preview } from "./faults.ts";
 import { checkRunAt, parseRunAt } from "./run-at.ts";
 import type { DefinitionBody } from "./schema.ts";
@@ -10,8 +11,8 @@ import { isFields, parseDefinition } from "./validate.ts";
 const READ_ONLY = ["id", "enabled_override", "version", "source", "retired_at", "created_at", "updated_at"] as const;
 
 /** @throws InvalidInputError `invalid_definition` with every fault; a one-shot's time that is past is one */
-export function parseNewDefinition(input: unknown, now: Date): DefinitionBody {
-  const body = parseDefinition(input);
+export function parseNewDefinition(input: unknown, now: Date, engines: OwnEngines): DefinitionBody {
+  const body = parseDefinition(input, engines);
   requireFuture(body, now);
   return body;
 }
@@ -21,7 +22,12 @@ export function parseNewDefinition(input: unknown, now: Date): DefinitionBody {
  *   of a file's definition can be changed, as an override that `enabled: null` lifts; `definition_retired`: one whose
  *   document is gone cannot be enabled
  */
-export function applyChange({ definition, body }: StoredDefinition, input: unknown, now: Date): DefinitionChange {
+export function applyChange(
+  { definition, body }: StoredDefinition,
+  input: unknown,
+  now: Date,
+  engines: OwnEngines,
+): DefinitionChange {
   if (!isFields(input))
     throw new InvalidInputError(
       "the change is not valid",
@@ -40,7 +46,7 @@ export function applyChange({ definition, body }: StoredDefinition, input: unkno
 
   if (definition.source !== REST_SOURCE) return overrideEnabled({ definition, body }, changed);
   const { trigger_type: _, ...kept } = body;
-  const next = parseDefinition({ ...kept, ...changed });
+  const next = parseDefinition({ ...kept, ...changed }, engines);
   // A one-shot that has fired stays valid, whatever else is changed: only a new time has to come.
   if (runAtOf(next) !== runAtOf(body)) requireFuture(next, now);
   return { body: next, enabled_override: null };

@@ -1,4 +1,5 @@
 /** What there is to say of trees of definition files before they are synced. */
+import type { OwnEngines } from "./destination.ts";
 import {
   type DocumentKind,
   type FileFault,
@@ -34,8 +35,8 @@ interface Placed {
 }
 
 /** Every fault of every tree or file, and of the trees together: a name is unique among all of them. Never rejects. */
-export async function checkTrees(paths: readonly string[], now: Date): Promise<Findings> {
-  const trees = await Promise.all(paths.map(readTreeOrFile));
+export async function checkTrees(paths: readonly string[], now: Date, engines: OwnEngines): Promise<Findings> {
+  const trees = await Promise.all(paths.map((path) => readTreeOrFile(path, engines)));
   const placed = trees.flatMap(({ directory, documents }) => documents.map((document) => ({ directory, document })));
   const count = (kind: DocumentKind) => placed.filter(({ document }) => document.kind === kind).length;
   return {

@@ -1,5 +1,6 @@
 /** The documents of a definition file: activities and event types, each with its identity and its place. */
 import { type Fault, InvalidInputError } from "../errors.ts";
+import type { OwnEngines } from "./destination.ts";
 import { DOCUMENT_KINDS, type DocumentKind, ID_PATTERN } from "./document-schema.ts";
 import { readDocumentText, type TextDocument } from "./document-text.ts";
 import { type EventTypeBody, parseEventType } from "./event-type.ts";
@@ -48,7 +49,7 @@ export interface FileFault {
  * The documents and faults of one file's text; `path` is below the tree's directory. One after the other, as they are
  * asked for: a large text need not be read in one go. Never throws.
  */
-export function* readDocuments(text: string, path: string): Generator<TreeDocument | FileFault> {
+export function* readDocuments(text: string, path: string, engines: OwnEngines): Generator<TreeDocument | FileFault> {
   const source = `file:${path}`;
   const faultAt = (line: number, rest: Pick<FileFault, "path" | "message" | "hides">): FileFault => ({
     source,
@@ -67,7 +68,7 @@ export function* readDocuments(text: string, path: string): Generator<TreeDocume
       yield faultAt(part.line, { message: part.message });
       continue;
     }
-    const { kind, key, body, faults: found } = readDocument(part);
+    const { kind, key, body, faults: found } = readDocument(part, engines);
     const hides = found.length === 0 ? {} : hiding(kind, part.value);
     faults += found.length;
     for (const { path, message } of found)
@@ -96,7 +97,7 @@ interface ReadDocument {
   faults: readonly Fault[];
 }
 
-function readDocument({ value }: TextDocument): ReadDocument {
+function readDocument({ value }: TextDocument, engines: OwnEngines): ReadDocument {
   if (!isFields(value))
     return {
       kind: "activity",
@@ -120,7 +121,7 @@ function readDocument({ value }: TextDocument): ReadDocument {
   const key = typeof name === "string" && name !== "" ? name : undefined;
   if (kind === undefined) return { kind: "activity", key, faults };
   try {
-    const body = kind === "activity" ? parseDefinition(input) : parseEventType(input);
+    const body = kind === "activity" ? parseDefinition(input, engines) : parseEventType(input);
     return faults.length > 0 ? { kind, key, faults } : { kind, key, body, faults };
   } catch (error) {
     if (!(error instanceof InvalidInputError)) throw error;

@@ -1,6 +1,7 @@
 /** A tree of definition files: read whole, within bounds, whatever lies in it. */
 import { constants, open, realpath, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import type { OwnEngines } from "./destination.ts";
 import { type DocumentKey, type FileFault, isFault, readDocuments, type TreeDocument } from "./document.ts";
 import { MAX_FILE_BYTES } from "./document-text.ts";
 import { preview } from "./faults.ts";
@@ -27,7 +28,7 @@ export interface TreeRead {
  * The documents of every .yaml, .yml and .json file below `directory`. Never rejects: what cannot be read is a fault, and
  * the rest stands. Of documents that share a key or a name none is taken: which one is meant is not known.
  */
-export async function readTree(directory: string): Promise<TreeRead> {
+export async function readTree(directory: string, engines: OwnEngines): Promise<TreeRead> {
   const { root, paths, faults } = await listTree(directory);
   const documents: TreeDocument[] = [];
   const pause = createPause();
@@ -37,7 +38,7 @@ export async function readTree(directory: string): Promise<TreeRead> {
     const contents = await Promise.all(group.map((path) => readBytes(root, path)));
     for (const [index, content] of contents.entries()) {
       if (content instanceof Uint8Array) size += content.byteLength;
-      for (const read of parseContent(content, group[index] as string)) {
+      for (const read of parseContent(content, group[index] as string, engines)) {
         if (isFault(read)) faults.push({ ...read, subject: join(directory, read.subject) });
         else documents.push(read);
         await pause();
@@ -53,19 +54,19 @@ export async function readTree(directory: string): Promise<TreeRead> {
 }
 
 /** A tree, or one file, whatever its name, as if it were all that its directory has. Never rejects. */
-export async function readTreeOrFile(path: string): Promise<TreeRead & { directory: string }> {
+export async function readTreeOrFile(path: string, engines: OwnEngines): Promise<TreeRead & { directory: string }> {
   const isFile = await stat(path).then(
     (found) => !found.isDirectory(),
     () => false,
   );
-  if (!isFile) return { directory: path, ...(await readTree(path)) };
+  if (!isFile) return { directory: path, ...(await readTree(path, engines)) };
   const [directory, name] = [dirname(path), basename(path)];
   const content = await realpath(path)
     .then(readRegularFile)
     .catch((error) => `cannot be read: ${describeFileError(error)}`);
   const documents: TreeDocument[] = [];
   const faults: FileFault[] = [];
-  for (const read of parseContent(content, name)) {
+  for (const read of parseContent(content, name, engines)) {
     if (isFault(read)) faults.push({ ...read, subject: join(directory, read.subject) });
     else documents.push(read);
   }
@@ -122,11 +123,15 @@ async function readRegularFile(path: string): Promise<Uint8Array | string> {
 }
 
 /** The documents and faults of a file's bytes, or why there are none. */
-function* parseContent(content: Uint8Array | string, path: string): Generator<TreeDocument | FileFault> {
+function* parseContent(
+  content: Uint8Array | string,
+  path: string,
+  engines: OwnEngines,
+): Generator<TreeDocument | FileFault> {
   const source = `file:${path}`;
   if (typeof content === "string") return yield { source, subject: path, message: content };
   const text = decodeUtf8(content);
-  if (text !== undefined) return yield* readDocuments(text, path);
+  if (text !== undefined) return yield* readDocuments(text, path, engines);
   const line = findLineThatIsNoUtf8(content);
   yield { source, subject: `${path}:${line}`, line, message: "is no UTF-8" };
 }

@@ -7,6 +7,7 @@
 import { Type } from "@sinclair/typebox";
 import { type Fault, InvalidInputError } from "../errors.ts";
 import { MAX_DEPTH } from "./depth.ts";
+import { findForbiddenUrl, type OwnEngines } from "./destination.ts";
 import { findFaults, preview } from "./faults.ts";
 import { pointTo } from "./json-pointer.ts";
 import {
@@ -37,11 +38,11 @@ const OuterSchema = Type.Composite(
 );
 
 /**
- * The definition body with its defaults filled in.
+ * The definition body with its defaults filled in. No http task of it may call one of `engines`.
  * @throws InvalidInputError code `invalid_definition`, with every fault.
  */
-export function parseDefinition(input: unknown): DefinitionBody {
-  const faults = isFields(input) ? findAllFaults(input) : [{ path: "/", message: "expected an object" }];
+export function parseDefinition(input: unknown, engines: OwnEngines): DefinitionBody {
+  const faults = isFields(input) ? findAllFaults(input, engines) : [{ path: "/", message: "expected an object" }];
   if (faults.length > 0) throw new InvalidInputError("the definition is not valid", faults, "invalid_definition");
 
   const fields = input as Fields;
@@ -58,15 +59,15 @@ export function parseDefinition(input: unknown): DefinitionBody {
 }
 
 /** What cannot be stored first: the schemas are no help against it, and a parser may choke on it. */
-function findAllFaults(input: Fields): Fault[] {
+function findAllFaults(input: Fields, engines: OwnEngines): Fault[] {
   const unstorable = findUnstorable(input);
-  return unstorable.length > 0 ? unstorable : findDefinitionFaults(input);
+  return unstorable.length > 0 ? unstorable : findDefinitionFaults(input, engines);
 }
 
-function findDefinitionFaults(input: Fields): Fault[] {
+function findDefinitionFaults(input: Fields, engines: OwnEngines): Fault[] {
   const faults = findFaults(OuterSchema, input);
   if (isFields(input.trigger_config)) faults.push(...findTriggerFaults(input));
-  if (Array.isArray(input.task_templates)) faults.push(...findTaskFaults(input.task_templates));
+  if (Array.isArray(input.task_templates)) faults.push(...findTaskFaults(input.task_templates, engines));
   return faults;
 }
 
@@ -99,7 +100,7 @@ function findTriggerFaults(input: Fields): Fault[] {
   return faults.length > 0 ? faults : findTriggerValueFaults(trigger as DefinitionBody["trigger_config"], path);
 }
 
-function findTaskFaults(templates: unknown[]): Fault[] {
+function findTaskFaults(templates: unknown[], engines: OwnEngines): Fault[] {
   const faults: Fault[] = [];
   const keys = new Map<unknown, number>();
   templates.forEach((template, index) => {
@@ -111,7 +112,7 @@ function findTaskFaults(templates: unknown[]): Fault[] {
     }
     if (isKeyOf(TASK_SCHEMAS, type)) {
       const found = findFaults(TASK_SCHEMAS[type], template, path);
-      faults.push(...(found.length > 0 ? found : findTaskValueFaults(template as TaskTemplate, path)));
+      faults.push(...(found.length > 0 ? found : findTaskValueFaults(template as TaskTemplate, path, engines)));
     } else
       faults.push({
         path: `${path}/type`,
@@ -130,18 +131,19 @@ function findTaskFaults(templates: unknown[]): Fault[] {
 }
 
 /** What a schema does not say: durations that the engine can keep, and a request that can be made. */
-function findTaskValueFaults({ type, params, timeout, retry }: TaskTemplate, path: string): Fault[] {
+function findTaskValueFaults(
+  { type, params, timeout, retry }: TaskTemplate,
+  path: string,
+  engines: OwnEngines,
+): Fault[] {
   const faults = [
     ...findDurationFaults(timeout, `${path}/timeout`, 1),
     ...findDurationFaults(retry?.initial_interval, `${path}/retry/initial_interval`, 1),
     ...findDurationFaults(retry?.max_interval, `${path}/retry/max_interval`, 1),
   ];
   if (type !== "http") return faults;
-  if (!URL.canParse(params.url))
-    faults.push({
-      path: `${path}/params/url`,
-      message: `expected an http:// or https:// URL, received ${preview(params.url)}`,
-    });
+  const url = describeUrlFault(params.url, engines);
+  if (url !== undefined) faults.push({ path: `${path}/params/url`, message: url });
   for (const [name, value] of Object.entries(params.headers ?? {})) {
     try {
       new Headers([[name, value]]);
@@ -153,6 +155,12 @@ function findTaskValueFaults({ type, params, timeout, retry }: TaskTemplate, pat
     }
   }
   return faults;
+}
+
+function describeUrlFault(text: string, engines: OwnEngines): string | undefined {
+  if (!URL.canParse(text)) return `expected an http:// or https:// URL, received ${preview(text)}`;
+  const forbidden = findForbiddenUrl(new URL(text), engines);
+  return forbidden && `no task may call this URL: ${forbidden}`;
 }
 
 /** Text that Postgres cannot keep (NUL, half a surrogate pair), as key or value, and nesting without end. */

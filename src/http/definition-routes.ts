@@ -55,7 +55,7 @@ const change = (method: "PUT" | "PATCH", example: object): Route => ({
     const context = { actor, ...expectedVersion(headers, body) };
     const definition = await services.definitions.change(
       requireUuid(params, "id"),
-      (stored) => applyChange(stored, body, new Date()),
+      (stored) => applyChange(stored, body, new Date(), services.engines),
       context,
     );
     return withTag(definition);
@@ -87,9 +87,13 @@ export const DEFINITION_ROUTES: readonly Route[] = [
     example: EXAMPLE_DEFINITION,
     answers: { 201: DefinitionSchema },
     async handle({ body, services, actor }) {
-      const definition = await services.definitions.create(parseNewDefinition(body, new Date()), REST_SOURCE, {
-        actor,
-      });
+      const definition = await services.definitions.create(
+        parseNewDefinition(body, new Date(), services.engines),
+        REST_SOURCE,
+        {
+          actor,
+        },
+      );
       return withTag(definition, { status: 201, headers: { location: `/activity-definitions/${definition.id}` } });
     },
   },

@@ -56,10 +56,10 @@ export const PREVIEW_ROUTES: readonly Route[] = [
     body: DefinitionInputSchema,
     example: EXAMPLE_DEFINITION,
     answers: { 200: Type.Array(NextDueTimeView) },
-    async handle({ body, query }) {
+    async handle({ body, query, services }) {
       const { count = DEFAULT_PREVIEWED } = query as Static<typeof PreviewQuery>;
       const now = new Date();
-      return { body: previewDueTimes(parseNewDefinition(body, now), now, count) };
+      return { body: previewDueTimes(parseNewDefinition(body, now, services.engines), now, count) };
     },
   },
 ];

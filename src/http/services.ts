@@ -1,6 +1,7 @@
 /** What the API's routes work with; roles/api.ts makes it. */
 import type { AuditReader } from "../access/audit.ts";
 import type { KeyStore } from "../access/key-store.ts";
+import type { OwnEngines } from "../definition/destination.ts";
 import type { EventTypeReader } from "../definition/event-type.ts";
 import type { DefinitionStore } from "../definition/store.ts";
 import type { DueTimeReader } from "../ledger/due-times.ts";
@@ -23,5 +24,7 @@ export interface Services {
   readonly keys: KeyStore;
   readonly audit: AuditReader;
   readonly sync: SyncService;
+  /** What no http task may call. */
+  readonly engines: OwnEngines;
   readonly readiness: Readiness;
 }

@@ -26,18 +26,29 @@ import { createRunControl } from "../trigger/control.ts";
 import { createCheckedPublisher } from "../trigger/event/checked-publisher.ts";
 import type { EnforcedTypeReader } from "../trigger/event/payload-checks.ts";
 import { aborted, retryUntilDone } from "../wait.ts";
+import { findOwnEngines } from "./own-engines.ts";
 import { createRole, type RoleDeps } from "./role.ts";
 import { createSync } from "./sync.ts";
 
 /** @throws InvalidInputError `port_in_use`; fails with TerminalError `keys_required` on an address that needs keys */
-export function startApi({ config, connections, readiness, metrics, log: parent }: RoleDeps): Role {
+export function startApi({ config, connections, endpoints, readiness, metrics, log: parent }: RoleDeps): Role {
   const log = parent.child({ role: "api" });
   const reached: { -readonly [K in Exclude<keyof Services, "readiness">]?: Services[K] } = {};
   let starter: ReturnType<typeof createRunStarter> | undefined;
   let enforcedTypes: EnforcedTypeReader | undefined;
   let temporalReached: Temporal | undefined;
+  let ownEngines = findOwnEngines(config);
+  endpoints.then(
+    (located) => {
+      ownEngines = findOwnEngines(config, located);
+    },
+    () => {}, // the connections tell
+  );
   const services: Services = {
     readiness,
+    get engines() {
+      return ownEngines;
+    },
     get definitions() {
       return reached.definitions ?? missing("postgres");
     },
@@ -92,6 +103,7 @@ export function startApi({ config, connections, readiness, metrics, log: parent 
         reached.audit = createAuditReader(db);
         reached.sync = createSync({
           config,
+          engines: ownEngines,
           postgres,
           temporal: () => temporalReached ?? missing("temporal"),
           metrics,

@@ -3,6 +3,7 @@
  * it is asked, the command line by itself: all of them with what is made here.
  */
 import type { Config } from "../config.ts";
+import type { OwnEngines } from "../definition/destination.ts";
 import { readTree } from "../definition/files.ts";
 import { describeError, RetryableError } from "../errors.ts";
 import type { Role } from "../lifecycle.ts";
@@ -17,6 +18,7 @@ import type { Temporal } from "../temporal/connection.ts";
 import { createScheduler } from "../temporal/schedules.ts";
 import { createScheduleSync, type ScheduleSync } from "../trigger/schedule/sync.ts";
 import { sleep } from "../wait.ts";
+import { findOwnEngines } from "./own-engines.ts";
 import { createRole, type RoleDeps } from "./role.ts";
 
 /** Without an interval of its own, a sync role looks this often. */
@@ -27,6 +29,8 @@ const JITTER = 0.1;
 interface SyncParts {
   config: Config;
   postgres: Postgres;
+  /** What no http task may call. */
+  engines: OwnEngines;
   /** Throws why it is not there: the stage of schedules is then an error, and the others go on. */
   temporal(): Temporal;
   metrics: Metrics;
@@ -35,7 +39,7 @@ interface SyncParts {
   log: Log;
 }
 
-export function createSync({ config, postgres, temporal, metrics, readiness, log }: SyncParts): SyncService {
+export function createSync({ config, engines, postgres, temporal, metrics, readiness, log }: SyncParts): SyncService {
   let made: { temporal: Temporal; sync: ScheduleSync } | undefined;
   const schedules: ScheduleSync = async (options) => {
     const reached = temporal();
@@ -50,7 +54,14 @@ export function createSync({ config, postgres, temporal, metrics, readiness, log
   };
   const store = createSyncStore(postgres);
   const onEnd = createObserver(metrics, readiness);
-  return createSyncService({ directories: config.definitionsDirs, readTree, store, schedules, onEnd, log });
+  return createSyncService({
+    directories: config.definitionsDirs,
+    readTree: (directory) => readTree(directory, engines),
+    store,
+    schedules,
+    onEnd,
+    log,
+  });
 }
 
 function createObserver(metrics: Metrics, readiness: Readiness | undefined): SyncDeps["onEnd"] {
@@ -87,7 +98,7 @@ export async function syncQuietly(
   }
 }
 
-export function startSync({ config, connections, readiness, metrics, log: parent }: RoleDeps): Role {
+export function startSync({ config, connections, endpoints, readiness, metrics, log: parent }: RoleDeps): Role {
   const log = parent.child({ role: "sync" });
   return createRole("sync", { readiness, log }, async (signal, running) => {
     let reached: Temporal | undefined;
@@ -105,7 +116,8 @@ export function startSync({ config, connections, readiness, metrics, log: parent
       },
       (error) => log.warn({ reason: describeError(error) }, "schedules are not synced"),
     );
-    const service = createSync({ config, postgres, temporal, metrics, readiness, log });
+    const engines = findOwnEngines(config, await endpoints);
+    const service = createSync({ config, engines, postgres, temporal, metrics, readiness, log });
     const intervalMs = config.syncIntervalMs || DEFAULT_INTERVAL_MS;
     const pause = () => sleep(intervalMs * (1 - JITTER + 2 * JITTER * Math.random()), signal);
     // A worker in this process has just done it.

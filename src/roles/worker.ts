@@ -28,6 +28,7 @@ import { runFinisher } from "../trigger/finisher.ts";
 import { runProjector } from "../trigger/schedule/projector.ts";
 import { runReconciler } from "../trigger/schedule/reconciler.ts";
 import { aborted, createBackoff, retryUntilDone, sleep } from "../wait.ts";
+import { findOwnEngines } from "./own-engines.ts";
 import { createRole, type RoleDeps } from "./role.ts";
 import { createSync, syncQuietly } from "./sync.ts";
 
@@ -124,7 +125,8 @@ export function startWorker(deps: RoleDeps): Role {
   /** Beside everything else: files, and an engine that takes its time, keep nothing from starting. */
   async function syncAtStart(postgres: Postgres, temporal: Temporal, signal: AbortSignal): Promise<void> {
     if (config.skipScheduleSync) return;
-    const service = createSync({ config, postgres, temporal: () => temporal, metrics, readiness, log });
+    const engines = findOwnEngines(config, await endpoints);
+    const service = createSync({ config, engines, postgres, temporal: () => temporal, metrics, readiness, log });
     await syncQuietly(service, "start", { signal, log });
   }
 

@@ -14,6 +14,7 @@ import { createAuditReader } from "../../src/postgres/audit.ts";
 import { createReadiness } from "../../src/readiness.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";
+import { NO_ENGINES } from "../support/own-engines.ts";
 
 const log = createLog("silent");
 const CLI = { actor: "cli" };
@@ -42,6 +43,7 @@ function createApi(keyless: Keyless, store: KeyStore = keys) {
     keys: store,
     audit: createAuditReader(database.db),
     readiness: createReadiness({}),
+    engines: NO_ENGINES,
     get definitions() {
       return behind();
     },

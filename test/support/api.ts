@@ -22,6 +22,7 @@ import { createCheckedPublisher } from "../../src/trigger/event/checked-publishe
 import type { EventEnvelope } from "../../src/trigger/event/envelope.ts";
 import type { OwedRun } from "../../src/trigger/ledger.ts";
 import type { TestDatabase } from "./database.ts";
+import { NO_ENGINES } from "./own-engines.ts";
 import { NO_SCHEDULES } from "./trees.ts";
 
 export interface Answer {
@@ -68,7 +69,7 @@ export function createTestApi(database: TestDatabase, directories: readonly stri
     audit: createAuditReader(db),
     sync: createSyncService({
       directories,
-      readTree,
+      readTree: (directory) => readTree(directory, NO_ENGINES),
       store: createSyncStore(database),
       schedules: async () => {
         if (away.temporal) throw temporalAway();
@@ -77,6 +78,7 @@ export function createTestApi(database: TestDatabase, directories: readonly stri
       onEnd: () => {},
       log,
     }),
+    engines: NO_ENGINES,
     readiness,
     events: createCheckedPublisher(
       {

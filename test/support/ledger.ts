@@ -9,12 +9,13 @@ import type { ClaimRequest, TriggerEvent } from "../../src/run/run.ts";
 import { judgeRequest } from "../../src/trigger/classify.ts";
 import type { EventEnvelope } from "../../src/trigger/event/envelope.ts";
 import type { TestDatabase } from "./database.ts";
+import { NO_ENGINES } from "./own-engines.ts";
 
 /** Who changes definitions here. */
 export const BY_TEST = { actor: "test" } as const;
 
 export function bodyOf(name: string, rest: object = {}): DefinitionBody {
-  return parseDefinition({ name, trigger_config: { trigger_type: "event", event_type: name }, ...rest });
+  return parseDefinition({ name, trigger_config: { trigger_type: "event", event_type: name }, ...rest }, NO_ENGINES);
 }
 
 export const logTask = (key: string) => ({ key, type: "log", params: { message: key } });

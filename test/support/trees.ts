@@ -9,6 +9,7 @@ import type { SyncReport } from "../../src/sync/report.ts";
 import { createSyncService, type SyncDeps, type SyncRequest } from "../../src/sync/service.ts";
 import type { ScheduleSyncReport } from "../../src/trigger/schedule/sync.ts";
 import type { TestDatabase } from "./database.ts";
+import { NO_ENGINES } from "./own-engines.ts";
 
 export interface Tree {
   readonly path: string;
@@ -51,7 +52,7 @@ export const NO_SCHEDULES: ScheduleSyncReport = {
 export function createTestSync(database: TestDatabase, trees: readonly Tree[], deps: Partial<SyncDeps> = {}) {
   const service = createSyncService({
     directories: trees.map(({ path }) => path),
-    readTree,
+    readTree: (directory) => readTree(directory, NO_ENGINES),
     store: createSyncStore(database),
     schedules: async () => NO_SCHEDULES,
     onEnd: () => {},

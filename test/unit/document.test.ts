@@ -1,12 +1,13 @@
 /** What becomes of a definition file's text: its documents, or each fault with its line. */
 import { describe, expect, test } from "bun:test";
 import { isFault, readDocuments, type TreeDocument } from "../../src/definition/document.ts";
+import { NO_ENGINES } from "../support/own-engines.ts";
 import { startProcessorTime } from "../support/processor-time.ts";
 
 const definition = (name: string) => `name: ${name}\ntrigger_config: {trigger_type: event, event_type: x}\n`;
 
 function parseDocuments(text: string, path: string) {
-  const read = [...readDocuments(text, path)];
+  const read = [...readDocuments(text, path, NO_ENGINES)];
   return { documents: read.filter((each): each is TreeDocument => !isFault(each)), faults: read.filter(isFault) };
 }
 

@@ -5,6 +5,7 @@ import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync 
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { isInDoubt, readTree } from "../../src/definition/files.ts";
+import { NO_ENGINES } from "../support/own-engines.ts";
 import { startProcessorTime } from "../support/processor-time.ts";
 
 const top = mkdtempSync(join(tmpdir(), "actcore-files-"));
@@ -29,7 +30,7 @@ function link(path: string, target: string): void {
 
 /** The documents as `key source`, and the faults as `path message`, without the directory. */
 async function read(directory = root) {
-  const { documents, faults } = await readTree(directory);
+  const { documents, faults } = await readTree(directory, NO_ENGINES);
   return {
     documents: documents.map(({ key, source }) => `${key} ${source}`),
     faults: faults.map(({ subject, message }) => `${subject.replace(`${directory}/`, "")} ${message}`),
@@ -60,7 +61,7 @@ describe("a tree", () => {
     put(`${deep(4)}/a.yaml`);
     put(`${deep(5)}/b.yaml`);
     put(`${deep(4)}/${"n".repeat(195)}/${"n".repeat(195)}.yaml`);
-    const { documents, faults } = await readTree(root);
+    const { documents, faults } = await readTree(root, NO_ENGINES);
     expect(documents.map(({ key }) => key)).toEqual(["a"]);
     expect(faults.map(({ source, message }) => [source.slice(-6), message]).sort()).toEqual([
       ["dddddd/".slice(-6), "has a path of more than 1000 bytes"],
@@ -130,7 +131,7 @@ describe("one file that cannot be read is one fault, and the others stand:", () 
     // How many turns the listing takes is not ours to say: later and later, until it is between listing and reading.
     for (let turns = 0; turns < 300; turns++) {
       put("a1399.yaml");
-      const reading = readTree(root);
+      const reading = readTree(root, NO_ENGINES);
       for (let turn = 0; turn < turns; turn++) await new Promise(setImmediate);
       rmSync(last);
       const { documents, faults } = await reading;
@@ -150,7 +151,7 @@ describe("a tree beyond its bounds", () => {
     for (let n = 10_000; n <= 20_000; n++) put(`a${n}.yaml`, "");
     put("a10000.yaml", activity("first"));
     put("a20000.yaml", activity("last"));
-    const tree = await readTree(root);
+    const tree = await readTree(root, NO_ENGINES);
     expect(tree.documents.map(({ key }) => key)).toEqual(["first"]);
     expect(tree.faults).toEqual([
       {
@@ -164,7 +165,7 @@ describe("a tree beyond its bounds", () => {
 
   test("of bytes is a fault, and those within them stand", async () => {
     for (let n = 10; n < 80; n++) put(`a${n}.yaml`, `# ${"x".repeat(1_000_000)}\n${activity(`a${n}`)}`);
-    const { documents, faults } = await readTree(root);
+    const { documents, faults } = await readTree(root, NO_ENGINES);
     expect(documents).toHaveLength(64);
     expect(faults).toEqual([
       {
@@ -256,7 +257,7 @@ describe("documents that share", () => {
 
 describe("whether a document that is not read is in doubt:", () => {
   const doubts = async (key: string, source: string) =>
-    isInDoubt(await readTree(root), { kind: "activity", key, source });
+    isInDoubt(await readTree(root, NO_ENGINES), { kind: "activity", key, source });
 
   test("yes, when its file has a fault", async () => {
     put("a.yaml", `${activity("a")}---\nname: "\n`);
@@ -267,7 +268,9 @@ describe("whether a document that is not read is in doubt:", () => {
   test("yes, when it stands somewhere else now, and is not valid", async () => {
     put("new.yaml", "name: a\ntrigger_config: {trigger_type: odd}\n");
     expect(await doubts("a", "file:old.yaml")).toBe(true);
-    expect(isInDoubt(await readTree(root), { kind: "event_type", key: "a", source: "file:old.yaml" })).toBe(false);
+    expect(isInDoubt(await readTree(root, NO_ENGINES), { kind: "event_type", key: "a", source: "file:old.yaml" })).toBe(
+      false,
+    );
   });
 
   test("yes, when its name stands twice", async () => {

@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { runNext } from "../../src/cli/next.ts";
+import { loadConfig } from "../../src/config.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "actcore-next-"));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
@@ -17,7 +18,7 @@ async function nextOf(path: string, { json = false, ...args }: { json?: boolean;
   const FILE = join(directory, path);
   const lines: string[] = [];
   const print = (line: string) => lines.push(line.replaceAll(`${directory}/`, ""));
-  const code = await runNext({ print, json, args: { FILE, ...args } });
+  const code = await runNext({ config: loadConfig({}, {}), print, json, args: { FILE, ...args } });
   return { code, lines };
 }
 

@@ -7,6 +7,7 @@ import { type Access, createApp, ROUTES } from "../../src/http/app.ts";
 import type { Services } from "../../src/http/services.ts";
 import { createLog } from "../../src/log.ts";
 import { findEnvelopeFaults } from "../../src/trigger/event/envelope.ts";
+import { NO_ENGINES } from "../support/own-engines.ts";
 
 const OPEN = ["GET /healthz", "GET /readyz"];
 /** Static, the same for everyone, and without a key of their own. */
@@ -67,7 +68,7 @@ describe("every route that takes a body", () => {
       expect(example).toEqual(route.example);
       if (route.body) expect(findFaults(route.body, example)).toEqual([]);
       if (schema.title === "ActivityDefinitionInput" && route.method === "POST")
-        expect(parseNewDefinition(example, new Date())).toMatchObject({ name: example.name });
+        expect(parseNewDefinition(example, new Date(), NO_ENGINES)).toMatchObject({ name: example.name });
       if (schema.title === "EventEnvelope") expect(findEnvelopeFaults(example)).toEqual([]);
       if (schema.title === "ApiKeyRequest") expect(readKeyRequest(example)).toMatchObject({ name: example.name });
     },

@@ -3,6 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { checkRunAt, parseRunAt } from "../../src/definition/run-at.ts";
 import { parseDefinition } from "../../src/definition/validate.ts";
 import type { Fault, InvalidInputError } from "../../src/errors.ts";
+import { NO_ENGINES } from "../support/own-engines.ts";
 
 const cron = (rest: object) => ({ trigger_type: "cron", cron_expression: "0 9 * * *", ...rest });
 const interval = (rest: object) => ({ trigger_type: "interval", every: "5m", ...rest });
@@ -10,7 +11,7 @@ const scheduled = (run_at: unknown) => ({ trigger_type: "scheduled", run_at });
 
 function faultsOf(trigger_config: object): readonly Fault[] {
   try {
-    parseDefinition({ name: "a", trigger_config });
+    parseDefinition({ name: "a", trigger_config }, NO_ENGINES);
   } catch (error) {
     return (error as InvalidInputError).faults;
   }

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { parseDefinition } from "../../src/definition/validate.ts";
 import type { Fault, InvalidInputError } from "../../src/errors.ts";
+import { NO_ENGINES } from "../support/own-engines.ts";
 
 const event = { trigger_type: "event", event_type: "user.created" };
 const minimal = { name: "a", trigger_config: event };
@@ -8,7 +9,7 @@ const log = (key: string, rest: object = {}) => ({ key, type: "log", params: { m
 
 function faultsOf(input: unknown): readonly Fault[] {
   try {
-    parseDefinition(input);
+    parseDefinition(input, NO_ENGINES);
   } catch (error) {
     return (error as InvalidInputError).faults;
   }
@@ -17,7 +18,7 @@ function faultsOf(input: unknown): readonly Fault[] {
 const pathsOf = (input: unknown) => faultsOf(input).map(({ path }) => path);
 
 test("a definition of a name and a trigger gets every default", () => {
-  expect(parseDefinition(minimal)).toEqual({
+  expect(parseDefinition(minimal, NO_ENGINES)).toEqual({
     name: "a",
     enabled: true,
     trigger_type: "event",
@@ -94,10 +95,12 @@ test.each<[path: string, input: object]>([
 describe("trigger_type", () => {
   test("may stand at the top, in trigger_config, or in both", () => {
     const inner = { event_type: "user.created" };
-    expect(parseDefinition({ name: "a", trigger_type: "event", trigger_config: inner })).toEqual(
-      parseDefinition(minimal),
+    expect(parseDefinition({ name: "a", trigger_type: "event", trigger_config: inner }, NO_ENGINES)).toEqual(
+      parseDefinition(minimal, NO_ENGINES),
     );
-    expect(parseDefinition({ ...minimal, trigger_type: "event" })).toEqual(parseDefinition(minimal));
+    expect(parseDefinition({ ...minimal, trigger_type: "event" }, NO_ENGINES)).toEqual(
+      parseDefinition(minimal, NO_ENGINES),
+    );
   });
 
   test("may not disagree with itself", () => {
@@ -109,4 +112,38 @@ test("a task's key is unique, and the first with it is named", () => {
   expect(faultsOf({ ...minimal, task_templates: [log("a"), log("b"), log("a")] })).toEqual([
     { path: "/task_templates/2/key", message: '"a" is already the key of /task_templates/0' },
   ]);
+});
+
+describe("the URL of an http task", () => {
+  const ENGINES = { ports: new Map([[8222, "NATS monitoring"]]) };
+  const faultOf = (url: string) => {
+    const task = { key: "a", type: "http", params: { url } };
+    try {
+      parseDefinition({ ...minimal, task_templates: [log("first"), task] }, ENGINES);
+    } catch (error) {
+      return (error as InvalidInputError).faults;
+    }
+    return [];
+  };
+
+  test("must not lead to metadata or to an engine, and the fault says where and why", () => {
+    const path = "/task_templates/1/params/url";
+    expect(faultOf("http://0xa9fea9fe/latest/meta-data")).toEqual([
+      {
+        path,
+        message:
+          "no task may call this URL: 169.254.169.254 is a link-local address, where clouds serve metadata and credentials",
+      },
+    ]);
+    expect(faultOf("http://127.1:8222/varz")).toEqual([
+      {
+        path,
+        message: "no task may call this URL: port 8222 of this host is NATS monitoring, an engine of actcore itself",
+      },
+    ]);
+  });
+
+  test.each(["http://127.0.0.1:3000/report", "http://10.0.0.5/", "https://example.com/"])("may be %s", (url) => {
+    expect(faultOf(url)).toEqual([]);
+  });
 });

@@ -1,0 +1,53 @@
+/** Where the engines listen that this process uses, embedded or configured: no http task may call them. */
+import { networkInterfaces } from "node:os";
+import { isLoopback } from "../address.ts";
+import type { Config } from "../config.ts";
+import type { OwnEngines } from "../definition/destination.ts";
+import { wantedEngines } from "../engines/engine-set.ts";
+import type { EngineEndpoints } from "../engines/engine-status.ts";
+import { neededPorts } from "../engines/ports.ts";
+
+/** What listens at each endpoint, and the port where its URL names none. */
+const ENDPOINTS: Readonly<Record<keyof EngineEndpoints, readonly [use: string, port: number]>> = {
+  dbUrl: ["Postgres", 5432],
+  natsUrl: ["NATS", 4222],
+  natsMonitorUrl: ["NATS monitoring", 8222],
+  temporalHost: ["Temporal", 7233],
+  temporalUiUrl: ["Temporal Web UI", 8080],
+};
+
+type EndpointTexts = { readonly [K in keyof EngineEndpoints]?: string | undefined };
+
+/**
+ * By the configuration, and by where the engines were `located`, which may be those of another process on other ports. An
+ * engine on another host is known by host and port as its URL has them, not by what its name leads to.
+ */
+export function findOwnEngines(config: Config, located: EndpointTexts = {}): OwnEngines {
+  const embedded = wantedEngines(config);
+  const ports = new Map(neededPorts(config.ports, embedded).map(({ port, use }) => [port, use]));
+  const elsewhere = new Map<string, string>();
+  const { dbUrl, natsUrl, temporalHost } = config;
+  const configured: EndpointTexts = { dbUrl, natsUrl, temporalHost };
+  for (const endpoints of [configured, located])
+    for (const [name, [use, usualPort]] of Object.entries(ENDPOINTS))
+      for (const { host, port } of readAddresses(endpoints[name as keyof EngineEndpoints], usualPort)) {
+        if (!isLoopback(host.replace(/^\[|\]$/g, ""))) elsewhere.set(`${host}:${port}`, use);
+        else if (use !== "Temporal" || !embedded.includes("temporal")) ports.set(port, use);
+        else
+          for (const need of neededPorts({ ...config.ports, temporal: port }, ["temporal"]))
+            ports.set(need.port, need.use);
+      }
+  const addresses = Object.values(networkInterfaces()).flatMap((each = []) => each.map(({ address }) => address));
+  return { ports, elsewhere, addresses };
+}
+
+/** Of a URL, of several that are separated by commas, or of `host:port`; the host as an http URL has it. */
+function readAddresses(text: string | undefined, usualPort: number): { host: string; port: number }[] {
+  return (text ?? "").split(",").flatMap((each) => {
+    const [, authority = ""] = /^(?:[\w+.-]+:\/\/)?(?:[^@/]*@)?([^/?#]*)/.exec(each.trim()) ?? [];
+    const url = `http://${authority}`;
+    if (authority === "" || !URL.canParse(url)) return [];
+    const { hostname } = new URL(url);
+    return [{ host: hostname, port: Number(/:(\d+)$/.exec(authority)?.[1] ?? usualPort) }];
+  });
+}
