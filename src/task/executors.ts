@@ -1,6 +1,6 @@
 /** Which executor does a task type. */
 import type { TaskType } from "../definition/schema.ts";
-import { executeHttp } from "./http.ts";
+import { executeHttp } from "./http/executor.ts";
 import { executeLog } from "./log.ts";
 import type { Executor } from "./task.ts";
 

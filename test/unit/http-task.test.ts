@@ -2,7 +2,8 @@
 import { afterAll, beforeEach, describe, expect, test } from "bun:test";
 import type { ActcoreError } from "../../src/errors.ts";
 import { createLog } from "../../src/log.ts";
-import { executeHttp, type HttpResult, MAX_RESPONSE_BYTES } from "../../src/task/http.ts";
+import { executeHttp } from "../../src/task/http/executor.ts";
+import { type HttpResult, MAX_RESPONSE_BYTES } from "../../src/task/http/response.ts";
 import type { TaskAttempt } from "../../src/task/task.ts";
 
 interface Seen {

@@ -1,0 +1,44 @@
+/** The request of one try, from the definition's params and what the task is about. */
+import type { HttpTemplate } from "../../definition/schema.ts";
+import { describeError, TerminalError } from "../../errors.ts";
+import { stableHex, stableTraceId } from "../../stable-id.ts";
+import type { TaskAttempt } from "../task.ts";
+
+export interface HttpRequest {
+  readonly method: string;
+  readonly url: URL;
+  readonly headers: Headers;
+  readonly body: string | null;
+}
+
+/** @throws TerminalError `http_request_invalid`: what cannot be a request today is none tomorrow. */
+export function buildRequest(attempt: TaskAttempt): HttpRequest {
+  const { url } = attempt.params as HttpTemplate["params"];
+  if (!URL.canParse(url)) throw new TerminalError("http_request_invalid", `${hidePassword(url)} is no URL`);
+  try {
+    return { url: new URL(url), ...buildContent(attempt) };
+  } catch (error) {
+    throw new TerminalError("http_request_invalid", describeError(error), { cause: error });
+  }
+}
+
+function buildContent(attempt: TaskAttempt): Omit<HttpRequest, "url"> {
+  const { method = "POST", headers: given, body } = attempt.params as HttpTemplate["params"];
+  const headers = new Headers({ "user-agent": "actcore", ...given });
+  headers.set("idempotency-key", attempt.task_id);
+  headers.set(
+    "traceparent",
+    `00-${stableTraceId(attempt.trace_id)}-${stableHex(`${attempt.task_id}/${attempt.attempt}`, 16)}-01`,
+  );
+
+  const sendsBody = method === "POST" || method === "PUT" || method === "PATCH";
+  const content = body === undefined ? (sendsBody ? attempt.input : undefined) : body;
+  if (content === undefined) return { method, headers, body: null };
+  if (typeof content !== "string" && !headers.has("content-type")) headers.set("content-type", "application/json");
+  return { method, headers, body: typeof content === "string" ? content : JSON.stringify(content) };
+}
+
+/** A URL as an error may show it: without what may be a secret. */
+export function hidePassword(url: string): string {
+  return url.replace(/\/\/[^/?#]*@/, "//***@").replace(/\?.*$/s, "?…");
+}
