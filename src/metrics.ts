@@ -12,7 +12,7 @@ export function createMetrics() {
     registry,
     events: new Counter({
       name: "actcore_events_total",
-      help: "Events that this router settled, by outcome.",
+      help: "Events that this router settled: unmatched, dispatched, dead_lettered, or duplicate for one that came again.",
       labelNames: ["outcome"] as const,
       registers,
     }),

@@ -6,8 +6,11 @@ import { ACTIVITY_OUTCOMES, EVENT_OUTCOMES } from "../trigger/ledger.ts";
 
 const Time = Type.String({ format: "date-time" });
 export const Nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
-export const oneOf = <const T extends readonly string[]>(values: T) =>
-  Type.Union(values.map((value) => Type.Literal<T[number]>(value)));
+export const oneOf = <const T extends readonly string[]>(values: T, options?: { description: string }) =>
+  Type.Union(
+    values.map((value) => Type.Literal<T[number]>(value)),
+    options,
+  );
 
 export const RunView = Type.Object(
   {
@@ -73,7 +76,12 @@ const EventOutcomeView = Type.Object(
 const eventFields = {
   row_id: Type.String({ format: "uuid", description: "Begins with the time of its record; the key of lists." }),
   event_id: Type.String(),
-  outcome: oneOf(EVENT_OUTCOMES),
+  outcome: oneOf(EVENT_OUTCOMES, {
+    description:
+      "`received`: it owes runs, not all of them are started yet. `unmatched`: no definition waits for its type. " +
+      "`dispatched`: each definition that waits for its type has its outcome, and every run that is owed is started. " +
+      "`dead_lettered`: it is kept, and reaches nothing.",
+  }),
   reason: Nullable(Type.String({ description: "Of a dead letter." })),
   detail: Nullable(Type.String()),
   type: Nullable(Type.String()),

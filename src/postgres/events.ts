@@ -2,6 +2,7 @@
 import { and, eq, inArray, isNull, sql } from "drizzle-orm";
 import type { EventTrigger } from "../definition/schema.ts";
 import { stableTraceId, timeOrderedUuid } from "../stable-id.ts";
+import { outcomeOf } from "../trigger/event/match.ts";
 import type { EventLedger, MatchedEvent, OwedRun, RecordedEvent } from "../trigger/ledger.ts";
 import { eventWorkflowId } from "../trigger/occurrence.ts";
 import { type Database, guarded, storableText } from "./client.ts";
@@ -30,12 +31,8 @@ export function createEventLedger(db: Database): EventLedger {
       const fresh = matched.filter(({ envelope }) => inserted.has(envelope.event_id)).map(toRecorded);
       const others = matched.filter(({ envelope }) => !inserted.has(envelope.event_id));
       if (others.length === 0) return fresh;
-      const known = await guarded(
-        readKnown(
-          db,
-          others.map(({ envelope }) => envelope.event_id),
-        ),
-      );
+      const ids = others.map(({ envelope }) => envelope.event_id);
+      const known = (await guarded(readKnown(db, ids))).map((event) => ({ ...event, isNew: false }));
       const answered = new Set(known.map(({ event_id }) => event_id));
       // A foreign start stored it after the statement's snapshot was taken: the next one sees it, and takes it over.
       const unseen = others.filter(({ envelope }) => !answered.has(envelope.event_id));
@@ -115,7 +112,7 @@ async function insertNew(db: Database, matched: readonly MatchedEvent[]): Promis
   const eventRows = matched.map(({ envelope, matches }) => ({
     ...envelope,
     row_id: timeOrderedUuid(),
-    outcome: matches.some(({ outcome }) => outcome === "run") ? "received" : "unmatched",
+    outcome: outcomeOf(matches),
     payload: JSON.stringify(envelope.payload === undefined ? {} : envelope.payload),
     trace_id: envelope.trace_id ?? stableTraceId(envelope.event_id),
   }));
@@ -178,7 +175,7 @@ function toRecorded({ envelope: { event_id }, matches }: MatchedEvent): Recorded
   const owed = matches
     .filter(({ outcome }) => outcome === "run")
     .map(({ subscription }) => toOwedRun(subscription, event_id));
-  return { event_id, outcome: owed.length > 0 ? "received" : "unmatched", owed };
+  return { event_id, outcome: outcomeOf(matches), isNew: true, owed };
 }
 
 function toOwedRun(activity: { activity_id: string; activity_name: string }, event_id: string): OwedRun {
@@ -195,7 +192,7 @@ function toOwedRun(activity: { activity_id: string; activity_name: string }, eve
  * A retry reads what stands there: the matches of the first time, not those of today. What only a foreign start has
  * recorded is not there yet.
  */
-export async function readKnown(db: Database, eventIds: string[]): Promise<RecordedEvent[]> {
+export async function readKnown(db: Database, eventIds: string[]): Promise<Omit<RecordedEvent, "isNew">[]> {
   const rows = await db
     .select({
       event_id: eventKeys.event_id,
@@ -222,7 +219,7 @@ export async function readKnown(db: Database, eventIds: string[]): Promise<Recor
     .where(and(isAmong(eventIds), eq(eventKeys.provisional, false)));
   return Map.groupBy(rows, ({ event_id }) => event_id)
     .values()
-    .map((group): RecordedEvent => {
+    .map((group) => {
       const [{ event_id, outcome }] = group as [(typeof group)[number]];
       const owed = group.flatMap(({ activity_id, activity_name, run_id }) =>
         activity_id === null || activity_name === null || run_id === null

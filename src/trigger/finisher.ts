@@ -18,7 +18,7 @@ export interface UnclaimedRun extends OwedRun {
 }
 
 /** `row_id` is its place in the list. */
-export interface OwedEvent extends RecordedEvent {
+export interface OwedEvent extends Omit<RecordedEvent, "isNew"> {
   row_id: string;
 }
 

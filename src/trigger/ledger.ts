@@ -6,6 +6,11 @@ import type { Match, Subscription } from "./event/match.ts";
 import type { EnforcedTypeReader } from "./event/payload-checks.ts";
 import type { Segment } from "./schedule/due-facts.ts";
 
+/**
+ * What came of an event. `received`: it owes runs, not all of them are started yet. `unmatched`: no definition waits for
+ * its type. `dispatched`: every definition that waits for its type has its outcome, and the runs that are owed, if any,
+ * are started. `dead_lettered`: it is kept, and reaches nothing.
+ */
 export const EVENT_OUTCOMES = ["received", "unmatched", "dispatched", "dead_lettered"] as const;
 export type EventOutcome = (typeof EVENT_OUTCOMES)[number];
 /** What an event did to one activity of its type. */
@@ -41,6 +46,8 @@ export interface MatchedEvent {
 export interface RecordedEvent {
   event_id: string;
   outcome: EventOutcome;
+  /** False: it stood there before this call. */
+  isNew: boolean;
   /** Empty unless the outcome is `received`: the runs that are still to be started. */
   owed: OwedRun[];
 }

@@ -38,7 +38,7 @@ describe("an event", () => {
     const workflow_id = `activity-${ACTIVITY.activity_id}:owes`;
     const owed = [{ ...ACTIVITY, workflow_id, trigger_event: { event_id: "owes" } }];
     expect(await ledger.record([matched(envelopeOf("owes"), "run")])).toEqual([
-      { event_id: "owes", outcome: "received", owed },
+      { event_id: "owes", outcome: "received", isNew: true, owed },
     ]);
     const [occurrence] = await database.sql`select * from actcore.occurrences where event_id = 'owes'`;
     expect(occurrence).toMatchObject({
@@ -55,26 +55,35 @@ describe("an event", () => {
     expect(await find("owes")).toMatchObject({ outcome: "dispatched" });
   });
 
-  test.each([undefined, "filtered", "skipped"] as const)(
-    "that owes none (%p) is unmatched, with the reason",
+  test("whose type no definition waits for is unmatched", async () => {
+    const recorded: RecordedEvent = { event_id: "nobody", outcome: "unmatched", isNew: true, owed: [] };
+    expect(await ledger.record([matched(envelopeOf("nobody"))])).toEqual([recorded]);
+    expect(await find("nobody")).toMatchObject({ outcome: "unmatched", activities: [] });
+    expect(await ledger.record([matched(envelopeOf("nobody"))])).toEqual([{ ...recorded, isNew: false }]);
+  });
+
+  test.each(["filtered", "skipped"] as const)(
+    "that an activity took, and does not run (%p), is dispatched, with the reason",
     async (outcome) => {
       const id = `none-${outcome}`;
-      expect(await ledger.record([matched(envelopeOf(id), outcome)])).toEqual([
-        { event_id: id, outcome: "unmatched", owed: [] },
-      ]);
-      const reached = outcome ? [{ outcome, reason: REASONS[outcome] as string, run_id: null }] : [];
-      expect(await find(id)).toMatchObject({ outcome: "unmatched", activities: reached });
+      const recorded: RecordedEvent = { event_id: id, outcome: "dispatched", isNew: true, owed: [] };
+      expect(await ledger.record([matched(envelopeOf(id), outcome)])).toEqual([recorded]);
+      const activities = [{ outcome, reason: REASONS[outcome] as string, run_id: null }];
+      expect(await find(id)).toMatchObject({ outcome: "dispatched", activities });
+      expect(await ledger.record([matched(envelopeOf(id), outcome)])).toEqual([{ ...recorded, isNew: false }]);
     },
   );
 
   test("that comes again keeps what was recorded first, and owes the same until it is dispatched", async () => {
     const first = await ledger.record([matched(envelopeOf("again"), "run")]);
     const other = { activity_id: crypto.randomUUID(), activity_name: "later" };
-    expect(await ledger.record([matched(envelopeOf("again", { payload: 2 }), "run", other)])).toEqual(first);
+    expect(await ledger.record([matched(envelopeOf("again", { payload: 2 }), "run", other)])).toEqual(
+      first.map((event) => ({ ...event, isNew: false })),
+    );
     expect(await find("again")).toMatchObject({ payload: {}, activities: [ACTIVITY] });
     await ledger.markDispatched(["again"]);
     expect(await ledger.record([matched(envelopeOf("again"), "run", other)])).toEqual([
-      { event_id: "again", outcome: "dispatched", owed: [] },
+      { event_id: "again", outcome: "dispatched", isNew: false, owed: [] },
     ]);
   });
 
@@ -199,7 +208,9 @@ describe("an event whose id a foreign start has taken", () => {
     expect(await ledger.recordDeadLetter(letter)).toBe(false);
     const { type, payload } = envelope;
     expect(await find(event_id)).toMatchObject({ outcome: "dead_lettered", reason: "schema_mismatch", type, payload });
-    expect(await ledger.record([matched(envelope, "run")])).toEqual([{ event_id, outcome: "dead_lettered", owed: [] }]);
+    expect(await ledger.record([matched(envelope, "run")])).toEqual([
+      { event_id, outcome: "dead_lettered", isNew: false, owed: [] },
+    ]);
   });
 
   test("is taken over once: a second copy is known", async () => {
@@ -248,7 +259,7 @@ test("an event of which only the key is left is settled: it owes nothing, and no
   await database.sql`delete from actcore.event_outcomes where row_id in (select row_id from actcore.events where event_id = 'swept')`;
   await database.sql`delete from actcore.events where event_id = 'swept'`;
   expect(await ledger.record([matched(envelopeOf("swept"), "run")])).toEqual([
-    { event_id: "swept", outcome: "dispatched", owed: [] },
+    { event_id: "swept", outcome: "dispatched", isNew: false, owed: [] },
   ]);
   expect(await find("swept")).toBeUndefined();
 });
@@ -262,7 +273,7 @@ describe("a list of events", () => {
     await ledger.record([matched(envelopeOf("l1", { type })), matched(envelopeOf("l2", { type }), "run")]);
     await Bun.sleep(2); // the next id begins in another millisecond
     since = new Date();
-    await ledger.record([matched(envelopeOf("l3", { type }), "filtered"), matched(envelopeOf("l4", { type }), "run")]);
+    await ledger.record([matched(envelopeOf("l3", { type })), matched(envelopeOf("l4", { type }), "run")]);
     await ledger.markDispatched(["l4"]);
   });
 

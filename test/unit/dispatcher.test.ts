@@ -4,6 +4,7 @@ import { RetryableError, TerminalError } from "../../src/errors.ts";
 import { createLog } from "../../src/log.ts";
 import { createMetrics } from "../../src/metrics.ts";
 import { createDispatcher, type StreamMessage } from "../../src/trigger/event/dispatcher.ts";
+import { outcomeOf } from "../../src/trigger/event/match.ts";
 import type { EnforcedType } from "../../src/trigger/event/payload-checks.ts";
 import type { DeadLetter, EventLedger, EventOutcome, OwedRun } from "../../src/trigger/ledger.ts";
 
@@ -27,7 +28,7 @@ function owedRunOf(event_id: string): OwedRun {
   return { activity_id: "a", activity_name: "a", workflow_id: `activity-a:${event_id}`, trigger_event: { event_id } };
 }
 
-/** A dispatcher with one definition of the type `x`, over a ledger in memory. */
+/** A dispatcher over a ledger in memory: of its definitions two wait for `x` and `y`, and one filters `filtered`. */
 function setUp({
   refuses = (_: string): Error | undefined => undefined,
   startFails = "",
@@ -37,7 +38,7 @@ function setUp({
   const known = new Map<string, EventOutcome>();
   const started: string[] = [];
   const letters: DeadLetter[] = [];
-  const calls = { listSubscriptions: 0, revision: 0n, records: [] as string[][] };
+  const calls = { listSubscriptions: 0, revision: 0n, records: [] as string[][], marked: [] as string[] };
   const away = () => new RetryableError("postgres_unavailable", "away");
   const ledger: EventLedger = {
     readRevision: async () => {
@@ -46,8 +47,11 @@ function setUp({
     },
     async listSubscriptions() {
       calls.listSubscriptions++;
+      const activity = { activity_id: "a", activity_name: "a", enabled: true };
       return [
-        { activity_id: "a", activity_name: "a", enabled: true, trigger: { trigger_type: "event", event_type: "x" } },
+        { ...activity, trigger: { trigger_type: "event", event_type: "x" } },
+        { ...activity, trigger: { trigger_type: "event", event_type: "y" } },
+        { ...activity, trigger: { trigger_type: "event", event_type: "filtered", filters: { tier: "pro" } } },
       ];
     },
     async record(events) {
@@ -56,13 +60,15 @@ function setUp({
         const refusal = refuses(envelope.event_id);
         if (refusal) throw refusal;
       }
-      return events.map(({ envelope: { event_id } }) => {
-        const outcome = known.get(event_id) ?? "received";
+      return events.map(({ envelope: { event_id }, matches }) => {
+        const isNew = !known.has(event_id);
+        const outcome = known.get(event_id) ?? outcomeOf(matches);
         known.set(event_id, outcome);
-        return { event_id, outcome, owed: outcome === "received" ? [owedRunOf(event_id)] : [] };
+        return { event_id, outcome, isNew, owed: outcome === "received" ? [owedRunOf(event_id)] : [] };
       });
     },
     async markDispatched(ids) {
+      calls.marked.push(...ids);
       for (const id of ids) known.set(id, "dispatched");
     },
     async listEnforcedTypes() {
@@ -157,6 +163,32 @@ describe("a group of messages", () => {
     await handle([message("1", settled)]);
     await handle([message("1", settled)]);
     expect([settled, started]).toEqual([["1 acked", "1 acked"], ["1"]]);
+  });
+});
+
+describe("an event", () => {
+  const ofType = (id: string, type: string, payload?: object) =>
+    message(id, [], JSON.stringify({ event_id: id, type, source: "s", occurred_at: "2026-01-31T09:30:00Z", payload }));
+
+  test.each<[what: string, event: StreamMessage, outcome: string]>([
+    ["that starts runs", ofType("1", "x"), "dispatched"],
+    ["that no definition waits for", ofType("1", "z"), "unmatched"],
+    ["that a filter refuses", ofType("1", "filtered"), "dispatched"],
+  ])("%s is counted once, and as a duplicate when it comes again", async (_, event, outcome) => {
+    const { handle, metrics } = setUp();
+    for (let n = 0; n < 3; n++) await handle([event]);
+    const { values } = await metrics.events.get();
+    expect(values.map(({ labels, value }) => [labels.outcome, value])).toEqual([
+      [outcome, 1],
+      ["duplicate", 2],
+    ]);
+  });
+
+  test("is marked as dispatched where it owed runs, and only then", async () => {
+    const { handle, calls } = setUp();
+    await handle([ofType("1", "x"), ofType("2", "z"), ofType("3", "filtered"), ofType("4", "x")]);
+    await handle([ofType("1", "x")]);
+    expect(calls.marked).toEqual(["1", "4"]);
   });
 });
 

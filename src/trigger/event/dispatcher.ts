@@ -9,7 +9,7 @@
 import { describeError, type Fault, RetryableError, TerminalError } from "../../errors.ts";
 import type { Log } from "../../log.ts";
 import type { Metrics } from "../../metrics.ts";
-import type { EventLedger, OwedRun, RecordedEvent } from "../ledger.ts";
+import type { EventLedger, EventOutcome, OwedRun, RecordedEvent } from "../ledger.ts";
 import { type DeadLetterReason, deadLetterId, decodeEvent, type EventEnvelope } from "./envelope.ts";
 import { indexSubscriptions, matchEvent, type SubscriptionIndex } from "./match.ts";
 import { findPayloadFaults, indexEnforcedTypes, type PayloadChecks } from "./payload-checks.ts";
@@ -52,14 +52,6 @@ interface Received {
 const MAX_CONCURRENT_STARTS = 64;
 /** Of an event that does not match the schema of its type. */
 const MAX_FAULTS_NAMED = 5;
-
-/** How an event counts, by the outcome that stood in the ledger when it was recorded: `dispatched` came before us. */
-const SETTLED_AS = {
-  received: "dispatched",
-  dispatched: "duplicate",
-  unmatched: "unmatched",
-  dead_lettered: "duplicate",
-} as const;
 
 export function createDispatcher({ ledger, starter, metrics, log, onPoint = () => {} }: DispatcherDeps) {
   let index: SubscriptionIndex = new Map();
@@ -153,7 +145,7 @@ export function createDispatcher({ ledger, starter, metrics, log, onPoint = () =
         "event settled",
       );
     }
-    metrics.events.inc({ outcome: SETTLED_AS[event.outcome] });
+    metrics.events.inc({ outcome: countedAs(event) });
     if (copies.length > 1) metrics.events.inc({ outcome: "duplicate" }, copies.length - 1);
   }
 
@@ -225,6 +217,12 @@ export function createDispatcher({ ledger, starter, metrics, log, onPoint = () =
       for (const each of decoded) if (!each.ok) await deadLetterOrPutBack(each.message, each.reason, each.detail);
     },
   };
+}
+
+/** Of a settled event. One that stood there with runs that were still owed had not been counted: its router was killed. */
+function countedAs({ outcome, isNew }: RecordedEvent): EventOutcome | "duplicate" {
+  if (outcome === "received") return "dispatched";
+  return isNew ? outcome : "duplicate";
 }
 
 /** The copies of each event. */

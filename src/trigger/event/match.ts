@@ -1,7 +1,7 @@
 /** Which definitions an event reaches: by type, then by every filter. Pure; the caller keeps the index fresh (I4). */
 import { preview } from "../../definition/faults.ts";
 import type { EventTrigger } from "../../definition/schema.ts";
-import type { ActivityOutcome } from "../ledger.ts";
+import type { ActivityOutcome, EventOutcome } from "../ledger.ts";
 import type { EventEnvelope } from "./envelope.ts";
 
 /** A live event definition, as much of it as matching needs. */
@@ -36,6 +36,15 @@ export function matchEvent(index: SubscriptionIndex, event: EventEnvelope): Matc
       ? { subscription, outcome: "run" }
       : { subscription, outcome: "skipped", reason: "disabled" };
   });
+}
+
+/**
+ * What an event of these matches is recorded as. One that reached activities and starts nothing is `dispatched` at once:
+ * each of them has its outcome, and no run is owed.
+ */
+export function outcomeOf(matches: readonly Match[]): EventOutcome {
+  if (matches.length === 0) return "unmatched";
+  return matches.some(({ outcome }) => outcome === "run") ? "received" : "dispatched";
 }
 
 /** The key of the first filter that does not hold, and the value that it wants. */
