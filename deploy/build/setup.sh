@@ -47,9 +47,19 @@ fi
 
 # The stamp holds what was installed last, so that a second call costs nothing.
 stamp=$repository/node_modules/.actcore-lock
-if ! cmp -s "$repository/bun.lock" "$stamp"; then
+if ! cat "$repository/bun.lock" "$repository"/deploy/patches/*.patch | cmp -s - "$stamp"; then
   echo "  installing the dependencies …" >&2
   (cd "$repository" && "$bun" install --frozen-lockfile >&2)
-  cp "$repository/bun.lock" "$stamp"
+  # Bun drops a patch without a word when package.json asks for another version than the patch is made for.
+  for patch in "$repository"/deploy/patches/*.patch; do
+    package=$(basename "${patch%@*}")
+    (cd "$repository" && GIT_CEILING_DIRECTORIES=$(dirname "$repository") \
+      git apply --reverse --check --directory="node_modules/$package" "$patch") || {
+      echo "error: node_modules/$package is not patched as deploy/patches/$(basename "$patch") says" >&2
+      echo "Try: see in deploy/patches/README.md whether the new version still needs the patch" >&2
+      exit 1
+    }
+  done
+  cat "$repository/bun.lock" "$repository"/deploy/patches/*.patch >"$stamp"
 fi
 echo "$bun"

@@ -1,6 +1,7 @@
 /** `make chaos`: every scenario at its full size, with the compiled binary. Ends with `N passed, N failed`. */
 import { createDirectory, removeDirectory, type ServerOptions, startServer } from "../support/server.ts";
 import { stopTemporal } from "./misfire.ts";
+import { killPostgres } from "./postgres.ts";
 import * as scenarios from "./scenarios.ts";
 
 const only = process.argv[2];
@@ -61,6 +62,10 @@ try {
   );
   await scenario("1,000 times create, then publish at once: 1,000 runs (I4)", () =>
     scenarios.publishAtOnce(server, 1000),
+  );
+  await scenario(
+    "Postgres killed five times under 14 writers: no request meets a lost connection, no change is torn",
+    () => killPostgres(server, 5),
   );
   await scenario("Temporal stopped for six minutes, one every-minute schedule per policy: run or reason for each", () =>
     stopTemporal(server, { everySeconds: 60, stoppedMs: 360_000 }),

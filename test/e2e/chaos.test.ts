@@ -1,6 +1,7 @@
 /** The short form of `make chaos`: each scenario once or twice, on one server. */
 import { afterAll, beforeAll, describe, test } from "bun:test";
 import { stopTemporal } from "../chaos/misfire.ts";
+import { killPostgres } from "../chaos/postgres.ts";
 import * as scenarios from "../chaos/scenarios.ts";
 import {
   createDirectory,
@@ -61,6 +62,12 @@ describe("a whole server", () => {
   test(
     "sees a definition in the event that follows its answer (I4)",
     () => scenarios.publishAtOnce(server, 25),
+    120_000,
+  );
+
+  test(
+    "answers every request again after Postgres was killed under writers, and no change is torn",
+    () => killPostgres(server, 1),
     120_000,
   );
 
