@@ -19,9 +19,9 @@ import {
   Parser,
 } from "yaml";
 import { describeError } from "../errors.ts";
-import { MAX_DEPTH, TOO_DEEP } from "./depth.ts";
+import { MAX_DEPTH, TOO_DEEP } from "../json/depth.ts";
+import { keysOf } from "../json/pointer.ts";
 import { preview } from "./faults.ts";
-import { keysOf } from "./json-pointer.ts";
 import { findJsonFault } from "./json-text.ts";
 
 /** Bytes of one file, and roughly of those of its documents that have aliases when these are expanded. */

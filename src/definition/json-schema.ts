@@ -9,8 +9,8 @@
 import { Ajv2020, type ErrorObject, type Options, str, type ValidateFunction } from "ajv/dist/2020.js";
 import addFormats from "ajv-formats";
 import { describeError, type Fault } from "../errors.ts";
+import { pointTo } from "../json/pointer.ts";
 import { preview } from "./faults.ts";
-import { pointTo } from "./json-pointer.ts";
 import { findReferenceFault } from "./schema-references.ts";
 
 export type JsonSchema = Record<string, unknown>;

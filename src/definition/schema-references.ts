@@ -3,7 +3,7 @@
  * which each refers to the next one twice, ask for more than any value is worth.
  */
 import type { Fault } from "../errors.ts";
-import { pointTo, unescapeKey } from "./json-pointer.ts";
+import { pointTo, unescapeKey } from "../json/pointer.ts";
 
 type Schema = Record<string, unknown>;
 

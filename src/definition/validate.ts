@@ -6,10 +6,10 @@
  */
 import { Type } from "@sinclair/typebox";
 import { type Fault, InvalidInputError } from "../errors.ts";
-import { MAX_DEPTH } from "./depth.ts";
+import { MAX_DEPTH } from "../json/depth.ts";
+import { pointTo } from "../json/pointer.ts";
 import { findForbiddenUrl, type OwnEngines } from "./destination.ts";
 import { findFaults, preview } from "./faults.ts";
-import { pointTo } from "./json-pointer.ts";
 import {
   type DefinitionBody,
   DefinitionInputSchema,

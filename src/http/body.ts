@@ -1,6 +1,7 @@
 /** Reads a JSON body within bounds, before anything looks at it. */
-import { isWithinDepth, TOO_DEEP } from "../definition/depth.ts";
+
 import { InvalidInputError, TerminalError } from "../errors.ts";
+import { isWithinDepth, TOO_DEEP } from "../json/depth.ts";
 import { inTime } from "../wait.ts";
 
 /** Bytes. */

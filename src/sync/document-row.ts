@@ -1,9 +1,9 @@
 /** What the documents of trees become: rows of definitions and of event types, and the changes between them. */
 import type { EventTypeBody } from "../definition/event-type.ts";
 import type { TreeDocument } from "../definition/files.ts";
-import { pointTo } from "../definition/json-pointer.ts";
 import type { DefinitionBody } from "../definition/schema.ts";
 import { isFields } from "../definition/validate.ts";
+import { pointTo } from "../json/pointer.ts";
 
 /** A stage that stores documents, named for its rows. */
 export type DocumentStage = "definitions" | "event_types";

@@ -2,9 +2,10 @@
  * What started a workflow: the router (a recorded event), a schedule (a due time), or somebody with a Temporal client
  * of their own (an envelope or a bare payload, which is persisted before anything else happens: I5, I8).
  */
-import { isWithinDepth, TOO_DEEP } from "../definition/depth.ts";
+
 import type { ScheduleTrigger } from "../definition/schema.ts";
 import { TerminalError } from "../errors.ts";
+import { isWithinDepth, TOO_DEEP } from "../json/depth.ts";
 import type { ClaimRequest, RunTrigger, TriggerEvent } from "../run/run.ts";
 import { isUuid, stableHex } from "../stable-id.ts";
 import { type EventEnvelope, findEnvelopeFaults, OWN_EVENT_IDS } from "./event/envelope.ts";

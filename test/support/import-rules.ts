@@ -1,8 +1,8 @@
 /**
  * Which room may import which (design §2), as a pure function of a file's path and text.
  *
- * Imports point one way: main → cli → roles → adapters, activities → trigger → run, task → definition, and the kernel
- * (the files beside the rooms) below all. A room may use everything that the table names for it; where that is more
+ * Imports point one way: main → cli → roles → adapters, activities → trigger → run, task → definition → json, and the
+ * kernel (the files beside the rooms) below all. A room may use everything that the table names for it; where that is more
  * than the design's one line says, the comment says why.
  */
 import { dirname, join } from "node:path/posix";
@@ -21,7 +21,7 @@ const KERNEL = [
   "stable-id",
   "wait",
 ].map((name) => `${name}.ts`);
-const CORE = ["ledger", "sync", "trigger", "run", "task", "definition"];
+const CORE = ["ledger", "sync", "trigger", "run", "task", "definition", "json"];
 const ADAPTERS = ["postgres", "nats", "temporal", "http", "engines"];
 
 /** The rooms that each room may import, besides itself and the kernel. */
@@ -29,7 +29,7 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   "main.ts": ["cli"],
   // Commands need an adapter where no role is at work: migrate, status, the process' own monitor and runtime. `validate`
   // and `next` read files and ask the core itself: they work without any engine.
-  cli: ["roles", ...ADAPTERS, "sync", "access", "trigger", "definition", "generated"],
+  cli: ["roles", ...ADAPTERS, "sync", "access", "trigger", "definition", "json", "generated"],
   roles: [...ADAPTERS, "activities", ...CORE, "access", "generated"],
   activities: CORE,
   // Adapters implement the ports of the core, and never see each other.
@@ -40,16 +40,18 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   // Engines know nothing of activities: what they start is other people's.
   engines: ["generated"],
   // What a reader sees is made of what the rooms below record.
-  ledger: ["trigger", "run", "task", "definition"],
+  ledger: ["trigger", "run", "task", "definition", "json"],
   // Documents into rows, rows into schedules.
-  sync: ["trigger", "definition"],
-  trigger: ["run", "definition"],
-  run: ["definition"],
+  sync: ["trigger", "definition", "json"],
+  trigger: ["run", "definition", "json"],
+  run: ["definition", "json"],
   // An executor does what a definition's template says.
-  task: ["definition"],
-  definition: [],
+  task: ["definition", "json"],
+  definition: ["json"],
   // Who may do what. The faults and durations of its requests are written as a definition's are.
-  access: ["definition"],
+  access: ["definition", "json"],
+  // JSON as such, whatever it says.
+  json: [],
   // Types and names only: workflow code stays the same function of its history (I9).
   workflows: ["run/run.ts"],
 };

@@ -1,6 +1,7 @@
 /** What is kept of a response, and what its status says about the task. */
-import { isWithinDepth } from "../../definition/depth.ts";
+
 import { RetryableError, TerminalError } from "../../errors.ts";
+import { isWithinDepth } from "../../json/depth.ts";
 import { hidePassword } from "./request.ts";
 import { parseRetryAfter } from "./retry-after.ts";
 

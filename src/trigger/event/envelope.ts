@@ -6,10 +6,10 @@
  */
 import { createHash } from "node:crypto";
 import { type Static, Type } from "@sinclair/typebox";
-import { isWithinDepth, TOO_DEEP } from "../../definition/depth.ts";
 import { findFaults } from "../../definition/faults.ts";
 import { parseTime } from "../../definition/time.ts";
 import type { Fault } from "../../errors.ts";
+import { isWithinDepth, TOO_DEEP } from "../../json/depth.ts";
 
 /** Bytes of one encoded envelope; larger ones are dead-lettered. */
 export const MAX_EVENT_BYTES = 1_048_576;

@@ -1,0 +1,142 @@
+/**
+ * Numbers of JSON that a JavaScript number would change: `9007199254740993` would become …992, and `1e400` no number at
+ * all. Such a number is kept as an ExactNumber, which JSON.stringify prints as it was; every other one is a plain number.
+ *
+ * A value has one form: what a plain number keeps is never an ExactNumber, and of two that are equal the texts are
+ * equal. So Bun.deepEquals (strict) compares numbers by their values, whichever way they were written.
+ */
+
+declare global {
+  interface JSON {
+    rawJSON(text: string): unknown;
+  }
+}
+
+/** Made by `readNumber` only. */
+export class ExactNumber {
+  /** JSON: the digits written out where they are, with an exponent where there would be many zeros. */
+  constructor(readonly text: string) {}
+
+  toJSON(): unknown {
+    return JSON.rawJSON(this.text);
+  }
+
+  toString(): string {
+    return this.text;
+  }
+}
+
+export function isExactNumber(value: unknown): value is ExactNumber {
+  return value instanceof ExactNumber;
+}
+
+/** A number is `sign × 0.{digits} × 10^point`; the digits neither begin nor end with a zero, and zero has none. */
+interface Decimal {
+  sign: "" | "-";
+  digits: string;
+  point: bigint;
+}
+
+/** Zeros that are written out after the digits, and before them; for more there is an exponent. */
+const MAX_ZEROS_AFTER = 21n;
+const MAX_ZEROS_BEFORE = 5n;
+
+/** Digits of an exponent: beyond them no number is meant, and reading one would take long. */
+const MAX_EXPONENT_DIGITS = 15;
+
+/**
+ * The value of a literal of JSON: a plain number where that prints as the same value again. Undefined where the exponent
+ * has too many digits to be kept.
+ */
+export function readNumber(literal: string): number | ExactNumber | undefined {
+  const exponent = /[eE][+-]?0*(\d+)$/.exec(literal)?.[1] ?? "";
+  if (exponent.length > MAX_EXPONENT_DIGITS) return undefined;
+  const exact = parseDecimal(literal);
+  const rounded = Number(literal);
+  const text = writeDecimal(exact);
+  if (Number.isFinite(rounded) && writeDecimal(parseDecimal(String(rounded))) === text) return rounded;
+  return new ExactNumber(text);
+}
+
+/** Negative, zero or positive, as `a` is less than, equal to or greater than `b`. */
+export function compareNumbers(a: number | ExactNumber, b: number | ExactNumber): number {
+  if (typeof a === "number" && typeof b === "number") return a - b;
+  const [x, y] = [parseDecimal(String(a)), parseDecimal(String(b))];
+  const [signX, signY] = [signOf(x), signOf(y)];
+  if (signX !== signY || signX === 0) return signX - signY;
+  const larger =
+    x.point === y.point ? (x.digits === y.digits ? 0 : x.digits > y.digits ? 1 : -1) : x.point > y.point ? 1 : -1;
+  return larger * signX;
+}
+
+export function isWhole(value: number | ExactNumber): boolean {
+  return typeof value === "number" ? Number.isInteger(value) : scaleOf(parseDecimal(value.text)) >= 0n;
+}
+
+/** Whether `value` is a whole number of times `divisor`, which is not zero: by their decimal digits, not by division. */
+export function isMultipleOf(value: number | ExactNumber, divisor: number | ExactNumber): boolean {
+  const [of, by] = [parseDecimal(String(value)), parseDecimal(String(divisor))];
+  const scale = scaleOf(of) - scaleOf(by);
+  if (of.digits === "") return true;
+  // Its digits do not end with a zero, so no power of ten divides them.
+  if (scale < 0n) return false;
+  const modulus = BigInt(by.digits);
+  return (remainderOf(of.digits, modulus) * remainderOfPower(10n, scale, modulus)) % modulus === 0n;
+}
+
+function parseDecimal(literal: string): Decimal {
+  const [, sign = "", whole = "", fraction = "", exponent = "0"] =
+    /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(literal) ?? [];
+  const all = whole + fraction;
+  let first = 0;
+  while (all[first] === "0") first++;
+  let end = all.length;
+  while (end > first && all[end - 1] === "0") end--;
+  const digits = all.slice(first, end);
+  if (digits === "") return { sign: "", digits, point: 0n };
+  return { sign: sign as Decimal["sign"], digits, point: BigInt(exponent) + BigInt(whole.length - first) };
+}
+
+function writeDecimal({ sign, digits, point }: Decimal): string {
+  const { length } = digits;
+  if (length === 0) return "0";
+  if (point < -MAX_ZEROS_BEFORE || point - BigInt(length) > MAX_ZEROS_AFTER) {
+    const exponent = point - 1n;
+    const fraction = length > 1 ? `.${digits.slice(1)}` : "";
+    return `${sign}${digits[0]}${fraction}e${exponent < 0n ? "" : "+"}${exponent}`;
+  }
+  const at = Number(point);
+  if (at <= 0) return `${sign}0.${"0".repeat(-at)}${digits}`;
+  if (at >= length) return `${sign}${digits}${"0".repeat(at - length)}`;
+  return `${sign}${digits.slice(0, at)}.${digits.slice(at)}`;
+}
+
+function signOf({ sign, digits }: Decimal): number {
+  return digits === "" ? 0 : sign === "-" ? -1 : 1;
+}
+
+/** The power of ten of the last digit. */
+function scaleOf({ digits, point }: Decimal): bigint {
+  return point - BigInt(digits.length);
+}
+
+/** Some digits at a time: of a million, BigInt takes seconds to read them at once. */
+function remainderOf(digits: string, modulus: bigint): bigint {
+  const STEP = 15;
+  let remainder = 0n;
+  for (let at = 0; at < digits.length; at += STEP) {
+    const part = digits.slice(at, at + STEP);
+    remainder = (remainder * 10n ** BigInt(part.length) + BigInt(part)) % modulus;
+  }
+  return remainder;
+}
+
+function remainderOfPower(base: bigint, exponent: bigint, modulus: bigint): bigint {
+  let result = 1n % modulus;
+  let square = base % modulus;
+  for (let left = exponent; left > 0n; left >>= 1n) {
+    if (left & 1n) result = (result * square) % modulus;
+    square = (square * square) % modulus;
+  }
+  return result;
+}
