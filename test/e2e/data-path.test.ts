@@ -6,6 +6,8 @@ import { type Received, startReceiver } from "../support/http-receiver.ts";
 import { readEndpoints, SERVER_TIMEOUT_MS, type Server } from "../support/server.ts";
 import { define, envelope, finishedRuns, listTasks, useServer } from "../support/shared-server.ts";
 
+const HOUR_MS = 3_600_000;
+
 let server: Server;
 beforeAll(async () => {
   server = await useServer();
@@ -135,8 +137,8 @@ describe("an http task", () => {
 
 test("an enabled cron definition has a Temporal Schedule that fires it", async () => {
   const definition = await define(server, {
-    // The due time that it is asked for may be a minute ago.
-    trigger_config: { trigger_type: "cron", cron_expression: "* * * * *", misfire_grace: "5m" },
+    // The due time that it is asked for may be an hour ago.
+    trigger_config: { trigger_type: "cron", cron_expression: "0 * * * *", misfire_grace: "2h" },
   });
   const connection = await Connection.connect({ address: readEndpoints(server).temporalHost });
   try {
@@ -145,10 +147,10 @@ test("an enabled cron definition has a Temporal Schedule that fires it", async (
     expect(schedule.state.paused).toBe(false);
     expect(schedule.action).toMatchObject({ workflowType: "RunActivityWorkflow", taskQueue: "orchestrator-tq" });
     const [next, afterNext] = schedule.info.nextActionTimes;
-    expect(Number(afterNext) - Number(next)).toBe(60_000);
+    expect(Number(afterNext) - Number(next)).toBe(HOUR_MS);
 
-    // The same way that a due time takes, without waiting for the minute to end.
-    const due = new Date(Math.floor(Date.now() / 60_000) * 60_000);
+    // The same way that a due time takes, without waiting for the hour to end.
+    const due = new Date(Math.floor(Date.now() / HOUR_MS) * HOUR_MS);
     await handle.backfill({ start: due, end: due, overlap: "ALLOW_ALL" });
     const [run] = await finishedRuns(server, definition.id);
     expect(run).toMatchObject({ status: "succeeded", trigger: "cron", scheduled_for: due.toISOString() });

@@ -108,10 +108,17 @@ const outcomesOf = async (definition: Definition) =>
 describe("after a gap of six due times", () => {
   const NOW = () => minute(6, 55);
 
-  test("skip runs none and says that they were missed", async () => {
-    const definition = await create();
+  test("skip runs none that is later than its grace, and says that they were missed", async () => {
+    const definition = await create({ misfire_grace: "50s" });
     expect(await reconcileAt(NOW())).toEqual([]);
     expect(await outcomesOf(definition)).toEqual(Array(6).fill("skipped missed"));
+  });
+
+  test.each(["60s", "1h"])("skip runs the latest one, which is within a grace of %s", async (misfire_grace) => {
+    const definition = await create({ misfire_grace });
+    expect(await reconcileAt(NOW())).toHaveLength(1);
+    expect((await outcomesOf(definition)).slice(0, 5)).toEqual(Array(5).fill("skipped missed"));
+    expect((await occurrences(definition, 6, 6))[0].run_id).not.toBeNull();
   });
 
   test("catchup runs each once, late", async () => {
@@ -165,7 +172,8 @@ describe("after a gap of six due times", () => {
 
   test("an edited definition is judged by each version for its own due times", async () => {
     const definition = await create({ misfire_policy: "catchup" });
-    await replace(database, definition.id, bodyOf(definition.name, everyMinute({ misfire_policy: "skip" })));
+    const edited = everyMinute({ misfire_policy: "skip", misfire_grace: "50s" });
+    await replace(database, definition.id, bodyOf(definition.name, edited));
     await setWritten(definition.id, 2, minute(3, 30));
     expect(await reconcileAt(NOW())).toHaveLength(3);
     expect(await outcomesOf(definition)).toEqual([...Array(3).fill("late"), ...Array(3).fill("skipped missed")]);
@@ -288,7 +296,7 @@ test("a version that came after the range changes nothing in it", async () => {
 });
 
 test("the due times of a deleted definition are told until it was deleted", async () => {
-  const definition = await create();
+  const definition = await create({ misfire_grace: "20s" });
   await reconcileAt(minute(3, 30));
   await createDefinitionStore(database.db).remove(definition.id, BY_TEST);
   await database.sql`update actcore.definitions set deleted_at = ${minute(3, 20).toISOString()} where id = ${definition.id}`;

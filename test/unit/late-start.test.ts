@@ -18,7 +18,12 @@ describe("a due time that the engine started late", () => {
   test.each<[policy: Partial<IntervalTrigger>, now: Date, reason: string | undefined]>([
     [{}, at(1, 59), undefined],
     [{}, at(2, 1), "missed"],
-    [{ misfire_grace: "5m" }, at(6), undefined],
+    [{ misfire_grace: "5m" }, at(1, 59), undefined],
+    [{ misfire_grace: "5m" }, at(2), "missed"],
+    [{ misfire_grace: "5m", every: "10m", offset: "1m" }, at(6), undefined],
+    [{ misfire_grace: "5m", every: "10m", offset: "1m" }, at(6, 1), "missed"],
+    [{ misfire_grace: "5m", every: "1s" }, at(1, 14), undefined],
+    [{ misfire_grace: "5m", every: "1s" }, at(1, 15), "missed"],
     [{ jitter: "30s" }, at(2, 29), undefined],
     [{ jitter: "30s" }, at(2, 31), "missed"],
     [{ misfire_policy: "catchup" }, at(40), undefined],

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { IntervalTrigger } from "../../src/definition/schema.ts";
 import type { DueFacts, DueRun, Segment } from "../../src/trigger/schedule/due-facts.ts";
+import { judgeStart } from "../../src/trigger/schedule/late-start.ts";
 import { settleDueTimes } from "../../src/trigger/schedule/settlement.ts";
 
 /** Minute n of an hour; every minute something is due. */
@@ -57,7 +58,7 @@ describe("what ran", () => {
     expect(settle({}, at(1, 14))).toMatchObject({ skips: [] });
     expect(settle({}, at(1, 14)).run).toBeUndefined();
     expect(settle({ jitter: "30s" }, at(1, 44)).run).toBeUndefined();
-    expect(settle({ jitter: "30s" }, at(1, 45)).skips).not.toEqual([]);
+    expect(settle({ jitter: "30s" }, at(1, 45)).run).toEqual({ due: at(1) });
   });
 });
 
@@ -72,8 +73,41 @@ describe("under skip, a due time that did not run", () => {
     });
   });
 
-  test("is missed when the next one is due within the grace", () => {
-    expect(settle({}, at(1, 30)).skips as object[]).toEqual([stretch(1, 1, "missed")]);
+  test.each(["60s", "5m", "1d"])("is run under a grace of %s as long as no later one is due", (misfire_grace) => {
+    expect(settle({ misfire_grace }, at(1, 17)).run).toEqual({ due: at(1) });
+    expect(settle({ misfire_grace }, at(1, 59)).run).toEqual({ due: at(1) });
+  });
+
+  test("gives way to a later one that is due already, though that one is not judged yet", () => {
+    expect(settle({ misfire_grace: "5m" }, at(2)).skips as object[]).toEqual([stretch(1, 1, "missed")]);
+    const settled = settle({ misfire_grace: "1h" }, at(6, 20));
+    expect(settled.skips as object[]).toEqual([stretch(1, 5, "missed")]);
+    expect(settled.run).toEqual({ due: at(6) });
+  });
+
+  test("gives way to none whose jitter is not over", () => {
+    const policy = { misfire_grace: "5m", jitter: "30s" };
+    expect(settle(policy, at(2, 29)).run).toEqual({ due: at(1) });
+    expect(settle(policy, at(2, 30)).skips as object[]).toEqual([stretch(1, 1, "missed")]);
+  });
+
+  test("runs with a larger grace whatever runs with a smaller one, and is judged as a late start is", () => {
+    for (let lateS = 15; lateS <= 400; lateS++) {
+      const now = new Date(at(1).getTime() + lateS * 1000);
+      const verdicts = [20, 60, 150, 300, 3600].map((misfire_grace) => {
+        const trigger = everyMinute({ every: "2m", offset: "1m", misfire_grace });
+        const segments = [segment(at(0), now, trigger)];
+        const { run } = settleDueTimes({ segments, runs: [], enabled: true }, now);
+        const isRun = run?.due.getTime() === at(1).getTime();
+        expect({ lateS, misfire_grace, started: judgeStart(trigger, segments, at(1), now) === undefined }).toEqual({
+          lateS,
+          misfire_grace,
+          started: isRun,
+        });
+        return isRun;
+      });
+      expect(verdicts).toEqual(verdicts.toSorted());
+    }
   });
 
   test("is one stretch with the others of its gap", () => {
@@ -96,10 +130,14 @@ describe("under skip, a due time that did not run", () => {
 test("under skip, a due time that a clock change removed makes up for none before it", () => {
   const trigger = { trigger_type: "cron", cron_expression: "59 1,2 * * *", timezone: "Europe/Berlin" } as const;
   const utc = (text: string) => new Date(`2026-03-29T${text}Z`);
-  const now = utc("00:59:20");
+  const now = utc("01:00:05");
   const settleIt = (dst_gap: "run" | "skip") =>
     settleDueTimes(
-      { segments: [segment(utc("00:50:00"), now, { ...trigger, dst_gap })], runs: [], enabled: true },
+      {
+        segments: [segment(utc("00:50:00"), now, { ...trigger, dst_gap, misfire_grace: "2m" })],
+        runs: [],
+        enabled: true,
+      },
       now,
     );
   expect(settleIt("skip").run).toEqual({ due: utc("00:59:00") });

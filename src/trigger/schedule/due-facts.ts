@@ -60,6 +60,17 @@ export function isFollowed(segments: readonly Segment[], at: Date, until: Date):
   });
 }
 
+/**
+ * Whether `skip` gives up what was due at `at` by `trigger` and has not begun at `now`: it is later than its grace, or it
+ * gives way to a later one that is due already. A due time has as long as the engine has to start it before it gives way.
+ */
+export function isMissed(segments: readonly Segment[], trigger: ScheduleTrigger, at: Date, now: Date): boolean {
+  const { graceMs, jitterMs } = misfireOf(trigger);
+  const lateMs = now.getTime() - at.getTime() - jitterMs;
+  if (lateMs > graceMs) return true;
+  return lateMs >= SETTLE_AFTER_MS && isFollowed(segments, at, new Date(now.getTime() - jitterMs));
+}
+
 /** Whether anything was due until then, jitter or not. */
 export function wasDue(segments: readonly Segment[], time: Date): boolean {
   return segments.some(({ from, until, trigger, enabled }) => {

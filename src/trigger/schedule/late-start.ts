@@ -1,11 +1,11 @@
 /** A start by the engine, judged at its claim: it may come too late. Pure. */
 import type { ScheduleTrigger } from "../../definition/schema.ts";
-import { isFollowed, type Segment } from "./due-facts.ts";
+import { isFollowed, isMissed, type Segment } from "./due-facts.ts";
 import { misfireOf, PUNCTUAL_MS, type SkipReason } from "./misfire.ts";
 
 /**
  * Why what was due by `trigger` is not run after all; undefined: it is run. `segments` are what the definition said since
- * then: under `compress` it gives way to what has come meanwhile, of which a later version may know more.
+ * then: it may give way to what has come meanwhile, of which a later version may know more.
  */
 export function judgeStart(
   trigger: ScheduleTrigger,
@@ -13,9 +13,9 @@ export function judgeStart(
   due: Date,
   now: Date,
 ): SkipReason | undefined {
-  const { policy, graceMs, catchupWindowMs, jitterMs } = misfireOf(trigger);
+  const { policy, catchupWindowMs, jitterMs } = misfireOf(trigger);
+  if (policy === "skip") return isMissed(segments, trigger, due, now) ? "missed" : undefined;
   const lateMs = now.getTime() - due.getTime() - jitterMs;
-  if (policy === "skip") return lateMs > graceMs ? "missed" : undefined;
   if (policy === "catchup") return lateMs > catchupWindowMs ? "outside_catchup_window" : undefined;
   if (lateMs <= PUNCTUAL_MS) return undefined;
   return isFollowed(segments, due, new Date(now.getTime() - jitterMs)) ? "compressed" : undefined;

@@ -4,7 +4,7 @@
  */
 import type { ScheduleTrigger } from "../../definition/schema.ts";
 import { createCompressedGap, type RunToMake } from "./compressed-gap.ts";
-import { type DueFacts, isFollowed, mayStillCome, SETTLE_AFTER_MS, wasGoing } from "./due-facts.ts";
+import { type DueFacts, isMissed, mayStillCome, SETTLE_AFTER_MS, wasGoing } from "./due-facts.ts";
 import { type DueTime, dueTimes } from "./due-times.ts";
 import { misfireOf, type SkippedStretch, type SkipReason } from "./misfire.ts";
 
@@ -90,16 +90,14 @@ function judgeUnrun(
   if (skipped) return skipped;
   if (!enabled) return "disabled";
   if (seenPausedAt !== undefined && at <= seenPausedAt) return "paused";
-  const { policy, graceMs, catchupWindowMs, jitterMs } = misfireOf(trigger);
-  const lateMs = now.getTime() - at.getTime() - jitterMs;
+  const { policy, catchupWindowMs, jitterMs } = misfireOf(trigger);
   if (policy === "compress") return "compress";
   if (policy === "catchup") {
-    if (lateMs > catchupWindowMs) return "outside_catchup_window";
+    if (now.getTime() - at.getTime() - jitterMs > catchupWindowMs) return "outside_catchup_window";
     return mayStillCome(runs, at, now) ? "wait" : "run";
   }
   if (wasGoing(runs, at)) return "overlap";
-  // Another one within the grace makes up for this one, which would only crowd it.
-  return lateMs > graceMs || isFollowed(segments, at, new Date(at.getTime() + graceMs)) ? "missed" : "run";
+  return isMissed(segments, trigger, at, now) ? "missed" : "run";
 }
 
 /** Collects skipped due times; those that follow each other for one reason are one stretch, unless it is interrupted. */
