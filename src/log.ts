@@ -2,10 +2,12 @@
  * Structured logs: JSON lines on stderr, or a readable form when stderr is a terminal.
  *
  * The logger is passed in, never imported: `log.child({ role: "router" })` gives each part its own bindings.
- * Call object first, then message: `log.info({ activity_id }, "schedule created")`.
+ * Call object first, then message: `log.info({ activity_id }, "schedule created")`. A call never throws and never waits for
+ * long: a line that cannot be written is lost, and the next one that can be is preceded by one that says how many were.
  */
 import pino from "pino";
-import pretty from "pino-pretty";
+import { prettyFactory } from "pino-pretty";
+import { createLossyWriter } from "./line-writer.ts";
 
 export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -20,7 +22,23 @@ export function createLog(level: LogLevel, destination = 2, readable = process.s
     formatters: { level: (label) => ({ level: label }) },
     serializers: { error: pino.stdSerializers.err },
   };
-  return readable
-    ? pino(options, pretty({ destination, sync: true, ignore: "pid", translateTime: "SYS:HH:MM:ss.l" }))
-    : pino(options, pino.destination({ dest: destination, sync: true }));
+  const { write } = createLossyWriter(destination);
+  const format = readable ? createReadableForm() : (line: string) => line;
+  let lost = 0;
+  return pino(options, {
+    write(line) {
+      if (lost > 0 && write(format(lossLine(lost)))) lost = 0;
+      if (!write(format(line))) lost += 1;
+    },
+  });
+}
+
+function createReadableForm(): (line: string) => string {
+  const options = { ignore: "pid", translateTime: "SYS:HH:MM:ss.l" };
+  return prettyFactory(options);
+}
+
+function lossLine(lost: number): string {
+  const line = { level: "warn", time: new Date().toISOString(), pid: process.pid, lost_lines: lost };
+  return `${JSON.stringify({ ...line, msg: "lines of the log could not be written and are lost" })}\n`;
 }

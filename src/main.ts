@@ -5,6 +5,7 @@ import { parseCommandLine } from "./cli/parse.ts";
 import { loadConfig } from "./config.ts";
 import { ActcoreError, describeError, InvalidInputError } from "./errors.ts";
 import { listenForShutdown } from "./lifecycle.ts";
+import { createLossyWriter, writeWhole } from "./line-writer.ts";
 import { createLog } from "./log.ts";
 
 const EXIT_FAILED = 1;
@@ -13,7 +14,9 @@ const EXIT_USAGE = 2;
 process.exit(await main(process.argv.slice(2)));
 
 async function main(argv: string[]): Promise<number> {
-  const print = (line: string) => void process.stdout.write(`${line}\n`);
+  const print = (line: string) => writeWhole(1, `${line}\n`);
+  const stdout = createLossyWriter(1);
+  const tell = (line: string) => void stdout.write(`${line}\n`);
   try {
     const parsed = parseCommandLine(argv);
     if (parsed.help) {
@@ -26,13 +29,13 @@ async function main(argv: string[]): Promise<number> {
     process.on("unhandledRejection", (error) => log.error({ error }, "unhandled rejection"));
     try {
       const { json, args, rest } = parsed;
-      const context: CommandContext = { config, log, print, shutdown, json, args, rest };
+      const context: CommandContext = { config, log, print, tell, shutdown, json, args, rest };
       return await COMMANDS[parsed.command].run(context);
     } finally {
       shutdown.dispose();
     }
   } catch (error) {
-    process.stderr.write(`${explain(error)}\n`);
+    createLossyWriter(2).write(`${explain(error)}\n`);
     return error instanceof InvalidInputError ? EXIT_USAGE : EXIT_FAILED;
   }
 }

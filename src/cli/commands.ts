@@ -8,8 +8,10 @@ import type { SettingName } from "../settings.ts";
 export interface CommandContext {
   config: Config;
   log: Log;
-  /** A line on stdout. */
+  /** A line on stdout. @throws Error when it cannot be written: what a command prints is its work */
   print(line: string): void;
+  /** A line on stdout about how a server is doing; lost where it cannot be written, which must not stop the server. */
+  tell(line: string): void;
   shutdown: Shutdown;
   /** Whether `--json` was given. */
   json: boolean;

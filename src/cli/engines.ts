@@ -14,13 +14,13 @@ import { aborted } from "../wait.ts";
  */
 export async function runEngines(
   config: Config,
-  { log, print, shutdown }: { log: Log; print(line: string): void; shutdown: Shutdown },
+  { log, tell, shutdown }: { log: Log; tell(line: string): void; shutdown: Shutdown },
 ): Promise<number> {
   let set: EngineSet;
   try {
     set = await startEngines(config, {
       log,
-      onProgress: (message) => print(`${message} …`),
+      onProgress: (message) => tell(`${message} …`),
       signal: shutdown.stopping,
       insisted: shutdown.insisted,
     });
@@ -41,12 +41,12 @@ export async function runEngines(
     Temporal: temporalHost,
     "Temporal Web UI": temporalUiUrl,
   };
-  print("engines are running:");
-  for (const [name, url] of Object.entries(lines)) if (url !== undefined) print(`  ${name.padEnd(16)} ${url}`);
-  print(`attach with: actcore serve --roles=worker,router,api --data-dir=${config.dataDir}`);
+  tell("engines are running:");
+  for (const [name, url] of Object.entries(lines)) if (url !== undefined) tell(`  ${name.padEnd(16)} ${url}`);
+  tell(`attach with: actcore serve --roles=worker,router,api --data-dir=${config.dataDir}`);
 
   await aborted(shutdown.stopping);
-  print("stopping the engines …");
+  tell("stopping the engines …");
   await set.close();
   return 0;
 }

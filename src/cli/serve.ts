@@ -40,7 +40,7 @@ interface Located extends Endpoints {
 }
 
 /** @throws what makes a start impossible; what a role failed for */
-export function runServe({ config, log, print, shutdown }: CommandContext): Promise<number> {
+export function runServe({ config, log, tell, shutdown }: CommandContext): Promise<number> {
   return withReleasers(async (releasers) => {
     const metrics = createMetrics();
     const readiness = createReadiness(Object.fromEntries(config.roles.map((role) => [role, ROLE_NEEDS[role]])));
@@ -65,13 +65,13 @@ export function runServe({ config, log, print, shutdown }: CommandContext): Prom
     releasers.push(connections.close);
 
     const roles = startRoles({ config, connections, endpoints, readiness, metrics, log }, releasers);
-    locate(config, { log, print, signal, insisted: shutdown.insisted }, engines).then(setEndpoints, failEndpoints);
+    locate(config, { log, tell, signal, insisted: shutdown.insisted }, engines).then(setEndpoints, failEndpoints);
     // A start that is interrupted is a stop like any other.
     const stopped = aborted(signal);
     const located = await Promise.race([endpoints, stopped]);
     const needsKey = async () =>
       !config.insecureNoAuth && (await createKeyStore((await connections.postgres()).db).anyMade());
-    if (located) void announce(config, located, readiness, { print, signal, needsKey });
+    if (located) void announce(config, located, readiness, { tell, signal, needsKey });
     const failure = await Promise.race([stopped, ...roles.map(({ done }) => done)]).then(
       () => undefined,
       (error: unknown) => ({ error }),
@@ -104,7 +104,7 @@ function startRoles(deps: RoleDeps, releasers: Releasers): Role[] {
 /** Where the engines are: as configured; for the rest those of this data directory, running already or started here. */
 async function locate(
   config: Config,
-  { log, print, ...signals }: { log: Log; print(line: string): void; signal: AbortSignal; insisted: AbortSignal },
+  { log, tell, ...signals }: { log: Log; tell(line: string): void; signal: AbortSignal; insisted: AbortSignal },
   engines: { close(): Promise<void> }[],
 ): Promise<Located> {
   const configured: Partial<Endpoints> = {
@@ -122,7 +122,7 @@ async function locate(
       return located as Located;
     }
     if (whole && !running) {
-      const onProgress = (message: string) => print(`${message} …`);
+      const onProgress = (message: string) => tell(`${message} …`);
       const set = await startEngines(config, { log, onProgress, ...signals });
       engines.push(set);
       return { ...set.endpoints, ...configured } as Located;
@@ -141,7 +141,7 @@ async function announce(
   config: Config,
   { natsUrl, temporalHost, temporalUiUrl }: Located,
   readiness: RoleDeps["readiness"],
-  { print, signal, needsKey }: { print(line: string): void; signal: AbortSignal; needsKey(): Promise<boolean> },
+  { tell, signal, needsKey }: { tell(line: string): void; signal: AbortSignal; needsKey(): Promise<boolean> },
 ): Promise<void> {
   while (readiness.report().status !== "ready") if (await sleep(50, signal)) return;
   const isSyncing = () => {
@@ -151,7 +151,7 @@ async function announce(
   // Another process' sync may keep this one waiting: what is ready is told all the same.
   for (const until = Date.now() + FIRST_SYNC_WITHIN_MS; isSyncing() && Date.now() < until; )
     if (await sleep(50, signal)) return;
-  print(`actcore is ready: ${config.roles.join(", ")}`);
+  tell(`actcore is ready: ${config.roles.join(", ")}`);
   if (!config.roles.includes("api")) return;
   const api = `http://${formatAddress(config.apiAddr)}`;
   const lines = {
@@ -161,11 +161,11 @@ async function announce(
     NATS: natsUrl.replace(/\/\/[^/,]*@/g, "//"), // without user and password
     Temporal: temporalHost,
   };
-  for (const [name, url] of Object.entries(lines)) if (url !== undefined) print(`  ${name.padEnd(16)} ${url}`);
+  for (const [name, url] of Object.entries(lines)) if (url !== undefined) tell(`  ${name.padEnd(16)} ${url}`);
   const event =
     '{"event_id":"\'$(date +%s)\'","type":"user.created","source":"curl","occurred_at":"\'$(date -u +%FT%TZ)\'","payload":{"tier":"pro"}}';
   const key = (await needsKey().catch(() => false)) ? ' -H "authorization: Bearer $ACTCORE_API_KEY"' : "";
-  print(`try:\n  curl${key} -H 'content-type: application/json' ${api}/events -d '${event}'`);
+  tell(`try:\n  curl${key} -H 'content-type: application/json' ${api}/events -d '${event}'`);
 }
 
 /** The chosen address, or, when the operator chose none and the usual one is taken, a free port: metrics stop no server. */

@@ -5,7 +5,17 @@
  * time and outlives us. Rotation copies and truncates: the engine keeps its descriptor. A line written between the
  * two steps is lost, which a log can bear.
  */
-import { closeSync, copyFileSync, existsSync, fstatSync, ftruncateSync, openSync, readSync, renameSync } from "node:fs";
+import {
+  closeSync,
+  copyFileSync,
+  existsSync,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  readSync,
+  renameSync,
+  rmSync,
+} from "node:fs";
 
 const MAX_BYTES = 10 * 1024 * 1024;
 /** Beside the current file. */
@@ -35,7 +45,12 @@ export function openEngineLog(path: string, maxBytes = MAX_BYTES, checkEveryMs =
     for (let index = KEPT_FILES - 1; index >= 1; index--) {
       if (existsSync(`${path}.${index}`)) renameSync(`${path}.${index}`, `${path}.${index + 1}`);
     }
-    copyFileSync(path, `${path}.1`);
+    try {
+      copyFileSync(path, `${path}.1`);
+    } catch (error) {
+      rmSync(`${path}.1`, { force: true }); // half a copy on a full disk
+      throw error;
+    }
     ftruncateSync(fd, 0);
     marked = 0;
   }

@@ -54,7 +54,8 @@ const noAnswer = (withinMs: number) =>
 
 /** The application, not listening yet. */
 export function createApp(services: Services, access: Access, log: Log) {
-  const app = new Elysia({ normalize: false })
+  // Bun's own page for an error, which nothing here should let through, would show the code.
+  const app = new Elysia({ normalize: false, serve: { development: false, error: problemResponse } })
     // Before routing: it holds for every route, for the documentation, and for what is no route.
     .onRequest(({ request }) => {
       const refusal = refuse(request);
@@ -62,8 +63,7 @@ export function createApp(services: Services, access: Access, log: Log) {
     })
     .onError(({ code, error, request }) => {
       if (code === "NOT_FOUND") return notFound(request);
-      log.error({ error }, "request failed unexpectedly");
-      return problemResponse(error);
+      return unexpected(error);
     })
     .use(createDocs(ROUTES));
   for (const route of ROUTES) {
@@ -80,6 +80,11 @@ export function createApp(services: Services, access: Access, log: Log) {
         parse: "none",
       },
     );
+  }
+
+  function unexpected(error: unknown, details: object = {}): Response {
+    log.error({ ...details, error }, "request failed unexpectedly");
+    return problemResponse(error);
   }
 
   function refuse(request: Request): ActcoreError | undefined {
@@ -104,8 +109,8 @@ export function createApp(services: Services, access: Access, log: Log) {
       return reply.body === undefined ? new Response(null, init) : Response.json(reply.body, init);
     } catch (error) {
       const response = problemResponse(error);
-      if (response.status === 500) log.error({ path: route.path, error }, "request failed unexpectedly");
-      else if (response.status > 500) log.warn({ path: route.path, reason: describeError(error) }, "request refused");
+      if (response.status === 500) return unexpected(error, { path: route.path });
+      if (response.status > 500) log.warn({ path: route.path, reason: describeError(error) }, "request refused");
       return response;
     }
   }

@@ -24,6 +24,7 @@ export function startMonitor({ host, port }: Address, { metrics, readiness, sdkM
   return Bun.serve({
     hostname: host,
     port,
+    development: false, // Bun's page for an error would show the code
     routes: {
       "/metrics": scrape,
       "/healthz": () => Response.json({ status: "ok" }),

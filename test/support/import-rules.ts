@@ -12,6 +12,7 @@ const KERNEL = [
   "errors",
   "log",
   "lifecycle",
+  "line-writer",
   "config",
   "settings",
   "setting-values",

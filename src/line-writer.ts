@@ -1,0 +1,92 @@
+/**
+ * Writes lines to a file descriptor, for the log and for what a command prints. A descriptor that cannot be written must
+ * cost the process nothing but the line: its disk may be full, its reader gone, or its reader there and not reading.
+ */
+import { constants, fstatSync, openSync, writeSync } from "node:fs";
+import { isatty } from "node:tty";
+import { describeError } from "./errors.ts";
+
+/** How long a line may wait for a reader that is behind, in milliseconds. */
+const PATIENCE_MS = 100;
+const RETRY_EVERY_MS = 5;
+
+export interface LineWriter {
+  /** Answers whether the line was written; never throws. `line` ends with a newline. */
+  write(line: string): boolean;
+}
+
+/** A writer that gives a line up where it cannot be written: at once when the line before was given up too. */
+export function createLossyWriter(descriptor: number): LineWriter {
+  const fd = withoutBlocking(descriptor);
+  let stuck = false;
+  /** Part of the last line stands there: the next one begins with a newline. */
+  let torn = false;
+  return {
+    write(line) {
+      const bytes = Buffer.from(torn ? `\n${line}` : line);
+      const until = performance.now() + (stuck ? 0 : PATIENCE_MS);
+      const written = writeUntil(fd, bytes, () => performance.now() > until);
+      stuck = written < bytes.length;
+      if (written > 0) torn = stuck;
+      return !stuck;
+    },
+  };
+}
+
+/**
+ * Writes a whole text, however long its reader takes.
+ * @throws Error of the operating system when it cannot be written
+ */
+export function writeWhole(fd: number, text: string): void {
+  const bytes = Buffer.from(text);
+  let failure: unknown;
+  const written = writeUntil(
+    fd,
+    bytes,
+    () => false,
+    (error) => {
+      failure = error;
+    },
+  );
+  if (written < bytes.length) throw new Error(`descriptor ${fd} cannot be written: ${describeError(failure)}`);
+}
+
+/** Answers how many bytes were written before an error, or before `isOver` while the reader is behind. */
+function writeUntil(
+  fd: number,
+  bytes: Buffer,
+  isOver: () => boolean,
+  onError: (error: unknown) => void = () => {},
+): number {
+  let written = 0;
+  while (written < bytes.length) {
+    try {
+      written += writeSync(fd, bytes, written);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === "EINTR") continue;
+      if (code !== "EAGAIN" || isOver()) {
+        onError(error);
+        break;
+      }
+      Atomics.wait(WAITING, 0, 0, RETRY_EVERY_MS);
+    }
+  }
+  return written;
+}
+
+const WAITING = new Int32Array(new SharedArrayBuffer(4));
+
+/**
+ * The same pipe or terminal, opened anew so that a write to it never blocks: the flag of the descriptor itself is shared
+ * with other processes. What is neither, or cannot be opened so (a socket, another platform than Linux), stays as it is.
+ */
+function withoutBlocking(descriptor: number): number {
+  try {
+    if (!isatty(descriptor) && !fstatSync(descriptor).isFIFO()) return descriptor;
+    const flags = constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
+    return openSync(`/proc/self/fd/${descriptor}`, flags);
+  } catch {
+    return descriptor;
+  }
+}

@@ -1,0 +1,81 @@
+import { afterAll, afterEach, describe, expect, test } from "bun:test";
+import { spawnSync } from "node:child_process";
+import { closeSync, constants, mkdtempSync, openSync, readSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { writeWhole } from "../../src/line-writer.ts";
+import { createLog } from "../../src/log.ts";
+
+const directory = mkdtempSync(join(tmpdir(), "actcore-log-"));
+const opened = new Set<number>();
+afterEach(() => {
+  for (const fd of opened) closeSync(fd);
+  opened.clear();
+});
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+function open(path: string, flags: number | string): number {
+  const fd = openSync(path, flags);
+  opened.add(fd);
+  return fd;
+}
+
+/** A pipe whose reader reads when it is told to. */
+function openPipe() {
+  const path = join(directory, crypto.randomUUID());
+  spawnSync("mkfifo", [path]);
+  const reader = open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  const writer = open(path, constants.O_WRONLY);
+  return {
+    writer,
+    read(): string {
+      const buffer = Buffer.alloc(1024 ** 2);
+      return buffer.toString("utf8", 0, readSync(reader, buffer, 0, buffer.length, null));
+    },
+    leave(): void {
+      opened.delete(reader);
+      closeSync(reader);
+    },
+  };
+}
+
+describe.if(process.platform === "linux")("a log that cannot be written costs only its lines", () => {
+  test.each([true, false])("on a full disk (readable: %p)", (readable) => {
+    const log = createLog("info", open("/dev/full", "w"), readable);
+    expect(() => log.error({ error: new Error("x") }, "lost")).not.toThrow();
+  });
+
+  test("when its reader has gone", () => {
+    const pipe = openPipe();
+    const log = createLog("info", pipe.writer, false);
+    pipe.leave();
+    expect(() => log.info("lost")).not.toThrow();
+  });
+
+  test("when its reader does not read: nothing waits for it, and the next line that fits says how many are lost", () => {
+    const pipe = openPipe();
+    const log = createLog("info", pipe.writer, false);
+    const start = performance.now();
+    for (let index = 0; index < 2000; index++) log.info({ index }, "x".repeat(100));
+    expect(performance.now() - start).toBeLessThan(2000);
+
+    const lines = pipe.read().trimEnd().split("\n").length;
+    log.info("again");
+    const [loss, again] = pipe.read().split("\n");
+    expect(JSON.parse(loss ?? "")).toMatchObject({ level: "warn", lost_lines: 2000 - lines });
+    expect(JSON.parse(again ?? "")).toMatchObject({ level: "info", msg: "again" });
+  });
+
+  test("when it stops in the middle of a line: the next one begins on a line of its own", () => {
+    const pipe = openPipe();
+    const log = createLog("info", pipe.writer, false);
+    log.info("x".repeat(200_000));
+    expect(pipe.read()).not.toEndWith("\n");
+    log.info("again");
+    expect(pipe.read().split("\n").slice(2)).toEqual([expect.stringContaining('"msg":"again"'), ""]);
+  });
+});
+
+test.if(process.platform === "linux")("what a command prints is not lost in silence", () => {
+  expect(() => writeWhole(open("/dev/full", "w"), "a key\n")).toThrow("ENOSPC");
+});
