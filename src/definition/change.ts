@@ -45,8 +45,10 @@ export function applyChange(
   const changed = Object.fromEntries(Object.entries(input).filter(([key]) => !ignored.includes(key)));
 
   if (definition.source !== REST_SOURCE) return overrideEnabled({ definition, body }, changed);
-  const { trigger_type: _, ...kept } = body;
-  const next = parseDefinition({ ...kept, ...changed }, engines);
+  const { trigger_type: _, ...before } = body;
+  const after: Record<string, unknown> = { ...before, ...changed };
+  const kept = Object.entries(before).flatMap(([key, value]) => (Bun.deepEquals(after[key], value) ? [key] : []));
+  const next = parseDefinition(after, engines, kept);
   // A one-shot that has fired stays valid, whatever else is changed: only a new time has to come.
   if (runAtOf(next) !== runAtOf(body)) requireFuture(next, now);
   return { body: next, enabled_override: null };

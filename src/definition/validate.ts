@@ -10,6 +10,7 @@ import { MAX_DEPTH } from "../json/depth.ts";
 import { pointTo } from "../json/pointer.ts";
 import { findForbiddenUrl, type OwnEngines } from "./destination.ts";
 import { findFaults, preview } from "./faults.ts";
+import { findPlaceholders } from "./placeholders.ts";
 import {
   type DefinitionBody,
   DefinitionInputSchema,
@@ -38,11 +39,13 @@ const OuterSchema = Type.Composite(
 );
 
 /**
- * The definition body with its defaults filled in. No http task of it may call one of `engines`.
+ * The definition body with its defaults filled in. No http task of it may call one of `engines`. What stands under the
+ * top-level keys that are `kept` was accepted before: a rule that is stricter since then does not refuse it.
  * @throws InvalidInputError code `invalid_definition`, with every fault.
  */
-export function parseDefinition(input: unknown, engines: OwnEngines): DefinitionBody {
-  const faults = isFields(input) ? findAllFaults(input, engines) : [{ path: "/", message: "expected an object" }];
+export function parseDefinition(input: unknown, engines: OwnEngines, kept: readonly string[] = []): DefinitionBody {
+  const found = isFields(input) ? findAllFaults(input, engines) : [{ path: "/", message: "expected an object" }];
+  const faults = found.filter(({ path }) => !kept.includes(path.split("/")[1] ?? ""));
   if (faults.length > 0) throw new InvalidInputError("the definition is not valid", faults, "invalid_definition");
 
   const fields = input as Fields;
@@ -140,10 +143,14 @@ function findTaskValueFaults(
     ...findDurationFaults(timeout, `${path}/timeout`, 1),
     ...findDurationFaults(retry?.initial_interval, `${path}/retry/initial_interval`, 1),
     ...findDurationFaults(retry?.max_interval, `${path}/retry/max_interval`, 1),
+    ...findPlaceholders(params, `${path}/params`),
   ];
   if (type !== "http") return faults;
-  const url = describeUrlFault(params.url, engines);
-  if (url !== undefined) faults.push({ path: `${path}/params/url`, message: url });
+  const urlPath = `${path}/params/url`;
+  const urlFault = describeUrlFault(params.url, engines);
+  // One with a placeholder is no URL because of it.
+  if (urlFault !== undefined && faults.every((fault) => fault.path !== urlPath))
+    faults.push({ path: urlPath, message: urlFault });
   for (const [name, value] of Object.entries(params.headers ?? {})) {
     try {
       new Headers([[name, value]]);

@@ -192,3 +192,26 @@ describe("the time of a one-shot", () => {
     );
   });
 });
+
+describe("what was accepted before a rule became stricter", () => {
+  const task = { key: "a", type: "log", params: { message: "hello {{ name }}" } } as const;
+  const old: StoredDefinition = {
+    definition: { ...rest.definition, task_templates: [task] },
+    body: { ...body, task_templates: [task] },
+  };
+
+  test("stays as it is while something else is changed", () => {
+    expect(applyChange(old, { enabled: false }, NOW, NO_ENGINES).body).toEqual({ ...old.body, enabled: false });
+    expect(applyChange(old, { ...asRead(old), name: "post" }, NOW, NO_ENGINES).body.name).toBe("post");
+  });
+
+  test("is refused when it is changed itself", () => {
+    expect(faultsOf(old, { task_templates: [{ ...task, key: "b" }] })).toEqual(["/task_templates/0/params/message"]);
+  });
+
+  test("does not excuse what is changed beside it", () => {
+    expect(faultsOf(old, { trigger_config: { ...CRON, cron_expression: "?" } })).toEqual([
+      "/trigger_config/cron_expression",
+    ]);
+  });
+});
