@@ -2,9 +2,12 @@
  * How the process lives and ends. Place in the flow: above the roles, below the commands.
  *
  *   L1. What was acquired last is released first; every releaser runs; the first error is kept and thrown.
- *   L2. The first SIGINT or SIGTERM begins a drain; the second cuts it short. Nothing else listens for signals.
+ *   L2. The first SIGINT, SIGTERM or SIGHUP begins a drain; a second SIGINT or SIGTERM cuts it short. Nothing else listens
+ *       for signals.
  *   L3. Nothing here exits the process: `main.ts` does, with the code that the command returned.
  */
+import { readFileSync } from "node:fs";
+import { isatty } from "node:tty";
 
 /** `cut`: something in flight did not come to its end. */
 export type DrainOutcome = "drained" | "cut";
@@ -71,7 +74,7 @@ export interface Shutdown {
   dispose(): void;
 }
 
-/** Listens for SIGINT and SIGTERM (L2). `cutAfterMs` is the drain deadline in milliseconds. */
+/** Listens for signals (L2). `cutAfterMs` is the drain deadline in milliseconds. */
 export function listenForShutdown(cutAfterMs: number, onRequest: (reason: string) => void = () => {}): Shutdown {
   const stopping = new AbortController();
   const cut = new AbortController();
@@ -90,8 +93,11 @@ export function listenForShutdown(cutAfterMs: number, onRequest: (reason: string
   }
   const onInt = () => request("SIGINT");
   const onTerm = () => request("SIGTERM");
+  // A terminal that is closed sends it twice: from the kernel, and from the shell. That is nobody who insists.
+  const onHangup = () => stopping.signal.aborted || request("SIGHUP");
   process.on("SIGINT", onInt);
   process.on("SIGTERM", onTerm);
+  if (!isHangupIgnored()) process.on("SIGHUP", onHangup);
 
   return {
     stopping: stopping.signal,
@@ -102,6 +108,17 @@ export function listenForShutdown(cutAfterMs: number, onRequest: (reason: string
       clearTimeout(timer);
       process.off("SIGINT", onInt);
       process.off("SIGTERM", onTerm);
+      process.off("SIGHUP", onHangup);
     },
   };
+}
+
+/**
+ * Whether the process was started to outlive its terminal, as by `nohup`, which has SIGHUP ignored: listening for it would
+ * undo that. Linux tells. Elsewhere it is taken from what else nohup does: neither stdout nor stderr is a terminal.
+ */
+function isHangupIgnored(): boolean {
+  if (process.platform !== "linux") return !isatty(1) && !isatty(2);
+  const ignored = /^SigIgn:\s*([0-9a-f]+)$/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1] ?? "0";
+  return (BigInt(`0x${ignored}`) & 1n) === 1n; // signal 1 is the lowest bit
 }

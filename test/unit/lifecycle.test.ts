@@ -1,4 +1,7 @@
 import { describe, expect, test } from "bun:test";
+import { readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { createReleasers, listenForShutdown, withReleasers } from "../../src/lifecycle.ts";
 
 describe("what was acquired", () => {
@@ -61,5 +64,49 @@ describe("a shutdown", () => {
     await cut;
     expect(shutdown.cut.reason.message).toBe("drain deadline of 1 ms passed");
     shutdown.dispose();
+  });
+});
+
+describe("a terminal that is closed", () => {
+  const lifecycle = JSON.stringify(join(import.meta.dir, "../../src/lifecycle.ts"));
+  const program = `
+    const { listenForShutdown } = await import(${lifecycle});
+    const end = (text) => require("node:fs").writeFileSync(process.argv[1], text);
+    const shutdown = listenForShutdown(60_000, end);
+    shutdown.cut.addEventListener("abort", () => end("cut short"));
+    shutdown.stopping.addEventListener("abort", () => setTimeout(() => process.exit(7), 300));
+    setInterval(() => {}, 1000);
+    console.log("listening");`;
+  const newFile = () => join(tmpdir(), `actcore-lifecycle-${crypto.randomUUID()}`);
+
+  test("begins a shutdown as SIGTERM does, and its second SIGHUP does not cut that short", async () => {
+    const file = newFile();
+    const { promise: listening, resolve } = Promise.withResolvers<void>();
+    const data = (_: unknown, bytes: Uint8Array) => {
+      if (Buffer.from(bytes).includes("listening")) resolve();
+    };
+    const child = Bun.spawn([process.execPath, "-e", program, file], { terminal: { data } });
+    await listening;
+    child.terminal?.close();
+    await Bun.sleep(50);
+    child.kill("SIGHUP");
+    expect(await child.exited).toBe(7);
+    expect(readFileSync(file, "utf8")).toBe("SIGHUP");
+    rmSync(file);
+  });
+
+  test("does nothing to a process that was started with SIGHUP ignored", async () => {
+    const file = newFile();
+    const child = Bun.spawn(["nohup", process.execPath, "-e", program, file], {
+      stdio: ["ignore", "pipe", "ignore"],
+    });
+    await child.stdout.getReader().read();
+    child.kill("SIGHUP");
+    await Bun.sleep(200);
+    expect([child.exitCode, child.signalCode]).toEqual([null, null]);
+    child.kill("SIGTERM");
+    expect(await child.exited).toBe(7);
+    expect(readFileSync(file, "utf8")).toBe("SIGTERM");
+    rmSync(file);
   });
 });
