@@ -17,9 +17,11 @@ import {
   LineCounter,
   type Node,
   Parser,
+  type Scalar,
 } from "yaml";
 import { describeError } from "../errors.ts";
 import { MAX_DEPTH, TOO_DEEP } from "../json/depth.ts";
+import { readNumber } from "../json/exact-number.ts";
 import { keysOf } from "../json/pointer.ts";
 import { preview } from "./faults.ts";
 import { findJsonFault } from "./json-text.ts";
@@ -27,6 +29,8 @@ import { findJsonFault } from "./json-text.ts";
 /** Bytes of one file, and roughly of those of its documents that have aliases when these are expanded. */
 export const MAX_FILE_BYTES = 1_048_576;
 const MAX_ALIASES = 100;
+/** Characters of a number with another base than ten: reading one takes time that grows with their square. */
+const MAX_BASED_LENGTH = 1_000;
 
 /** One document of a text. */
 export interface TextDocument {
@@ -63,6 +67,7 @@ export function* readDocumentText(input: string, format: "yaml" | "json"): Gener
         if (format === "json") return;
         continue;
       }
+      keepNumbers(document);
       const broken = format === "json" ? findJsonFault(text) : undefined;
       const found = broken === undefined ? findFaults(document, room) : [broken];
       yield* found.map(toFault);
@@ -129,7 +134,7 @@ function findFaults(document: Document, room: { left: number }): Found[] {
   const found: Found[] = [];
   for (const node of nodesOf(document)) {
     if (isScalar(node) && typeof node.value === "number" && !Number.isFinite(node.value))
-      found.push({ offset: node.range?.[0] ?? 0, message: `${node.value} is no number that JSON has` });
+      found.push({ offset: node.range?.[0] ?? 0, message: `${preview(node.source)} is no number that can be kept` });
     if (!isMap(node)) continue;
     const seen = new Set<string>();
     for (const { key } of node.items) {
@@ -140,6 +145,21 @@ function findFaults(document: Document, room: { left: number }): Found[] {
     }
   }
   return found;
+}
+
+/** The package reads every number as a JavaScript number, which may change it. */
+function keepNumbers(document: Document): void {
+  for (const node of nodesOf(document))
+    if (isScalar(node) && typeof node.value === "number") node.value = numberOf(node);
+}
+
+/** Its value as it is written, in one of the ways of YAML's core schema; NaN where that cannot be kept. */
+function numberOf({ source = "", value }: Scalar): unknown {
+  if (/^0[xo]/.test(source)) return source.length > MAX_BASED_LENGTH ? Number.NaN : readNumber(String(BigInt(source)));
+  const [, sign = "", digits = "", rest = ""] = /^([-+]?)(\d*)(\.?\d*(?:[eE][-+]?\d+)?)$/.exec(source) ?? [];
+  if (digits === "" && rest === "") return value;
+  const fraction = rest.replace(/^\.(?!\d)/, "");
+  return readNumber(`${sign === "-" ? "-" : ""}${digits.replace(/^0+(?=\d)/, "") || "0"}${fraction}`) ?? Number.NaN;
 }
 
 /** Each as it begins in the text. The package's own walk copies the whole way to each of them. */

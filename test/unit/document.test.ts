@@ -1,6 +1,7 @@
 /** What becomes of a definition file's text: its documents, or each fault with its line. */
 import { describe, expect, test } from "bun:test";
 import { isFault, readDocuments, type TreeDocument } from "../../src/definition/document.ts";
+import { preview } from "../../src/definition/faults.ts";
 import { NO_ENGINES } from "../support/own-engines.ts";
 import { startProcessorTime } from "../support/processor-time.ts";
 
@@ -168,7 +169,7 @@ describe("a text that is no YAML", () => {
     ["an alias of nothing", "name: a\nenabled: *there\n", "f.yaml:2 the alias *there has no anchor before it"],
     ["an unknown tag", "name: !secret a\n", "f.yaml:1 Unresolved tag: !secret"],
     ["a key that is a list", "? [a]\n: b\n", "f.yaml:1 "],
-    ["a number without end", `${definition("a")}---\nname: b\nfilters: .inf\n`, "f.yaml:5 Infinity is no number"],
+    ["a number without end", `${definition("a")}---\nname: b\nfilters: .inf\n`, 'f.yaml:5 ".inf" is no number'],
   ])("because of %s has one fault with its line", (_, text, start) => {
     const { faults } = read(text);
     expect(faults).toHaveLength(1);
@@ -321,5 +322,48 @@ describe("a JSON file", () => {
     const text = JSON.stringify({ kind: "event_type", name: "t", schema: { const: payload } }, undefined, "\t");
     const { documents } = parseDocuments(text, "f.json");
     expect(documents[0]?.body).toEqual({ name: "t", schema: { const: payload }, enforce: false });
+  });
+});
+
+describe("a number that a JavaScript number would change is kept as it is written", () => {
+  const bodyOf = (text: string, path: string) => {
+    const { documents, faults } = parseDocuments(text, path);
+    expect(faults).toEqual([]);
+    const { body } = documents[0] as TreeDocument & { kind: "activity" };
+    return JSON.stringify(body.trigger_config);
+  };
+  test.each([
+    ["175928847299117063", "175928847299117063"],
+    ["-9007199254740993", "-9007199254740993"],
+    ["+9007199254740993", "9007199254740993"],
+    ["0009007199254740993", "9007199254740993"],
+    ["9007199254740993.", "9007199254740993"],
+    ["-.12345678901234567", "-0.12345678901234567"],
+    ["1.e400", "1e+400"],
+    ["0x20000000000001", "9007199254740993"],
+    ["0o400000000000000001", "9007199254740993"],
+    ["!!int 9007199254740993", "9007199254740993"],
+    ["&id 9007199254740993, b: *id", "9007199254740993"],
+    ["007", "7"],
+    ["0x1F", "31"],
+    ["1.50", "1.5"],
+    [".5", "0.5"],
+    ['"9007199254740993"', '"9007199254740993"'],
+  ])("in YAML, %s", (written, kept) => {
+    const text = `name: a\ntrigger_config: {trigger_type: event, event_type: x, filters: {a: ${written}}}\n`;
+    expect(bodyOf(text, "f.yaml")).toContain(`"filters":{"a":${kept}`);
+  });
+  test("in JSON, and an alias stands for the same", () => {
+    const trigger = '{"trigger_type":"event","event_type":"x","filters":{"a":175928847299117063,"b":[1e+400]}}';
+    expect(bodyOf(`{"name":"a","trigger_config":${trigger}}`, "f.json")).toBe(trigger);
+    const twice =
+      "name: a\ntrigger_config: {trigger_type: event, event_type: x, filters: {a: &id 9007199254740993, b: *id}}\n";
+    expect(bodyOf(twice, "f.yaml")).toContain('{"a":9007199254740993,"b":9007199254740993}');
+  });
+  test("but for what no JSON has, and what cannot be kept", () => {
+    for (const written of [".inf", "-.INF", ".nan", `1e${"9".repeat(20)}`, `0x${"f".repeat(1_000)}`])
+      expect(
+        read(`name: a\ntrigger_config: {trigger_type: event, event_type: x, filters: {a: ${written}}}\n`).faults,
+      ).toEqual([`f.yaml:2 ${preview(written)} is no number that can be kept`]);
   });
 });
