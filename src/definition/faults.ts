@@ -1,9 +1,19 @@
 /** Turns a TypeBox schema and a value into faults that a person can act on: every one at once, each with its path. */
 import { KindGuard, type TSchema } from "@sinclair/typebox";
+import { TypeSystemPolicy } from "@sinclair/typebox/system";
 import { Value, ValueErrorType } from "@sinclair/typebox/value";
 import type { Fault } from "../errors.ts";
+import { isExactNumber } from "../json/exact-number.ts";
 
 const MAX_FAULTS = 50;
+
+// To TypeBox an ExactNumber would be an object of some fields. It is neither that nor one of its numbers: only where a
+// schema takes any value it passes.
+const { IsObjectLike, IsRecordLike } = TypeSystemPolicy;
+Object.assign(TypeSystemPolicy, {
+  IsObjectLike: (value: unknown) => !isExactNumber(value) && IsObjectLike(value),
+  IsRecordLike: (value: unknown) => !isExactNumber(value) && IsRecordLike(value),
+});
 
 /** All faults of `value` under `schema`, `path` before each; empty when it conforms. */
 export function findFaults(schema: TSchema, value: unknown, path = ""): Fault[] {
@@ -31,7 +41,8 @@ function describe(type: ValueErrorType, schema: TSchema, value: unknown, wording
   if (type === ValueErrorType.ObjectAdditionalProperties) return "unknown field";
   if (type === ValueErrorType.ObjectRequiredProperty || value === undefined) return "is required";
   const expected = wordsFor(schema) ?? wording.replace(/^Expected /, "");
-  return `expected ${expected}, received ${preview(value)}`;
+  const more = isExactNumber(value) ? " (more digits, or a larger one, than is taken here)" : "";
+  return `expected ${expected}, received ${preview(value)}${more}`;
 }
 
 /** The schema's own words (`expected`), or those for what may be written literally. */

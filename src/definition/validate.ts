@@ -7,6 +7,7 @@
 import { Type } from "@sinclair/typebox";
 import { type Fault, InvalidInputError } from "../errors.ts";
 import { MAX_DEPTH } from "../json/depth.ts";
+import { isExactNumber } from "../json/exact-number.ts";
 import { pointTo } from "../json/pointer.ts";
 import { findForbiddenUrl, type OwnEngines } from "./destination.ts";
 import { findFaults, preview } from "./faults.ts";
@@ -176,7 +177,7 @@ export function findUnstorable(value: unknown, path = "", depth = 0): Fault[] {
     const message = describeUnstorable(value);
     return message === undefined ? [] : [{ path: path || "/", message }];
   }
-  if (typeof value !== "object" || value === null) return [];
+  if (typeof value !== "object" || value === null || isExactNumber(value)) return [];
   if (depth === MAX_DEPTH) return [{ path: path || "/", message: `is nested deeper than ${MAX_DEPTH} levels` }];
   return Object.entries(value).flatMap(([key, inner]) => {
     const message = describeUnstorable(key);
@@ -190,8 +191,9 @@ function describeUnstorable(text: string): string | undefined {
   return text.isWellFormed() ? undefined : "has half of a surrogate pair";
 }
 
+/** Whether it is an object of JSON. */
 export function isFields(value: unknown): value is Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !isExactNumber(value);
 }
 
 function isKeyOf<T extends object>(table: T, key: unknown): key is keyof T {

@@ -2,6 +2,7 @@
 
 import { InvalidInputError, TerminalError } from "../errors.ts";
 import { isWithinDepth, TOO_DEEP } from "../json/depth.ts";
+import { NumberFaultError, parseJson } from "../json/parse.ts";
 import { inTime } from "../wait.ts";
 
 /** Bytes. */
@@ -12,7 +13,8 @@ const tooSlow = () => new TerminalError("body_too_slow", `the body did not arriv
 
 /**
  * Undefined for an empty body where that is `optional`.
- * @throws TerminalError `unsupported_media_type`, `body_too_large`, `body_too_slow`; InvalidInputError `malformed_json`, `body_too_deep`
+ * @throws TerminalError `unsupported_media_type`, `body_too_large`, `body_too_slow`; InvalidInputError `malformed_json`, `number_not_kept`,
+ *   `body_too_deep`
  */
 export async function readJson(request: Request, optional = false): Promise<unknown> {
   if (optional && request.body === null) return undefined;
@@ -30,8 +32,10 @@ export async function readJson(request: Request, optional = false): Promise<unkn
 
 function parse(bytes: Uint8Array): unknown {
   try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    return parseJson(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch (error) {
+    if (error instanceof NumberFaultError)
+      throw new InvalidInputError("the body has a number that cannot be kept", [error.fault], "number_not_kept");
     const message = bytes.byteLength === 0 ? "expected a JSON body, received none" : (error as Error).message;
     throw new InvalidInputError("the body is no JSON", [{ path: "/", message }], "malformed_json");
   }

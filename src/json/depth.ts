@@ -1,5 +1,6 @@
 /** How deep JSON from outside may be nested: far above what anybody means, far below what any parser chokes on. */
 import type { Fault } from "../errors.ts";
+import { isExactNumber } from "./exact-number.ts";
 
 export const MAX_DEPTH = 100;
 
@@ -7,6 +8,6 @@ export const TOO_DEEP: Fault = { path: "/", message: `is nested deeper than ${MA
 
 /** Whether no more than `depth` objects and lists stand in each other. */
 export function isWithinDepth(value: unknown, depth = MAX_DEPTH): boolean {
-  if (typeof value !== "object" || value === null) return true;
+  if (typeof value !== "object" || value === null || isExactNumber(value)) return true;
   return depth > 0 && Object.values(value).every((inner) => isWithinDepth(inner, depth - 1));
 }

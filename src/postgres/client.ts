@@ -2,6 +2,7 @@
 import { drizzle, type PostgresJsDatabase } from "drizzle-orm/postgres-js";
 import postgres from "postgres";
 import { ActcoreError, describeError, RetryableError, TerminalError } from "../errors.ts";
+import { parseJson } from "../json/parse.ts";
 import { inTime } from "../wait.ts";
 
 export type Database = PostgresJsDatabase;
@@ -31,6 +32,9 @@ const ANSWER_WITHIN_MS = 60_000;
 const noAnswer = () =>
   new RetryableError("postgres_unavailable", `Postgres: no answer within ${ANSWER_WITHIN_MS / 1000} s`);
 
+/** Types json and jsonb, by their numbers in Postgres. Of what is read no number is changed. */
+const JSON_TYPE = { to: 114, from: [114, 3802], serialize: JSON.stringify, parse: parseJson };
+
 /** Connects lazily; a lost server is connected to again by itself. `name` shows in pg_stat_activity. */
 export function openPostgres(url: string, name: string, max = 10): Postgres {
   const options = {
@@ -39,6 +43,7 @@ export function openPostgres(url: string, name: string, max = 10): Postgres {
     onnotice: () => {},
     backoff: (retries: number) => Math.min(0.1 * 2 ** retries, 2),
     connection: { application_name: `actcore-${name}` },
+    types: { json: JSON_TYPE },
   };
   const sql = postgres(url, { ...options, max });
   // drizzle takes over how this client handles times and writes JSON: a raw query through `sql` answers times as text.

@@ -1,9 +1,9 @@
 /** What is wanted, and who may say so: definitions and event types, their schedules, the syncs of their files, API keys. */
 import { sql } from "drizzle-orm";
-import { bigint, boolean, index, integer, json, primaryKey, text, uniqueIndex, uuid } from "drizzle-orm/pg-core";
+import { bigint, boolean, index, integer, primaryKey, text, uniqueIndex, uuid } from "drizzle-orm/pg-core";
 import type { Scope } from "../access/scope.ts";
 import type { DefinitionBody, TriggerType } from "../definition/schema.ts";
-import { actcore, time } from "./schema.ts";
+import { actcore, json, time } from "./schema.ts";
 
 export const definitions = actcore.table(
   "definitions",

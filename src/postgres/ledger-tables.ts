@@ -5,14 +5,14 @@
  * by which the tables can be partitioned.
  */
 import { sql } from "drizzle-orm";
-import { boolean, customType, index, integer, json, primaryKey, text, uniqueIndex, uuid } from "drizzle-orm/pg-core";
+import { boolean, customType, index, integer, primaryKey, text, uniqueIndex, uuid } from "drizzle-orm/pg-core";
 import type { TaskPolicy } from "../run/decide.ts";
 import type { RunStatus, RunTrigger } from "../run/run.ts";
 import type { TaskError, TaskStatus } from "../task/task.ts";
 import type { ActivityOutcome, EventOutcome } from "../trigger/ledger.ts";
 import type { OccurrenceKind } from "../trigger/occurrence.ts";
 import { definitions } from "./definition-tables.ts";
-import { actcore, time } from "./schema.ts";
+import { actcore, json, time } from "./schema.ts";
 
 /** Of a run or a task. Not the open ones: they are few, and every row would pass through the index. */
 const endedBadly = sql`status in ('failed', 'skipped', 'cancelled')`;

@@ -5,9 +5,15 @@
  *
  * User payloads are `json`, not `jsonb`: jsonb refuses U+0000 and lone surrogates, which are legal JSON.
  */
-import { pgSchema, timestamp } from "drizzle-orm/pg-core";
+import { customType, pgSchema, timestamp } from "drizzle-orm/pg-core";
 
 export const actcore = pgSchema("actcore");
+
+/** Any JSON value. The client has parsed what comes (client.ts); drizzle's own type would parse a text in it once more. */
+export const json = customType<{ data: unknown; driverData: unknown }>({
+  dataType: () => "json",
+  toDriver: (value) => JSON.stringify(value),
+});
 
 /** To the millisecond, as JavaScript's dates. */
 export const time = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: "date" });

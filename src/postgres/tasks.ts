@@ -1,6 +1,7 @@
 /** Tasks in Postgres: begun, then finished once. What an attempt that is not the latest reports changes nothing. */
 import { and, eq, isNull, lte, sql } from "drizzle-orm";
 import { TerminalError } from "../errors.ts";
+import { isExactNumber } from "../json/exact-number.ts";
 import type { TaskPolicy } from "../run/decide.ts";
 import type { RunTrigger } from "../run/run.ts";
 import type { TaskError, TaskLedger, TaskStatus } from "../task/task.ts";
@@ -106,7 +107,7 @@ function storableJson<T>(value: T): T;
 function storableJson(value: unknown): unknown {
   if (typeof value === "string") return withoutUnstorable(value);
   if (Array.isArray(value)) return value.map(storableJson);
-  if (typeof value !== "object" || value === null) return value;
+  if (typeof value !== "object" || value === null || isExactNumber(value)) return value;
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [withoutUnstorable(key), storableJson(inner)]));
 }
 

@@ -10,6 +10,7 @@
 import { type FileFault, isInDoubt, placeOfDocument, type TreeRead } from "../definition/files.ts";
 import { checkRunAt } from "../definition/run-at.ts";
 import type { DefinitionBody } from "../definition/schema.ts";
+import { parseJson } from "../json/parse.ts";
 import { timeOrderedUuid } from "../stable-id.ts";
 import {
   type DocumentStage,
@@ -220,7 +221,7 @@ function identity(stage: DocumentStage, tree: string | null, key: string | null)
 
 /** As Postgres will give it back: what JSON writes alike is alike. */
 function asStored<T>(body: T): T {
-  return JSON.parse(JSON.stringify(body));
+  return parseJson(JSON.stringify(body)) as T;
 }
 
 function faultError({ hides, subject, message }: FileFault, stages: readonly DocumentStage[]): SyncError[] {

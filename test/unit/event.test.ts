@@ -20,12 +20,20 @@ test.each<[what: string, rest: object]>([
   expect(decode({ ...envelope, ...rest })).toEqual({ ok: true, envelope: { ...envelope, ...rest } });
 });
 
+test("an envelope has every number as it was sent", () => {
+  const payload = '{"id":9007199254740993,"ids":[-175928847299117063,1e+400],"price":0.12345678901234567}';
+  const text = `${JSON.stringify(envelope).slice(0, -1)},"payload":${payload}}`;
+  const decoded = decode(text);
+  expect(decoded.ok && JSON.stringify(decoded.envelope)).toBe(text);
+});
+
 describe("a message is kept as a dead letter when it", () => {
   test.each<[what: string, bytes: Uint8Array, reason: string]>([
     ["is empty", encode(""), "not_json"],
     ["is no JSON", encode("{oops"), "not_json"],
     ["is no UTF-8", new Uint8Array([0x22, 0xff, 0x22]), "not_json"],
     ["is JSON of another kind", encode("[1]"), "not_an_envelope"],
+    ["has a number that cannot be kept", encode('{"payload": {"id": 1e9999999999999999}}'), "not_storable"],
     ["is too large", new Uint8Array(MAX_EVENT_BYTES + 1), "too_large"],
     ["is nested too deep", encode({ ...envelope, payload: nest(200) }), "not_an_envelope"],
     ["is nested deeper than a parser's stack", encode("[".repeat(500_000) + "]".repeat(500_000)), "any"],

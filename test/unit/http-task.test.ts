@@ -1,6 +1,7 @@
 /** The `http` executor against a server of this process. */
 import { afterAll, beforeEach, describe, expect, test } from "bun:test";
 import type { ActcoreError } from "../../src/errors.ts";
+import { parseJson } from "../../src/json/parse.ts";
 import { createLog } from "../../src/log.ts";
 import { executeHttp } from "../../src/task/http/executor.ts";
 import { type HttpResult, MAX_RESPONSE_BYTES } from "../../src/task/http/response.ts";
@@ -111,6 +112,11 @@ describe("a request", () => {
 
 describe("a response", () => {
   test.each<[what: string, response: () => Response, result: object]>([
+    [
+      "of JSON has every number as it was sent",
+      () => new Response('{"id":9007199254740993}', { headers: { "content-type": "application/json" } }),
+      { body: parseJson('{"id":9007199254740993}') },
+    ],
     ["of JSON is kept as a value", () => Response.json({ n: 1 }), { status: 200, body: { n: 1 }, truncated: false }],
     ["of text is kept as text", () => new Response("hi", { status: 201 }), { status: 201, body: "hi" }],
     ["without a body is kept as empty", () => new Response(null, { status: 204 }), { status: 204, body: "" }],

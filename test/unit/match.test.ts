@@ -1,6 +1,8 @@
 import { describe, expect, test } from "bun:test";
+import { parseJson } from "../../src/json/parse.ts";
 import { indexSubscriptions, matchEvent, type Subscription } from "../../src/trigger/event/match.ts";
 
+const parse = (text: string) => parseJson(text) as Record<string, unknown>;
 const subscription = (
   name: string,
   event_type: string,
@@ -41,6 +43,13 @@ describe("filters", () => {
     // What every object inherits is no key of the payload, although it equals the filter.
     [JSON.parse('{"__proto__": {}}'), {}, "filtered"],
     [{ "0": "p" }, "pro", "filtered"],
+    // As a JavaScript number, each of these would equal its neighbours.
+    [parse('{"id": 175928847299117063}'), parse('{"id": 175928847299117063}'), "run"],
+    [parse('{"id": 175928847299117063}'), parse('{"id": 175928847299117064}'), "filtered"],
+    [parse('{"id": 175928847299117063}'), { id: { text: "175928847299117063" } }, "filtered"],
+    [parse('{"id": [1e400]}'), parse('{"id": [10E399]}'), "run"],
+    [parse('{"id": 1e400}'), parse('{"id": 1e401}'), "filtered"],
+    [{ text: "12345678901234567890" }, parse("12345678901234567890"), "filtered"],
   ])("%j and the payload %j: %s", (filters, payload, outcome) => {
     const index = indexSubscriptions([subscription("a", "x", filters)]);
     expect(matchEvent(index, eventOf("x", payload))[0]?.outcome).toBe(outcome);

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { parseDefinition } from "../../src/definition/validate.ts";
 import type { Fault, InvalidInputError } from "../../src/errors.ts";
+import { parseJson } from "../../src/json/parse.ts";
 import { NO_ENGINES } from "../support/own-engines.ts";
 
 const event = { trigger_type: "event", event_type: "user.created" };
@@ -27,6 +28,29 @@ test("a definition of a name and a trigger gets every default", () => {
     task_templates: [],
     dedupe_key_strategy: "event_id",
   });
+});
+
+test("a number that a JavaScript number would change is kept where any value may stand, and refused elsewhere", () => {
+  const body = (rest: string) => `{"name":"a","trigger_config":{"trigger_type":"event","event_type":"x"${rest}`;
+  const kept = body(',"filters":{"id":175928847299117063}}}');
+  expect(JSON.stringify(parseDefinition(parseJson(kept), NO_ENGINES))).toContain('"filters":{"id":175928847299117063}');
+  const task =
+    '{"key":"k","type":"log","params":{"message":1e400},"timeout":1e400,"retry":{"max_attempts":1.00000000000000000001}}';
+  const wrong = body(`,"filters":{}}, "task_templates":[${task},1e400],"enabled":1e400,"version":1e400}`);
+  expect(pathsOf(parseJson(wrong)).toSorted()).toEqual([
+    "/enabled",
+    "/task_templates/0/params/message",
+    "/task_templates/0/retry/max_attempts",
+    "/task_templates/0/timeout",
+    "/task_templates/1",
+    "/version",
+  ]);
+  expect(faultsOf(parseJson("9007199254740993"))).toEqual([{ path: "/", message: "expected an object" }]);
+  for (const [field, input] of [
+    ["/trigger_config", '{"name":"a","trigger_config":1e400}'],
+    ["/trigger_config/filters", body(',"filters":9007199254740993}}')],
+  ] as const)
+    expect(pathsOf(parseJson(input))).toEqual([field]);
 });
 
 test("every fault is named at once, each with its path", () => {

@@ -2,6 +2,7 @@
 
 import { RetryableError, TerminalError } from "../../errors.ts";
 import { isWithinDepth } from "../../json/depth.ts";
+import { parseJson } from "../../json/parse.ts";
 import { hidePassword } from "./request.ts";
 import { parseRetryAfter } from "./retry-after.ts";
 
@@ -36,7 +37,7 @@ async function readBounded(response: Response): Promise<Pick<HttpResult, "body" 
   if (truncated || !/^application\/([\w.+-]+\+)?json\b/i.test(response.headers.get("content-type") ?? ""))
     return { body: text, truncated };
   try {
-    const body: unknown = JSON.parse(text);
+    const body = parseJson(text);
     return { body: isWithinDepth(body) ? body : text, truncated };
   } catch {
     return { body: text, truncated };

@@ -10,6 +10,7 @@ import { findFaults } from "../../definition/faults.ts";
 import { parseTime } from "../../definition/time.ts";
 import type { Fault } from "../../errors.ts";
 import { isWithinDepth, TOO_DEEP } from "../../json/depth.ts";
+import { NumberFaultError, parseJson } from "../../json/parse.ts";
 
 /** Bytes of one encoded envelope; larger ones are dead-lettered. */
 export const MAX_EVENT_BYTES = 1_048_576;
@@ -62,9 +63,10 @@ export function decodeEvent(bytes: Uint8Array): Decoded {
     return { ok: false, reason: "too_large", detail: `${bytes.byteLength} bytes are more than ${MAX_EVENT_BYTES}` };
   let value: unknown;
   try {
-    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    value = parseJson(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch (error) {
-    return { ok: false, reason: "not_json", detail: (error as Error).message };
+    const reason = error instanceof NumberFaultError ? "not_storable" : "not_json";
+    return { ok: false, reason, detail: (error as Error).message };
   }
   const faults = findEnvelopeFaults(value);
   if (faults.length > 0)

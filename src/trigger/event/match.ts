@@ -1,6 +1,7 @@
 /** Which definitions an event reaches: by type, then by every filter. Pure; the caller keeps the index fresh (I4). */
 import { preview } from "../../definition/faults.ts";
 import type { EventTrigger } from "../../definition/schema.ts";
+import { isExactNumber } from "../../json/exact-number.ts";
 import type { ActivityOutcome, EventOutcome } from "../ledger.ts";
 import type { EventEnvelope } from "./envelope.ts";
 
@@ -78,7 +79,9 @@ function createDescriber(payload: unknown): (key: string, wanted: unknown) => st
 }
 
 function fieldsOf(payload: unknown): Record<string, unknown> {
-  return typeof payload === "object" && payload !== null ? (payload as Record<string, unknown>) : {};
+  return typeof payload === "object" && payload !== null && !isExactNumber(payload)
+    ? (payload as Record<string, unknown>)
+    : {};
 }
 
 function placeOf(key: string): string {

@@ -1,6 +1,7 @@
 /** Which events are refused for their payload: those of an enforced type that do not match its schema. */
-import { type Check, compileCheck } from "../../definition/json-schema.ts";
+import { type Check, compileCheck, type JsonSchema } from "../../definition/json-schema.ts";
 import type { Fault } from "../../errors.ts";
+import { parseJson } from "../../json/parse.ts";
 import type { EventEnvelope } from "./envelope.ts";
 
 /** An event type that is enforced, and not retired. */
@@ -40,7 +41,7 @@ export function findPayloadFaults(checks: PayloadChecks, { type, payload = {} }:
 function compileLater(schema: string): Check {
   let check: Check | undefined;
   return (payload) => {
-    check ??= compileCheck(JSON.parse(schema));
+    check ??= compileCheck(parseJson(schema) as JsonSchema);
     return check(payload);
   };
 }
