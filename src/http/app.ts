@@ -3,8 +3,9 @@
  * everything that fails goes out as a problem.
  */
 import { Elysia } from "elysia";
-import { type Authenticator, requireScope } from "../access/authenticate.ts";
+import { type Authenticator, type Caller, requireScope } from "../access/authenticate.ts";
 import { findRefusal, type HostPolicy } from "../access/same-origin.ts";
+import { allows, type Scope } from "../access/scope.ts";
 import { type ActcoreError, describeError, RetryableError, TerminalError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { inTime } from "../wait.ts";
@@ -123,16 +124,17 @@ export function createApp(services: Services, access: Access, log: Log) {
     address: string,
   ): Promise<Reply> {
     const { headers } = request;
-    let actor = "anonymous";
+    let caller: Caller = { actor: "anonymous", scopes: [] };
     if (route.scope !== null) {
-      const caller = await access.authenticate(headers, address);
+      caller = await access.authenticate(headers, address);
       requireScope(caller, route.scope);
-      actor = caller.actor;
     }
+    const { actor, scopes } = caller;
+    const may = (scope: Scope) => allows(scopes, scope);
     const url = new URL(request.url);
     const query = route.query === undefined ? {} : readQuery(route.query, url.searchParams);
     const body = route.body === undefined ? undefined : await readJson(request, route.bodyOptional);
-    const input = { params, query, body, headers, url, actor, services };
+    const input = { params, query, body, headers, url, actor, may, services };
     const withinMs = route.answerWithinMs ?? ANSWER_WITHIN_MS;
     return inTime(route.handle(input), withinMs, () => noAnswer(withinMs));
   }

@@ -26,6 +26,9 @@ const VersionSchema = Type.Composite(
 );
 const VersionQuery = listQuery({});
 
+/** What a change answers to who may write definitions, and not read them. */
+const ReceiptSchema = Type.Pick(DefinitionSchema, ["id", "version", "updated_at"], { title: "DefinitionReceipt" });
+
 /** The README's. */
 export const EXAMPLE_DEFINITION = {
   name: "morning-report",
@@ -50,15 +53,20 @@ const change = (method: "PUT" | "PATCH", example: object): Route => ({
   params: Params,
   body: Type.Partial(DefinitionInputSchema),
   example,
-  answers: { 200: DefinitionSchema },
-  async handle({ params, body, services, actor, headers }) {
+  answers: {
+    200: Type.Union([DefinitionSchema, ReceiptSchema], {
+      description: "The receipt for a key without `definitions:read`.",
+    }),
+  },
+  async handle({ params, body, services, actor, headers, may }) {
     const context = { actor, ...expectedVersion(headers, body) };
     const definition = await services.definitions.change(
       requireUuid(params, "id"),
       (stored) => applyChange(stored, body, new Date(), services.engines),
       context,
     );
-    return withTag(definition);
+    const { id, version, updated_at } = definition;
+    return withTag(may("definitions:read") ? definition : { id, version, updated_at });
   },
 });
 

@@ -1,14 +1,21 @@
 /** Runs and tasks over REST: what the ledger says, newest first. */
 import { Type } from "@sinclair/typebox";
 import { RunView, TaskView } from "../ledger/views.ts";
+import { showParams } from "../task/shown-params.ts";
 import { listRoute } from "./list-route.ts";
 import { listQuery, Since } from "./query.ts";
-import { type Route, requireFound, requireUuid } from "./route.ts";
+import { type Route, type RouteInput, requireFound, requireUuid } from "./route.ts";
 
 const Uuid = Type.String({
   pattern: "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$",
   expected: "a UUID",
 });
+
+/** What came from the definition is for who may read definitions. */
+function showTask(task: TaskView, may: RouteInput["may"]): TaskView {
+  return may("definitions:read") ? task : { ...task, params: showParams(task.type, task.params) };
+}
+
 export const LEDGER_ROUTES: readonly Route[] = [
   listRoute({
     path: "/runs",
@@ -51,6 +58,7 @@ export const LEDGER_ROUTES: readonly Route[] = [
     }),
     row: TaskView,
     id: "task_id",
+    show: showTask,
     read: ({ ledger }, filter, page) => ledger.listTasks(filter, page),
   }),
   {
@@ -61,9 +69,9 @@ export const LEDGER_ROUTES: readonly Route[] = [
     summary: "Read a task",
     params: Type.Object({ task_id: Uuid }),
     answers: { 200: TaskView },
-    async handle({ params, services }) {
+    async handle({ params, services, may }) {
       const id = requireUuid(params, "task_id");
-      return { body: requireFound(await services.ledger.findTask(id), `task ${id}`) };
+      return { body: showTask(requireFound(await services.ledger.findTask(id), `task ${id}`), may) };
     },
   },
 ];

@@ -2,7 +2,7 @@
 import { type Static, type TObject, Type } from "@sinclair/typebox";
 import type { Page } from "../ledger/reader.ts";
 import { linkNext, readPage, readSince } from "./query.ts";
-import type { Route } from "./route.ts";
+import type { Route, RouteInput } from "./route.ts";
 import type { Services } from "./services.ts";
 
 interface List<Query extends TObject, Row extends TObject> {
@@ -15,6 +15,8 @@ interface List<Query extends TObject, Row extends TObject> {
   row: Row;
   /** Which field of a row is its id. */
   id: string & keyof Static<Row>;
+  /** What the caller sees of a row; all of it when absent. */
+  show?(row: Static<Row>, may: RouteInput["may"]): Static<Row>;
   read(services: Services, filter: Filter<Static<Query>>, page: Page): Promise<Static<Row>[]>;
 }
 
@@ -22,16 +24,17 @@ interface List<Query extends TObject, Row extends TObject> {
 type Filter<Query> = Omit<Query, "limit" | "cursor" | "since"> & { since?: Date };
 
 export function listRoute<Query extends TObject, Row extends TObject>(list: List<Query, Row>): Route {
-  const { row, id, read, ...route } = list;
+  const { row, id, read, show = (each) => each, ...route } = list;
   return {
     ...route,
     method: "GET",
     answers: { 200: Type.Array(row) },
-    async handle({ query, services, url }) {
+    async handle({ query, services, url, may }) {
       const { limit: _, cursor: __, since, ...filter } = query;
       const page = readPage(query);
       const rows = await read(services, { ...filter, ...readSince(since) } as Filter<Static<Query>>, page);
-      return { body: rows, headers: linkNext(url, rows.length, page.limit, rows.at(-1)?.[id] as string | undefined) };
+      const last = rows.at(-1)?.[id] as string | undefined;
+      return { body: rows.map((each) => show(each, may)), headers: linkNext(url, rows.length, page.limit, last) };
     },
   };
 }

@@ -15,6 +15,8 @@ export interface RouteInput {
   url: URL;
   /** Who asks, for the audit log: `key:{name}` or `anonymous`. */
   actor: string;
+  /** Whether the caller has this scope besides that of the route: an answer shows no more than it allows. */
+  may(scope: Scope): boolean;
   services: Services;
 }
 

@@ -43,7 +43,10 @@ export const TaskView = Type.Object(
     key: Type.String(),
     type: Type.String(),
     status: oneOf(TASK_STATUSES),
-    params: Type.Unknown(),
+    params: Type.Unknown({
+      description:
+        "Of an http task without the values of its headers, its body and its query, unless the key may read definitions.",
+    }),
     result: Type.Unknown(),
     attempts: Type.Integer(),
     error: Nullable(

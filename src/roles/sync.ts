@@ -79,8 +79,10 @@ function createObserver(metrics: Metrics, readiness: Readiness | undefined): Syn
     metrics.syncDuration.observe(durationMs / 1000);
     if (errors_total === 0) metrics.syncLastSuccess.setToCurrentTime();
     const [first] = errors;
-    const more = errors_total > 1 ? ` (and ${errors_total - 1} more)` : "";
-    readiness?.synced({ durationMs, ...(first && { error: `${first.subject}: ${first.message}${more}` }) });
+    const more = errors_total > 1 ? ` and ${errors_total - 1} more` : "";
+    // Health is told to everybody: what a message quotes of a file is not.
+    const error = first && `${first.subject}${more}: not synced, the log and the answer of a sync say why`;
+    readiness?.synced({ durationMs, ...(error !== undefined && { error }) });
   };
 }
 

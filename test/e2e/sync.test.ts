@@ -119,6 +119,8 @@ test("a broken file keeps its last good version, and is named in the answer, in 
     const readiness = await readinessOf(server);
     expect(readiness).toMatchObject({ status: "ready", sync: { last_failure: expect.any(String) } });
     expect(readiness.sync.error).toStartWith(place);
+    // Health is told to everybody, and a message may quote the file.
+    expect(readiness.sync.error).not.toContain(report.errors[0]?.message as string);
     const logged = () =>
       server
         .stderr()
