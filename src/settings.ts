@@ -179,7 +179,12 @@ export const SETTINGS = {
     8222,
     "monitoring of the embedded NATS",
   ),
-  temporalPort: portSetting("temporal-port", "ACTCORE_TEMPORAL_PORT", 7233, "embedded Temporal"),
+  temporalPort: portSetting(
+    "temporal-port",
+    "ACTCORE_TEMPORAL_PORT",
+    7233,
+    "embedded Temporal, 301 to 33061; it takes seven others, from 300 below to 6 above it",
+  ),
   temporalUiPort: portSetting("temporal-ui-port", "ACTCORE_TEMPORAL_UI_PORT", 8080, "embedded Temporal Web UI"),
 } as const;
 

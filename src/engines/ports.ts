@@ -22,12 +22,23 @@ export const TEMPORAL_SERVICES = {
   worker: { rpc: 6, membership: -294 },
 } as const;
 
+/** Temporal keeps the membership ports of its services in a column of 16 bits with a sign. */
+const HIGHEST_MEMBERSHIP_PORT = 32_767;
+const membershipOffsets = Object.values(TEMPORAL_SERVICES).map(({ membership }) => membership);
+/** Which frontend ports leave room for the ports that follow from them. */
+export const TEMPORAL_PORT_RANGE = {
+  from: 1 - Math.min(...membershipOffsets),
+  to: HIGHEST_MEMBERSHIP_PORT - Math.max(...membershipOffsets),
+} as const;
+
 export interface PortNeed {
   readonly port: number;
   /** For a person: "Postgres", "Temporal (history)". */
   readonly use: string;
   /** The variable that moves it. */
   readonly variable: string;
+  /** Where not every port will do, because others follow from it. */
+  readonly range?: { readonly from: number; readonly to: number };
 }
 
 export function neededPorts(ports: EnginePorts, wanted: readonly EngineName[]): PortNeed[] {
@@ -42,6 +53,7 @@ export function neededPorts(ports: EnginePorts, wanted: readonly EngineName[]): 
         port: ports.temporal + offset,
         use: offset === 0 ? "Temporal" : `Temporal (${service}${kind === "rpc" ? "" : `, ${kind}`})`,
         variable: SETTINGS.temporalPort.env,
+        ...(offset === 0 && { range: TEMPORAL_PORT_RANGE }),
       })),
     ),
     "temporal-ui": [{ port: ports.temporalUi, use: "Temporal Web UI", variable: SETTINGS.temporalUiPort.env }],
@@ -58,13 +70,20 @@ export async function checkPorts(needs: readonly PortNeed[]): Promise<void> {
   const found = faults.filter((fault) => fault !== undefined);
   if (found.length > 0) {
     const message =
-      found.length === 1 ? "a port of the embedded engines is not free" : "ports of the embedded engines are not free";
+      found.length === 1
+        ? "a port of the embedded engines cannot be used"
+        : "ports of the embedded engines cannot be used";
     throw new InvalidInputError(message, found, "port_in_use");
   }
 }
 
 async function findFault(need: PortNeed, needs: readonly PortNeed[]): Promise<Fault | undefined> {
-  const { port, use, variable } = need;
+  const { port, use, variable, range } = need;
+  if (range !== undefined && (port < range.from || port > range.to))
+    return {
+      path: variable,
+      message: `expected a port from ${range.from} to ${range.to} for ${use}, because its other ports follow from it; received ${port}`,
+    };
   if (port < 1 || port > 65_535) return { path: variable, message: `port ${port}, needed by ${use}, does not exist` };
   const first = needs.find((other) => other.port === port);
   if (first !== need && first !== undefined)

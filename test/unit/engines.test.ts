@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { loadConfig } from "../../src/config.ts";
 import { wantedEngines } from "../../src/engines/engine-set.ts";
-import { neededPorts } from "../../src/engines/ports.ts";
+import { checkPorts, neededPorts } from "../../src/engines/ports.ts";
 import { sqlServerOf } from "../../src/engines/temporal.ts";
 
 describe("which engines are started", () => {
@@ -26,6 +26,32 @@ test("Temporal's inner ports follow its frontend's by Temporal's own numbering",
       .map(({ port }) => port)
       .sort(),
   ).toEqual([6933, 6934, 6935, 6939, 7233, 7234, 7235, 7239]);
+});
+
+test.each([300, 33_062, 65_535])(
+  "a port of Temporal that leaves no room for its others is refused with the bounds: %i",
+  async (port) => {
+    const { ports } = loadConfig({ temporalPort: String(port) }, {});
+    const error = await checkPorts(neededPorts(ports, ["temporal"])).catch((error: unknown) => error);
+    expect(error).toMatchObject({
+      faults: expect.arrayContaining([
+        {
+          path: "ACTCORE_TEMPORAL_PORT",
+          message: expect.stringMatching(
+            new RegExp(`^expected a port from 301 to 33061 for Temporal, .* received ${port}$`),
+          ),
+        },
+      ]),
+    });
+  },
+);
+
+test.each([301, 33_061])("a port of Temporal at a bound leaves room for its others: %i", async (port) => {
+  const { ports } = loadConfig({ temporalPort: String(port) }, {});
+  const needs = neededPorts(ports, ["temporal"]);
+  const membership = needs.filter(({ use }) => use.includes("membership")).map((need) => need.port);
+  expect(Math.min(...membership)).toBeGreaterThanOrEqual(1);
+  expect(Math.max(...membership)).toBeLessThanOrEqual(32_767);
 });
 
 describe("a database URL for Temporal's tools", () => {
