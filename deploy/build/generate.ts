@@ -13,12 +13,15 @@ import { progress } from "./progress.ts";
 import { GENERATED, REPOSITORY, SOURCE } from "./repository.ts";
 import { runScript } from "./script.ts";
 import { findTarget, HOST } from "./target.ts";
+import { readTimeZones } from "./time-zones.ts";
 
 /** Everything in src/generated, in milliseconds when nothing changed. */
 export async function generate(): Promise<void> {
   await mkdir(GENERATED, { recursive: true });
   await generateAssetTypes();
-  await generateEngines(await buildEngines(findTarget(HOST)));
+  const engines = await buildEngines(findTarget(HOST));
+  await generateEngines(engines);
+  await generateTimeZones(engines);
   await generateWorkflowBundle();
   await generateMigrations();
   await generateSwaggerUi();
@@ -44,6 +47,20 @@ async function generateEngines(entry: string): Promise<void> {
   await generateModule("engines", hash(text), async () => {
     await placeFile(join(entry, "engines.tar.zst"), "engines.tar.zst");
     return text;
+  });
+}
+
+/** The same for every target: the sources of one version of Go bring them. */
+async function generateTimeZones(entry: string): Promise<void> {
+  const inputs = [
+    await Bun.file(join(entry, "key")).text(),
+    await Bun.file(join(import.meta.dir, "time-zones.ts")).text(),
+  ];
+  await generateModule("time-zones", hash(...inputs), async () => {
+    const engine = await Bun.file(join(entry, "engines", "bin", "temporal-server")).arrayBuffer();
+    return `/** IANA names that the engine knows on every machine. */
+export const ENGINE_TIME_ZONES: ReadonlySet<string> = new Set(${JSON.stringify(readTimeZones(Buffer.from(engine)))});
+`;
   });
 }
 

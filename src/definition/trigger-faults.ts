@@ -1,5 +1,6 @@
 /** What the schemas of triggers do not say: expressions, zones and durations that have a meaning, and that fit together. */
 import { type Fault, TerminalError } from "../errors.ts";
+import { ENGINE_TIME_ZONES } from "../generated/time-zones.ts";
 import { parseCron } from "./cron-expression.ts";
 import { MAX_DURATION_MS, parseDuration } from "./duration.ts";
 import { preview } from "./faults.ts";
@@ -8,8 +9,8 @@ import type { CronTrigger, DefinitionBody, IntervalTrigger, ScheduledTrigger } f
 
 const SECOND_MS = 1000;
 const DAY_MS = 86_400_000;
-/** The engine's calendars end with it. */
-const LAST_YEAR = 2100;
+/** The engine's calendars begin and end with them. */
+const [FIRST_YEAR, LAST_YEAR] = [2000, 2100];
 
 /** Faults of a trigger that conforms to its schema; `path` stands before each. */
 export function findTriggerValueFaults(trigger: DefinitionBody["trigger_config"], path: string): Fault[] {
@@ -62,6 +63,8 @@ function findScheduledFaults({ run_at }: ScheduledTrigger, path: string): Fault[
   const at = parseRunAt(run_at);
   const fault = (message: string) => [{ path: `${path}/run_at`, message }];
   if (at === undefined) return fault(`${preview(run_at)} is no time in whole seconds: there is no such date or hour`);
+  if (at.getUTCFullYear() < FIRST_YEAR)
+    return fault(`${preview(run_at)} is before ${FIRST_YEAR}, the first year known`);
   if (at.getUTCFullYear() > LAST_YEAR) return fault(`${preview(run_at)} is after ${LAST_YEAR}, the last year known`);
   return [];
 }
@@ -91,7 +94,10 @@ function describeMs(ms: number): string {
   return ms % SECOND_MS === 0 ? `${ms / SECOND_MS}s` : `${ms}ms`;
 }
 
-/** Why this is no time zone, or undefined. The engine knows names by their letters' case, and offsets not at all. */
+/**
+ * Why this is no time zone, or undefined. Both Intl and the engine have to know it: Intl knows some that tzdata has
+ * dropped, such as US/Pacific-New, and takes any case of letters, and offsets.
+ */
 function describeTimeZone(name: string): string | undefined {
   const unknown = `${preview(name)} is no IANA time zone, such as Europe/Berlin`;
   if (!/^[A-Za-z]/.test(name)) return unknown;
@@ -102,5 +108,6 @@ function describeTimeZone(name: string): string | undefined {
     return unknown;
   }
   const isOtherCase = written !== name && written.toLowerCase() === name.toLowerCase();
-  return isOtherCase ? `${preview(name)} is written ${written}` : undefined;
+  if (isOtherCase) return `${preview(name)} is written ${written}`;
+  return ENGINE_TIME_ZONES.has(name) ? undefined : `${preview(name)} is an IANA time zone no more: the engine has none`;
 }

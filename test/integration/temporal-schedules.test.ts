@@ -5,6 +5,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { ScheduleNotFoundError, ScheduleOverlapPolicy } from "@temporalio/client";
 import type { Definition, ScheduleTrigger } from "../../src/definition/schema.ts";
+import { parseDefinition } from "../../src/definition/validate.ts";
+import { ENGINE_TIME_ZONES } from "../../src/generated/time-zones.ts";
 import { createLog } from "../../src/log.ts";
 import { createMetrics } from "../../src/metrics.ts";
 import { createDefinitionStore } from "../../src/postgres/definitions.ts";
@@ -12,13 +14,14 @@ import { dueProgress } from "../../src/postgres/ledger-tables.ts";
 import { createProjectionStore } from "../../src/postgres/schedule-projections.ts";
 import { ORCHESTRATOR_QUEUE, RUN_ACTIVITY_WORKFLOW } from "../../src/run/run.ts";
 import { createScheduler } from "../../src/temporal/schedules.ts";
-import { scheduleId } from "../../src/trigger/schedule/plan.ts";
+import { planSchedule, type SchedulePlan, scheduleId } from "../../src/trigger/schedule/plan.ts";
 import { runProjector } from "../../src/trigger/schedule/projector.ts";
 import type { DriftKind } from "../../src/trigger/schedule/step.ts";
 import { createScheduleSync } from "../../src/trigger/schedule/sync.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS, eventually } from "../support/engines.ts";
 import { BY_TEST, bodyOf, replace } from "../support/ledger.ts";
+import { NO_ENGINES } from "../support/own-engines.ts";
 import { openTestNamespace } from "../support/workflow.ts";
 
 setDefaultTimeout(30_000);
@@ -208,6 +211,30 @@ describe("a definition's schedule", () => {
       return typedSearchAttributes.getAll().some(({ value }) => value === name);
     });
   });
+});
+
+test("the engine takes a schedule of whatever a definition may say, at its limits", async () => {
+  const cron = (rest: object) => ({ trigger_type: "cron", cron_expression: "30 2 * * *", ...rest });
+  const interval = (rest: object) => ({ trigger_type: "interval", ...rest });
+  const zones = [...ENGINE_TIME_ZONES].filter((name, index) => index % 20 === 0 && name !== "Factory");
+  const triggers = [
+    ...zones.map((timezone) => cron({ timezone })),
+    cron({ cron_expression: "*/1 0-4 * * *", timezone: "Antarctica/Troll" }),
+    cron({ cron_expression: "0 0 29 2 */7", timezone: "Asia/Kathmandu" }),
+    cron({ jitter: "1d", misfire_policy: "catchup", catchup_window: "365d" }),
+    cron({ misfire_policy: "catchup", catchup_window: "1s", misfire_grace: "1s" }),
+    interval({ every: "365d", offset: "364d", jitter: "1d" }),
+    interval({ every: 1, jitter: 1, misfire_policy: "compress", misfire_grace: "365d" }),
+    { trigger_type: "scheduled", run_at: "2100-12-31T23:59:59Z" },
+    { trigger_type: "scheduled", run_at: "2000-01-01T00:00:00Z" },
+  ];
+  const names = ["a", "\u{1f600}".repeat(100), "\u00e9".repeat(200), "x".repeat(200)];
+  for (const [index, trigger_config] of triggers.entries()) {
+    const body = parseDefinition({ name: names[index % names.length], trigger_config }, NO_ENGINES);
+    const definition = { ...body, id: crypto.randomUUID(), enabled: true } as unknown as Definition;
+    const plan = planSchedule(definition, new Date("2026-06-01T00:00:00Z")) as SchedulePlan;
+    expect(await scheduler.create(plan).then(() => "created", String)).toBe("created");
+  }
 });
 
 describe("a pause that somebody made in Temporal", () => {

@@ -48,7 +48,8 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   run: ["definition", "json"],
   // An executor does what a definition's template says.
   task: ["definition", "json"],
-  definition: ["json"],
+  // Which time zones the engine knows is read from the engine that was built.
+  definition: ["json", "generated"],
   // Who may do what. The faults and durations of its requests are written as a definition's are.
   access: ["definition", "json"],
   // JSON as such, whatever it says.

@@ -3,6 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { checkRunAt, parseRunAt } from "../../src/definition/run-at.ts";
 import { parseDefinition } from "../../src/definition/validate.ts";
 import type { Fault, InvalidInputError } from "../../src/errors.ts";
+import { ENGINE_TIME_ZONES } from "../../src/generated/time-zones.ts";
 import { NO_ENGINES } from "../support/own-engines.ts";
 
 const cron = (rest: object) => ({ trigger_type: "cron", cron_expression: "0 9 * * *", ...rest });
@@ -52,6 +53,8 @@ test.each<[trigger: object, field: string, message: string]>([
   [cron({ timezone: "PST" }), "timezone", "no IANA time zone"],
   [cron({ timezone: "europe/berlin" }), "timezone", "is written Europe/Berlin"],
   [cron({ timezone: "utc" }), "timezone", "is written UTC"],
+  [cron({ timezone: "US/Pacific-New" }), "timezone", '"US/Pacific-New" is an IANA time zone no more'],
+  [cron({ timezone: "Canada/East-Saskatchewan" }), "timezone", "is an IANA time zone no more"],
   [cron({ dst_gap: "twice" }), "dst_gap", "expected run or skip"],
   [cron({ jitter: -5 }), "jitter", "received -5"],
   [cron({ jitter: "-5s" }), "jitter", "received"],
@@ -85,8 +88,15 @@ test.each<[trigger: object, field: string, message: string]>([
   [scheduled("2026-12-24T18:00:00+25:00"), "run_at", "no such date"],
   [scheduled("2026-12-24T18:00:00.5Z"), "run_at", "whole seconds"],
   [scheduled("2101-01-01T00:00:00Z"), "run_at", "after 2100"],
+  [scheduled("2000-01-01T00:00:00+01:00"), "run_at", "before 2000"],
 ])("%j has a fault at %s: %s", (trigger, field, message) => {
   expect(faultsOf(trigger)).toEqual([{ path: `/trigger_config/${field}`, message: expect.stringContaining(message) }]);
+});
+
+test("all time zones that Intl lists are accepted, and all that the engine knows are, but for its placeholder", () => {
+  expect(Intl.supportedValuesOf("timeZone").filter((timezone) => faultsOf(cron({ timezone })).length > 0)).toEqual([]);
+  const refused = [...ENGINE_TIME_ZONES].filter((timezone) => faultsOf(cron({ timezone })).length > 0);
+  expect(refused).toEqual(["Factory"]);
 });
 
 test("the faults of a trigger are named together", () => {
