@@ -166,6 +166,8 @@ async function insertNew(db: Database, matched: readonly MatchedEvent[]): Promis
         case when m.run_id is not null then coalesce(c.run_id, (select o.run_id from ${occurrences} o
           where o.activity_id = m.activity_id and o.kind = 'event' and o.key = m.event_id), m.run_id) end
       from matched m left join claimable c on c.activity_id = m.activity_id and c.key = m.event_id
+      -- A foreign start of the activity with this event was recorded in the same moment: its run is the event's.
+      on conflict do nothing
     )
     select event_id from entry where is_new`);
   return new Set(rows.map(({ event_id }) => event_id));
@@ -190,7 +192,7 @@ function toOwedRun(activity: { activity_id: string; activity_name: string }, eve
 
 /**
  * A retry reads what stands there: the matches of the first time, not those of today. What only a foreign start has
- * recorded is not there yet.
+ * recorded is not there yet. A run that a workflow has claimed, the router's or a foreign one, is not owed any more.
  */
 export async function readKnown(db: Database, eventIds: string[]): Promise<Omit<RecordedEvent, "isNew">[]> {
   const rows = await db
@@ -199,7 +201,6 @@ export async function readKnown(db: Database, eventIds: string[]): Promise<Omit<
       outcome: events.outcome,
       activity_id: eventOutcomes.activity_id,
       activity_name: eventOutcomes.activity_name,
-      // A foreign start of the event has an occurrence of another kind: it owes nothing.
       run_id: occurrences.run_id,
     })
     .from(eventKeys)
@@ -214,6 +215,7 @@ export async function readKnown(db: Database, eventIds: string[]): Promise<Omit<
         eq(occurrences.activity_id, eventOutcomes.activity_id),
         eq(occurrences.kind, "event"),
         eq(occurrences.key, eventKeys.event_id),
+        isNull(occurrences.claimed_by),
       ),
     )
     .where(and(isAmong(eventIds), eq(eventKeys.provisional, false)));

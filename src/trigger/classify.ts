@@ -101,11 +101,9 @@ function foreignStart(request: ClaimRequest, event: TriggerEvent, now: Date): St
         occurred_at: now.toISOString(),
         payload: event,
       };
-  return {
-    kind: "foreign",
-    key: request.workflow_id,
-    trigger: isEnvelope ? "event" : "manual",
-    event_id: inline.event_id,
-    inline,
-  };
+  const { event_id } = inline;
+  // An envelope is its event, whichever door it comes by: the stream's copy of it is the same occurrence (I1).
+  return isEnvelope
+    ? { kind: "event", key: event_id, trigger: "event", event_id, inline }
+    : { kind: "foreign", key: request.workflow_id, trigger: "manual", event_id, inline };
 }

@@ -2,7 +2,11 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:tes
 import { sql } from "drizzle-orm";
 import type { Definition } from "../../src/definition/schema.ts";
 import { createDefinitionStore } from "../../src/postgres/definitions.ts";
+import { createEventLedger } from "../../src/postgres/events.ts";
 import { createLedgerReader } from "../../src/postgres/ledger-reader.ts";
+import type { EventEnvelope } from "../../src/trigger/event/envelope.ts";
+import type { MatchedEvent } from "../../src/trigger/ledger.ts";
+import { retryUntilDone } from "../../src/wait.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";
 import { BY_TEST, bodyOf, claim, disable, envelopeOf, recordEvent } from "../support/ledger.ts";
@@ -193,5 +197,96 @@ describe("a foreign start", () => {
       ),
     );
     expect(again.map(({ outcome }) => outcome)).toEqual(ids.map(() => "claimed"));
+  });
+
+  describe("with the envelope of an event that also comes by the stream is the same run (I1)", () => {
+    const ledger = () => createEventLedger(database.db);
+    /** The event as the router matches it: it reaches the definition. */
+    const matchedAs = (envelope: EventEnvelope): MatchedEvent => {
+      const { id: activity_id, name: activity_name } = definition;
+      const trigger = { trigger_type: "event", event_type: envelope.type } as const;
+      return {
+        envelope,
+        matches: [{ subscription: { activity_id, activity_name, enabled: true, trigger }, outcome: "run" }],
+      };
+    };
+    const runsOf = () => createLedgerReader(database.db).listRuns({ activity_id: definition.id }, { limit: 10 });
+    const newEnvelope = () => envelopeOf(`f-${crypto.randomUUID()}`);
+
+    test("when the stream came first and its run has begun", async () => {
+      const envelope = newEnvelope();
+      await ledger().record([matchedAs(envelope)]);
+      const { run_id } = await claim(database, definition.id, { event_id: envelope.event_id }, { workflow: "router" });
+      expect(await claim(database, definition.id, envelope)).toMatchObject({ outcome: "duplicate", run_id });
+      expect(await runsOf()).toHaveLength(1);
+    });
+
+    test("when the stream came first and its run has not begun: who claims first has it", async () => {
+      const envelope = newEnvelope();
+      await ledger().record([matchedAs(envelope)]);
+      const { outcome, run_id } = await claim(database, definition.id, envelope, { workflow: "theirs" });
+      expect(outcome).toBe("claimed");
+      expect(await findRun(run_id)).toMatchObject({
+        workflow_id: "theirs",
+        trigger: "event",
+        event_id: envelope.event_id,
+      });
+      const routers = await claim(database, definition.id, { event_id: envelope.event_id }, { workflow: "router" });
+      expect(routers).toMatchObject({ outcome: "duplicate", run_id });
+    });
+
+    test("when the foreign start came first: the stream's copy owes no run, and a late start is a duplicate", async () => {
+      const envelope = newEnvelope();
+      const { run_id } = await claim(database, definition.id, envelope);
+      expect(await ledger().record([matchedAs(envelope)])).toMatchObject([{ event_id: envelope.event_id, owed: [] }]);
+      const late = await claim(database, definition.id, { event_id: envelope.event_id });
+      expect(late).toMatchObject({ outcome: "duplicate", run_id });
+      expect(await createLedgerReader(database.db).findEvent(envelope.event_id)).toMatchObject({
+        activities: [{ activity_id: definition.id, outcome: "run", run_id }],
+      });
+    });
+
+    test("when two foreign workflows bring it", async () => {
+      const envelope = newEnvelope();
+      const { run_id } = await claim(database, definition.id, envelope, { workflow: "one" });
+      expect(await claim(database, definition.id, envelope, { workflow: "one" })).toMatchObject({ outcome: "claimed" });
+      expect(await claim(database, definition.id, envelope, { workflow: "two" })).toMatchObject({
+        outcome: "duplicate",
+        run_id,
+      });
+    });
+
+    test("when both come at once, many times over, while the key was taken by a start of another activity", async () => {
+      const other = await createDefinitionStore(database.db).create(
+        bodyOf(`d-${crypto.randomUUID()}`),
+        "rest",
+        BY_TEST,
+      );
+      await connectAll();
+      for (let round = 0; round < 20; round++) {
+        const envelope = newEnvelope();
+        if (round % 2 === 0) await claim(database, other.id, envelope);
+        const foreign = (workflow: string) =>
+          retryUntilDone(
+            () => claim(database, definition.id, envelope, { workflow }),
+            new AbortController().signal,
+            () => {},
+          );
+        const router = async (workflow: string) => {
+          await ledger().record([matchedAs(envelope)]);
+          return claim(database, definition.id, { event_id: envelope.event_id }, { workflow });
+        };
+        const claims = await Promise.all([foreign("f1"), router("r1"), foreign("f2"), router("r2"), foreign("f3")]);
+        expect(claims.filter((one) => one?.outcome === "claimed")).toHaveLength(1);
+        expect(new Set(claims.map((one) => one?.run_id)).size).toBe(1);
+        const event = await createLedgerReader(database.db).findEvent(envelope.event_id);
+        expect(event?.activities).toContainEqual(
+          expect.objectContaining({ activity_id: definition.id, outcome: "run", run_id: claims[0]?.run_id as string }),
+        );
+      }
+      const [row] =
+        await database.sql`select count(*)::int as n from actcore.runs where activity_id = ${definition.id}`;
+      expect(row?.n).toBe(20);
+    });
   });
 });

@@ -37,10 +37,10 @@ test("nothing, at a due time, is the schedule's start", () => {
 });
 
 describe("a start by somebody else", () => {
-  test("with an envelope is keyed by its workflow, and keeps the envelope", () => {
+  test("with an envelope is the occurrence of that event, and keeps the envelope", () => {
     expect(classify(envelope)).toEqual({
-      kind: "foreign",
-      key: "wf",
+      kind: "event",
+      key: "e1",
       trigger: "event",
       event_id: "e1",
       inline: envelope,
