@@ -36,6 +36,7 @@ export function stableHex(text: string, length: number): string {
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
-export function isUuid(text: string): boolean {
-  return UUID.test(text);
+/** Whether it is a string with a UUID in it: `test` alone would take a list of one for it. */
+export function isUuid(value: unknown): boolean {
+  return typeof value === "string" && UUID.test(value);
 }

@@ -18,6 +18,8 @@ import type { SkipReason } from "./schedule/misfire.ts";
 
 /** Bytes of JSON that a foreign start may bring inline. */
 export const MAX_INLINE_BYTES = 65_536;
+/** Milliseconds by which the clocks of the engine and of a worker may differ. */
+const CLOCK_SKEW_MS = 60_000;
 
 /** A run that was accepted over REST: its occurrence and its row stand already. */
 export interface AcceptedStart {
@@ -36,18 +38,20 @@ export interface Start {
   refusal?: SkipReason;
 }
 
-/** @throws TerminalError `trigger_event_invalid` or `trigger_event_too_large` */
+/** @throws TerminalError `activity_id_invalid`, `trigger_event_invalid`, `trigger_event_too_large` or `not_due` */
 export function classifyStart(request: ClaimRequest, now: Date): Start | AcceptedStart {
-  const event = request.trigger_event;
-  if (typeof event !== "object" || event === null || Array.isArray(event))
+  // Both come from whoever started the workflow, as any JSON.
+  const event: unknown = request.trigger_event;
+  if (typeof request.activity_id !== "string")
+    throw new TerminalError("activity_id_invalid", "RunActivityWorkflow: activity_id must be a string");
+  if (!isObject(event))
     throw new TerminalError("trigger_event_invalid", "RunActivityWorkflow: trigger_event must be an object");
 
   const keys = Object.keys(event);
   if (keys.length === 1 && typeof event.event_id === "string")
     return { kind: "event", key: event.event_id, trigger: "event", event_id: event.event_id };
   if (keys.length === 1 && typeof event.run_id === "string" && isUuid(event.run_id)) return { run_id: event.run_id };
-  if (keys.length === 0 && request.scheduled_for !== undefined)
-    return { kind: "due", key: dueKey(new Date(request.scheduled_for)), trigger: "cron" };
+  if (keys.length === 0 && request.scheduled_for !== undefined) return dueStart(request.scheduled_for, now);
   return foreignStart(request, event, now);
 }
 
@@ -71,6 +75,18 @@ function judgeDueStart(start: Start, trigger: ScheduleTrigger, segments: readonl
   const due = firstPass(trigger, new Date(start.key));
   const refusal = judgeStart(trigger, segments, due, now);
   return { ...start, key: dueKey(due), trigger: trigger.trigger_type, ...(refusal !== undefined && { refusal }) };
+}
+
+/** A client can name a due time as the schedule does: it must not take one before the schedule comes to it. */
+function dueStart(scheduledFor: string, now: Date): Start {
+  const due = new Date(scheduledFor);
+  if (due.getTime() - now.getTime() > CLOCK_SKEW_MS)
+    throw new TerminalError("not_due", `RunActivityWorkflow: it is not ${scheduledFor} yet`);
+  return { kind: "due", key: dueKey(due), trigger: "cron" };
+}
+
+function isObject(value: unknown): value is TriggerEvent {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function foreignStart(request: ClaimRequest, event: TriggerEvent, now: Date): Start {

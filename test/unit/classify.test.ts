@@ -36,6 +36,20 @@ test("nothing, at a due time, is the schedule's start", () => {
   expect(classify({}, { scheduled_for })).toEqual({ kind: "due", key: scheduled_for, trigger: "cron" });
 });
 
+test("a due time that is still to come is not taken: a client can name it as a schedule does", () => {
+  const scheduled_for = "2026-01-31T09:32:00.000Z";
+  expect(() => classify({}, { scheduled_for })).toThrow(expect.objectContaining({ code: "not_due" }));
+  expect(classify({}, { scheduled_for: "2026-01-31T09:30:30.000Z" })).toMatchObject({ kind: "due" });
+});
+
+test.each([[["a list"]], [7], [null], [undefined], [{ id: "a" }]])(
+  "an activity's id is a string: %j is refused",
+  (activity_id) => {
+    const start = () => classify({}, { activity_id: activity_id as never });
+    expect(start).toThrow(expect.objectContaining({ code: "activity_id_invalid" }));
+  },
+);
+
 describe("a start by somebody else", () => {
   test("with an envelope is the occurrence of that event, and keeps the envelope", () => {
     expect(classify(envelope)).toEqual({
