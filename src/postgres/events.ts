@@ -180,12 +180,16 @@ function toRecorded({ envelope: { event_id }, matches }: MatchedEvent): Recorded
   return { event_id, outcome: outcomeOf(matches), isNew: true, owed };
 }
 
-function toOwedRun(activity: { activity_id: string; activity_name: string }, event_id: string): OwedRun {
-  const { activity_id, activity_name } = activity;
+/** `workflow_id` where another one than the event's was recorded. */
+export function toOwedRun(
+  { activity_id, activity_name }: { activity_id: string; activity_name: string },
+  event_id: string,
+  workflow_id: string | null = null,
+): OwedRun {
   return {
     activity_id,
     activity_name,
-    workflow_id: eventWorkflowId(activity_id, event_id),
+    workflow_id: workflow_id ?? eventWorkflowId(activity_id, event_id),
     trigger_event: { event_id },
   };
 }
@@ -202,6 +206,7 @@ export async function readKnown(db: Database, eventIds: string[]): Promise<Omit<
       activity_id: eventOutcomes.activity_id,
       activity_name: eventOutcomes.activity_name,
       run_id: occurrences.run_id,
+      workflow_id: occurrences.workflow_id,
     })
     .from(eventKeys)
     .leftJoin(events, eq(events.row_id, eventKeys.row_id))
@@ -223,10 +228,10 @@ export async function readKnown(db: Database, eventIds: string[]): Promise<Omit<
     .values()
     .map((group) => {
       const [{ event_id, outcome }] = group as [(typeof group)[number]];
-      const owed = group.flatMap(({ activity_id, activity_name, run_id }) =>
+      const owed = group.flatMap(({ activity_id, activity_name, run_id, workflow_id }) =>
         activity_id === null || activity_name === null || run_id === null
           ? []
-          : [toOwedRun({ activity_id, activity_name }, event_id)],
+          : [toOwedRun({ activity_id, activity_name }, event_id, workflow_id)],
       );
       // Only the key is left of what was swept: it was settled long ago.
       return { event_id, outcome: outcome ?? "dispatched", owed };

@@ -1,11 +1,10 @@
 /** What a crash left half done, found by partial indexes that are empty while all is well. */
-import { and, asc, eq, gt, isNull, lt, notExists, sql } from "drizzle-orm";
+import { and, asc, eq, gt, isNotNull, isNull, lt, or, sql } from "drizzle-orm";
 import { firstUuidAt } from "../stable-id.ts";
 import type { OwedEvent, UnclaimedRun, UnfinishedLedger } from "../trigger/finisher.ts";
-import { eventWorkflowId } from "../trigger/occurrence.ts";
 import { guarded, type Postgres } from "./client.ts";
 import { definitions } from "./definition-tables.ts";
-import { readKnown } from "./events.ts";
+import { readKnown, toOwedRun } from "./events.ts";
 import { eventKeys, events, occurrences, runs } from "./ledger-tables.ts";
 import { holdingLock, LOCKS } from "./lock.ts";
 
@@ -38,6 +37,7 @@ export function createUnfinishedLedger(postgres: Postgres): UnfinishedLedger {
             activity_id: occurrences.activity_id,
             activity_name: definitions.name,
             run_id: occurrences.run_id,
+            kind: occurrences.kind,
             event_id: occurrences.event_id,
             workflow_id: occurrences.workflow_id,
           })
@@ -54,14 +54,10 @@ export function createUnfinishedLedger(postgres: Postgres): UnfinishedLedger {
           .limit(limit),
       );
       return rows.map(
-        ({ event_id, workflow_id, ...row }): UnclaimedRun =>
-          // An occurrence with a workflow id of its own was accepted over REST; the others are an event's.
-          workflow_id === null
-            ? {
-                ...row,
-                workflow_id: eventWorkflowId(row.activity_id, event_id ?? ""),
-                trigger_event: { event_id: event_id ?? "" },
-              }
+        ({ kind, event_id, workflow_id, ...row }): UnclaimedRun =>
+          // What is no event's was accepted with its run, and with a workflow id.
+          kind === "event" || workflow_id === null
+            ? { run_id: row.run_id, ...toOwedRun(row, event_id ?? "", workflow_id) }
             : { ...row, workflow_id, trigger_event: { run_id: row.run_id } },
       );
     },
@@ -69,13 +65,14 @@ export function createUnfinishedLedger(postgres: Postgres): UnfinishedLedger {
     async listOpenRuns(before, limit, after) {
       const newer = after === undefined ? undefined : gt(runs.run_id, after);
       // What nobody has claimed is listUnclaimed's: that a workflow is missing there does not say that the run is lost.
-      const claimable = db
-        .select({ run_id: occurrences.run_id })
-        .from(occurrences)
-        .where(and(eq(occurrences.run_id, runs.run_id), isNull(occurrences.claimed_by)));
-      const open = and(isNull(runs.finished_at), lt(runs.run_id, firstUuidAt(before)), newer, notExists(claimable));
-      const query = db.select({ run_id: runs.run_id, workflow_id: runs.workflow_id }).from(runs).where(open);
-      return guarded(query.orderBy(asc(runs.run_id)).limit(limit));
+      const claimed = or(isNull(occurrences.run_id), isNotNull(occurrences.claimed_by));
+      const open = and(isNull(runs.finished_at), lt(runs.run_id, firstUuidAt(before)), newer, claimed);
+      const { run_id, activity_id, workflow_id } = runs;
+      const { claimed_by } = occurrences;
+      const query = db.select({ run_id, activity_id, workflow_id, claimed_by }).from(runs);
+      const found = query.leftJoin(occurrences, eq(occurrences.run_id, runs.run_id)).where(open);
+      const rows = await guarded(found.orderBy(asc(runs.run_id)).limit(limit));
+      return rows.map(({ claimed_by, ...row }) => ({ ...row, ...(claimed_by !== null && { claimed_by }) }));
     },
 
     async recordLost({ run_id, activity_id, workflow_id }, reason) {

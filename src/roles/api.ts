@@ -17,6 +17,7 @@ import { createDueTimeReader } from "../postgres/due-time-reader.ts";
 import { createEnforcedTypeReader, createEventTypeReader } from "../postgres/event-types.ts";
 import { createLedgerReader } from "../postgres/ledger-reader.ts";
 import { createRunLedger } from "../postgres/runs.ts";
+import { createWorkflowIdLedger } from "../postgres/workflow-ids.ts";
 import type { Engine } from "../readiness.ts";
 import { portInUse, SETTINGS } from "../settings.ts";
 import type { Temporal } from "../temporal/connection.ts";
@@ -25,6 +26,7 @@ import { createScheduleReader } from "../temporal/schedule-reader.ts";
 import { createRunControl } from "../trigger/control.ts";
 import { createCheckedPublisher } from "../trigger/event/checked-publisher.ts";
 import type { EnforcedTypeReader } from "../trigger/event/payload-checks.ts";
+import { createOwedStarter } from "../trigger/owed-starter.ts";
 import { aborted, retryUntilDone } from "../wait.ts";
 import { findOwnEngines } from "./own-engines.ts";
 import { createRole, type RoleDeps } from "./role.ts";
@@ -122,8 +124,12 @@ export function startApi({ config, connections, endpoints, readiness, metrics, l
           runs: createRunLedger(db),
           // A request is accepted while Temporal was never reached: the finisher starts it.
           starter: {
-            start: async (run) => (starter ?? missing("temporal")).start(run),
-            cancel: async (workflowId) => (starter ?? missing("temporal")).cancel(workflowId),
+            ...createOwedStarter(
+              { start: async (run) => (starter ?? missing("temporal")).start(run) },
+              createWorkflowIdLedger(db),
+              log,
+            ),
+            cancel: async (workflow) => (starter ?? missing("temporal")).cancel(workflow),
           },
           log,
         });

@@ -4,8 +4,10 @@ import type { Role } from "../lifecycle.ts";
 import type { Metrics } from "../metrics.ts";
 import { type Intake, startIntake } from "../nats/intake.ts";
 import { createEventLedger } from "../postgres/events.ts";
+import { createWorkflowIdLedger } from "../postgres/workflow-ids.ts";
 import { createRunStarter } from "../temporal/run-starter.ts";
 import { createDispatcher } from "../trigger/event/dispatcher.ts";
+import { createOwedStarter } from "../trigger/owed-starter.ts";
 import { aborted, sleep } from "../wait.ts";
 import { createRole, type RoleDeps } from "./role.ts";
 
@@ -21,7 +23,8 @@ export function startRouter({ connections, readiness, metrics, log: parent }: Ro
     ]);
     if (signal.aborted) return;
     const ledger = createEventLedger(postgres.prepared);
-    const dispatcher = createDispatcher({ ledger, starter: createRunStarter(temporal), metrics, log });
+    const starter = createOwedStarter(createRunStarter(temporal), createWorkflowIdLedger(postgres.db), log);
+    const dispatcher = createDispatcher({ ledger, starter, metrics, log });
     const intake = startIntake(nats, dispatcher.handle, log);
     const measuring = measureLag(intake, metrics, signal);
     running();

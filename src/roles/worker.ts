@@ -18,13 +18,16 @@ import { createRunLedger } from "../postgres/runs.ts";
 import { createProjectionStore } from "../postgres/schedule-projections.ts";
 import { createTaskLedger } from "../postgres/tasks.ts";
 import { createUnfinishedLedger } from "../postgres/unfinished.ts";
+import { createWorkflowIdLedger } from "../postgres/workflow-ids.ts";
 import { EXECUTORS } from "../task/executors.ts";
 import type { Temporal } from "../temporal/connection.ts";
+import { createRunInspector } from "../temporal/run-inspector.ts";
 import { createRunStarter } from "../temporal/run-starter.ts";
 import { createScheduleReader } from "../temporal/schedule-reader.ts";
 import { createScheduler } from "../temporal/schedules.ts";
 import { startWorkers, type Workers } from "../temporal/workers.ts";
 import { runFinisher } from "../trigger/finisher.ts";
+import { createOwedStarter } from "../trigger/owed-starter.ts";
 import { runProjector } from "../trigger/schedule/projector.ts";
 import { runReconciler } from "../trigger/schedule/reconciler.ts";
 import { aborted, createBackoff, retryUntilDone, sleep } from "../wait.ts";
@@ -69,6 +72,7 @@ export function startWorker(deps: RoleDeps): Role {
     const backoff = createBackoff(200, 5_000);
     const startAgain = () => retryUntilDone(() => startWorkers(options), signal, onFailure, backoff);
 
+    const starter = createOwedStarter(createRunStarter(temporal), createWorkflowIdLedger(postgres.db), log);
     const aside = [
       keepSchedules(postgres, temporal, signal),
       syncAtStart(postgres, temporal, signal),
@@ -78,7 +82,7 @@ export function startWorker(deps: RoleDeps): Role {
           unfinished: createUnfinishedLedger(postgres),
           events: createEventLedger(postgres.prepared),
           runs: createRunLedger(postgres.prepared),
-          workflows: createRunStarter(temporal),
+          workflows: { ...starter, ...createRunInspector(temporal) },
           metrics,
           log,
         },
@@ -88,7 +92,7 @@ export function startWorker(deps: RoleDeps): Role {
         {
           due: createDueLedger(postgres),
           schedules: createScheduleReader(temporal),
-          starter: createRunStarter(temporal),
+          starter,
           metrics,
           log,
         },

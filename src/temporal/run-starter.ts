@@ -1,41 +1,51 @@
-/** Starts a run under its one workflow id (design §4), asks it to end, and says what became of it. */
+/** Starts a run under its workflow id (design §4), and asks it to end. */
 import { WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError } from "@temporalio/client";
+import { RetryableError, TerminalError } from "../errors.ts";
 import { ORCHESTRATOR_QUEUE, RUN_ACTIVITY_WORKFLOW } from "../run/run.ts";
 import type { RunCanceller } from "../trigger/control.ts";
 import type { RunStarter } from "../trigger/event/dispatcher.ts";
-import type { RunInspector } from "../trigger/finisher.ts";
+import type { OwedRun } from "../trigger/ledger.ts";
 import { type Temporal, unavailable } from "./connection.ts";
+import { DEADLINE_MS, describeWorkflow, isOpen, isWorkflowOf } from "./run-inspector.ts";
 import { searchAttributesOf } from "./search-attributes.ts";
 
-const DEADLINE_MS = 10_000;
+export function createRunStarter(engine: Temporal): RunStarter & RunCanceller {
+  const { client, connection } = engine;
 
-export function createRunStarter({ client, connection }: Temporal): RunStarter & RunCanceller & RunInspector {
-  /** Undefined when the workflow is not there. */
-  async function ask<T>(question: () => Promise<T>): Promise<T | undefined> {
-    try {
-      return await connection.withDeadline(Date.now() + DEADLINE_MS, question);
-    } catch (error) {
-      if (error instanceof WorkflowNotFoundError) return undefined;
-      throw unavailable(error);
-    }
-  }
-
-  async function inspect(workflowId: string): Promise<string> {
-    const description = await ask(() => client.workflow.getHandle(workflowId).describe());
-    if (description === undefined) return "missing";
-    const status = description.status.name.toLowerCase();
-    return status === "running" || status === "paused" ? "open" : status;
+  /** @throws TerminalError `workflow_id_taken`; RetryableError when the workflow is gone by now */
+  async function requireOurs(run: OwedRun): Promise<void> {
+    const { workflow_id } = run;
+    const standing = await describeWorkflow(engine, workflow_id);
+    if (standing === undefined)
+      throw new RetryableError(
+        "temporal_unavailable",
+        `Temporal: workflow ${workflow_id} stood in the way, and is gone`,
+      );
+    if (isWorkflowOf(standing, run)) return;
+    const { type, taskQueue } = standing.workflowExecutionInfo ?? {};
+    throw new TerminalError(
+      "workflow_id_taken",
+      `workflow ${workflow_id} is there already, and is not the run's: it is a ${type?.name} on ${taskQueue}`,
+    );
   }
 
   return {
-    async cancel(workflowId) {
-      // Temporal takes a cancellation of a closed workflow without a word.
-      if ((await inspect(workflowId)) !== "open") return false;
-      return (await ask(() => client.workflow.getHandle(workflowId).cancel())) !== undefined;
+    async cancel(workflow) {
+      // Temporal takes a cancellation of a closed workflow without a word, and of somebody else's too.
+      const standing = await describeWorkflow(engine, workflow.workflow_id);
+      if (standing === undefined || !isOpen(standing) || !isWorkflowOf(standing, workflow)) return false;
+      try {
+        const handle = client.workflow.getHandle(workflow.workflow_id);
+        await connection.withDeadline(Date.now() + DEADLINE_MS, () => handle.cancel());
+        return true;
+      } catch (error) {
+        if (error instanceof WorkflowNotFoundError) return false;
+        throw unavailable(error);
+      }
     },
-    inspect,
 
-    async start({ activity_id, activity_name, workflow_id, trigger_event }) {
+    async start(run) {
+      const { activity_id, activity_name, workflow_id, trigger_event } = run;
       try {
         await connection.withDeadline(Date.now() + DEADLINE_MS, () =>
           client.workflow.start(RUN_ACTIVITY_WORKFLOW, {
@@ -47,9 +57,10 @@ export function createRunStarter({ client, connection }: Temporal): RunStarter &
           }),
         );
       } catch (error) {
-        if (error instanceof WorkflowExecutionAlreadyStartedError) return;
-        throw unavailable(error);
+        if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw unavailable(error);
+        await requireOurs(run);
       }
+      return workflow_id;
     },
   };
 }

@@ -10,7 +10,7 @@ import type { Log } from "../log.ts";
 import type { RunLedger } from "../run/ledger.ts";
 import type { RunStatus } from "../run/run.ts";
 import type { RunStarter } from "./event/dispatcher.ts";
-import type { OwedRun } from "./ledger.ts";
+import type { OwedRun, RunWorkflow } from "./ledger.ts";
 import { dueKey } from "./occurrence.ts";
 import { dueTimes } from "./schedule/due-times.ts";
 
@@ -52,8 +52,8 @@ export interface AcceptanceLedger {
 
 /** temporal/run-starter.ts is behind it. */
 export interface RunCanceller {
-  /** Whether an open workflow was there to be asked. @throws RetryableError `temporal_unavailable` */
-  cancel(workflowId: string): Promise<boolean>;
+  /** Whether an open workflow of the run was there to be asked. @throws RetryableError `temporal_unavailable` */
+  cancel(workflow: RunWorkflow): Promise<boolean>;
 }
 
 export interface BackfillRequest {
@@ -91,7 +91,7 @@ export interface RunControl {
 }
 
 export interface RunFinder {
-  findRun(runId: string): Promise<{ status: RunStatus; workflow_id: string } | undefined>;
+  findRun(runId: string): Promise<(RunWorkflow & { status: RunStatus }) | undefined>;
 }
 
 export interface RunControlDeps {
@@ -106,14 +106,14 @@ export interface RunControlDeps {
 
 export function createRunControl({ accepted, reader, definitions, runs, starter, log }: RunControlDeps): RunControl {
   async function start(run: AcceptedRun & OwedRun): Promise<AcceptedRun> {
+    const { run_id, workflow_id } = run;
     try {
-      await starter.start(run);
+      return { run_id, workflow_id: await starter.start(run) };
     } catch (error) {
       if (!(error instanceof RetryableError)) throw error;
-      log.warn({ run_id: run.run_id, reason: describeError(error) }, "accepted run not started yet; the finisher will");
+      log.warn({ run_id, reason: describeError(error) }, "accepted run not started yet; the finisher will");
+      return { run_id, workflow_id };
     }
-    const { run_id, workflow_id } = run;
-    return { run_id, workflow_id };
   }
 
   async function findDue(activityId: string, from: Date, to: Date): Promise<Date[]> {
@@ -160,7 +160,7 @@ export function createRunControl({ accepted, reader, definitions, runs, starter,
       if (run.status !== "running")
         throw new TerminalError("run_not_running", `run ${run_id} is ${run.status} already`);
       await accepted.auditCancel({ run_id, actor });
-      const asked = await starter.cancel(run.workflow_id);
+      const asked = await starter.cancel({ workflow_id: run.workflow_id, activity_id: run.activity_id });
       if (!asked) await runs.close({ run_id, failures: [], interruption: { status: "cancelled" } });
     },
   };

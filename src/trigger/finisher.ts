@@ -1,6 +1,6 @@
 /**
  * Finishes what a crash left half done (docs/ledger.md): events that still owe starts, accepted runs that were never
- * started, runs whose workflow is gone.
+ * started, runs whose workflow is gone or cannot go on.
  *
  * One process at a time does it, and only for rows older than a minute, so that it never races with the normal way.
  * Each step is the normal way's own, and as safe to repeat.
@@ -11,7 +11,8 @@ import type { Metrics } from "../metrics.ts";
 import type { RunLedger } from "../run/ledger.ts";
 import { sleep } from "../wait.ts";
 import type { RunStarter } from "./event/dispatcher.ts";
-import type { EventLedger, OwedRun, RecordedEvent } from "./ledger.ts";
+import type { EventLedger, OwedRun, RecordedEvent, RunWorkflow } from "./ledger.ts";
+import { createStuckEnder } from "./stuck-workflow.ts";
 
 export interface UnclaimedRun extends OwedRun {
   run_id: string;
@@ -22,9 +23,8 @@ export interface OwedEvent extends Omit<RecordedEvent, "isNew"> {
   row_id: string;
 }
 
-export interface OpenRun {
+export interface OpenRun extends RunWorkflow {
   run_id: string;
-  workflow_id: string;
 }
 
 /** postgres/unfinished.ts is behind it. Lists are oldest first, of rows made before `before`, after the row `after`. */
@@ -38,10 +38,27 @@ export interface UnfinishedLedger {
   exclusively(body: () => Promise<void>): Promise<boolean>;
 }
 
-/** temporal/run-starter.ts is behind it. */
+export interface WorkflowView {
+  /**
+   * `open`, `missing`, `foreign` (the workflow of that id is not the run's), or how the workflow closed: `completed`,
+   * `failed`, `canceled`, `terminated`, `timed_out`, …
+   */
+  state: string;
+  /** Names the execution that was looked at; absent when it is missing. */
+  execution?: string;
+  /** Of an open one: how often its next step was tried. */
+  attempt?: number;
+}
+
+/** temporal/run-inspector.ts is behind it. Each throws RetryableError `temporal_unavailable`. */
 export interface RunInspector {
-  /** `open`, `missing`, or how the workflow closed: `completed`, `failed`, `terminated`, `timed_out`, … */
-  inspect(workflowId: string): Promise<string>;
+  inspect(workflow: RunWorkflow): Promise<WorkflowView>;
+  /** Ids of open workflows of our type whose steps fail, whether or not the ledger knows them; an older engine names none. */
+  listFailing(): Promise<string[]>;
+  /** How the last step of an execution failed; undefined when it did not fail, or timed out. */
+  findTaskFailure(workflowId: string, execution: string): Promise<string | undefined>;
+  /** Ends that execution at once, if it is open. */
+  terminate(workflowId: string, execution: string, reason: string): Promise<void>;
 }
 
 export interface FinisherDeps {
@@ -77,6 +94,7 @@ export async function runFinisher(deps: FinisherDeps, signal: AbortSignal): Prom
  * in the next round, so that a round waits for the engine's silence once for each list.
  */
 export function createFinisher({ unfinished, events, runs, workflows, metrics, log }: FinisherDeps) {
+  const stuck = createStuckEnder(workflows);
   const pages = [
     createPages(unfinished.listOwedEvents, ({ row_id }) => row_id, finishEvent),
     createPages(unfinished.listUnclaimed, ({ run_id }) => run_id, finishUnclaimed),
@@ -85,13 +103,23 @@ export function createFinisher({ unfinished, events, runs, workflows, metrics, l
 
   return async function finish(before: Date, signal: AbortSignal): Promise<void> {
     for (const finishPage of pages) await finishPage(before, signal);
+    await endStrays(before, signal);
   };
+
+  /** Workflows that are stuck before their claim: somebody started them with what no step can read, and no run is theirs. */
+  async function endStrays(now: Date, signal: AbortSignal): Promise<void> {
+    for (const workflow_id of await workflows.listFailing()) {
+      if (signal.aborted) return;
+      const view = await workflows.inspect({ workflow_id, activity_id: "" });
+      if ((await stuck.endIfStuck(workflow_id, view, now)) !== undefined) finished("workflow_ended", { workflow_id });
+    }
+  }
 
   /** Finishes the next page of a list at each call; after the last one it begins anew. */
   function createPages<Row>(
     list: (before: Date, limit: number, after?: string) => Promise<Row[]>,
     idOf: (row: Row) => string,
-    finishRow: (row: Row) => Promise<void>,
+    finishRow: (row: Row, now: Date) => Promise<void>,
   ) {
     let after: string | undefined;
     return async (before: Date, signal: AbortSignal): Promise<void> => {
@@ -100,7 +128,7 @@ export function createFinisher({ unfinished, events, runs, workflows, metrics, l
         if (signal.aborted) return;
         after = idOf(row);
         try {
-          await finishRow(row);
+          await finishRow(row, before);
         } catch (error) {
           log.warn({ row: after, reason: describeError(error) }, "not finished; other rows come first");
           if (error instanceof RetryableError) return;
@@ -116,10 +144,14 @@ export function createFinisher({ unfinished, events, runs, workflows, metrics, l
     finished("event_dispatched", { event_id });
   }
 
-  async function finishUnclaimed(run: UnclaimedRun): Promise<void> {
-    const state = await workflows.inspect(run.workflow_id);
-    if (state === "open") return;
-    if (state === "missing") {
+  async function finishUnclaimed(run: UnclaimedRun, now: Date): Promise<void> {
+    const view = await workflows.inspect(run);
+    let { state } = view;
+    if (state === "open") {
+      if ((await stuck.endIfStuck(run.workflow_id, view, now)) === undefined) return;
+      state = "stuck";
+    }
+    if (state === "missing" || state === "foreign") {
       await workflows.start(run);
       finished("run_started", { run_id: run.run_id });
       return;
@@ -128,17 +160,24 @@ export function createFinisher({ unfinished, events, runs, workflows, metrics, l
     if (await unfinished.recordLost(run, `workflow_${state}`)) finished("run_lost", { run_id: run.run_id, state });
   }
 
-  async function finishOpen({ run_id, workflow_id }: OpenRun): Promise<void> {
-    const state = await workflows.inspect(workflow_id);
-    if (state === "open") return;
+  async function finishOpen(run: OpenRun, now: Date): Promise<void> {
+    const { run_id, workflow_id } = run;
+    const view = await workflows.inspect(run);
+    let { state } = view;
+    let message = `its workflow is ${state}, and did not close it`;
+    if (state === "open") {
+      const failure = await stuck.endIfStuck(workflow_id, view, now);
+      if (failure === undefined) return;
+      state = "stuck";
+      message = `its workflow could not go on, and was ended: ${failure}`;
+    } else if (state === "foreign") {
+      state = "replaced";
+      message = "its workflow is gone, and another has its id";
+    }
     const interruption =
       state === "canceled"
         ? ({ status: "cancelled" } as const)
-        : ({
-            status: "failed",
-            reason: `workflow_${state}`,
-            message: `its workflow is ${state}, and did not close it`,
-          } as const);
+        : ({ status: "failed", reason: `workflow_${state}`, message } as const);
     const { closedNow } = await runs.close({ run_id, failures: [], interruption });
     if (closedNow) finished("run_closed", { run_id, state });
   }

@@ -28,11 +28,17 @@ export interface OccurrenceLedger {
   claim(request: ClaimRequest, start: Start | AcceptedStart): Promise<Claim & { start_latency_ms: number }>;
 }
 
-/** A run that is owed: its occurrence stands, its workflow may not. */
-export interface OwedRun {
-  activity_id: string;
-  activity_name: string;
+/** A run's workflow, by what the ledger knows of it. */
+export interface RunWorkflow {
   workflow_id: string;
+  activity_id: string;
+  /** Names the chain of executions that claimed the run; absent while none has, or where it is not asked for. */
+  claimed_by?: string;
+}
+
+/** A run that is owed: its occurrence stands, its workflow may not. */
+export interface OwedRun extends RunWorkflow {
+  activity_name: string;
   /** The workflow's second argument. */
   trigger_event: { event_id: string } | { run_id: string };
 }

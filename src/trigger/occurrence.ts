@@ -28,6 +28,11 @@ export function dueWorkflowId(activityId: string, due: Date): string {
   return `${scheduledWorkflowId(activityId)}-${due.toISOString().replace(".000Z", "Z")}`;
 }
 
+/** A workflow id that nobody has: for a run whose own is taken by a workflow of somebody else. It is no event's, nor a due time's. */
+export function unusedWorkflowId(activityId: string): string {
+  return `${scheduledWorkflowId(activityId)}-run-${crypto.randomUUID()}`;
+}
+
 /**
  * The workflow id of the nth repetition of the run of workflow `id` (design §4). The longest ids, repeated often, would be
  * longer than Temporal's tables hold: such a one ends in a hash of itself instead.

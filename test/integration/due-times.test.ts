@@ -82,9 +82,10 @@ async function reconcileAt(now: Date, { paused = false, idle = true } = {}) {
     starter: {
       async start(run: OwedRun) {
         owed.push(run);
-        if (!idle) return;
+        if (!idle) return run.workflow_id;
         const { run_id } = await claim(database, run.activity_id, run.trigger_event, { workflow: run.workflow_id });
         await close(run_id, now);
+        return run.workflow_id;
       },
     },
     metrics: createMetrics(),

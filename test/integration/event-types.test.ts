@@ -119,7 +119,10 @@ describe("the router", () => {
     handle = createDispatcher({
       ledger: createEventLedger(database.db),
       starter: {
-        start: async ({ trigger_event }) => void started.push((trigger_event as { event_id: string }).event_id),
+        async start({ trigger_event, workflow_id }) {
+          started.push((trigger_event as { event_id: string }).event_id);
+          return workflow_id;
+        },
       },
       metrics: createMetrics(),
       log: createLog("silent"),

@@ -99,11 +99,12 @@ export function createTestApi(database: TestDatabase, directories: readonly stri
           if (away.temporal) throw temporalAway();
           const isNew = started.every(({ workflow_id }) => workflow_id !== run.workflow_id);
           if (isNew) started.push(run);
+          return run.workflow_id;
         },
-        async cancel(workflowId) {
+        async cancel(workflow) {
           if (away.temporal) throw temporalAway();
-          const isThere = started.some(({ workflow_id }) => workflow_id === workflowId);
-          if (isThere) cancelled.push(workflowId);
+          const isThere = started.some(({ workflow_id }) => workflow_id === workflow.workflow_id);
+          if (isThere) cancelled.push(workflow.workflow_id);
           return isThere;
         },
       },

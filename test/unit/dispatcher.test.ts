@@ -84,10 +84,11 @@ function setUp({
     },
   };
   const starter = {
-    async start({ trigger_event }: OwedRun) {
+    async start({ trigger_event, workflow_id }: OwedRun) {
       const { event_id } = trigger_event as { event_id: string };
       if (event_id === startFails) throw new RetryableError("temporal_unavailable", "away");
       started.push(event_id);
+      return workflow_id;
     },
   };
   const metrics = createMetrics();

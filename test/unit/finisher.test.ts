@@ -27,7 +27,7 @@ const owing = (event_id: string, ...activities: string[]): OwedEvent => ({
 });
 const unclaimedOf = (run_id: string) => ({ run_id, ...owedRunOf("a", run_id) });
 const away = new RetryableError("temporal_unavailable", "away");
-const openOf = (run_id: string): OpenRun => ({ run_id, workflow_id: `workflow-of-${run_id}` });
+const openOf = (run_id: string): OpenRun => ({ run_id, activity_id: "a", workflow_id: `workflow-of-${run_id}` });
 
 interface Leftovers {
   owed?: OwedEvent[];
@@ -35,6 +35,12 @@ interface Leftovers {
   open?: OpenRun[];
   /** What the engine says of a workflow; `open` when absent. */
   states?: Record<string, string>;
+  /** How often the next step of each open workflow was tried, in each round; 1 when absent. */
+  attempts?: Record<string, number[]>;
+  /** Workflows that the engine lists as failing. */
+  failing?: string[];
+  /** How their steps fail; undefined: they time out. */
+  taskFailure?: string;
   /** The workflows of which every start fails, and how; as if the engine were away when absent. */
   startFails?: readonly string[];
   failure?: Error;
@@ -43,7 +49,14 @@ interface Leftovers {
 }
 
 /** One round or several, and what they did, in order. */
-async function finishRound(left: Leftovers, signal = new AbortController().signal, rounds = 1) {
+async function finishRound(
+  left: Leftovers,
+  signal = new AbortController().signal,
+  rounds = 1,
+  /** Minutes from one round to the next. */
+  minutes = 0,
+) {
+  let round = 0;
   const did: string[] = [];
   const tried: string[] = [];
   const closes: RunClose[] = [];
@@ -60,7 +73,7 @@ async function finishRound(left: Leftovers, signal = new AbortController().signa
   } = {
     unfinished: {
       async listOwedEvents(before, limit, after) {
-        expect(before).toBe(BEFORE);
+        expect(before).toEqual(new Date(BEFORE.getTime() + round * minutes * 60_000));
         return (left.owed ?? []).filter(({ row_id }) => after === undefined || row_id > after).slice(0, limit);
       },
       listUnclaimed: async (_, limit, after) => page(left.unclaimed, limit, after),
@@ -87,15 +100,29 @@ async function finishRound(left: Leftovers, signal = new AbortController().signa
         tried.push(workflow_id);
         if (left.startFails?.includes(workflow_id)) throw left.failure ?? away;
         did.push(`started ${workflow_id}`);
+        return workflow_id;
       },
-      inspect: async (workflowId) => left.states?.[workflowId] ?? "open",
+      inspect: async ({ workflow_id }) => ({
+        state: left.states?.[workflow_id] ?? "open",
+        execution: workflow_id,
+        attempt: left.attempts?.[workflow_id]?.[round] ?? 1,
+      }),
+      listFailing: async () => left.failing ?? [],
+      findTaskFailure: async () => left.taskFailure,
+      async terminate(workflow_id, _, reason) {
+        did.push(`terminated ${workflow_id}: ${reason}`);
+        left.states = { ...left.states, [workflow_id]: "terminated" };
+      },
     },
     metrics,
     log: createLog("silent"),
   };
   const finish = createFinisher(deps as FinisherDeps);
   let failed: unknown;
-  for (let round = 0; round < rounds; round++) failed = await finish(BEFORE, signal).catch((error: unknown) => error);
+  for (; round < rounds; round++) {
+    const before = new Date(BEFORE.getTime() + round * minutes * 60_000);
+    failed = await finish(before, signal).catch((error: unknown) => error);
+  }
   const { values } = await metrics.finished.get();
   const counted = Object.fromEntries(values.map(({ labels, value }) => [labels.what, value]));
   return { did, tried, closes, pages, counted, failed };
@@ -204,6 +231,53 @@ describe("an open run", () => {
     const { closes, pages } = await finishRound({ open, states }, undefined, 4);
     expect(closes.map(({ run_id }) => run_id)).toEqual(["r0449"]);
     expect(pages.filter((_, index) => index % 2 === 1)).toEqual([undefined, "r0199", "r0399", undefined]);
+  });
+});
+
+describe("a workflow that cannot go on", () => {
+  const attempts = (workflow: string) => ({ [workflow]: [3, 8] });
+  const ended = (workflow: string) => `terminated ${workflow}: actcore: it could not go on: no such field`;
+
+  test("is ended, and its run closed, naming what its steps say", async () => {
+    const open = [openOf("r1")];
+    const left = { open, attempts: attempts("workflow-of-r1"), taskFailure: "no such field" };
+    const { did, closes, counted } = await finishRound(left, undefined, 2, 15);
+    const message = "its workflow could not go on, and was ended: no such field";
+    expect(did).toEqual([ended("workflow-of-r1")]);
+    expect(closes).toMatchObject([{ interruption: { status: "failed", reason: "workflow_stuck", message } }]);
+    expect(counted).toEqual({ run_closed: 1 });
+  });
+
+  test("before it has claimed its run is ended, and the run recorded as lost", async () => {
+    const unclaimed = [unclaimedOf("r1")];
+    const left = { unclaimed, attempts: attempts("activity-a:r1"), taskFailure: "no such field" };
+    const { did } = await finishRound(left, undefined, 2, 15);
+    expect(did).toEqual([ended("activity-a:r1"), "lost r1: workflow_stuck"]);
+  });
+
+  test("and that no run of the ledger has is ended, where the engine lists it", async () => {
+    const left = { failing: ["theirs"], attempts: attempts("theirs"), taskFailure: "no such field" };
+    const { did, counted } = await finishRound(left, undefined, 2, 15);
+    expect([did, counted]).toEqual([[ended("theirs")], { workflow_ended: 1 }]);
+  });
+
+  test("is left alone while its steps time out", async () => {
+    const left = { open: [openOf("r1")], attempts: attempts("workflow-of-r1") };
+    expect(await finishRound(left, undefined, 2, 15)).toMatchObject({ did: [], closes: [] });
+  });
+});
+
+describe("a workflow that is not the run's, under the run's id,", () => {
+  test("does not keep a run that nobody has claimed from its start", async () => {
+    const states = { "activity-a:r1": "foreign" };
+    const { did, counted } = await finishRound({ unclaimed: [unclaimedOf("r1")], states });
+    expect([did, counted]).toEqual([["started activity-a:r1"], { run_started: 1 }]);
+  });
+
+  test("does not keep a run open whose own workflow is gone", async () => {
+    const { closes } = await finishRound({ open: [openOf("r1")], states: { "workflow-of-r1": "foreign" } });
+    const message = "its workflow is gone, and another has its id";
+    expect(closes).toMatchObject([{ interruption: { status: "failed", reason: "workflow_replaced", message } }]);
   });
 });
 

@@ -29,8 +29,12 @@ export interface StreamMessage {
 
 /** The port through which runs are started; temporal/run-starter.ts is behind it. */
 export interface RunStarter {
-  /** Starting what is started already is a success. @throws RetryableError `temporal_unavailable` */
-  start(run: OwedRun): Promise<void>;
+  /**
+   * Answers the workflow id under which the run is started; starting what is started already is a success.
+   * @throws RetryableError `temporal_unavailable`; TerminalError `workflow_id_taken` where a workflow that is not the run's
+   * has its id: trigger/owed-starter.ts knows what to do
+   */
+  start(run: OwedRun): Promise<string>;
 }
 
 export interface DispatcherDeps {

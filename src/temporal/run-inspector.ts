@@ -1,0 +1,136 @@
+/**
+ * What became of a run's workflow, and the end of one that cannot go on. It asks for the engine's own messages: a client
+ * would decode what somebody else put into the workflow, and fail where it cannot.
+ */
+import { isGrpcServiceError } from "@temporalio/client";
+import { temporal } from "@temporalio/proto";
+import { ORCHESTRATOR_QUEUE, RUN_ACTIVITY_WORKFLOW } from "../run/run.ts";
+import type { RunInspector } from "../trigger/finisher.ts";
+import type { RunWorkflow } from "../trigger/ledger.ts";
+import { type Temporal, unavailable } from "./connection.ts";
+
+type Description = temporal.api.workflowservice.v1.IDescribeWorkflowExecutionResponse;
+const Status = temporal.api.enums.v1.WorkflowExecutionStatus;
+const FailedCause = temporal.api.enums.v1.WorkflowTaskFailedCause;
+
+export const DEADLINE_MS = 10_000;
+/** gRPC status codes, as in grpc's specification. */
+const CODE = { invalidArgument: 3, notFound: 5 };
+/** Of a history, newest first: what follows a failed workflow task is little. */
+const EVENTS_READ = 50;
+const MAX_FAILING = 100;
+
+const CLOSED: Readonly<Record<number, string>> = {
+  [Status.WORKFLOW_EXECUTION_STATUS_COMPLETED]: "completed",
+  [Status.WORKFLOW_EXECUTION_STATUS_FAILED]: "failed",
+  [Status.WORKFLOW_EXECUTION_STATUS_CANCELED]: "canceled",
+  [Status.WORKFLOW_EXECUTION_STATUS_TERMINATED]: "terminated",
+  [Status.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW]: "continued_as_new",
+  [Status.WORKFLOW_EXECUTION_STATUS_TIMED_OUT]: "timed_out",
+};
+
+export function createRunInspector(engine: Temporal): RunInspector {
+  const { namespace } = engine.client.options;
+  const service = engine.connection.workflowService;
+
+  async function call<T>(request: () => Promise<T>): Promise<T> {
+    try {
+      return await engine.connection.withDeadline(Date.now() + DEADLINE_MS, request);
+    } catch (error) {
+      throw unavailable(error);
+    }
+  }
+
+  return {
+    async inspect(workflow) {
+      const found = await describeWorkflow(engine, workflow.workflow_id);
+      if (found === undefined) return { state: "missing" };
+      const { workflowExecutionInfo, pendingWorkflowTask } = found;
+      const execution = workflowExecutionInfo?.execution?.runId ?? "";
+      if (!isWorkflowOf(found, workflow)) return { state: "foreign", execution };
+      const closed = CLOSED[workflowExecutionInfo?.status ?? 0];
+      if (closed !== undefined) return { state: closed, execution };
+      return { state: "open", execution, attempt: pendingWorkflowTask?.attempt ?? 0 };
+    },
+
+    async listFailing() {
+      const query =
+        `WorkflowType = '${RUN_ACTIVITY_WORKFLOW}' AND TaskQueue = '${ORCHESTRATOR_QUEUE}' ` +
+        "AND ExecutionStatus = 'Running' AND TemporalReportedProblems = 'category=WorkflowTaskFailed'";
+      try {
+        const request = { namespace, query, pageSize: MAX_FAILING };
+        const { executions } = await engine.connection.withDeadline(Date.now() + DEADLINE_MS, () =>
+          service.listWorkflowExecutions(request),
+        );
+        return (executions ?? []).flatMap(({ execution }) => execution?.workflowId ?? []);
+      } catch (error) {
+        // An older engine does not keep such a list.
+        if (isGrpcServiceError(error) && error.code === CODE.invalidArgument) return [];
+        throw unavailable(error);
+      }
+    },
+
+    async findTaskFailure(workflowId, execution) {
+      const { history } = await call(() =>
+        service.getWorkflowExecutionHistoryReverse({
+          namespace,
+          execution: { workflowId, runId: execution },
+          maximumPageSize: EVENTS_READ,
+        }),
+      );
+      for (const event of history?.events ?? []) {
+        if (event.workflowTaskCompletedEventAttributes ?? event.workflowTaskTimedOutEventAttributes) return undefined;
+        const failed = event.workflowTaskFailedEventAttributes;
+        if (failed?.cause === FailedCause.WORKFLOW_TASK_FAILED_CAUSE_RESET_WORKFLOW) return undefined;
+        if (failed) return failed.failure?.message || "its workflow tasks fail";
+      }
+      return undefined;
+    },
+
+    async terminate(workflowId, execution, reason) {
+      const workflowExecution = { workflowId, runId: execution };
+      const { identity } = engine.client.options;
+      await call(() => service.terminateWorkflowExecution({ namespace, workflowExecution, reason, identity })).catch(
+        (error: Error) => {
+          // It has ended by itself.
+          if (!isGrpcServiceError(error.cause) || error.cause.code !== CODE.notFound) throw error;
+        },
+      );
+    },
+  };
+}
+
+/** Undefined when the engine knows no such workflow. @throws RetryableError `temporal_unavailable` */
+export async function describeWorkflow(
+  { client, connection }: Temporal,
+  workflowId: string,
+): Promise<Description | undefined> {
+  const { namespace } = client.options;
+  try {
+    return await connection.withDeadline(Date.now() + DEADLINE_MS, () =>
+      connection.workflowService.describeWorkflowExecution({ namespace, execution: { workflowId } }),
+    );
+  } catch (error) {
+    if (isGrpcServiceError(error) && error.code === CODE.notFound) return undefined;
+    throw unavailable(error);
+  }
+}
+
+export function isOpen({ workflowExecutionInfo }: Description): boolean {
+  return CLOSED[workflowExecutionInfo?.status ?? 0] === undefined;
+}
+
+/**
+ * Whether the workflow that has the run's id can be the run's: of our type, on our queue, of its activity where that is
+ * known yet, and, of a run that was claimed, in the chain of executions that claimed it.
+ */
+export function isWorkflowOf(
+  { workflowExecutionInfo: info }: Description,
+  { activity_id, claimed_by }: RunWorkflow,
+): boolean {
+  if (info?.type?.name !== RUN_ACTIVITY_WORKFLOW || info.taskQueue !== ORCHESTRATOR_QUEUE) return false;
+  if (claimed_by && info.firstRunId) return info.firstRunId === claimed_by;
+  // JSON text with one UUID in it, of whichever case a foreign start wrote it in.
+  const label = info.searchAttributes?.indexedFields?.ActivityId?.data;
+  return !label || new TextDecoder().decode(label).toLowerCase().includes(activity_id);
+}
