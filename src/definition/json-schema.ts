@@ -6,10 +6,11 @@
  * with a size and a depth, two equal items are found in time that grows with their number, and faults are collected to a
  * bound. Nothing is ever fetched.
  */
-import { Ajv2020, type ErrorObject, type Options, str, type ValidateFunction } from "ajv/dist/2020.js";
+import { Ajv2020, type ErrorObject, type Options, type ValidateFunction } from "ajv/dist/2020.js";
 import addFormats from "ajv-formats";
 import { describeError, type Fault } from "../errors.ts";
-import { pointTo } from "../json/pointer.ts";
+import { pointTo, valueAt } from "../json/pointer.ts";
+import { addExactKeywords, standIn } from "./exact-schema.ts";
 import { preview } from "./faults.ts";
 import { findReferenceFault } from "./schema-references.ts";
 
@@ -70,11 +71,12 @@ export function compileCheck(schema: JsonSchema): Check {
   return (value) => {
     try {
       isValid ??= compile(shared.first(), schema);
-      if (isValid(value)) return [];
-      if (!isWithin(value, MAX_VALUES_FOR_ALL)) return toFaults(isValid.errors);
+      const checked = standIn(value);
+      if (isValid(...checked)) return [];
+      if (!isWithin(value, MAX_VALUES_FOR_ALL)) return toFaults(isValid.errors, value);
       all ??= compile(shared.all(), schema);
-      all(value);
-      return toFaults(all.errors);
+      all(...checked);
+      return toFaults(all.errors, value);
     } catch (error) {
       return [{ path: "/", message: `cannot be checked: ${explain(error)}` }];
     }
@@ -100,30 +102,7 @@ function createAjv(options: Options): Ajv2020 {
     if (typeof test === "function" && name !== "byte")
       ajv.addFormat(name, (text: string) => text.length <= MAX_FORMATTED && test(text) === true);
   }
-  // Ajv's own compares every item with every other.
-  ajv.removeKeyword("uniqueItems");
-  ajv.addKeyword({
-    keyword: "uniqueItems",
-    type: "array",
-    schemaType: "boolean",
-    errors: false,
-    error: { message: "must not have two equal items" },
-    validate: (wanted: boolean, items: unknown[]) => !wanted || new Set(items.map(canonicalJson)).size === items.length,
-  });
-  // Ajv's own finds that 0.07 is no multiple of 0.01: their quotient is 7.000000000000001.
-  ajv.removeKeyword("multipleOf");
-  ajv.addKeyword({
-    keyword: "multipleOf",
-    type: "number",
-    schemaType: "number",
-    errors: false,
-    error: { message: ({ schemaCode }) => str`must be multiple of ${schemaCode}` },
-    validate: (divisor: number, value: number) => {
-      if (Number.isInteger(divisor) && Number.isInteger(value)) return value % divisor === 0;
-      const quotient = value / divisor;
-      return Math.abs(quotient - Math.round(quotient)) <= 2 * Number.EPSILON * Math.abs(quotient);
-    },
-  });
+  addExactKeywords(ajv);
   return ajv;
 }
 
@@ -158,7 +137,7 @@ function compile(ajv: Ajv2020, schema: JsonSchema): ValidateFunction {
 function findMetaFaults(schema: JsonSchema, path: string): Fault[] {
   const ajv = shared.meta();
   const { $schema: _, ...plain } = schema;
-  if (ajv.validateSchema(plain) !== true) return toFaults(ajv.errors, path);
+  if (ajv.validateSchema(standIn(plain)[0] as JsonSchema) !== true) return toFaults(ajv.errors, plain, path);
   return findPatternFaults(schema, path);
 }
 
@@ -183,13 +162,13 @@ function findPatternFault(pattern: string): string[] {
   }
 }
 
-function toFaults(errors: readonly ErrorObject[] | null | undefined, prefix = ""): Fault[] {
+function toFaults(errors: readonly ErrorObject[] | null | undefined, root: unknown, prefix = ""): Fault[] {
   const faults = new Map<string, Fault>();
   for (const error of errors ?? []) {
     if (faults.size >= MAX_FAULTS) break;
     const path = prefix + pathOf(error) || "/";
     // The first word of a place is the clearest: what follows speaks of the branches that it failed.
-    if (!faults.has(path)) faults.set(path, { path, message: describe(error) });
+    if (!faults.has(path)) faults.set(path, { path, message: describe(error, root) });
   }
   return [...faults.values()];
 }
@@ -199,11 +178,13 @@ function pathOf({ instancePath, params }: ErrorObject): string {
   return typeof child === "string" ? pointTo(instancePath, child) : instancePath;
 }
 
-function describe({ keyword, params, message = keyword, data }: ErrorObject): string {
+function describe({ keyword, params, message = keyword, data, instancePath }: ErrorObject, root: unknown): string {
   if (keyword === "required") return "is required";
   if (keyword === "additionalProperties" || keyword === "unevaluatedProperties") return "unknown field";
   const allowed = params.allowedValues ?? params.allowedValue;
-  const received = typeof data === "object" && data !== null ? describeShape(data) : preview(data);
+  // A number of the data may stand in for one that Ajv does not know.
+  const value = typeof data === "number" ? valueAt(root, instancePath) : data;
+  const received = typeof data === "object" && data !== null ? describeShape(data) : preview(value);
   return `${message}${allowed === undefined ? "" : `: ${preview(allowed)}`}, received ${received}`;
 }
 
@@ -216,15 +197,6 @@ function explain(error: unknown): string {
   const { missingRef } = error as { missingRef?: string };
   if (missingRef !== undefined) return `refers to ${missingRef}, which is not in it: nothing is fetched`;
   return describeError(error);
-}
-
-/** Equal values have equal texts. */
-function canonicalJson(value: unknown): string {
-  return JSON.stringify(value, (_, inner) =>
-    typeof inner === "object" && inner !== null && !Array.isArray(inner)
-      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : inner,
-  );
 }
 
 /** Whether it consists of no more than `limit` values. */

@@ -9,6 +9,7 @@
 declare global {
   interface JSON {
     rawJSON(text: string): unknown;
+    isRawJSON(value: unknown): boolean;
   }
 }
 
@@ -28,6 +29,12 @@ export class ExactNumber {
 
 export function isExactNumber(value: unknown): value is ExactNumber {
   return value instanceof ExactNumber;
+}
+
+/** Whether one stands anywhere in the value. */
+export function hasExactNumber(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  return isExactNumber(value) || Object.values(value).some(hasExactNumber);
 }
 
 /** A number is `sign × 0.{digits} × 10^point`; the digits neither begin nor end with a zero, and zero has none. */
@@ -73,8 +80,16 @@ export function isWhole(value: number | ExactNumber): boolean {
   return typeof value === "number" ? Number.isInteger(value) : scaleOf(parseDecimal(value.text)) >= 0n;
 }
 
-/** Whether `value` is a whole number of times `divisor`, which is not zero: by their decimal digits, not by division. */
+/**
+ * Whether `value` is a whole number of times `divisor`, which is not zero. Of two plain numbers, by their quotient, to as
+ * much as binary fractions make of it: 0.07 / 0.01 is 7.000000000000001. Else by their decimal digits.
+ */
 export function isMultipleOf(value: number | ExactNumber, divisor: number | ExactNumber): boolean {
+  if (typeof value === "number" && typeof divisor === "number") {
+    if (Number.isInteger(value) && Number.isInteger(divisor)) return value % divisor === 0;
+    const quotient = value / divisor;
+    return Math.abs(quotient - Math.round(quotient)) <= 2 * Number.EPSILON * Math.abs(quotient);
+  }
   const [of, by] = [parseDecimal(String(value)), parseDecimal(String(divisor))];
   const scale = scaleOf(of) - scaleOf(by);
   if (of.digits === "") return true;

@@ -10,6 +10,17 @@ export function keysOf(pointer: string): string[] {
   return pointer.split("/").slice(1).map(unescapeKey);
 }
 
+/** What the pointer names in `root`; undefined when nothing stands there. */
+export function valueAt(root: unknown, pointer: string): unknown {
+  return keysOf(pointer).reduce<unknown>(
+    (value, key) =>
+      typeof value === "object" && value !== null && Object.hasOwn(value, key)
+        ? (value as Record<string, unknown>)[key]
+        : undefined,
+    root,
+  );
+}
+
 /** A key, from how a pointer writes it. */
 export function unescapeKey(text: string): string {
   return text.replaceAll("~1", "/").replaceAll("~0", "~");

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { parseEventType } from "../../src/definition/event-type.ts";
 import { compileCheck, type JsonSchema } from "../../src/definition/json-schema.ts";
 import { InvalidInputError } from "../../src/errors.ts";
+import { parseJson } from "../../src/json/parse.ts";
 import { startProcessorTime } from "../support/processor-time.ts";
 
 /** The faults of an enforced event type with this schema, as `path message`. */
@@ -258,5 +259,60 @@ describe("a payload", () => {
     let deep: unknown = [];
     for (let depth = 0; depth < 90; depth++) deep = [deep];
     expect(tree(deep)).toEqual([]);
+  });
+});
+
+describe("of exact numbers", () => {
+  const check = (schema: string, value: string) => compileCheck(parseJson(schema) as JsonSchema)(parseJson(value));
+  test.each<[schema: string, valid: string[], wrong: string[]]>([
+    ['{"type":"integer"}', ["9007199254740993", "1e400", "-1e400"], ["9007199254740993.5", "1e-400", "[1e400]"]],
+    ['{"type":"number"}', ["9007199254740993.5", "1e400"], ['"1e400"', "{}"]],
+    ['{"type":["object","string"]}', ["{}"], ["9007199254740993"]],
+    ['{"minimum":9007199254740993}', ["9007199254740993", "1e400"], ["9007199254740992", "9007199254740992.9", "0"]],
+    ['{"exclusiveMinimum":9007199254740992}', ["9007199254740993"], ["9007199254740992", "-9007199254740993"]],
+    ['{"maximum":9007199254740993}', ["9007199254740993", "-1e400", "5"], ["9007199254740993.1", "1e400"]],
+    ['{"exclusiveMaximum":1e400}', ["9007199254740993", "5"], ["1e400", "1e401"]],
+    ['{"multipleOf":3}', ["9007199254740993"], ["9007199254740994", "9007199254740995"]],
+    ['{"multipleOf":9007199254740993}', ["18014398509481986", "0"], ["9007199254740992", "9007199254740994"]],
+    ['{"const":175928847299117063}', ["175928847299117063"], ["175928847299117064", '"175928847299117063"']],
+    ['{"const":{"a":[1e400]}}', ['{"a":[1e400]}'], ['{"a":[1e401]}', '{"a":[{"text":"1e+400"}]}']],
+    ['{"enum":[1,9007199254740993]}', ["1", "9007199254740993"], ["9007199254740992", "9007199254740995"]],
+    ['{"uniqueItems":true}', ["[9007199254740993,9007199254740995]"], ["[9007199254740993,9007199254740993]"]],
+    ['{"minProperties":1}', ["9007199254740993"], ["{}"]],
+    [
+      '{"items":{"$ref":"#/$defs/id"},"$defs":{"id":{"maximum":9007199254740993}}}',
+      ["[9007199254740993]"],
+      ["[1e400]"],
+    ],
+    ['{"propertyNames":{"const":"id"}}', ['{"id":9007199254740993}'], ['{"no":9007199254740993}']],
+  ])("%s", (schema, valid, wrong) => {
+    expect(faultsOf(parseJson(schema) as JsonSchema)).toEqual([]);
+    for (const value of valid) expect([value, check(schema, value)]).toEqual([value, []]);
+    for (const value of wrong) expect([value, check(schema, value)]).toEqual([value, [expect.anything()]]);
+  });
+
+  test("a fault says the number that was sent", () => {
+    expect(check('{"properties":{"id":{"maximum":9007199254740993}}}', '{"id":9007199254740994.5}')).toEqual([
+      { path: "/id", message: "must be <= 9007199254740993, received 9007199254740994.5" },
+    ]);
+    expect(check('{"enum":[175928847299117063]}', "175928847299117064")).toEqual([
+      {
+        path: "/",
+        message: "must be equal to one of the allowed values: [175928847299117063], received 175928847299117064",
+      },
+    ]);
+    expect(check('{"items":{"type":"string"}}', "[175928847299117063]")).toEqual([
+      { path: "/0", message: "must be string, received 175928847299117063" },
+    ]);
+  });
+
+  test("a schema whose sizes are such numbers is refused", () => {
+    expect(faultsOf(parseJson('{"maxLength":9007199254740993}') as JsonSchema)).toEqual([
+      expect.stringContaining("maxLength"),
+    ]);
+    expect(faultsOf(parseJson('{"minimum":[1e400],"multipleOf":-1e400}') as JsonSchema)).toEqual([
+      "/schema/multipleOf must be > 0, received -1e+400",
+      "/schema/minimum must be number, received a list of 1",
+    ]);
   });
 });
