@@ -10,7 +10,8 @@ export function toFailure(error: unknown): unknown {
       message: error.message,
       type: error.code,
       cause: error,
-      ...(error.retryAfterMs !== undefined && { nextRetryDelay: error.retryAfterMs }),
+      // Temporal takes a delay of zero as "not again".
+      ...(error.retryAfterMs !== undefined && error.retryAfterMs > 0 && { nextRetryDelay: error.retryAfterMs }),
     });
   return error;
 }

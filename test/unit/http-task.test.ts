@@ -6,6 +6,7 @@ import { createLog } from "../../src/log.ts";
 import { executeHttp } from "../../src/task/http/executor.ts";
 import { type HttpResult, MAX_RESPONSE_BYTES } from "../../src/task/http/response.ts";
 import type { TaskAttempt } from "../../src/task/task.ts";
+import { httpAttempt } from "../support/http-attempt.ts";
 
 interface Seen {
   method: string;
@@ -36,19 +37,7 @@ afterAll(() => server.stop(true));
 
 const log = createLog("silent");
 const base = `http://127.0.0.1:${server.port}`;
-const attempt: TaskAttempt = {
-  task_id: "01976f2a-5b3c-8123-8abc-0123456789ab",
-  key: "mail",
-  type: "http",
-  params: {},
-  attempt: 1,
-  trace_id: "4bf92f3577b34da6a3ce929d0e0e4736",
-  timeout_ms: 1000,
-  input: {
-    run: { run_id: "r", activity_id: "a", activity_name: "n", trigger: "event", scheduled_for: null },
-    event: null,
-  },
-};
+const attempt = httpAttempt({});
 const never = new AbortController().signal;
 const send = (params: object = {}, rest: Partial<TaskAttempt> = {}, signal = never) =>
   executeHttp({ ...attempt, ...rest, params: { url: `${base}/x`, ...params } }, { signal, log }) as Promise<HttpResult>;
@@ -102,6 +91,24 @@ describe("a request", () => {
   ])("%s", async (_, params, method, body) => {
     await send(params);
     expect(seen).toMatchObject([{ method, body }]);
+  });
+
+  test.each(["User-Agent", "user-agent"])("says who sends it, unless the definition does (%s)", async (name) => {
+    await send();
+    await send({ headers: { [name]: "shop/1.0" } });
+    expect(seen.map(({ headers }) => headers["user-agent"])).toEqual(["actcore", "shop/1.0"]);
+  });
+
+  test("asks for a plain answer, unless the definition asks for another", async () => {
+    await send();
+    await send({ headers: { "Accept-Encoding": "br" } });
+    expect(seen.map(({ headers }) => headers["accept-encoding"])).toEqual(["identity", "br"]);
+  });
+
+  test.each(["GET", "HEAD"])("of a %s with a body, stored before that was refused, fails for good", async (method) => {
+    const error = await failure(() => new Response(), { method, body: "x" });
+    expect(error).toMatchObject({ name: "TerminalError", code: "http_request_invalid" });
+    expect(seen).toEqual([]);
   });
 
   test("keeps a content type that the definition chose", async () => {
@@ -160,7 +167,6 @@ describe("a try fails", () => {
   test.each<[header: string, ms: unknown]>([
     ["7", 7000],
     ["999999", 86_400_000],
-    ["0", 0],
     ["soon", undefined],
     ["-1", undefined],
   ])("for as long as Retry-After: %s says", async (header, ms) => {
