@@ -11,6 +11,7 @@ import { isExactNumber } from "../json/exact-number.ts";
 import { pointTo } from "../json/pointer.ts";
 import { findForbiddenUrl, type OwnEngines } from "./destination.ts";
 import { findFaults, preview } from "./faults.ts";
+import { findRequestFaults } from "./http-request-faults.ts";
 import { findPlaceholders } from "./placeholders.ts";
 import {
   type DefinitionBody,
@@ -152,16 +153,7 @@ function findTaskValueFaults(
   // One with a placeholder is no URL because of it.
   if (urlFault !== undefined && faults.every((fault) => fault.path !== urlPath))
     faults.push({ path: urlPath, message: urlFault });
-  for (const [name, value] of Object.entries(params.headers ?? {})) {
-    try {
-      new Headers([[name, value]]);
-    } catch {
-      faults.push({
-        path: pointTo(`${path}/params/headers`, name),
-        message: "is no HTTP header: a name or value has characters that none may have",
-      });
-    }
-  }
+  faults.push(...findRequestFaults(params, `${path}/params`));
   return faults;
 }
 

@@ -1,4 +1,5 @@
 /** The request of one try, from the definition's params and what the task is about. */
+import { METHODS_WITHOUT_BODY } from "../../definition/http-request-faults.ts";
 import type { HttpTemplate } from "../../definition/schema.ts";
 import { describeError, TerminalError } from "../../errors.ts";
 import { stableHex, stableTraceId } from "../../stable-id.ts";
@@ -22,17 +23,22 @@ export function buildRequest(attempt: TaskAttempt): HttpRequest {
   }
 }
 
+/** @throws TypeError when a header is none, or there is a body where none can be */
 function buildContent(attempt: TaskAttempt): Omit<HttpRequest, "url"> {
   const { method = "POST", headers: given, body } = attempt.params as HttpTemplate["params"];
-  const headers = new Headers({ "user-agent": "actcore", ...given });
+  const headers = new Headers(given);
+  if (!headers.has("user-agent")) headers.set("user-agent", "actcore");
+  if (!headers.has("accept-encoding")) headers.set("accept-encoding", "identity");
+  headers.set("connection", "close");
   headers.set("idempotency-key", attempt.task_id);
   headers.set(
     "traceparent",
     `00-${stableTraceId(attempt.trace_id)}-${stableHex(`${attempt.task_id}/${attempt.attempt}`, 16)}-01`,
   );
 
-  const sendsBody = method === "POST" || method === "PUT" || method === "PATCH";
-  const content = body === undefined ? (sendsBody ? attempt.input : undefined) : body;
+  const hasNoBody = METHODS_WITHOUT_BODY.has(method);
+  if (hasNoBody && body !== undefined) throw new TypeError(`a ${method} sends no body, and the definition has one`);
+  const content = body === undefined && !hasNoBody && method !== "DELETE" ? attempt.input : body;
   if (content === undefined) return { method, headers, body: null };
   if (typeof content !== "string" && !headers.has("content-type")) headers.set("content-type", "application/json");
   return { method, headers, body: typeof content === "string" ? content : JSON.stringify(content) };
