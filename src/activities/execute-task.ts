@@ -30,8 +30,9 @@ export function createTaskSteps({ tasks, executors, metrics, log, onCut }: TaskS
     try {
       return await executor(task, { signal, log: taskLog });
     } catch (error) {
-      if (isStop(signal.reason) && !(error instanceof ActcoreError))
-        throw new RetryableError("worker_stopped", CUT_BY_STOP);
+      // What the executor learnt before its time was over says more than that it was.
+      if (error instanceof ActcoreError) throw error;
+      if (isStop(signal.reason)) throw new RetryableError("worker_stopped", CUT_BY_STOP);
       if ((signal.reason as Error | undefined)?.name !== "TimeoutError") throw error;
       throw new RetryableError("task_timeout", `no end within ${task.timeout_ms} ms`, { cause: error });
     }

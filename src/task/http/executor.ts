@@ -7,21 +7,23 @@
  */
 import { describeError, RetryableError } from "../../errors.ts";
 import type { Executor } from "../task.ts";
+import { send } from "./dial.ts";
 import { buildRequest, hidePassword } from "./request.ts";
-import { type HttpResult, readResult, statusError } from "./response.ts";
+import { judgeResponse, readResponse } from "./response.ts";
 
 export const executeHttp: Executor = async (attempt, { signal }) => {
-  const { url, ...request } = buildRequest(attempt);
-  const what = `${request.method} ${hidePassword(url.href)}`;
+  const request = buildRequest(attempt);
+  const what = `${request.method} ${hidePassword(request.url.href)}`;
   let response: Response;
-  let result: HttpResult;
   try {
-    response = await fetch(url, { ...request, redirect: "manual", signal });
-    result = await readResult(response);
+    response = await send(request, signal);
   } catch (error) {
     if (signal.aborted) throw signal.reason;
-    throw new RetryableError("http_unreachable", `${what}: ${describeError(error)}`, { cause: error });
+    // Some messages of fetch end with the URL, whose query may hold a secret.
+    const reason = describeError(error).replace(/ fetching ".*$/s, "");
+    throw new RetryableError("http_unreachable", `${what}: ${reason}`, { cause: error });
   }
-  if (response.ok) return result;
-  throw statusError(what, response, result);
+  const read = await readResponse(response);
+  if (response.ok && read.brokenBy !== undefined && signal.aborted) throw signal.reason;
+  return judgeResponse(what, read);
 };

@@ -1,61 +1,98 @@
 /** What is kept of a response, and what its status says about the task. */
-
-import { RetryableError, TerminalError } from "../../errors.ts";
+import { describeError, RetryableError, TerminalError } from "../../errors.ts";
 import { isWithinDepth } from "../../json/depth.ts";
 import { parseJson } from "../../json/parse.ts";
+import { unpack } from "./content-encoding.ts";
 import { hidePassword } from "./request.ts";
 import { parseRetryAfter } from "./retry-after.ts";
 
 /** Bytes of a response's body that are kept. */
 export const MAX_RESPONSE_BYTES = 16_384;
+/** Characters of a header's value that are kept. */
+const MAX_HEADER_LENGTH = 1000;
 /** 4xx that say "later": the others fail at once. */
 const RETRYABLE_4XX = new Set([408, 425, 429]);
+/** What `Location` is a redirect with; 304 and the others send nobody elsewhere. */
+const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 
 export interface HttpResult {
   status: number;
   content_type: string | null;
   /** A JSON value when the response is JSON and was kept whole, else text. */
   body: unknown;
+  /** Whether `body` is not all of it: it is too long, broke off, or was packed in a way that is not known. */
   truncated: boolean;
 }
 
-export async function readResult(response: Response): Promise<HttpResult> {
-  const kept = await readBounded(response);
-  return { status: response.status, content_type: response.headers.get("content-type"), ...kept };
+export interface ReadResponse {
+  readonly result: HttpResult;
+  readonly headers: Headers;
+  /** Why the body broke off; undefined: it did not. */
+  readonly brokenBy?: unknown;
 }
 
-async function readBounded(response: Response): Promise<Pick<HttpResult, "body" | "truncated">> {
+/** Reads at most `MAX_RESPONSE_BYTES` of the body. Does not reject: a body that breaks off leaves its status. */
+export async function readResponse({ status, headers, body }: Response): Promise<ReadResponse> {
+  const contentType = headers.get("content-type")?.slice(0, MAX_HEADER_LENGTH) ?? null;
   const chunks: Uint8Array[] = [];
   let size = 0;
-  for await (const chunk of response.body ?? []) {
-    chunks.push(chunk);
-    size += chunk.byteLength;
-    if (size > MAX_RESPONSE_BYTES) break;
-  }
-  const truncated = size > MAX_RESPONSE_BYTES;
-  const text = new TextDecoder().decode(Buffer.concat(chunks).subarray(0, MAX_RESPONSE_BYTES));
-  if (truncated || !/^application\/([\w.+-]+\+)?json\b/i.test(response.headers.get("content-type") ?? ""))
-    return { body: text, truncated };
+  let brokenBy: unknown;
   try {
-    const body = parseJson(text);
-    return { body: isWithinDepth(body) ? body : text, truncated };
+    for await (const chunk of body ?? []) {
+      chunks.push(chunk);
+      size += chunk.byteLength;
+      if (size > MAX_RESPONSE_BYTES) break;
+    }
+  } catch (error) {
+    brokenBy = error;
+  }
+  const { bytes, truncated } = await unpack(Buffer.concat(chunks), headers.get("content-encoding"), MAX_RESPONSE_BYTES);
+  const incomplete = truncated || brokenBy !== undefined;
+  const text = new TextDecoder().decode(bytes);
+  const kept = incomplete || !isJson(contentType) ? text : readJson(text);
+  return {
+    result: { status, content_type: contentType, body: kept, truncated: incomplete },
+    headers,
+    ...(brokenBy !== undefined && { brokenBy }),
+  };
+}
+
+function isJson(contentType: string | null): boolean {
+  return /^application\/([\w.+-]+\+)?json\b/i.test(contentType ?? "");
+}
+
+/** The value, or the text where it is none or nested too deep. */
+function readJson(text: string): unknown {
+  try {
+    const value = parseJson(text);
+    return isWithinDepth(value) ? value : text;
   } catch {
-    return { body: text, truncated };
+    return text;
   }
 }
 
-/** The failure that a status other than 2xx is; `what` names the request. */
-export function statusError(what: string, { headers }: Response, result: HttpResult): TerminalError | RetryableError {
+/**
+ * The result of a success, or the failure that a status is; `what` names the request.
+ * @throws TerminalError `http_status`, `http_redirect`; RetryableError `http_status`, `http_unreachable`
+ */
+export function judgeResponse(what: string, { result, headers, brokenBy }: ReadResponse): HttpResult {
   const { status } = result;
-  const message = `${what} answered ${status}`;
   const details = { response: result };
-  if (status >= 300 && status < 400)
-    return new TerminalError("http_redirect", `${message} to ${hidePassword(headers.get("location") ?? "nowhere")}`, {
+  const message = `${what} answered ${status}`;
+  if (status >= 200 && status < 300) {
+    if (brokenBy === undefined) return result;
+    throw new RetryableError("http_unreachable", `${message}, but its body broke off: ${describeError(brokenBy)}`, {
+      details,
+      cause: brokenBy,
+    });
+  }
+  const location = headers.get("location")?.slice(0, MAX_HEADER_LENGTH);
+  if (REDIRECTS.has(status) && location)
+    throw new TerminalError("http_redirect", `${message} to ${hidePassword(location)}`, {
       hint: "Put the final URL into the definition: redirects are not followed",
       details,
     });
-  if (status >= 400 && status < 500 && !RETRYABLE_4XX.has(status))
-    return new TerminalError("http_status", message, { details });
+  if (status < 500 && !RETRYABLE_4XX.has(status)) throw new TerminalError("http_status", message, { details });
   const retryAfterMs = parseRetryAfter(headers.get("retry-after"));
-  return new RetryableError("http_status", message, { details, ...(retryAfterMs !== undefined && { retryAfterMs }) });
+  throw new RetryableError("http_status", message, { details, ...(retryAfterMs !== undefined && { retryAfterMs }) });
 }
