@@ -1,7 +1,7 @@
 /** What the schemas of triggers do not say: expressions, zones and durations that have a meaning, and that fit together. */
 import { type Fault, TerminalError } from "../errors.ts";
 import { ENGINE_TIME_ZONES } from "../generated/time-zones.ts";
-import { parseCron } from "./cron-expression.ts";
+import { checkCron } from "./cron-expression.ts";
 import { MAX_DURATION_MS, parseDuration } from "./duration.ts";
 import { preview } from "./faults.ts";
 import { parseRunAt } from "./run-at.ts";
@@ -33,7 +33,7 @@ function findCronFaults({ cron_expression, timezone, jitter }: CronTrigger, path
     if (message !== undefined) faults.push({ path: `${path}/timezone`, message });
   }
   try {
-    parseCron(cron_expression);
+    checkCron(cron_expression);
   } catch (error) {
     if (!(error instanceof TerminalError)) throw error;
     faults.push({ path: `${path}/cron_expression`, message: error.message });

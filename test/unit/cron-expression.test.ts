@@ -1,6 +1,6 @@
 /** What a crontab's five fields mean, and what is none. */
 import { describe, expect, test } from "bun:test";
-import { type CronFields, parseCron } from "../../src/definition/cron-expression.ts";
+import { type CronFields, checkCron, parseCron } from "../../src/definition/cron-expression.ts";
 import type { TerminalError } from "../../src/errors.ts";
 
 const ALL = {
@@ -19,7 +19,7 @@ function range(from: number, to: number): number[] {
 
 function reasonAgainst(text: string): string {
   try {
-    parseCron(text);
+    checkCron(text);
   } catch (error) {
     const { code, message } = error as TerminalError;
     return `${code}: ${message}`;
@@ -86,7 +86,13 @@ describe("a crontab's time", () => {
     ["@reboot", "@reboot has no time"],
     ["@fortnightly", '"@fortnightly" is no nickname: there are @hourly, @daily'],
     ["@constructor", "is no nickname"],
-    ["@daily 5", '@daily stands alone, without "5"'],
+    ["0 0 9 ? * MON-FRI", "received 6: a crontab has no seconds and no years"],
+    ["run this every night at nine", "received 6"],
+    ["30 2 * * * /opt/backup.sh", 'not its command: write "30 2 * * *", and a task for "/opt/backup.sh"'],
+    ["*/5 * * * *\tcurl -fsS https://shop.local/poll", 'a task for "curl -fsS https://shop.local/poll"'],
+    ["0 4 * * SUN root tar cf /b.tar /home", 'write "0 4 * * SUN", and a task for "root tar cf /b.tar /home"'],
+    ["0 9 * * * date", 'a task for "date"'],
+    ["@daily /opt/report.sh", 'not its command: write "@daily", and a task for "/opt/report.sh"'],
     ["0 0 L * *", "L, W, #, ? and + have no meaning in a crontab"],
     ["0 0 * * 5L", 'day-of-week: "5L": L, W, #'],
     ["0 0 15W * *", "have no meaning"],
@@ -99,9 +105,31 @@ describe("a crontab's time", () => {
     ["* * * 13 *", "month: 13 is not within 1 to 12"],
     ["* * * * 8", "day-of-week: 8 is not within 0 to 7"],
     ["5-64/30 * * * *", "minute: 64 is not within 0 to 59"],
-    ["30-10 * * * *", 'minute: the range "30-10" runs backwards'],
-    ["* * * * 5-0", "runs backwards"],
-    ["* * * DEC-JAN *", "runs backwards"],
+    ["30-10 * * * *", 'minute: the range "30-10" runs backwards: write 30-59,0-10'],
+    ["0 22-2 * * *", 'hour: the range "22-2" runs backwards: write 22-23,0-2'],
+    ["0 22-2/2 * * *", 'hour: the range "22-2" runs backwards: write two ranges'],
+    ["* * 25-1 * *", "runs backwards: write 25-31,1"],
+    ["* * * * 5-0", "runs backwards: write 5-6,0"],
+    ["* * * * SAT-MON", "runs backwards: write 6,0-1"],
+    ["* * * DEC-JAN *", "runs backwards: write 12,1"],
+    [
+      "*/90 * * * *",
+      'minute: the step of "*/90" is beyond its field, 0 to 59, and leaves 0 alone: write 0; for every 90 minutes use ' +
+        "`trigger_type: interval` with `every: 90m`",
+    ],
+    ["*/60 * * * *", "write 0; for every 60 minutes use"],
+    [
+      "0 */24 * * *",
+      'hour: the step of "*/24" is beyond its field, 0 to 23, and leaves 0 alone: write 0; for every 24 hours',
+    ],
+    ["0 0 */31 * *", "write 1; for every 31 days use `trigger_type: interval` with `every: 31d`"],
+    ["0 0 1 */12 *", 'month: the step of "*/12" is beyond its field, 1 to 12, and leaves 1 alone: write 1'],
+    ["0 0 * * */8", 'day-of-week: the step of "*/8" is beyond its field, 0 to 7, and leaves 0 alone: write 0'],
+    ["1-5/9 * * * *", 'minute: the step of "1-5/9" is beyond its range, 1 to 5, and leaves 1 alone: write 1'],
+    ["0,20-25/6 * * * *", 'the step of "20-25/6" is beyond its range, 20 to 25'],
+    ["7-7/2 * * * *", "beyond its range"],
+    ["0 0 * * MON-WED/3", 'the step of "MON-WED/3" is beyond its range, 1 to 3'],
+    ["*/99999999999999999999 * * * *", "beyond its field"],
     ["*/0 * * * *", 'minute: the step of "*/0" is zero'],
     ["1-9/0 * * * *", "is zero"],
     ["*/ * * * *", "is no number"],
@@ -126,4 +154,16 @@ describe("a crontab's time", () => {
     expect(reasonAgainst(text)).toStartWith("invalid_cron_expression: ");
     expect(reasonAgainst(text)).toContain(reason);
   });
+});
+
+test.each([
+  "*/59 * * * *",
+  "0 */23 * * *",
+  "0 0 */30 * *",
+  "0 0 1 */11 *",
+  "0 0 29 2 */7",
+  "1-5/4 * * * *",
+  "5-5/1 * * * *",
+])("the step of %j is within its field", (text) => {
+  expect(reasonAgainst(text)).toBe("accepted");
 });
