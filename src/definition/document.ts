@@ -57,8 +57,13 @@ export function* readDocuments(text: string, path: string, engines: OwnEngines):
     line,
     ...rest,
   });
+  const format = /\.json$/i.test(path) ? "json" : "yaml";
+  if (format === "yaml" && text.trim() === "") {
+    const message = "is empty, and may still be being written: to retire what it held, remove it";
+    return yield { source, subject: path, message };
+  }
   let faults = 0;
-  for (const part of readDocumentText(text, /\.json$/i.test(path) ? "json" : "yaml")) {
+  for (const part of readDocumentText(text, format)) {
     if (faults >= MAX_FAULTS) {
       yield faultAt(part.line, { message: `has ${faults} faults before this line: the rest is not read` });
       return;

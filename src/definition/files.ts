@@ -1,11 +1,11 @@
 /** A tree of definition files: read whole, within bounds, whatever lies in it. */
-import { constants, open, realpath, stat } from "node:fs/promises";
+import { realpath, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { OwnEngines } from "./destination.ts";
 import { type DocumentKey, type FileFault, isFault, readDocuments, type TreeDocument } from "./document.ts";
-import { MAX_FILE_BYTES } from "./document-text.ts";
 import { preview } from "./faults.ts";
-import { describeFileError, isInside, LEAVES_THE_TREE, listTree } from "./tree-paths.ts";
+import { type Content, findMoving, isUnended, readBytes, readRegularFile } from "./file-content.ts";
+import { describeFileError, listTree } from "./tree-paths.ts";
 
 export type { DocumentKey, FileFault, TreeDocument } from "./document.ts";
 export type { DocumentKind } from "./document-schema.ts";
@@ -13,6 +13,8 @@ export type { DocumentKind } from "./document-schema.ts";
 /** Bytes of all files of a tree. */
 const MAX_TREE_BYTES = 33_554_432;
 const CONCURRENT_READS = 32;
+/** Milliseconds. A file that changed so recently may still be being written: it is looked at once more, so much later. */
+const QUIET_MS = 500;
 /** Milliseconds for which a tree is parsed without a pause: a worker's tasks and a server's requests wait meanwhile. */
 const WORK_AT_ONCE_MS = 10;
 
@@ -22,23 +24,33 @@ export interface TreeRead {
   faults: FileFault[];
   /** How many files were looked at. */
   files: number;
+  /** The sources of the YAML files that end in the middle of a line, or with `---`: more may follow. */
+  unended: string[];
 }
 
 /**
  * The documents of every .yaml, .yml and .json file below `directory`. Never rejects: what cannot be read is a fault, and
- * the rest stands. Of documents that share a key or a name none is taken: which one is meant is not known.
+ * the rest stands. Of documents that share a key or a name none is taken: which one is meant is not known. A file that
+ * changes within `quietMs` after it was read is a fault: it is still being written.
  */
-export async function readTree(directory: string, engines: OwnEngines): Promise<TreeRead> {
+export async function readTree(directory: string, engines: OwnEngines, quietMs = QUIET_MS): Promise<TreeRead> {
   const { root, paths, faults } = await listTree(directory);
   const documents: TreeDocument[] = [];
   const pause = createPause();
+  const unended: string[] = [];
+  const recent = new Map<string, Content>();
   let size = 0;
   for (let at = 0; at < paths.length; at += CONCURRENT_READS) {
     const group = paths.slice(at, at + CONCURRENT_READS);
     const contents = await Promise.all(group.map((path) => readBytes(root, path)));
     for (const [index, content] of contents.entries()) {
-      if (content instanceof Uint8Array) size += content.byteLength;
-      for (const read of parseContent(content, group[index] as string, engines)) {
+      const path = group[index] as string;
+      if (typeof content !== "string") {
+        size += content.bytes.byteLength;
+        if (content.changedMs > Date.now() - quietMs) recent.set(path, content);
+        if (isUnended(content.bytes, path)) unended.push(`file:${path}`);
+      }
+      for (const read of parseContent(content, path, engines)) {
         if (isFault(read)) faults.push({ ...read, subject: join(directory, read.subject) });
         else documents.push(read);
         await pause();
@@ -50,7 +62,13 @@ export async function readTree(directory: string, engines: OwnEngines): Promise<
     faults.push({ source: "file:", subject: directory, message });
     break;
   }
-  return { ...withoutDuplicates(directory, documents, faults), files: paths.length };
+  const moving = await findMoving(root, recent, quietMs);
+  for (const path of moving) {
+    const message = "is still being written: it changed after it was read";
+    faults.push({ source: `file:${path}`, subject: join(directory, path), message });
+  }
+  const quiet = documents.filter(({ source }) => !moving.has(source.slice("file:".length)));
+  return { ...withoutDuplicates(directory, quiet, faults), files: paths.length, unended };
 }
 
 /** A tree, or one file, whatever its name, as if it were all that its directory has. Never rejects. */
@@ -70,7 +88,8 @@ export async function readTreeOrFile(path: string, engines: OwnEngines): Promise
     if (isFault(read)) faults.push({ ...read, subject: join(directory, read.subject) });
     else documents.push(read);
   }
-  return { directory, ...withoutDuplicates(directory, documents, faults), files: 1 };
+  const unended = typeof content !== "string" && isUnended(content.bytes, name) ? [`file:${name}`] : [];
+  return { directory, ...withoutDuplicates(directory, documents, faults), files: 1, unended };
 }
 
 /**
@@ -84,55 +103,23 @@ export function isInDoubt(
   return faults.some(
     (fault) =>
       fault.source === source ||
-      (/[:/]$/.test(fault.source) && source.startsWith(fault.source)) ||
+      // One that ends with a slash is of a directory: all that is below it, and the file whose name it has.
+      (/[:/]$/.test(fault.source) && `${source}/`.startsWith(fault.source)) ||
       fault.hides?.some((hidden) => hidden.kind === kind && hidden.key === key),
   );
 }
 
-/** A file's bytes, or why there are none. */
-async function readBytes(root: string, path: string): Promise<Uint8Array | string> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      const real = await realpath(join(root, path));
-      // It may have become another one since it was listed.
-      return isInside(root, real) ? await readRegularFile(real) : LEAVES_THE_TREE;
-    } catch (error) {
-      // Kubernetes swaps the directory behind its links: they lead to the new one by now.
-      if ((error as { code?: string }).code === "ENOENT" && attempt === 1) continue;
-      return `cannot be read: ${describeFileError(error)}`;
-    }
-  }
-}
-
-/** Never waits for a writer, as opening a FIFO otherwise does, and never reads more than a file may have. */
-async function readRegularFile(path: string): Promise<Uint8Array | string> {
-  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
-  try {
-    const stat = await file.stat();
-    if (!stat.isFile()) return "is no regular file";
-    if (stat.size > MAX_FILE_BYTES) return `has ${stat.size} bytes, more than ${MAX_FILE_BYTES}`;
-    const bytes = Buffer.alloc(stat.size + 1);
-    let length = 0;
-    for (let count = -1; count !== 0 && length < bytes.length; length += count)
-      count = (await file.read(bytes, length, bytes.length - length)).bytesRead;
-    // One that was cut off meanwhile may well be valid, without what it had.
-    return length === stat.size ? bytes.subarray(0, length) : "changes while it is read";
-  } finally {
-    await file.close();
-  }
-}
-
 /** The documents and faults of a file's bytes, or why there are none. */
 function* parseContent(
-  content: Uint8Array | string,
+  content: Content | string,
   path: string,
   engines: OwnEngines,
 ): Generator<TreeDocument | FileFault> {
   const source = `file:${path}`;
   if (typeof content === "string") return yield { source, subject: path, message: content };
-  const text = decodeUtf8(content);
+  const text = decodeUtf8(content.bytes);
   if (text !== undefined) return yield* readDocuments(text, path, engines);
-  const line = findLineThatIsNoUtf8(content);
+  const line = findLineThatIsNoUtf8(content.bytes);
   yield { source, subject: `${path}:${line}`, line, message: "is no UTF-8" };
 }
 

@@ -12,6 +12,7 @@ import { checkRunAt } from "../definition/run-at.ts";
 import type { DefinitionBody } from "../definition/schema.ts";
 import { parseJson } from "../json/parse.ts";
 import { timeOrderedUuid } from "../stable-id.ts";
+import { withoutCutFiles } from "./cut-files.ts";
 import {
   type DocumentStage,
   KIND_OF,
@@ -31,7 +32,7 @@ const RETIRED_COUNT = 3;
 /** Stands for the tree of rows that a release without trees made. */
 const NO_TREE = "";
 
-export interface ConfiguredTree extends Pick<TreeRead, "documents" | "faults"> {
+export interface ConfiguredTree extends Pick<TreeRead, "documents" | "faults">, Partial<Pick<TreeRead, "unended">> {
   /** The absolute path of its directory. */
   tree: string;
 }
@@ -64,8 +65,10 @@ interface Matched {
   vanished: StoredRow[];
 }
 
-export function planSync(input: PlanInput): Plan {
-  const { trees, stored, stages, force } = input;
+export function planSync(given: PlanInput): Plan {
+  const { stored, stages, force } = given;
+  const trees = given.trees.map((tree) => withoutCutFiles(tree, stored));
+  const input = { ...given, trees };
   const live = stored.filter((row) => isOfFile(row) && !row.retired && stages.includes(row.stage));
   const configured = new Set(trees.map(({ tree }) => tree));
   const plan: Plan = {

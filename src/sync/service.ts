@@ -5,14 +5,13 @@
  *
  * One sync at a time, anywhere; others wait. A stage that fails is an error of the answer, and the next one runs.
  */
-import type { TreeRead } from "../definition/files.ts";
 import { ActcoreError, describeError, RetryableError, TerminalError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { timeOrderedUuid } from "../stable-id.ts";
 import type { ScheduleSync } from "../trigger/schedule/sync.ts";
 import { inTime } from "../wait.ts";
 import type { DocumentStage } from "./document-row.ts";
-import { type Plan, planSync } from "./plan.ts";
+import { type ConfiguredTree, type Plan, planSync } from "./plan.ts";
 import {
   addErrors,
   addPlan,
@@ -56,7 +55,7 @@ export interface SyncService {
 export interface SyncDeps {
   /** Absolute paths. */
   directories: readonly string[];
-  readTree(directory: string): Promise<Pick<TreeRead, "documents" | "faults">>;
+  readTree(directory: string): Promise<Omit<ConfiguredTree, "tree">>;
   /** Milliseconds. */
   readWithinMs?: number;
   store: SyncStore;

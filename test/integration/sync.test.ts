@@ -176,7 +176,8 @@ describe("a fault in the files", () => {
     const both = [hanging, other];
     await createTestSync(database, both).sync();
     await other.write("b.yaml", activity("b"));
-    const read = (path: string) => (path === hanging.path ? new Promise<never>(() => {}) : readTree(path, NO_ENGINES));
+    const read = (path: string) =>
+      path === hanging.path ? new Promise<never>(() => {}) : readTree(path, NO_ENGINES, 0);
     const report = await createTestSync(database, both, { readTree: read, readWithinMs: 200 }).sync();
     expect(report).toMatchObject({
       definitions: counts(1),

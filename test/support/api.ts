@@ -69,7 +69,7 @@ export function createTestApi(database: TestDatabase, directories: readonly stri
     audit: createAuditReader(db),
     sync: createSyncService({
       directories,
-      readTree: (directory) => readTree(directory, NO_ENGINES),
+      readTree: (directory) => readTree(directory, NO_ENGINES, 0),
       store: createSyncStore(database),
       schedules: async () => {
         if (away.temporal) throw temporalAway();

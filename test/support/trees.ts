@@ -25,7 +25,13 @@ export function createTree(): Tree {
     path,
     async write(file, content) {
       const documents = Array.isArray(content) ? content : [content];
-      const text = typeof content === "string" ? content : documents.map((one) => JSON.stringify(one)).join("\n---\n");
+      const text =
+        typeof content === "string"
+          ? content
+          : documents
+              .map((one) => JSON.stringify(one))
+              .join("\n---\n")
+              .concat("\n");
       mkdirSync(dirname(join(path, file)), { recursive: true });
       await Bun.write(join(path, file), text);
     },
@@ -52,7 +58,7 @@ export const NO_SCHEDULES: ScheduleSyncReport = {
 export function createTestSync(database: TestDatabase, trees: readonly Tree[], deps: Partial<SyncDeps> = {}) {
   const service = createSyncService({
     directories: trees.map(({ path }) => path),
-    readTree: (directory) => readTree(directory, NO_ENGINES),
+    readTree: (directory) => readTree(directory, NO_ENGINES, 0),
     store: createSyncStore(database),
     schedules: async () => NO_SCHEDULES,
     onEnd: () => {},

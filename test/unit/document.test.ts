@@ -29,8 +29,15 @@ describe("a text", () => {
     });
   });
 
-  test.each(["", "# nothing here\n", "---\n", "\ufeff"])("may hold none: %j", (text) => {
+  test.each(["# nothing here\n", "---\n"])("may hold none: %j", (text) => {
     expect(read(text)).toEqual({ documents: [], faults: [] });
+  });
+
+  test.each(["", "\n \n", "\ufeff"])("without anything may still be being written: %j", (text) => {
+    expect(read(text)).toEqual({
+      documents: [],
+      faults: ["f.yaml is empty, and may still be being written: to retire what it held, remove it"],
+    });
   });
 
   test("may begin with a byte order mark, and end its lines as Windows does", () => {

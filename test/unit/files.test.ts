@@ -30,7 +30,7 @@ function link(path: string, target: string): void {
 
 /** The documents as `key source`, and the faults as `path message`, without the directory. */
 async function read(directory = root) {
-  const { documents, faults } = await readTree(directory, NO_ENGINES);
+  const { documents, faults } = await readTree(directory, NO_ENGINES, 0);
   return {
     documents: documents.map(({ key, source }) => `${key} ${source}`),
     faults: faults.map(({ subject, message }) => `${subject.replace(`${directory}/`, "")} ${message}`),
@@ -61,7 +61,7 @@ describe("a tree", () => {
     put(`${deep(4)}/a.yaml`);
     put(`${deep(5)}/b.yaml`);
     put(`${deep(4)}/${"n".repeat(195)}/${"n".repeat(195)}.yaml`);
-    const { documents, faults } = await readTree(root, NO_ENGINES);
+    const { documents, faults } = await readTree(root, NO_ENGINES, 0);
     expect(documents.map(({ key }) => key)).toEqual(["a"]);
     expect(faults.map(({ source, message }) => [source.slice(-6), message]).sort()).toEqual([
       ["dddddd/".slice(-6), "has a path of more than 1000 bytes"],
@@ -131,7 +131,7 @@ describe("one file that cannot be read is one fault, and the others stand:", () 
     // How many turns the listing takes is not ours to say: later and later, until it is between listing and reading.
     for (let turns = 0; turns < 300; turns++) {
       put("a1399.yaml");
-      const reading = readTree(root, NO_ENGINES);
+      const reading = readTree(root, NO_ENGINES, 0);
       for (let turn = 0; turn < turns; turn++) await new Promise(setImmediate);
       rmSync(last);
       const { documents, faults } = await reading;
@@ -148,10 +148,10 @@ describe("one file that cannot be read is one fault, and the others stand:", () 
 
 describe("a tree beyond its bounds", () => {
   test("of files is a fault, and those within them stand", async () => {
-    for (let n = 10_000; n <= 20_000; n++) put(`a${n}.yaml`, "");
+    for (let n = 10_000; n <= 20_000; n++) put(`a${n}.yaml`, "# none\n");
     put("a10000.yaml", activity("first"));
     put("a20000.yaml", activity("last"));
-    const tree = await readTree(root, NO_ENGINES);
+    const tree = await readTree(root, NO_ENGINES, 0);
     expect(tree.documents.map(({ key }) => key)).toEqual(["first"]);
     expect(tree.faults).toEqual([
       {
@@ -165,7 +165,7 @@ describe("a tree beyond its bounds", () => {
 
   test("of bytes is a fault, and those within them stand", async () => {
     for (let n = 10; n < 80; n++) put(`a${n}.yaml`, `# ${"x".repeat(1_000_000)}\n${activity(`a${n}`)}`);
-    const { documents, faults } = await readTree(root, NO_ENGINES);
+    const { documents, faults } = await readTree(root, NO_ENGINES, 0);
     expect(documents).toHaveLength(64);
     expect(faults).toEqual([
       {
@@ -175,6 +175,44 @@ describe("a tree beyond its bounds", () => {
       },
     ]);
   }, 30_000);
+});
+
+describe("a file that is being written", () => {
+  const QUIET_MS = 200;
+
+  test("while it is read is a fault, and hides what it had", async () => {
+    put("a.yaml", activity("a"));
+    put("b.yaml", activity("b"));
+    const reading = readTree(root, NO_ENGINES, QUIET_MS);
+    await Bun.sleep(QUIET_MS / 2);
+    put("a.yaml", `${activity("a")}---\n${activity("more")}`);
+    const tree = await reading;
+    expect(tree.documents.map(({ key }) => key)).toEqual(["b"]);
+    expect(tree.faults).toEqual([
+      {
+        source: "file:a.yaml",
+        subject: join(root, "a.yaml"),
+        message: "is still being written: it changed after it was read",
+      },
+    ]);
+    expect(isInDoubt(tree, { kind: "activity", key: "more", source: "file:a.yaml" })).toBe(true);
+  });
+
+  test("is taken as it is once nobody writes it", async () => {
+    put("a.yaml", activity("a"));
+    expect((await readTree(root, NO_ENGINES, QUIET_MS)).documents.map(({ key }) => key)).toEqual(["a"]);
+  });
+
+  test.each([
+    ["in the middle of a line", "a.yaml", activity("a").trimEnd(), true],
+    ["with a separator", "a.yaml", `${activity("a")}---\n`, true],
+    ["with a separator in the middle of a line", "a.yaml", `${activity("a")}---`, true],
+    ["with its last line", "a.yaml", activity("a"), false],
+    ["in the middle of a line of JSON", "a.json", "[]", false],
+  ])("may end %s", async (_, path, text, isUnended) => {
+    put(path, text);
+    expect((await readTree(root, NO_ENGINES, 0)).unended).toEqual(isUnended ? [`file:${path}`] : []);
+  });
 });
 
 describe("links", () => {
@@ -257,7 +295,7 @@ describe("documents that share", () => {
 
 describe("whether a document that is not read is in doubt:", () => {
   const doubts = async (key: string, source: string) =>
-    isInDoubt(await readTree(root, NO_ENGINES), { kind: "activity", key, source });
+    isInDoubt(await readTree(root, NO_ENGINES, 0), { kind: "activity", key, source });
 
   test("yes, when its file has a fault", async () => {
     put("a.yaml", `${activity("a")}---\nname: "\n`);
@@ -268,9 +306,9 @@ describe("whether a document that is not read is in doubt:", () => {
   test("yes, when it stands somewhere else now, and is not valid", async () => {
     put("new.yaml", "name: a\ntrigger_config: {trigger_type: odd}\n");
     expect(await doubts("a", "file:old.yaml")).toBe(true);
-    expect(isInDoubt(await readTree(root, NO_ENGINES), { kind: "event_type", key: "a", source: "file:old.yaml" })).toBe(
-      false,
-    );
+    expect(
+      isInDoubt(await readTree(root, NO_ENGINES, 0), { kind: "event_type", key: "a", source: "file:old.yaml" }),
+    ).toBe(false);
   });
 
   test("yes, when its name stands twice", async () => {
@@ -282,6 +320,19 @@ describe("whether a document that is not read is in doubt:", () => {
     put("new.yaml", `${activity("a", "id: one\n")}---\n${activity("a", "id: two\n")}`);
     put("odd.yaml", "id: three\nname: b\ntrigger_config: {trigger_type: odd}\n");
     expect([await doubts("a", "file:old.yaml"), await doubts("b", "file:old.yaml")]).toEqual([true, true]);
+  });
+
+  test("yes, when its file is a directory now, as a container makes one of a missing mount", async () => {
+    mkdirSync(join(root, "a.yaml"));
+    expect(await doubts("a", "file:a.yaml")).toBe(true);
+    expect(await doubts("a", "file:a.yaml/b.yaml")).toBe(true);
+    expect(await doubts("a", "file:a.yam")).toBe(false);
+    expect(await doubts("a", "file:ba.yaml")).toBe(false);
+  });
+
+  test("yes, when its file has nothing in it", async () => {
+    put("a.yaml", "");
+    expect(await doubts("a", "file:a.yaml")).toBe(true);
   });
 
   test("yes, when a directory above it cannot be read", async () => {

@@ -445,3 +445,39 @@ describe("a rollback", () => {
     });
   });
 });
+
+describe("a file that may be cut", () => {
+  const file = "many.yaml";
+  const source = `file:${file}`;
+  const [first, second] = [document("one", { file }), document("two", { file })];
+  const rows = [rowOf(first), rowOf(second)];
+  const edited = document("one", { file, enabled: false });
+
+  test("is left alone when a document of it is gone, and the error says what to do", () => {
+    const planned = plan([{ ...read(A, [edited]), unended: [source] }], rows);
+    expect(planned.writes).toEqual([]);
+    expect(planned.errors).toEqual([
+      {
+        stage: "definitions",
+        subject: `${A}/${file}`,
+        message:
+          '"two" is not in it any more, and its last line is not ended: it may still be being written, and nothing of it is synced. If it is meant so, end the last line',
+      },
+    ]);
+  });
+
+  test("is synced when nothing is gone from it", () => {
+    expect(told(plan([{ ...read(A, [edited, second]), unended: [source] }], rows))).toEqual(["update one"]);
+  });
+
+  test("is synced when the document stands in another file now, or was retired before", () => {
+    const moved = document("two", { file: "other.yaml" });
+    expect(plan([{ ...read(A, [first, moved]), unended: [source] }], rows).errors).toEqual([]);
+    const retired = [rowOf(first), rowOf(second, A, { retired: true })];
+    expect(told(plan([{ ...read(A, [edited]), unended: [source] }], retired))).toEqual(["update one"]);
+  });
+
+  test("retires what is gone once its last line is ended", () => {
+    expect(told(plan([read(A, [edited])], rows)).sort()).toEqual(["retire two", "update one"]);
+  });
+});

@@ -1,0 +1,73 @@
+/** The bytes of one definition file, read within bounds, and whether they may be less than it is going to have. */
+import type { Stats } from "node:fs";
+import { constants, open, realpath, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { MAX_FILE_BYTES } from "./document-text.ts";
+import { describeFileError, isInside, LEAVES_THE_TREE } from "./tree-paths.ts";
+
+/** A file's bytes, and which state of it they are. */
+export interface Content {
+  bytes: Uint8Array;
+  changedMs: number;
+  state: string;
+}
+
+/** Which of these files are not any more what was read of them, `quietMs` later. */
+export async function findMoving(
+  root: string,
+  recent: ReadonlyMap<string, Content>,
+  quietMs: number,
+): Promise<ReadonlySet<string>> {
+  if (recent.size === 0) return new Set();
+  await new Promise((resolve) => setTimeout(resolve, quietMs));
+  const moving = [...recent].map(async ([path, { state }]) => {
+    const now = await stat(join(root, path)).then(stateOf, () => undefined);
+    return now === state ? [] : [path];
+  });
+  return new Set((await Promise.all(moving)).flat());
+}
+
+function stateOf({ ino, size, mtimeMs, ctimeMs }: Stats): string {
+  return [ino, size, mtimeMs, ctimeMs].join(" ");
+}
+
+/** A file's bytes, or why there are none. */
+export async function readBytes(root: string, path: string): Promise<Content | string> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      const real = await realpath(join(root, path));
+      // It may have become another one since it was listed.
+      return isInside(root, real) ? await readRegularFile(real) : LEAVES_THE_TREE;
+    } catch (error) {
+      // Kubernetes swaps the directory behind its links: they lead to the new one by now.
+      if ((error as { code?: string }).code === "ENOENT" && attempt === 1) continue;
+      return `cannot be read: ${describeFileError(error)}`;
+    }
+  }
+}
+
+/** Never waits for a writer, as opening a FIFO otherwise does, and never reads more than a file may have. */
+export async function readRegularFile(path: string): Promise<Content | string> {
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
+  try {
+    const stat = await file.stat();
+    if (!stat.isFile()) return "is no regular file";
+    if (stat.size > MAX_FILE_BYTES) return `has ${stat.size} bytes, more than ${MAX_FILE_BYTES}`;
+    const bytes = Buffer.alloc(stat.size + 1);
+    let length = 0;
+    for (let count = -1; count !== 0 && length < bytes.length; length += count)
+      count = (await file.read(bytes, length, bytes.length - length)).bytesRead;
+    // One that was cut off meanwhile may well be valid, without what it had.
+    if (length !== stat.size) return "changes while it is read";
+    return { bytes: bytes.subarray(0, length), changedMs: stat.ctimeMs, state: stateOf(stat) };
+  } finally {
+    await file.close();
+  }
+}
+
+/** JSON says itself when it is cut. */
+export function isUnended(bytes: Uint8Array, path: string): boolean {
+  if (bytes.length === 0 || /\.json$/i.test(path)) return false;
+  const end = new TextDecoder().decode(bytes.subarray(-100));
+  return !end.endsWith("\n") || /(^|\n)---\s*$/.test(end);
+}
