@@ -69,6 +69,7 @@ async function generateWorkflowBundle(): Promise<void> {
   const inputs = [
     ...(await readTree(join(SOURCE, "workflows"))),
     ...(await readTree(join(SOURCE, "run"))),
+    ...(await readTree(join(SOURCE, "json"))),
     await Bun.file(join(REPOSITORY, "bun.lock")).text(),
     await Bun.file(join(import.meta.dir, "workflow-bundle.ts")).text(),
   ];

@@ -2,14 +2,14 @@
  * Bundles the workflow code for Temporal's sandbox, and refuses code that may not be in it.
  *
  * webpack and swc run here, at build time; the binary holds only the result. Temporal's bundler refuses Node built-ins
- * and its own non-workflow packages. This adds our rule (I9): of src/ only workflows/ and run/ may reach the sandbox,
- * and they import no package but @temporalio/workflow and @temporalio/common. Type imports are erased before and free.
+ * and its own non-workflow packages. This adds our rule (I9): of src/ only workflows/, run/ and json/ may reach the
+ * sandbox, and they import no package but @temporalio/workflow and @temporalio/common. Type imports are erased before and free.
  */
 import { join, relative, sep } from "node:path";
 import { type BundleOptions, bundleWorkflowCode, DefaultLogger } from "@temporalio/worker";
 import { REPOSITORY, SOURCE } from "./repository.ts";
 
-const ALLOWED_ROOMS = ["workflows", "run"];
+const ALLOWED_ROOMS = ["workflows", "run", "json"];
 const ALLOWED_PACKAGES = ["@temporalio/workflow", "@temporalio/common"];
 const SOURCE_MAP = /\/\/# sourceMappingURL=data:application\/json;charset=utf-8;base64,(\S+)\s*$/;
 
@@ -19,6 +19,7 @@ export async function bundleWorkflows(): Promise<string> {
   const logged: string[] = [];
   const bundle = bundleWorkflowCode({
     workflowsPath: join(SOURCE, "workflows", "index.ts"),
+    payloadConverterPath: join(SOURCE, "workflows", "payload-converter.ts"),
     logger: new DefaultLogger("ERROR", ({ message }) => logged.push(message)),
     webpackConfigHook: (config) => ({
       ...config,

@@ -35,6 +35,8 @@ export type TriggerEvent = Record<string, unknown>;
 export interface ClaimRequest {
   activity_id: string;
   trigger_event: TriggerEvent;
+  /** The same as JSON, in place of it, where it has numbers that the way to the step would change. */
+  trigger_event_json?: string;
   workflow_id: string;
   /** Names the chain of the workflow: a retry or reset keeps it, a second start has another. */
   first_execution_run_id: string;

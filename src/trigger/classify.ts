@@ -6,6 +6,8 @@
 import type { ScheduleTrigger } from "../definition/schema.ts";
 import { TerminalError } from "../errors.ts";
 import { isWithinDepth, TOO_DEEP } from "../json/depth.ts";
+import { isExactNumber } from "../json/exact-number.ts";
+import { parseJson } from "../json/parse.ts";
 import type { ClaimRequest, RunTrigger, TriggerEvent } from "../run/run.ts";
 import { isUuid, stableHex } from "../stable-id.ts";
 import { type EventEnvelope, findEnvelopeFaults, OWN_EVENT_IDS } from "./event/envelope.ts";
@@ -41,7 +43,8 @@ export interface Start {
 /** @throws TerminalError `activity_id_invalid`, `trigger_event_invalid`, `trigger_event_too_large` or `not_due` */
 export function classifyStart(request: ClaimRequest, now: Date): Start | AcceptedStart {
   // Both come from whoever started the workflow, as any JSON.
-  const event: unknown = request.trigger_event;
+  const { trigger_event_json } = request;
+  const event: unknown = trigger_event_json === undefined ? request.trigger_event : parseJson(trigger_event_json);
   if (typeof request.activity_id !== "string")
     throw new TerminalError("activity_id_invalid", "RunActivityWorkflow: activity_id must be a string");
   if (!isObject(event))
@@ -86,7 +89,7 @@ function dueStart(scheduledFor: string, now: Date): Start {
 }
 
 function isObject(value: unknown): value is TriggerEvent {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !isExactNumber(value);
 }
 
 function foreignStart(request: ClaimRequest, event: TriggerEvent, now: Date): Start {

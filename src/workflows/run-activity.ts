@@ -16,6 +16,7 @@ import {
   upsertSearchAttributes,
   workflowInfo,
 } from "@temporalio/workflow";
+import { hasExactNumber } from "../json/exact-number.ts";
 import {
   type ClaimRequest,
   HEARTBEAT_TIMEOUT_MS,
@@ -100,7 +101,9 @@ function describeStart(activity_id: string, trigger_event: TriggerEvent): ClaimR
   const scheduledFor = searchAttributes.TemporalScheduledStartTime?.[0];
   return {
     activity_id,
-    trigger_event: trigger_event ?? {},
+    ...(hasExactNumber(trigger_event)
+      ? { trigger_event: {}, trigger_event_json: JSON.stringify(trigger_event) }
+      : { trigger_event: trigger_event ?? {} }),
     workflow_id: workflowId,
     first_execution_run_id: firstExecutionRunId,
     ...(scheduledFor instanceof Date && { scheduled_for: scheduledFor.toISOString() }),

@@ -54,8 +54,8 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   access: ["definition", "json"],
   // JSON as such, whatever it says.
   json: [],
-  // Types and names only: workflow code stays the same function of its history (I9).
-  workflows: ["run/run.ts"],
+  // Of a run, types and names only: workflow code stays the same function of its history (I9).
+  workflows: ["run/run.ts", "json"],
 };
 
 /** Packages that touch the outside, and the only rooms that may: an adapter is named for what it touches. */

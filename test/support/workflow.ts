@@ -3,7 +3,7 @@ import { ApplicationFailure, type TypedSearchAttributes } from "@temporalio/comm
 import { temporal } from "@temporalio/proto";
 import { DefaultLogger, makeTelemetryFilterString, Runtime } from "@temporalio/worker";
 import { workflowBundle } from "../../src/generated/workflow-bundle.ts";
-import type { Claim, ClaimRequest, RunClose, RunResult, TaskStep } from "../../src/run/run.ts";
+import type { Claim, ClaimRequest, RunClose, RunResult, TaskStep, TriggerEvent } from "../../src/run/run.ts";
 import { ORCHESTRATOR_QUEUE, RUN_ACTIVITY_WORKFLOW } from "../../src/run/run.ts";
 import { openTemporal, type Temporal } from "../../src/temporal/connection.ts";
 import { ensureNamespace } from "../../src/temporal/namespace.ts";
@@ -15,6 +15,8 @@ export type History = temporal.api.history.v1.IHistory;
 /** What the steps of one activity's run answer; what is absent succeeds. */
 export interface Plan {
   claim?: Partial<Claim>;
+  /** What the workflow is started with, {event_id: "e"} when absent. */
+  triggerEvent?: TriggerEvent;
   tasks?: string[];
   /** Tries of each task, 1 when absent. */
   attempts?: number;
@@ -126,7 +128,7 @@ export async function startPlannedWorkers() {
       const handle = await client.workflow.start(RUN_ACTIVITY_WORKFLOW, {
         taskQueue: ORCHESTRATOR_QUEUE,
         workflowId: `activity-${activityId}:e`,
-        args: [activityId, { event_id: "e" }],
+        args: [activityId, plan.triggerEvent ?? { event_id: "e" }],
         ...(attributes && { typedSearchAttributes: attributes(activityId) }),
       });
       return { activityId, calls, handle };

@@ -22,6 +22,19 @@ function classify(trigger_event: unknown, rest: Partial<ClaimRequest> = {}): Sta
   return start;
 }
 
+test("what comes as JSON, for its numbers, is read exactly", () => {
+  const payload = '{"id":9007199254740993,"big":[1e+400]}';
+  const read = (trigger_event_json: string) => classify({}, { trigger_event_json });
+  expect(JSON.stringify(read(payload).inline?.payload)).toBe(payload);
+  expect(
+    JSON.stringify(
+      read(`{"event_id":"e1","type":"x","source":"s","occurred_at":"2026-01-31T09:00:00Z","payload":${payload}}`).inline
+        ?.payload,
+    ),
+  ).toBe(payload);
+  expect(() => read("9007199254740993")).toThrow("must be an object");
+});
+
 test("an event's id alone is the router's start", () => {
   expect(classify({ event_id: "e1" })).toEqual({ kind: "event", key: "e1", trigger: "event", event_id: "e1" });
 });
