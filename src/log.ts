@@ -8,6 +8,7 @@
 import pino from "pino";
 import { prettyFactory } from "pino-pretty";
 import { createLossyWriter } from "./line-writer.ts";
+import { inLines, inOneLine } from "./printable.ts";
 
 export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -23,7 +24,7 @@ export function createLog(level: LogLevel, destination = 2, readable = process.s
     serializers: { error: pino.stdSerializers.err },
   };
   const { write } = createLossyWriter(destination);
-  const format = readable ? createReadableForm() : (line: string) => line;
+  const format = readable ? createReadableForm() : inLines;
   let lost = 0;
   return pino(options, {
     write(line) {
@@ -33,9 +34,19 @@ export function createLog(level: LogLevel, destination = 2, readable = process.s
   });
 }
 
+/** JSON line → lines for a terminal, in which nothing that was logged can pass for another line. */
 function createReadableForm(): (line: string) => string {
-  const options = { ignore: "pid", translateTime: "SYS:HH:MM:ss.l" };
-  return prettyFactory(options);
+  const prettify = prettyFactory({ ignore: "pid", translateTime: "SYS:HH:MM:ss.l" });
+  return (line) =>
+    prettify(JSON.parse(line, (key, value) => (typeof value === "string" ? showable(key, value) : value)));
+}
+
+/** Of these the readable form prints the text itself; of everything else its JSON, which holds C1 controls only. */
+const PRINTED_AS_THEY_ARE = new Set(["msg", "name", "hostname", "caller"]);
+
+function showable(key: string, text: string): string {
+  if (PRINTED_AS_THEY_ARE.has(key)) return inOneLine(text);
+  return key === "stack" ? inLines(text) : text.replace(/[\x7f-\x9f]/g, inOneLine);
 }
 
 function lossLine(lost: number): string {

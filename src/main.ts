@@ -7,6 +7,7 @@ import { ActcoreError, describeError, InvalidInputError } from "./errors.ts";
 import { listenForShutdown } from "./lifecycle.ts";
 import { createLossyWriter, writeWhole } from "./line-writer.ts";
 import { createLog } from "./log.ts";
+import { inLines } from "./printable.ts";
 
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
@@ -14,9 +15,9 @@ const EXIT_USAGE = 2;
 process.exit(await main(process.argv.slice(2)));
 
 async function main(argv: string[]): Promise<number> {
-  const print = (line: string) => writeWhole(1, `${line}\n`);
+  const print = (line: string) => writeWhole(1, `${inLines(line)}\n`);
   const stdout = createLossyWriter(1);
-  const tell = (line: string) => void stdout.write(`${line}\n`);
+  const tell = (line: string) => void stdout.write(`${inLines(line)}\n`);
   try {
     const parsed = parseCommandLine(argv);
     if (parsed.help) {
@@ -35,7 +36,7 @@ async function main(argv: string[]): Promise<number> {
       shutdown.dispose();
     }
   } catch (error) {
-    createLossyWriter(2).write(`${explain(error)}\n`);
+    createLossyWriter(2).write(`${inLines(explain(error))}\n`);
     return error instanceof InvalidInputError ? EXIT_USAGE : EXIT_FAILED;
   }
 }

@@ -7,6 +7,7 @@ import { migrations } from "../generated/migrations.ts";
 import { createLog } from "../log.ts";
 import { createMetrics } from "../metrics.ts";
 import { migrate, requireMigrated } from "../postgres/migrate.ts";
+import { inOneLine } from "../printable.ts";
 import { findOwnEngines } from "../roles/own-engines.ts";
 import { createSync } from "../roles/sync.ts";
 import type { SyncReport } from "../sync/report.ts";
@@ -15,7 +16,6 @@ import { openTemporal, type Temporal } from "../temporal/connection.ts";
 import { ensureNamespace } from "../temporal/namespace.ts";
 import type { CommandContext } from "./commands.ts";
 import { withDatabase } from "./database.ts";
-import { inOneLine } from "./validate.ts";
 
 type Context = Pick<CommandContext, "config" | "print" | "json" | "args" | "shutdown">;
 

@@ -1,5 +1,6 @@
 /** `actcore validate PATH…`: what a sync would say of these directories and files, without a server or a database. For a repository's CI. */
 import { checkTrees, type Finding, type Findings } from "../definition/check-trees.ts";
+import { inOneLine } from "../printable.ts";
 import { findOwnEngines } from "../roles/own-engines.ts";
 import type { CommandContext } from "./commands.ts";
 
@@ -30,14 +31,9 @@ function toLines({ errors, warnings, activities, event_types, files }: Findings)
   ];
 }
 
-/** `file:line: message`. */
+/** `file:line: message`, in one line whatever the file's name holds. */
 export function describeFinding({ file, line, message }: Finding, level = ""): string {
   return inOneLine(`${file}${line === null ? "" : `:${line}`}: ${level}${message}`);
-}
-
-/** Without control characters: a file's name may have a line's end in it. */
-export function inOneLine(text: string): string {
-  return text.replace(/\p{Cc}/gu, (character) => JSON.stringify(character).slice(1, -1));
 }
 
 function count(number: number, one: string, many = `${one}s`): string {

@@ -10,7 +10,7 @@ export const EventTypeInputSchema = Type.Object(
     name: Type.String({
       minLength: 1,
       maxLength: 200,
-      pattern: "^[^\\u0000-\\u001f]*$",
+      pattern: "^[^\\u0000-\\u001f\\u007f-\\u009f]*$",
       description: "The events' `type`.",
       expected: "1 to 200 characters without control characters",
     }),

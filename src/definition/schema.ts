@@ -14,7 +14,7 @@ const PLAIN = "^[^\\u0000]*$";
 const NameSchema = Type.String({
   minLength: 1,
   maxLength: 200,
-  pattern: "^[^\\u0000-\\u001f]*$",
+  pattern: "^[^\\u0000-\\u001f\\u007f-\\u009f]*$",
   description: "Unique among live definitions.",
   expected: "1 to 200 characters without control characters",
 });

@@ -18,6 +18,7 @@ const KERNEL = [
   "setting-values",
   "address",
   "metrics",
+  "printable",
   "readiness",
   "stable-id",
   "wait",

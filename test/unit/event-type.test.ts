@@ -30,6 +30,7 @@ describe("an event type", () => {
 
   test.each([
     ["a name with a control character", { name: "a\nb", schema: {} }, "/name expected"],
+    ["a name with a C1 control character", { name: "a\u009bb", schema: {} }, "/name expected"],
     ["no schema", { name: "t" }, "/schema is required"],
     ["a schema that is true", { name: "t", schema: true }, "/schema expected a JSON Schema, as an object"],
     ["an unknown field", { name: "t", schema: {}, colour: 1 }, "/colour unknown field"],

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, describe, expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
-import { closeSync, constants, mkdtempSync, openSync, readSync, rmSync } from "node:fs";
+import { closeSync, constants, mkdtempSync, openSync, readFileSync, readSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { writeWhole } from "../../src/line-writer.ts";
@@ -78,4 +78,29 @@ describe.if(process.platform === "linux")("a log that cannot be written costs on
 
 test.if(process.platform === "linux")("what a command prints is not lost in silence", () => {
   expect(() => writeWhole(open("/dev/full", "w"), "a key\n")).toThrow("ENOSPC");
+});
+
+describe("what was logged cannot pass for another line, or command the terminal", () => {
+  const forged = "a\n[12:00:00.000] INFO: forged\u001b[2J\u009b2J\u007f";
+  function logged(readable: boolean): string {
+    const path = join(directory, crypto.randomUUID());
+    const log = createLog("info", open(path, "w"), readable);
+    log.info({ activity_name: forged, name: forged, error: new Error(forged) }, forged);
+    return readFileSync(path, "utf8");
+  }
+  // Our own colours, where the readable form has any.
+  const withoutColours = (text: string) => Bun.stripANSI(text);
+
+  test("in the readable form", () => {
+    const lines = withoutColours(logged(true)).trimEnd().split("\n");
+    expect(lines[0]).toContain("a\\n[12:00:00.000] INFO: forged\\u001b[2J\\u009b2J\\u007f");
+    expect(lines.slice(1).filter((line) => !line.startsWith("    "))).toEqual([]);
+    expect(lines.join("")).not.toMatch(/\p{Cc}/u);
+  });
+
+  test("in JSON, which is the same JSON as without it", () => {
+    const text = logged(false);
+    expect(text.trimEnd()).not.toMatch(/\p{Cc}/u);
+    expect(JSON.parse(text)).toMatchObject({ msg: forged, activity_name: forged, error: { message: forged } });
+  });
 });

@@ -53,6 +53,15 @@ test("a number that a JavaScript number would change is kept where any value may
     expect(pathsOf(parseJson(input))).toEqual([field]);
 });
 
+test.each(["\n", "\u001f", "\u007f", "\u0085", "\u009b"])(
+  "a name with a control character is refused: %j",
+  (control) => {
+    expect(faultsOf({ ...minimal, name: `a${control}b` })).toEqual([
+      { path: "/name", message: expect.stringContaining("without control characters") },
+    ]);
+  },
+);
+
 test("every fault is named at once, each with its path", () => {
   const faults = faultsOf({
     name: "",

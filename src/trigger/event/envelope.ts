@@ -26,7 +26,7 @@ export const EventEnvelopeSchema = Type.Object(
     event_id: Type.String({
       minLength: 1,
       maxLength: 200,
-      pattern: "^[^\\u0000-\\u001f]*$",
+      pattern: "^[^\\u0000-\\u001f\\u007f-\\u009f]*$",
       description: "1 to 200 bytes; the same id is the same event. Some are actcore's own: docs/conventions.md.",
       expected: "1 to 200 bytes without control characters",
     }),
