@@ -2,7 +2,8 @@
  * From the archive inside the binary to executables on disk: `<cacheDir>/engines-<key>`, unpacked once.
  *
  * Unpacked beside its place and renamed into it, so what stands there is whole; of two processes that unpack at once
- * the later one throws its copy away. Readable by everyone: Postgres runs as another user below root.
+ * the later one throws its copy away, and what a killed one left is removed by a later start. Readable by everyone: Postgres
+ * runs as another user below root.
  */
 import {
   chmodSync,
@@ -11,8 +12,10 @@ import {
   fchmodSync,
   mkdirSync,
   openSync,
+  readdirSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeSync,
 } from "node:fs";
@@ -40,6 +43,7 @@ export async function unpackEngines(
   { onProgress, signal }: { onProgress(message: string): void; signal: AbortSignal },
 ): Promise<EngineBinaries> {
   const directory = join(cacheDir, `engines-${enginesKey}`);
+  removeLeftOvers(cacheDir);
   if (!existsSync(directory)) {
     const temporary = `${directory}.tmp-${process.pid}-${crypto.randomUUID().slice(0, 8)}`;
     onProgress("unpacking the engines");
@@ -70,6 +74,24 @@ export async function unpackEngines(
     temporalSqlTool: join(directory, "bin", "temporal-sql-tool"),
     temporalUi: join(directory, "bin", "temporal-ui-server"),
   };
+}
+
+/** What an unpack makes first; deploy/build names its own drafts otherwise. */
+const DRAFT = /^engines-.+\.tmp-\d+-[0-9a-f]{8}$/;
+/** No unpack takes this long. The pid in the name says nothing: another container may share the cache. */
+const DRAFT_AGE_MS = 15 * 60_000;
+
+/** Removes what unpacks that were killed have left, some hundred MB each. What cannot be removed stays. */
+function removeLeftOvers(cacheDir: string): void {
+  try {
+    for (const name of readdirSync(cacheDir)) {
+      const path = join(cacheDir, name);
+      if (DRAFT.test(name) && Date.now() - statSync(path).mtimeMs > DRAFT_AGE_MS)
+        rmSync(path, { recursive: true, force: true });
+    }
+  } catch {
+    // There is no cache yet, or another process was faster, or it is another user's.
+  }
 }
 
 const BLOCK = 512;

@@ -31,6 +31,8 @@ export interface Child extends ProcessIdentity {
   /** Aborted when the process is gone; the reason is an Error that says how it ended. */
   readonly gone: AbortSignal;
   readonly exitCode: () => number | null;
+  /** What to do about the way it ended, where that tells of a damaged binary; undefined otherwise. */
+  readonly hint: () => string | undefined;
   signal(signal: NodeJS.Signals): void;
 }
 
@@ -67,6 +69,10 @@ export function startChild(name: string, command: Command, context: ChildContext
     ...identity,
     gone: gone.signal,
     exitCode: () => child.exitCode,
+    hint: () =>
+      SIGNS_OF_DAMAGE.has(child.signalCode ?? child.exitCode ?? "")
+        ? `Its binary may be damaged. ${hintOfRemoval(command)}`
+        : undefined,
     // Through the handle: once the process was reaped it sends nothing, whoever has the pid then.
     signal: (signal) => void child.kill(signal),
   };
@@ -113,9 +119,17 @@ export async function runCommand(
   if (late || child.exitCode() !== 0) {
     const how = late ? `did not end within ${withinMs} ms` : describeError(child.gone.reason);
     throw new TerminalError("engine_command_failed", `${name} failed: ${how}\n${context.log.tail(12)}`, {
-      hint: `See ${context.log.path}`,
+      hint: [`See ${context.log.path}`, child.hint()].filter(Boolean).join(". "),
     });
   }
+}
+
+/** How a program ends whose file, or a library of it, is cut short; 126 and 127 are the loader's. */
+const SIGNS_OF_DAMAGE: ReadonlySet<string | number> = new Set(["SIGSEGV", "SIGBUS", "SIGILL", "SIGSYS", 126, 127]);
+
+function hintOfRemoval({ path }: Command): string {
+  const directory = /^.*\/engines-[^/]+/.exec(path)?.[0] ?? path;
+  return `Remove ${directory}, and the next start unpacks it again`;
 }
 
 /** Nothing of our own environment reaches an engine: PG* and TEMPORAL_* variables would change what it does. */
@@ -125,10 +139,11 @@ function cleanEnvironment(): Record<string, string> {
 
 function notStarted(command: Command, cause: unknown): TerminalError {
   const why = cause === undefined ? "" : `: ${describeError(cause)}`;
+  const { code = "ENOEXEC" } = (cause ?? {}) as NodeJS.ErrnoException;
+  const what = existsSync(command.path) ? "Its binary may be damaged" : "It is gone";
   return new TerminalError("engine_not_started", `${command.path} could not be started${why}`, {
-    ...(!existsSync(command.path) && {
-      hint: "It is gone: remove its engines-… directory, and the next start unpacks it again",
-    }),
+    // Other codes tell of the system: no memory, no permission.
+    ...(["ENOEXEC", "ENOENT"].includes(code) && { hint: `${what}. ${hintOfRemoval(command)}` }),
     cause,
   });
 }

@@ -167,7 +167,12 @@ export function createSupervisor(
       const waitMs = backoff.next();
       if (endedFor === undefined)
         log.error(
-          { reason, retry_in_ms: Math.round(waitMs), last_lines: context.log.tail(LOG_LINES_OF_A_DEATH) },
+          {
+            reason,
+            hint: current?.hint(),
+            retry_in_ms: Math.round(waitMs),
+            last_lines: context.log.tail(LOG_LINES_OF_A_DEATH),
+          },
           "engine died, restarting it",
         );
       endedFor = undefined;
@@ -209,7 +214,7 @@ export function createSupervisor(
         : `${spec.name} did not answer within ${spec.readyWithinMs} ms`;
       const lines = context.log.tail(LOG_LINES);
       throw new RetryableError("engine_failed", `${how} while it was being started\n${lines}`, {
-        hint: `See ${context.log.path}`,
+        hint: [`See ${context.log.path}`, first.hint()].filter(Boolean).join(". "),
         details: { engine: spec.name },
       });
     },

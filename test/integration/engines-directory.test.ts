@@ -9,6 +9,7 @@ import {
   readdirSync,
   rmSync,
   statSync,
+  utimesSync,
   writeFileSync,
   writeSync,
 } from "node:fs";
@@ -72,6 +73,22 @@ describe("the lock of a data directory", () => {
     expect(isDataDirectoryHeld("/nonexistent")).toBe(false);
   });
 });
+
+test(
+  "what a killed unpack has left is removed by a later start, and what another is at work on stays",
+  async () => {
+    const cacheDir = makeDirectory();
+    const drafts = ["engines-linux-x64-1.tmp-1-0a1b2c3d", "engines-linux-x64-1.tmp-1-1a1b2c3d"];
+    const others = ["engines-linux-x64-1.tmp-1", "engines-linux-x64-0"];
+    for (const name of [...drafts, ...others]) mkdirSync(join(cacheDir, name, "bin"), { recursive: true });
+    const hourAgo = new Date(Date.now() - 3_600_000);
+    for (const name of [drafts[0] ?? "", ...others]) utimesSync(join(cacheDir, name), hourAgo, hourAgo);
+    const aborted = AbortSignal.abort(new Error("only the first step"));
+    await unpackEngines(cacheDir, { onProgress: () => {}, signal: aborted }).catch(() => {});
+    expect(readdirSync(cacheDir).toSorted()).toEqual([drafts[1] ?? "", ...others].toSorted());
+  },
+  ENGINES_TIMEOUT_MS,
+);
 
 test(
   "two processes that unpack the engines at once end with one whole copy that everyone can read",

@@ -1,9 +1,10 @@
 /** Starts of the embedded engines that go wrong, and what a killed server leaves behind. */
 import { afterEach, describe, expect, test } from "bun:test";
 import { spawn } from "node:child_process";
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Config } from "../../src/config.ts";
+import { unpackEngines } from "../../src/engines/archive.ts";
 import { readRecord } from "../../src/engines/data-directory.ts";
 import { type EngineSet, startEngines } from "../../src/engines/engine-set.ts";
 import { hasEnvironment, listProcesses, startTimeOf } from "../../src/engines/process-table.ts";
@@ -100,6 +101,25 @@ describe("a start that fails", () => {
       const error = await startEngines(config, { log, signal: never }).catch((error: unknown) => error);
       expect(error).toMatchObject({ code: "engine_failed", message: expect.stringContaining("JetStream") });
       expect(childrenOf(config)).toEqual([]);
+    },
+    ENGINES_TIMEOUT_MS,
+  );
+
+  test(
+    "says which directory to remove when an engine's binary is cut short",
+    async () => {
+      const config = await newConfig();
+      const cacheDir = join(config.dataDir, "cache");
+      const { nats, directory } = await unpackEngines(cacheDir, { onProgress: () => {}, signal: never });
+      const alone = { ...config, cacheDir, dbUrl: "postgresql://unused", temporalHost: "unused:1" };
+      for (const [size, code] of [
+        [Math.round(statSync(nats).size / 2), "engine_failed"],
+        [0, "engine_not_started"],
+      ] as const) {
+        truncateSync(nats, size);
+        const error = await startEngines(alone, { log, signal: never }).catch((error: unknown) => error);
+        expect(error).toMatchObject({ code, hint: expect.stringContaining(`Remove ${directory}, and the next start`) });
+      }
     },
     ENGINES_TIMEOUT_MS,
   );
