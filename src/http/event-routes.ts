@@ -7,13 +7,26 @@ import { listRoute } from "./list-route.ts";
 import { listQuery, Since } from "./query.ts";
 import { type Route, requireFound } from "./route.ts";
 
+const Published = Type.Object(
+  {
+    event_id: Type.String(),
+    duplicate: Type.Boolean({
+      description:
+        "True: the event was recorded before, and is not published again. False: it was published; that it repeats one " +
+        "which no router has recorded yet is found later.",
+    }),
+  },
+  { title: "Published" },
+);
+
 export const EVENT_ROUTES: readonly Route[] = [
   {
     method: "POST",
     path: "/events",
     tag: "Events",
     scope: "events:write",
-    summary: "Publish an event; 422 where its payload does not match an enforced event type",
+    summary:
+      "Publish an event; 409 where another was recorded under its id, 422 where its payload does not match an enforced type",
     body: EventEnvelopeSchema,
     example: {
       event_id: "signup-1",
@@ -22,14 +35,18 @@ export const EVENT_ROUTES: readonly Route[] = [
       occurred_at: "2026-01-31T09:30:00Z",
       payload: { tier: "pro" },
     },
-    answers: { 202: Type.Object({ event_id: Type.String() }, { title: "Published" }) },
+    answers: { 202: Published },
     async handle({ body, services }) {
       const faults = findEnvelopeFaults(body);
       if (faults.length > 0) throw new InvalidInputError("the event is not valid", faults, "invalid_event");
       const envelope = body as EventEnvelope;
-      await services.events.publish(envelope);
+      const { duplicate } = await services.events.publish(envelope);
       const { event_id } = envelope;
-      return { status: 202, body: { event_id }, headers: { location: `/events/${encodeURIComponent(event_id)}` } };
+      return {
+        status: 202,
+        body: { event_id, duplicate },
+        headers: { location: `/events/${encodeURIComponent(event_id)}` },
+      };
     },
   },
   listRoute({
@@ -51,7 +68,7 @@ export const EVENT_ROUTES: readonly Route[] = [
     path: "/events/:event_id",
     tag: "Events",
     scope: "runs:read",
-    summary: "Read an event's outcome, and one per activity that it reached",
+    summary: "Read an event: its outcome, one per activity that it reached, and what else came under its id",
     params: Type.Object({ event_id: Type.String() }),
     answers: { 200: EventView },
     async handle({ params, services }) {

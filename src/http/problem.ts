@@ -21,6 +21,7 @@ const STATUS: Readonly<Record<string, number>> = {
   sync_changed_nothing: 409,
   run_not_running: 409,
   input_not_kept: 409,
+  event_differs: 409,
   version_mismatch: 412,
   body_too_large: 413,
   event_too_large: 413,

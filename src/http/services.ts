@@ -10,7 +10,7 @@ import type { ScheduleReader } from "../ledger/schedule.ts";
 import type { Readiness } from "../readiness.ts";
 import type { SyncService } from "../sync/service.ts";
 import type { RunControl } from "../trigger/control.ts";
-import type { EventPublisher } from "../trigger/event/envelope.ts";
+import type { CheckedPublisher } from "../trigger/event/checked-publisher.ts";
 
 /** Each getter throws RetryableError while its engine was never reached; the answer is then 503. */
 export interface Services {
@@ -19,7 +19,7 @@ export interface Services {
   readonly ledger: LedgerReader;
   readonly dueTimes: DueTimeReader;
   readonly schedules: ScheduleReader;
-  readonly events: EventPublisher;
+  readonly events: CheckedPublisher;
   readonly control: RunControl;
   readonly keys: KeyStore;
   readonly audit: AuditReader;

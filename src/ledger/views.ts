@@ -93,16 +93,37 @@ const eventFields = {
   occurred_at: Nullable(Type.String()),
   trace_id: Type.String(),
   payload: Type.Unknown(),
+  carried_id: Nullable(
+    Type.String({ description: "Of a dead letter under an id of actcore's: the event id that its message carries." }),
+  ),
   received_at: Time,
 };
 
 export const EventSummary = Type.Object(eventFields, { title: "EventSummary" });
+
+/** Enough to see what a sender does wrong; every dead letter stands in the list of events. */
+export const MAX_REFUSED_SHOWN = 20;
+
+const RefusedView = Type.Object(
+  {
+    event_id: Type.String({ description: "Of the dead letter." }),
+    reason: Nullable(Type.String()),
+    detail: Nullable(Type.String()),
+    received_at: Time,
+  },
+  { title: "RefusedMessage" },
+);
 
 export const EventView = Type.Object(
   {
     ...eventFields,
     raw_base64: Nullable(Type.String({ description: "The message's bytes, of a dead letter." })),
     activities: Type.Array(EventOutcomeView, { description: "One for each activity that the event's type reached." }),
+    refused: Type.Array(RefusedView, {
+      description:
+        "Other messages that carry this id, kept as dead letters: they say something else (`event_differs`), or are no " +
+        `envelopes. Newest first, at most ${MAX_REFUSED_SHOWN}.`,
+    }),
   },
   { title: "Event" },
 );

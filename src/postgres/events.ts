@@ -7,10 +7,13 @@ import type { EventLedger, MatchedEvent, OwedRun, RecordedEvent } from "../trigg
 import { eventWorkflowId } from "../trigger/occurrence.ts";
 import { type Database, guarded, storableText } from "./client.ts";
 import { definitions } from "./definition-tables.ts";
+import { createEventContentReader } from "./event-contents.ts";
+import { isAmong } from "./event-keys.ts";
 import { createEnforcedTypeReader } from "./event-types.ts";
 import { eventKeys, eventOutcomes, events, occurrences } from "./ledger-tables.ts";
 
 export function createEventLedger(db: Database): EventLedger {
+  const { readContents } = createEventContentReader(db);
   const ledger: EventLedger = {
     ...createEnforcedTypeReader(db),
 
@@ -32,7 +35,8 @@ export function createEventLedger(db: Database): EventLedger {
       const others = matched.filter(({ envelope }) => !inserted.has(envelope.event_id));
       if (others.length === 0) return fresh;
       const ids = others.map(({ envelope }) => envelope.event_id);
-      const known = (await guarded(readKnown(db, ids))).map((event) => ({ ...event, isNew: false }));
+      const [events, contents] = await Promise.all([guarded(readKnown(db, ids)), readContents(ids)]);
+      const known = events.map((event) => ({ ...event, isNew: false, content: contents.get(event.event_id) ?? null }));
       const answered = new Set(known.map(({ event_id }) => event_id));
       // A foreign start stored it after the statement's snapshot was taken: the next one sees it, and takes it over.
       const unseen = others.filter(({ envelope }) => !answered.has(envelope.event_id));
@@ -49,7 +53,7 @@ export function createEventLedger(db: Database): EventLedger {
       );
     },
 
-    async recordDeadLetter({ event_id, reason, detail, subject, raw, envelope }) {
+    async recordDeadLetter({ event_id, reason, detail, subject, raw, envelope, carried_id = null }) {
       const row_id = timeOrderedUuid();
       const row = {
         row_id,
@@ -65,6 +69,7 @@ export function createEventLedger(db: Database): EventLedger {
         payload: envelope === undefined ? null : (envelope.payload ?? {}),
         trace_id: envelope?.trace_id ?? stableTraceId(event_id),
         raw,
+        carried_id,
       };
       return await guarded(
         db.transaction(async (tx) => {
@@ -95,11 +100,6 @@ export function createEventLedger(db: Database): EventLedger {
 
 function rowsOf(db: Database, eventIds: readonly string[]) {
   return db.select({ row_id: eventKeys.row_id }).from(eventKeys).where(isAmong(eventIds));
-}
-
-/** One parameter for however many ids: the statement's text stays the same. */
-function isAmong(eventIds: readonly string[]) {
-  return sql`${eventKeys.event_id} in (select json_array_elements_text(${JSON.stringify(eventIds)}::json))`;
 }
 
 /**
@@ -177,7 +177,7 @@ function toRecorded({ envelope: { event_id }, matches }: MatchedEvent): Recorded
   const owed = matches
     .filter(({ outcome }) => outcome === "run")
     .map(({ subscription }) => toOwedRun(subscription, event_id));
-  return { event_id, outcome: outcomeOf(matches), isNew: true, owed };
+  return { event_id, outcome: outcomeOf(matches), isNew: true, content: null, owed };
 }
 
 /** `workflow_id` where another one than the event's was recorded. */
@@ -198,7 +198,7 @@ export function toOwedRun(
  * A retry reads what stands there: the matches of the first time, not those of today. What only a foreign start has
  * recorded is not there yet. A run that a workflow has claimed, the router's or a foreign one, is not owed any more.
  */
-export async function readKnown(db: Database, eventIds: string[]): Promise<Omit<RecordedEvent, "isNew">[]> {
+export async function readKnown(db: Database, eventIds: string[]): Promise<Omit<RecordedEvent, "isNew" | "content">[]> {
   const rows = await db
     .select({
       event_id: eventKeys.event_id,

@@ -2,12 +2,17 @@
 import { and, count, desc, eq, type GetColumnData, gte, isNull, lt, type SQL } from "drizzle-orm";
 import type { PgColumn } from "drizzle-orm/pg-core";
 import type { LedgerReader, Page } from "../ledger/reader.ts";
-import type { EventSummary, RunView, TaskView } from "../ledger/views.ts";
+import { type EventSummary, type EventView, MAX_REFUSED_SHOWN, type RunView, type TaskView } from "../ledger/views.ts";
 import { firstUuidAt } from "../stable-id.ts";
 import { type Database, guarded } from "./client.ts";
 import { eventKeys, eventOutcomes, events, runs, tasks } from "./ledger-tables.ts";
 
 export function createLedgerReader(db: Database): LedgerReader {
+  async function findRow(rowId: string) {
+    const [row] = await guarded(db.select().from(events).where(eq(events.row_id, rowId)));
+    return row;
+  }
+
   return {
     async listRuns({ activity_id, status, trigger, since }, page) {
       const query = db
@@ -53,21 +58,30 @@ export function createLedgerReader(db: Database): LedgerReader {
       return (await guarded(query.orderBy(desc(events.row_id)).limit(page.limit))).map(toEventView);
     },
     async findEvent(eventId) {
-      const [found] = await guarded(
-        db
-          .select({ event: events })
-          .from(eventKeys)
-          .innerJoin(events, eq(events.row_id, eventKeys.row_id))
-          .where(eq(eventKeys.event_id, eventId)),
-      );
-      if (found === undefined) return undefined;
-      const { row_id, raw } = found.event;
+      const carries = eq(events.carried_id, eventId);
+      const [[keyed], letters] = await Promise.all([
+        guarded(
+          db
+            .select({ event: events })
+            .from(eventKeys)
+            .innerJoin(events, eq(events.row_id, eventKeys.row_id))
+            .where(eq(eventKeys.event_id, eventId)),
+        ),
+        guarded(
+          db.select(refusedFields).from(events).where(carries).orderBy(desc(events.row_id)).limit(MAX_REFUSED_SHOWN),
+        ),
+      ]);
+      // No event has the id: whoever sent a message that is none looks for it by the id that it carries.
+      const event = keyed?.event ?? (letters[0] && (await findRow(letters[0].row_id)));
+      if (event === undefined) return undefined;
+      const { row_id, raw } = event;
       const reached = await guarded(
         db.select().from(eventOutcomes).where(eq(eventOutcomes.row_id, row_id)).orderBy(eventOutcomes.activity_name),
       );
       const activities = reached.map(({ row_id: _, ...outcome }) => outcome);
       const raw_base64 = raw === null ? null : Buffer.from(raw).toString("base64");
-      return { ...toEventView(found.event), raw_base64, activities };
+      const refused = letters.filter((letter) => letter.row_id !== row_id).map(toRefusedView);
+      return { ...toEventView(event), raw_base64, activities, refused };
     },
     async countOpenRuns() {
       const [row] = await guarded(db.select({ open: count() }).from(runs).where(isNull(runs.finished_at)));
@@ -75,6 +89,9 @@ export function createLedgerReader(db: Database): LedgerReader {
     },
   };
 }
+
+const { row_id, event_id, reason, detail, received_at } = events;
+const refusedFields = { row_id, event_id, reason, detail, received_at };
 
 /** No condition where nothing is asked for. */
 function is<C extends PgColumn>(column: C, value: GetColumnData<C, "raw"> | undefined): SQL | undefined {
@@ -105,6 +122,14 @@ function toTaskView({ policy: _, ...row }: typeof tasks.$inferSelect): TaskView 
     finished_at: row.finished_at?.toISOString() ?? null,
     due_at: row.due_at?.toISOString() ?? null,
   };
+}
+
+function toRefusedView({
+  row_id: _,
+  received_at,
+  ...rest
+}: Pick<typeof events.$inferSelect, keyof typeof refusedFields>): EventView["refused"][number] {
+  return { ...rest, received_at: received_at.toISOString() };
 }
 
 function toEventView({ raw: _, received_at, ...row }: typeof events.$inferSelect): EventSummary {

@@ -79,11 +79,14 @@ export const events = actcore.table(
     payload: json(),
     /** The message's bytes, of a dead letter only. */
     raw: bytea(),
+    /** Of a dead letter under an id of ours: the event id that its message carries. */
+    carried_id: text(),
     received_at: time("received_at").notNull().defaultNow(),
   },
   (table) => [
     index("events_type").on(table.type, table.row_id),
     index("events_notable").on(table.outcome, table.row_id).where(sql`outcome <> 'dispatched'`),
+    index("events_carried").on(table.carried_id, table.row_id).where(sql`carried_id is not null`),
     // Chosen by the statistics at the migration's end: types and outcomes go together.
     index("events_type_notable").on(table.type, table.outcome, table.row_id).where(sql`outcome <> 'dispatched'`),
   ],

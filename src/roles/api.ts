@@ -14,6 +14,7 @@ import { createKeyStore } from "../postgres/api-keys.ts";
 import { createAuditReader } from "../postgres/audit.ts";
 import { createDefinitionStore } from "../postgres/definitions.ts";
 import { createDueTimeReader } from "../postgres/due-time-reader.ts";
+import { createEventContentReader } from "../postgres/event-contents.ts";
 import { createEnforcedTypeReader, createEventTypeReader } from "../postgres/event-types.ts";
 import { createLedgerReader } from "../postgres/ledger-reader.ts";
 import { createRunLedger } from "../postgres/runs.ts";
@@ -24,8 +25,7 @@ import type { Temporal } from "../temporal/connection.ts";
 import { createRunStarter } from "../temporal/run-starter.ts";
 import { createScheduleReader } from "../temporal/schedule-reader.ts";
 import { createRunControl } from "../trigger/control.ts";
-import { createCheckedPublisher } from "../trigger/event/checked-publisher.ts";
-import type { EnforcedTypeReader } from "../trigger/event/payload-checks.ts";
+import { createCheckedPublisher, type DoorLedger } from "../trigger/event/checked-publisher.ts";
 import { createOwedStarter } from "../trigger/owed-starter.ts";
 import { aborted, retryUntilDone } from "../wait.ts";
 import { findOwnEngines } from "./own-engines.ts";
@@ -37,7 +37,7 @@ export function startApi({ config, connections, endpoints, readiness, metrics, l
   const log = parent.child({ role: "api" });
   const reached: { -readonly [K in Exclude<keyof Services, "readiness">]?: Services[K] } = {};
   let starter: ReturnType<typeof createRunStarter> | undefined;
-  let enforcedTypes: EnforcedTypeReader | undefined;
+  let doorLedger: DoorLedger | undefined;
   let temporalReached: Temporal | undefined;
   let ownEngines = findOwnEngines(config);
   endpoints.then(
@@ -114,7 +114,10 @@ export function startApi({ config, connections, endpoints, readiness, metrics, l
         });
         reached.definitions = createDefinitionStore(db);
         reached.eventTypes = createEventTypeReader(db);
-        enforcedTypes = createEnforcedTypeReader(postgres.prepared);
+        doorLedger = {
+          ...createEnforcedTypeReader(postgres.prepared),
+          ...createEventContentReader(postgres.prepared),
+        };
         reached.ledger = createLedgerReader(db);
         reached.dueTimes = createDueTimeReader(db);
         reached.control = createRunControl({
@@ -135,7 +138,7 @@ export function startApi({ config, connections, endpoints, readiness, metrics, l
         });
       }),
       connections.nats().then((nats) => {
-        reached.events = createCheckedPublisher(createPublisher(nats), () => enforcedTypes);
+        reached.events = createCheckedPublisher(createPublisher(nats), () => doorLedger);
       }),
       connections.temporal().then((temporal) => {
         temporalReached = temporal;

@@ -19,7 +19,7 @@ export interface UnclaimedRun extends OwedRun {
 }
 
 /** `row_id` is its place in the list. */
-export interface OwedEvent extends Omit<RecordedEvent, "isNew"> {
+export interface OwedEvent extends Omit<RecordedEvent, "isNew" | "content"> {
   row_id: string;
 }
 

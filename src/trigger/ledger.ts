@@ -1,6 +1,7 @@
 /** The ports through which events and occurrences are recorded; postgres/events.ts and postgres/occurrences.ts are behind them. */
 import type { Claim, ClaimRequest } from "../run/run.ts";
 import type { AcceptedStart, Start } from "./classify.ts";
+import type { EventContent } from "./event/content.ts";
 import type { DeadLetterReason, EventEnvelope } from "./event/envelope.ts";
 import type { Match, Subscription } from "./event/match.ts";
 import type { EnforcedTypeReader } from "./event/payload-checks.ts";
@@ -54,6 +55,8 @@ export interface RecordedEvent {
   outcome: EventOutcome;
   /** False: it stood there before this call. */
   isNew: boolean;
+  /** What was recorded first; null for one that is new, and for one of which only the id is still kept. */
+  content: EventContent | null;
   /** Empty unless the outcome is `received`: the runs that are still to be started. */
   owed: OwedRun[];
 }
@@ -64,8 +67,10 @@ export interface DeadLetter {
   detail: string;
   subject: string;
   raw: Uint8Array;
-  /** Where the bytes are one. */
+  /** Set when the bytes hold an envelope. */
   envelope?: EventEnvelope;
+  /** The event id that the message carries, where it is kept under another. */
+  carried_id?: string;
 }
 
 export interface EventLedger extends EnforcedTypeReader {

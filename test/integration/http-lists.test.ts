@@ -43,7 +43,9 @@ test("an event is listed without its raw bytes and its outcomes, and read with t
   const [listed] = (await api.get("/events?outcome=dead_lettered")).body;
   expect(listed).toMatchObject({ event_id: "e4", reason: "not_json" });
   expect(Object.keys(listed)).not.toContain("raw_base64");
-  expect((await api.get("/events/e4")).body).toEqual({ ...listed, raw_base64: "AA==", activities: [] });
+  expect((await api.get("/events/e4")).body).toEqual({
+    ...{ ...listed, raw_base64: "AA==", activities: [], refused: [] },
+  });
 });
 
 test.each([

@@ -1,11 +1,19 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { EventFilter, Page } from "../../src/ledger/reader.ts";
 import { createDefinitionStore } from "../../src/postgres/definitions.ts";
+import { createEventContentReader } from "../../src/postgres/event-contents.ts";
 import { createEventLedger } from "../../src/postgres/events.ts";
 import { createLedgerReader } from "../../src/postgres/ledger-reader.ts";
+import { contentOf } from "../../src/trigger/event/content.ts";
 import type { EventEnvelope } from "../../src/trigger/event/envelope.ts";
 import type { Subscription } from "../../src/trigger/event/match.ts";
-import type { ActivityOutcome, EventLedger, MatchedEvent, RecordedEvent } from "../../src/trigger/ledger.ts";
+import type {
+  ActivityOutcome,
+  DeadLetter,
+  EventLedger,
+  MatchedEvent,
+  RecordedEvent,
+} from "../../src/trigger/ledger.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS, eventually } from "../support/engines.ts";
 import { BY_TEST, bodyOf, claim, envelopeOf } from "../support/ledger.ts";
@@ -23,6 +31,8 @@ const REASONS: { [K in ActivityOutcome]?: string } = {
   filtered: "payload.a is 1, the filter wants 2",
   skipped: "disabled",
 };
+/** Of the envelopes here that say nothing else. */
+const CONTENT = contentOf(envelopeOf(""));
 const find = (id: string) => createLedgerReader(database.db).findEvent(id);
 
 /** An event that reached an activity with this outcome, or none. */
@@ -38,7 +48,7 @@ describe("an event", () => {
     const workflow_id = `activity-${ACTIVITY.activity_id}:owes`;
     const owed = [{ ...ACTIVITY, workflow_id, trigger_event: { event_id: "owes" } }];
     expect(await ledger.record([matched(envelopeOf("owes"), "run")])).toEqual([
-      { event_id: "owes", outcome: "received", isNew: true, owed },
+      { event_id: "owes", outcome: "received", isNew: true, content: null, owed },
     ]);
     const [occurrence] = await database.sql`select * from actcore.occurrences where event_id = 'owes'`;
     expect(occurrence).toMatchObject({
@@ -56,21 +66,25 @@ describe("an event", () => {
   });
 
   test("whose type no definition waits for is unmatched", async () => {
-    const recorded: RecordedEvent = { event_id: "nobody", outcome: "unmatched", isNew: true, owed: [] };
+    const recorded: RecordedEvent = { event_id: "nobody", outcome: "unmatched", isNew: true, content: null, owed: [] };
     expect(await ledger.record([matched(envelopeOf("nobody"))])).toEqual([recorded]);
     expect(await find("nobody")).toMatchObject({ outcome: "unmatched", activities: [] });
-    expect(await ledger.record([matched(envelopeOf("nobody"))])).toEqual([{ ...recorded, isNew: false }]);
+    expect(await ledger.record([matched(envelopeOf("nobody"))])).toEqual([
+      { ...recorded, isNew: false, content: CONTENT },
+    ]);
   });
 
   test.each(["filtered", "skipped"] as const)(
     "that an activity took, and does not run (%p), is dispatched, with the reason",
     async (outcome) => {
       const id = `none-${outcome}`;
-      const recorded: RecordedEvent = { event_id: id, outcome: "dispatched", isNew: true, owed: [] };
+      const recorded: RecordedEvent = { event_id: id, outcome: "dispatched", isNew: true, content: null, owed: [] };
       expect(await ledger.record([matched(envelopeOf(id), outcome)])).toEqual([recorded]);
       const activities = [{ outcome, reason: REASONS[outcome] as string, run_id: null }];
       expect(await find(id)).toMatchObject({ outcome: "dispatched", activities });
-      expect(await ledger.record([matched(envelopeOf(id), outcome)])).toEqual([{ ...recorded, isNew: false }]);
+      expect(await ledger.record([matched(envelopeOf(id), outcome)])).toEqual([
+        { ...recorded, isNew: false, content: CONTENT },
+      ]);
     },
   );
 
@@ -78,12 +92,12 @@ describe("an event", () => {
     const first = await ledger.record([matched(envelopeOf("again"), "run")]);
     const other = { activity_id: crypto.randomUUID(), activity_name: "later" };
     expect(await ledger.record([matched(envelopeOf("again", { payload: 2 }), "run", other)])).toEqual(
-      first.map((event) => ({ ...event, isNew: false })),
+      first.map((event) => ({ ...event, isNew: false, content: CONTENT })),
     );
     expect(await find("again")).toMatchObject({ payload: {}, activities: [ACTIVITY] });
     await ledger.markDispatched(["again"]);
     expect(await ledger.record([matched(envelopeOf("again"), "run", other)])).toEqual([
-      { event_id: "again", outcome: "dispatched", isNew: false, owed: [] },
+      { event_id: "again", outcome: "dispatched", isNew: false, content: CONTENT, owed: [] },
     ]);
   });
 
@@ -208,8 +222,10 @@ describe("an event whose id a foreign start has taken", () => {
     expect(await ledger.recordDeadLetter(letter)).toBe(false);
     const { type, payload } = envelope;
     expect(await find(event_id)).toMatchObject({ outcome: "dead_lettered", reason: "schema_mismatch", type, payload });
+    // Its subject is the stream's, and says nothing of the event's.
+    const { subject: _, ...content } = contentOf(envelope);
     expect(await ledger.record([matched(envelope, "run")])).toEqual([
-      { event_id, outcome: "dead_lettered", isNew: false, owed: [] },
+      { event_id, outcome: "dead_lettered", isNew: false, content, owed: [] },
     ]);
   });
 
@@ -259,7 +275,7 @@ test("an event of which only the key is left is settled: it owes nothing, and no
   await database.sql`delete from actcore.event_outcomes where row_id in (select row_id from actcore.events where event_id = 'swept')`;
   await database.sql`delete from actcore.events where event_id = 'swept'`;
   expect(await ledger.record([matched(envelopeOf("swept"), "run")])).toEqual([
-    { event_id: "swept", outcome: "dispatched", isNew: false, owed: [] },
+    { event_id: "swept", outcome: "dispatched", isNew: false, content: null, owed: [] },
   ]);
   expect(await find("swept")).toBeUndefined();
 });
@@ -294,6 +310,78 @@ describe("a list of events", () => {
     const [, second] = await createLedgerReader(database.db).listEvents({ type }, { limit: 2 });
     expect(await idsOf({}, { limit: 2, after: second?.row_id as string })).toEqual(["l2", "l1"]);
   });
+});
+
+describe("a dead letter that carries the id of an event", () => {
+  const letterOf = (event_id: string, carried_id: string): DeadLetter => ({
+    ...{ event_id, carried_id, reason: "not_an_envelope", detail: "/occurred_at is wrong" },
+    ...{ subject: "activity.x", raw: new Uint8Array([123]) },
+  });
+  const shown = ({ event_id, reason, detail }: DeadLetter) => ({
+    ...{ event_id, reason, detail, received_at: expect.any(String) as never },
+  });
+
+  test("is found under it as long as no event has it, the newest first", async () => {
+    const [first, second] = [letterOf("dead-letter:c1", "lost"), letterOf("dead-letter:c2", "lost")];
+    for (const letter of [first, second]) await ledger.recordDeadLetter(letter);
+    expect(await find("lost")).toMatchObject({
+      event_id: "dead-letter:c2",
+      carried_id: "lost",
+      outcome: "dead_lettered",
+      detail: "/occurred_at is wrong",
+      refused: [shown(first)],
+    });
+  });
+
+  test("stands beside the event that is recorded under it later", async () => {
+    const letter = letterOf("dead-letter:c3", "mended");
+    await ledger.recordDeadLetter(letter);
+    expect(await ledger.record([matched(envelopeOf("mended"), "run")])).toMatchObject([
+      { isNew: true, outcome: "received", owed: [{}] },
+    ]);
+    expect(await find("mended")).toMatchObject({
+      event_id: "mended",
+      carried_id: null,
+      outcome: "received",
+      refused: [shown(letter)],
+    });
+    expect(await find("dead-letter:c3")).toMatchObject({ carried_id: "mended", refused: [] });
+  });
+
+  test("is kept with what it says where another event has the id, once", async () => {
+    await ledger.record([matched(envelopeOf("taken"), "run")]);
+    const envelope = envelopeOf("taken", { type: "y", payload: { other: true } });
+    const letter = { ...letterOf("dead-letter:c4", "taken"), reason: "event_differs", envelope } as const;
+    expect(await ledger.recordDeadLetter(letter)).toBe(true);
+    expect(await ledger.recordDeadLetter(letter)).toBe(false);
+    expect(await find("taken")).toMatchObject({ outcome: "received", payload: {}, refused: [shown(letter)] });
+    expect(await find("dead-letter:c4")).toMatchObject({ type: "y", payload: { other: true }, activities: [] });
+  });
+
+  test("is one of many, of which the newest are shown", async () => {
+    for (let n = 0; n < 25; n++) await ledger.recordDeadLetter(letterOf(`dead-letter:m${n}`, "many"));
+    const event = await find("many");
+    expect(event?.event_id).toBe("dead-letter:m24");
+    expect(event?.refused.map(({ event_id }) => event_id)).toEqual(
+      Array.from({ length: 19 }, (_, n) => `dead-letter:m${23 - n}`),
+    );
+  });
+});
+
+test("what was recorded under an id is read back, but not of an id that only a foreign start brought", async () => {
+  const { readContents } = createEventContentReader(database.db);
+  const envelope = envelopeOf("read", { subject: "s", payload: { text: "a\u0000b" } });
+  await ledger.record([matched(envelope)]);
+  const foreign = await createDefinitionStore(database.db).create(bodyOf("reads-contents"), "rest", BY_TEST);
+  await claim(database, foreign.id, envelopeOf("brought"));
+  await database.sql`insert into actcore.event_keys (event_id, row_id) values ('kept', ${crypto.randomUUID()})`;
+  expect(await readContents(["read", "brought", "kept", "unknown"])).toEqual(
+    new Map([
+      ["read", contentOf(envelope)],
+      ["kept", null],
+    ]),
+  );
+  expect(await readContents([])).toEqual(new Map());
 });
 
 test("a dead letter is kept with its raw bytes and reason, once", async () => {

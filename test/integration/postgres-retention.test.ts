@@ -142,7 +142,7 @@ test("an event whose row was swept is a duplicate for as long as its key stands"
   const subscription = { activity_id: crypto.randomUUID(), activity_name: "b", enabled: true, trigger };
   const matched = { envelope: envelopeOf(id), matches: [{ subscription, outcome: "run" as const }] };
   expect(await createEventLedger(database.db).record([matched])).toEqual([
-    { event_id: id, outcome: "dispatched", isNew: false, owed: [] },
+    { event_id: id, outcome: "dispatched", isNew: false, content: null, owed: [] },
   ]);
   expect(await createLedgerReader(database.db).findEvent(id)).toBeUndefined();
   expect(await countAll()).toEqual(GUARDS);

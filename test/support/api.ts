@@ -11,6 +11,7 @@ import { createKeyStore } from "../../src/postgres/api-keys.ts";
 import { createAuditReader } from "../../src/postgres/audit.ts";
 import { createDefinitionStore } from "../../src/postgres/definitions.ts";
 import { createDueTimeReader } from "../../src/postgres/due-time-reader.ts";
+import { createEventContentReader } from "../../src/postgres/event-contents.ts";
 import { createEnforcedTypeReader, createEventTypeReader } from "../../src/postgres/event-types.ts";
 import { createLedgerReader } from "../../src/postgres/ledger-reader.ts";
 import { createRunLedger } from "../../src/postgres/runs.ts";
@@ -56,7 +57,7 @@ export function createTestApi(database: TestDatabase, directories: readonly stri
   const ledger = createLedgerReader(db);
   const keys = createKeyStore(db);
   const definitions = createDefinitionStore(db);
-  const enforcedTypes = createEnforcedTypeReader(db);
+  const doorLedger = { ...createEnforcedTypeReader(db), ...createEventContentReader(db) };
   const services: Services = {
     definitions,
     eventTypes: createEventTypeReader(db),
@@ -87,7 +88,7 @@ export function createTestApi(database: TestDatabase, directories: readonly stri
           published.push(envelope);
         },
       },
-      () => enforcedTypes,
+      () => doorLedger,
     ),
     control: createRunControl({
       accepted: createAcceptanceLedger(db),

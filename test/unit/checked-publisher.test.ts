@@ -2,6 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { InvalidInputError, RetryableError } from "../../src/errors.ts";
 import { createCheckedPublisher } from "../../src/trigger/event/checked-publisher.ts";
+import { contentOf, type EventContent } from "../../src/trigger/event/content.ts";
 import type { EventEnvelope } from "../../src/trigger/event/envelope.ts";
 
 const event = (event_id: string, payload: unknown = {}): EventEnvelope => ({
@@ -14,8 +15,20 @@ const event = (event_id: string, payload: unknown = {}): EventEnvelope => ({
 
 function setUp() {
   const published: string[] = [];
-  const state = { revision: 1n, away: false, reads: 0, reached: true, schema: '{"required": ["a"]}' };
+  const state = {
+    revision: 1n,
+    away: false,
+    reads: 0,
+    reached: true,
+    schema: '{"required": ["a"]}',
+    asked: [] as string[][],
+  };
+  const contents = new Map<string, EventContent | null>();
   const reader = {
+    async readContents(eventIds: readonly string[]) {
+      state.asked.push([...eventIds]);
+      return new Map([...contents].filter(([id]) => eventIds.includes(id)));
+    },
     async readRevision() {
       state.reads++;
       if (state.away) throw new RetryableError("postgres_unavailable", "away");
@@ -25,12 +38,12 @@ function setUp() {
   };
   const publisher = { publish: async ({ event_id }: EventEnvelope) => void published.push(event_id) };
   const { publish } = createCheckedPublisher(publisher, () => (state.reached ? reader : undefined));
-  return { publish, published, state };
+  return { publish, published, state, contents };
 }
 
-const refusal = (publishing: Promise<void>) =>
+const refusal = (publishing: Promise<{ duplicate: boolean }>) =>
   publishing.then(
-    () => "published",
+    ({ duplicate }) => (duplicate ? "duplicate" : "published"),
     (error) => {
       if (!(error instanceof InvalidInputError)) throw error;
       return [error.code, ...error.faults.map(({ path, message }) => `${path} ${message}`)].join(" ");
@@ -58,6 +71,41 @@ test("of events that come at once the ledger is not asked for each", async () =>
   await Promise.all(Array.from({ length: 100 }, (_, n) => publish(event(`${n}`, { a: n }))));
   expect(published).toHaveLength(100);
   expect(state.reads).toBeLessThanOrEqual(2);
+});
+
+describe("an event whose id the ledger knows", () => {
+  test("is a duplicate where it says the same, also where its type refuses such payloads by now, and not published", async () => {
+    const { publish, published, contents } = setUp();
+    contents.set("1", contentOf(event("1")));
+    expect(await refusal(publish(event("1")))).toBe("duplicate");
+    expect(published).toEqual([]);
+  });
+
+  test("is a duplicate where only its id is still kept", async () => {
+    const { publish, published, contents } = setUp();
+    contents.set("1", null);
+    expect(await refusal(publish(event("1")))).toBe("duplicate");
+    expect(published).toEqual([]);
+  });
+
+  test("is refused where it says something else, and hears in which fields", async () => {
+    const { publish, published, contents } = setUp();
+    contents.set("1", contentOf({ ...event("1", { secret: "of others" }), source: "another" }));
+    expect(await refusal(publish(event("1", { a: 1 })))).toBe(
+      "event_differs /source differs from the event that was recorded under this id " +
+        "/payload differs from the event that was recorded under this id",
+    );
+    expect(published).toEqual([]);
+  });
+
+  test("is asked for together with those that come at the same time", async () => {
+    const { publish, published, contents, state } = setUp();
+    contents.set("3", null);
+    const results = await Promise.all(Array.from({ length: 6 }, (_, n) => refusal(publish(event(`${n}`, { a: n })))));
+    expect(results).toEqual(results.map((_, n) => (n === 3 ? "duplicate" : "published")));
+    expect(published).toEqual(["0", "1", "2", "4", "5"]);
+    expect(state.asked).toEqual([["0", "1", "2", "3", "4", "5"]]);
+  });
 });
 
 describe("the router decides, and the event goes into the stream,", () => {

@@ -3,6 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { RetryableError, TerminalError } from "../../src/errors.ts";
 import { createLog } from "../../src/log.ts";
 import { createMetrics } from "../../src/metrics.ts";
+import { contentOf, type EventContent } from "../../src/trigger/event/content.ts";
 import { createDispatcher, type StreamMessage } from "../../src/trigger/event/dispatcher.ts";
 import { outcomeOf } from "../../src/trigger/event/match.ts";
 import type { EnforcedType } from "../../src/trigger/event/payload-checks.ts";
@@ -36,6 +37,7 @@ function setUp({
   types = [] as EnforcedType[],
 } = {}) {
   const known = new Map<string, EventOutcome>();
+  const contents = new Map<string, EventContent>();
   const started: string[] = [];
   const letters: DeadLetter[] = [];
   const calls = { listSubscriptions: 0, revision: 0n, records: [] as string[][], marked: [] as string[] };
@@ -60,11 +62,14 @@ function setUp({
         const refusal = refuses(envelope.event_id);
         if (refusal) throw refusal;
       }
-      return events.map(({ envelope: { event_id }, matches }) => {
+      return events.map(({ envelope, matches }) => {
+        const { event_id } = envelope;
         const isNew = !known.has(event_id);
         const outcome = known.get(event_id) ?? outcomeOf(matches);
         known.set(event_id, outcome);
-        return { event_id, outcome, isNew, owed: outcome === "received" ? [owedRunOf(event_id)] : [] };
+        const content = contents.get(event_id) ?? null;
+        if (isNew) contents.set(event_id, contentOf(envelope));
+        return { event_id, outcome, isNew, content, owed: outcome === "received" ? [owedRunOf(event_id)] : [] };
       });
     },
     async markDispatched(ids) {
@@ -79,6 +84,7 @@ function setUp({
       if (refusal) throw refusal;
       if (known.has(letter.event_id)) return false;
       known.set(letter.event_id, "dead_lettered");
+      if (letter.envelope) contents.set(letter.event_id, contentOf(letter.envelope));
       letters.push(letter);
       return true;
     },
@@ -191,6 +197,97 @@ describe("an event", () => {
     await handle([ofType("1", "x")]);
     expect(calls.marked).toEqual(["1", "4"]);
   });
+});
+
+describe("a message with the id of another event", () => {
+  const saying = (payload: unknown, settled: Settled, type = "x") =>
+    message(
+      "1",
+      settled,
+      JSON.stringify({ event_id: "1", type, source: "s", occurred_at: "2026-01-31T09:30:00Z", payload }),
+    );
+  const letter = {
+    event_id: expect.stringMatching(/^dead-letter:/),
+    carried_id: "1",
+    reason: "event_differs",
+    detail: "differs in payload from the event that was recorded before under its id",
+    envelope: { payload: 2 },
+  };
+
+  test("is kept as a dead letter beside it, and what was recorded first has its run once", async () => {
+    const settled: Settled = [];
+    const { handle, started, letters, metrics } = setUp();
+    await handle([saying(1, settled)]);
+    await handle([saying(2, settled)]);
+    await handle([saying(1, settled)]);
+    expect([settled, started]).toEqual([["1 acked", "1 terminated: event_differs", "1 acked"], ["1"]]);
+    expect(letters).toMatchObject([letter]);
+    const { values } = await metrics.events.get();
+    expect(Object.fromEntries(values.map(({ labels, value }) => [labels.outcome, value]))).toEqual({
+      dispatched: 1,
+      dead_lettered: 1,
+      duplicate: 1,
+    });
+  });
+
+  test("is kept so also where both come in one group", async () => {
+    const settled: Settled = [];
+    const { handle, started, letters, calls } = setUp();
+    await handle([saying(1, settled), saying(2, settled), saying(1, settled), saying(2, settled, "y")]);
+    expect(settled.sort()).toEqual([
+      "1 acked",
+      "1 acked",
+      "1 terminated: event_differs",
+      "1 terminated: event_differs",
+    ]);
+    expect(started).toEqual(["1"]);
+    expect(letters.map(({ detail }) => detail.split(" from ")[0])).toEqual([
+      "differs in payload",
+      "differs in type, payload",
+    ]);
+    expect(calls.records).toEqual([["1"], ["1"], ["1"]]);
+  });
+
+  test("does not stop the runs that the recorded event still owes", async () => {
+    const settled: Settled = [];
+    const { handle, started, known } = setUp();
+    await handle([saying(1, settled)]);
+    known.set("1", "received");
+    await handle([saying(2, settled)]);
+    expect([started, known.get("1"), settled]).toEqual([
+      ["1", "1"],
+      "dispatched",
+      ["1 acked", "1 terminated: event_differs"],
+    ]);
+  });
+
+  test("is put back where that cannot be recorded", async () => {
+    const settled: Settled = [];
+    const refuses = (id: string) =>
+      id.startsWith("dead dead-letter:") ? new RetryableError("postgres_unavailable", "away") : undefined;
+    const { handle } = setUp({ refuses });
+    await handle([saying(1, settled), saying(2, settled)]);
+    expect(settled).toEqual(["1 acked", "1 put back for 500 ms"]);
+  });
+
+  test("is acknowledged where only the id of the recorded event is still kept", async () => {
+    const settled: Settled = [];
+    const { handle, known, letters } = setUp();
+    known.set("1", "dispatched");
+    await handle([saying(2, settled)]);
+    expect([settled, letters]).toEqual([["1 acked"], []]);
+  });
+});
+
+test("a dead letter says which event id its message carries", async () => {
+  const refuses = (id: string) => (id === "poison" ? new TerminalError("not_storable", "no") : undefined);
+  const { handle, letters } = setUp({ refuses });
+  await handle([message("a", [], '{"event_id": "a"}'), message("b", [], "{oops"), message("poison", [])]);
+  expect(letters.map(({ reason, carried_id }) => [reason, carried_id])).toEqual([
+    ["not_storable", "poison"],
+    ["not_an_envelope", "a"],
+    ["not_json", undefined],
+  ]);
 });
 
 test("a message is put back for ever longer, up to a bound", async () => {

@@ -39,7 +39,7 @@ describe("a message is kept as a dead letter when it", () => {
     ["is nested deeper than a parser's stack", encode("[".repeat(500_000) + "]".repeat(500_000)), "any"],
   ])("%s", (_, bytes, reason) => {
     const decoded = decodeEvent(bytes);
-    expect(decoded).toEqual({
+    expect(decoded).toMatchObject({
       ok: false,
       reason: reason === "any" ? expect.stringMatching(/^not_(json|an_envelope)$/) : reason,
       detail: expect.stringMatching(/./),
@@ -84,6 +84,39 @@ describe("a message is kept as a dead letter when it", () => {
     const decoded = decode({ event_id: "e1", colour: 1 });
     for (const path of ["/type", "/source", "/occurred_at", "/colour"])
       expect((decoded as { detail: string }).detail).toContain(path);
+  });
+});
+
+describe("the event id that a message carries is known", () => {
+  const timeless = { ...envelope, occurred_at: "2026-01-31T09:30:00" };
+  test.each<[what: string, value: unknown, carried_id: string | undefined]>([
+    ["where its time has no zone", timeless, "e1"],
+    ["where it has nothing else", { event_id: "e1" }, "e1"],
+    ["where it is nested too deep", { ...envelope, payload: nest(200) }, "e1"],
+    ["where it is too large", { ...envelope, payload: "x".repeat(MAX_EVENT_BYTES) }, "e1"],
+    ["where a number is beyond what can be kept", `{"event_id": "e1", "payload": 1e${"9".repeat(30)}}`, "e1"],
+    [
+      "and not where it is so large that it is not read",
+      { ...envelope, payload: "x".repeat(8 * MAX_EVENT_BYTES) },
+      undefined,
+    ],
+    ["and not where it is cut off", '{"event_id": "e1", ', undefined],
+    [
+      "and not where it is cut off and too large",
+      `{"event_id": "e1", "payload": "${"x".repeat(MAX_EVENT_BYTES)}`,
+      undefined,
+    ],
+    ["and not where it is no object", ["e1"], undefined],
+    ["and not where it is null", null, undefined],
+    ["and not where it has none", { type: "x" }, undefined],
+    ["and not where it is no text", { ...timeless, event_id: 5 }, undefined],
+    ["and not where it is longer than 200 bytes", { ...timeless, event_id: "é".repeat(101) }, undefined],
+    ["and not where it has half of a surrogate pair", { ...timeless, event_id: "\ud800" }, undefined],
+    ["and not where it has U+0000", { ...timeless, event_id: "a\u0000" }, undefined],
+    ["and not where it is one of actcore's own", { ...timeless, event_id: "manual:1" }, undefined],
+  ])("%s", (_, value, carried_id) => {
+    const { ok, carried_id: found } = decode(value) as { ok: boolean; carried_id?: string };
+    expect([ok, found]).toEqual([false, carried_id]);
   });
 });
 

@@ -1,10 +1,12 @@
 /**
- * A publisher that refuses at the door what the router would dead-letter. It is a courtesy to the sender, who hears of every
- * fault: what the ledger could not say in time goes into the stream, and the router decides.
+ * A publisher that asks the ledger first, and says at the door what the router would only record: that the event is a
+ * repetition, that another one has its id, that its payload does not match its type. It is a courtesy to the sender: what
+ * the ledger does not know yet, or could not say in time, goes into the stream, and the router decides.
  */
 import { InvalidInputError, RetryableError } from "../../errors.ts";
 import { inTime } from "../../wait.ts";
-import type { EventPublisher } from "./envelope.ts";
+import { type EventContent, type EventContentReader, findDifferences } from "./content.ts";
+import type { EventEnvelope, EventPublisher } from "./envelope.ts";
 import {
   type EnforcedTypeReader,
   findPayloadFaults,
@@ -13,19 +15,36 @@ import {
 } from "./payload-checks.ts";
 
 const ANSWER_WITHIN_MS = 1_000;
-const tooLate = () => new RetryableError("no_answer_in_time", "the ledger did not say which event types are enforced");
+const tooLate = () => new RetryableError("no_answer_in_time", "the ledger did not say what it knows of the event");
 
-/** `reader` answers undefined as long as the ledger was never reached. */
+export interface CheckedPublisher {
+  /**
+   * `duplicate`: the event was recorded before, and is not published again. Otherwise the stream has it.
+   * @throws InvalidInputError `schema_mismatch`, `event_differs`, and what the publisher throws
+   */
+  publish(envelope: EventEnvelope): Promise<{ duplicate: boolean }>;
+}
+
+export type DoorLedger = EnforcedTypeReader & EventContentReader;
+
+interface Known {
+  checks: PayloadChecks;
+  contents: ReadonlyMap<string, EventContent | null>;
+}
+const NOTHING: Known = { checks: new Map(), contents: new Map() };
+
+/** `ledger` answers undefined as long as it was never reached. */
 export function createCheckedPublisher(
   publisher: EventPublisher,
-  reader: () => EnforcedTypeReader | undefined,
-): EventPublisher {
+  ledger: () => DoorLedger | undefined,
+): CheckedPublisher {
   let checks: PayloadChecks = new Map();
   let knownRevision: bigint | undefined;
-  let reading: Promise<PayloadChecks> | undefined;
-  let next: Promise<PayloadChecks> | undefined;
+  let asked = new Set<string>();
+  let reading: Promise<Known> | undefined;
+  let next: Promise<Known> | undefined;
 
-  async function read(types: EnforcedTypeReader): Promise<PayloadChecks> {
+  async function readChecks(types: EnforcedTypeReader): Promise<PayloadChecks> {
     const revision = await types.readRevision();
     if (revision !== knownRevision) {
       checks = indexEnforcedTypes(await types.listEnforcedTypes(), checks);
@@ -34,22 +53,36 @@ export function createCheckedPublisher(
     return checks;
   }
 
+  async function read(from: DoorLedger, eventIds: readonly string[]): Promise<Known> {
+    const [current, contents] = await Promise.all([readChecks(from), from.readContents(eventIds)]);
+    return { checks: current, contents };
+  }
+
   /** Read after the call (I4): calls that come while one is under way share the one after it. */
-  function fresh(types: EnforcedTypeReader): Promise<PayloadChecks> {
+  function ask(from: DoorLedger, eventId: string): Promise<Known> {
+    asked.add(eventId);
     next ??= (reading ?? Promise.resolve()).then(ignore, ignore).then(() => {
+      const eventIds = [...asked];
+      asked = new Set();
       next = undefined;
-      reading = read(types);
+      reading = read(from, eventIds);
       return reading;
     });
     return next;
   }
 
   return {
-    /** @throws InvalidInputError `schema_mismatch`, and what the publisher throws */
     async publish(envelope) {
-      const types = reader();
-      const current = types && (await inTime(fresh(types), ANSWER_WITHIN_MS, tooLate).catch(undefinedWhenAway));
-      const faults = current === undefined ? [] : findPayloadFaults(current, envelope);
+      const from = ledger();
+      const answer =
+        from && (await inTime(ask(from, envelope.event_id), ANSWER_WITHIN_MS, tooLate).catch(undefinedWhenAway));
+      const { checks, contents } = answer ?? NOTHING;
+      const recorded = contents.get(envelope.event_id);
+      if (recorded !== undefined) {
+        if (recorded !== null) refuseDiffering(recorded, envelope);
+        return { duplicate: true };
+      }
+      const faults = findPayloadFaults(checks, envelope);
       if (faults.length > 0)
         throw new InvalidInputError(
           `the payload does not match the event type ${envelope.type}`,
@@ -57,8 +90,21 @@ export function createCheckedPublisher(
           "schema_mismatch",
         );
       await publisher.publish(envelope);
+      return { duplicate: false };
     },
   };
+}
+
+/** Names fields alone: who may publish may not therefore read what others have published. */
+function refuseDiffering(recorded: EventContent, envelope: EventEnvelope): void {
+  const fields = findDifferences(recorded, envelope);
+  if (fields.length === 0) return;
+  throw new InvalidInputError(
+    `another event was recorded before under the id ${JSON.stringify(envelope.event_id)}`,
+    fields.map((field) => ({ path: `/${field}`, message: "differs from the event that was recorded under this id" })),
+    "event_differs",
+    { hint: "Publish it under an id of its own; GET /events/{event_id} shows what was recorded" },
+  );
 }
 
 function ignore(): void {}

@@ -6,13 +6,16 @@
  *   I3  every event ends in an outcome that can be looked up; what is no event is kept as a dead letter
  *   I4  the revision is read after the group's last message arrived; definitions and types are loaded only when it moved
  */
-import { describeError, type Fault, RetryableError, TerminalError } from "../../errors.ts";
+import { TerminalError } from "../../errors.ts";
 import type { Log } from "../../log.ts";
 import type { Metrics } from "../../metrics.ts";
-import type { EventLedger, EventOutcome, OwedRun, RecordedEvent } from "../ledger.ts";
-import { type DeadLetterReason, deadLetterId, decodeEvent, type EventEnvelope } from "./envelope.ts";
+import type { EventLedger, OwedRun, RecordedEvent } from "../ledger.ts";
+import { contentOf, type EventContent, findDifferences } from "./content.ts";
+import { createDeadLetters } from "./dead-letters.ts";
+import { decodeEvent, type EventEnvelope } from "./envelope.ts";
 import { indexSubscriptions, matchEvent, type SubscriptionIndex } from "./match.ts";
 import { findPayloadFaults, indexEnforcedTypes, type PayloadChecks } from "./payload-checks.ts";
+import { createPutBack } from "./put-back.ts";
 
 /** A message of the stream, and the ways to settle it. */
 export interface StreamMessage {
@@ -54,10 +57,10 @@ interface Received {
 }
 
 const MAX_CONCURRENT_STARTS = 64;
-/** Of an event that does not match the schema of its type. */
-const MAX_FAULTS_NAMED = 5;
 
 export function createDispatcher({ ledger, starter, metrics, log, onPoint = () => {} }: DispatcherDeps) {
+  const putBack = createPutBack(log);
+  const deadLetters = createDeadLetters({ ledger, putBack, metrics, log });
   let index: SubscriptionIndex = new Map();
   let checks: PayloadChecks = new Map();
   let knownRevision: bigint | undefined;
@@ -71,26 +74,6 @@ export function createDispatcher({ ledger, starter, metrics, log, onPoint = () =
     knownRevision = revision;
   }
 
-  async function deadLetter(message: StreamMessage, reason: DeadLetterReason, detail: string): Promise<void> {
-    const { subject, streamedAtNs, bytes } = message;
-    const event_id = deadLetterId(subject, streamedAtNs, bytes);
-    await ledger.recordDeadLetter({ event_id, reason, detail, subject, raw: bytes });
-    settleAsDead([message], event_id, reason, detail);
-  }
-
-  function settleAsDead(
-    [first, ...copies]: readonly StreamMessage[],
-    event_id: string,
-    reason: DeadLetterReason,
-    detail: string,
-  ): void {
-    if (first === undefined) return;
-    for (const message of [first, ...copies]) message.terminate(reason);
-    metrics.events.inc({ outcome: "dead_lettered" });
-    if (copies.length > 0) metrics.events.inc({ outcome: "duplicate" }, copies.length);
-    log.warn({ event_id, subject: first.subject, reason, detail }, "event dead-lettered");
-  }
-
   /** Keeps as dead letters the events that do not match the schema of their type; answers the others. Never rejects. */
   async function withoutMismatched(received: readonly Received[]): Promise<readonly Received[]> {
     if (checks.size === 0) return received;
@@ -98,25 +81,10 @@ export function createDispatcher({ ledger, starter, metrics, log, onPoint = () =
     for (const copies of groupById(received).values()) {
       const [{ envelope }] = copies as [Received];
       const faults = findPayloadFaults(checks, envelope);
-      if (faults.length === 0 || !(await deadLetterMismatched(copies, describeFaults(faults)))) going.push(...copies);
+      const messages = copies.map(({ message }) => message);
+      if (faults.length === 0 || !(await deadLetters.keepMismatched(messages, envelope, faults))) going.push(...copies);
     }
     return going;
-  }
-
-  /** False when the ledger knows the event already: then what was recorded first stands (I1, I2). */
-  async function deadLetterMismatched(copies: readonly Received[], detail: string): Promise<boolean> {
-    const [{ envelope, message }] = copies as [Received];
-    const { event_id } = envelope;
-    const messages = copies.map((copy) => copy.message);
-    const reason = "schema_mismatch";
-    try {
-      const { subject, bytes: raw } = message;
-      if (!(await ledger.recordDeadLetter({ event_id, reason, detail, subject, raw, envelope }))) return false;
-      settleAsDead(messages, event_id, reason, detail);
-    } catch (error) {
-      for (const one of messages) putBack(one, error);
-    }
-    return true;
   }
 
   /** Matches and records the events, then starts the runs that they owe. */
@@ -137,11 +105,18 @@ export function createDispatcher({ ledger, starter, metrics, log, onPoint = () =
       settled.filter(({ outcome }) => outcome === "received").map(({ event_id }) => event_id),
     );
     onPoint("marked");
-    for (const event of settled) settle(event, byId.get(event.event_id) ?? []);
+    for (const event of settled) await settle(event, byId.get(event.event_id) ?? []);
     for (const [eventId, error] of failed) for (const { message } of byId.get(eventId) ?? []) putBack(message, error);
   }
 
-  function settle(event: RecordedEvent, copies: readonly Received[]): void {
+  async function settle(event: RecordedEvent, copies: readonly Received[]): Promise<void> {
+    const [first] = copies;
+    if (first === undefined) return;
+    // One that stood there with runs that were still owed had not been counted: its router was killed.
+    const isCounted = !event.isNew && event.outcome !== "received";
+    if (!isCounted) metrics.events.inc({ outcome: event.outcome === "received" ? "dispatched" : event.outcome });
+    const differences = event.content === null ? [] : findDifferences(event.content, first.envelope);
+    if (differences.length > 0) return keepDiffering(copies, differences);
     for (const { message, envelope } of copies) {
       message.ack();
       log.debug(
@@ -149,8 +124,15 @@ export function createDispatcher({ ledger, starter, metrics, log, onPoint = () =
         "event settled",
       );
     }
-    metrics.events.inc({ outcome: countedAs(event) });
-    if (copies.length > 1) metrics.events.inc({ outcome: "duplicate" }, copies.length - 1);
+    const duplicates = copies.length - (isCounted ? 0 : 1);
+    if (duplicates > 0) metrics.events.inc({ outcome: "duplicate" }, duplicates);
+  }
+
+  /** What was recorded first stands; the messages that say something else under its id are no repetition of it. */
+  async function keepDiffering(copies: readonly Received[], differences: readonly string[]): Promise<void> {
+    const detail = `differs in ${differences.join(", ")} from the event that was recorded before under its id`;
+    for (const { message, envelope } of copies)
+      await deadLetters.keep(message, { reason: "event_differs", detail, envelope, carried_id: envelope.event_id });
   }
 
   /** The events of which a start failed, with the error. */
@@ -169,14 +151,6 @@ export function createDispatcher({ ledger, starter, metrics, log, onPoint = () =
     });
     await Promise.all(starters);
     return failed;
-  }
-
-  /** The stream delivers it again: soon at first, then ever later, so that an engine that is away is not hammered. */
-  function putBack(message: StreamMessage, error: unknown): void {
-    const delayMs = Math.min(250 * 2 ** Math.min(message.deliveries, 10), 15_000);
-    log.warn({ subject: message.subject, reason: describeError(error), retry_in_ms: delayMs }, "event put back");
-    if (!(error instanceof RetryableError)) log.error({ error }, "unexpected failure of the router");
-    message.retryAfter(delayMs);
   }
 
   async function handleEvents(received: readonly Received[]): Promise<void> {
@@ -199,16 +173,13 @@ export function createDispatcher({ ledger, starter, metrics, log, onPoint = () =
       const unstorable = error instanceof TerminalError;
       // One event that the ledger refuses must not hold up the others of its group.
       if (unstorable && received.length > 1) for (const one of received) await dispatchOrPutBack([one]);
-      else if (unstorable && only) await deadLetterOrPutBack(only.message, "not_storable", error.message);
+      else if (unstorable && only)
+        await deadLetters.keep(only.message, {
+          reason: "not_storable",
+          detail: error.message,
+          carried_id: only.envelope.event_id,
+        });
       else for (const { message } of received) putBack(message, error);
-    }
-  }
-
-  async function deadLetterOrPutBack(message: StreamMessage, reason: DeadLetterReason, detail: string): Promise<void> {
-    try {
-      await deadLetter(message, reason, detail);
-    } catch (error) {
-      putBack(message, error);
     }
   }
 
@@ -217,25 +188,34 @@ export function createDispatcher({ ledger, starter, metrics, log, onPoint = () =
     async handle(group: readonly StreamMessage[]): Promise<void> {
       const decoded = group.map((message) => ({ message, ...decodeEvent(message.bytes) }));
       const received = decoded.filter((each) => each.ok);
-      if (received.length > 0) await handleEvents(received);
-      for (const each of decoded) if (!each.ok) await deadLetterOrPutBack(each.message, each.reason, each.detail);
+      for (const agreeing of inAgreement(received)) await handleEvents(agreeing);
+      for (const { message, ...rest } of decoded)
+        if (!rest.ok) {
+          const { ok: _, ...refusal } = rest;
+          await deadLetters.keep(message, refusal);
+        }
     },
   };
 }
 
-/** Of a settled event. One that stood there with runs that were still owed had not been counted: its router was killed. */
-function countedAs({ outcome, isNew }: RecordedEvent): EventOutcome | "duplicate" {
-  if (outcome === "received") return "dispatched";
-  return isNew ? outcome : "duplicate";
+/**
+ * The messages in parts, one after the other: in each, those of one id say the same. What says something else comes later,
+ * and meets in the ledger what the first one was recorded as.
+ */
+function* inAgreement(received: readonly Received[]): Generator<readonly Received[]> {
+  for (let waiting = received; waiting.length > 0; ) {
+    const firsts = new Map<string, EventContent>();
+    const { agreeing = [], differing = [] } = Object.groupBy(waiting, ({ envelope }) => {
+      const first = firsts.get(envelope.event_id);
+      if (first === undefined) firsts.set(envelope.event_id, contentOf(envelope));
+      return first === undefined || findDifferences(first, envelope).length === 0 ? "agreeing" : "differing";
+    });
+    yield agreeing;
+    waiting = differing;
+  }
 }
 
 /** The copies of each event. */
 function groupById(received: readonly Received[]): Map<string, Received[]> {
   return Map.groupBy(received, ({ envelope }) => envelope.event_id);
-}
-
-function describeFaults(faults: readonly Fault[]): string {
-  const shown = faults.slice(0, MAX_FAULTS_NAMED).map(({ path, message }) => `${path} ${message}`);
-  const more = faults.length - shown.length;
-  return [...shown, ...(more > 0 ? [`and ${more} more`] : [])].join("; ");
 }

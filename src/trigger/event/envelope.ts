@@ -6,6 +6,7 @@
  */
 import { createHash } from "node:crypto";
 import { type Static, Type } from "@sinclair/typebox";
+import { Value } from "@sinclair/typebox/value";
 import { findFaults } from "../../definition/faults.ts";
 import { parseTime } from "../../definition/time.ts";
 import type { Fault } from "../../errors.ts";
@@ -14,7 +15,10 @@ import { NumberFaultError, parseJson } from "../../json/parse.ts";
 
 /** Bytes of one encoded envelope; larger ones are dead-lettered. */
 export const MAX_EVENT_BYTES = 1_048_576;
+/** Larger messages are not looked into for the id that they carry. */
+const MAX_BYTES_READ = 8 * MAX_EVENT_BYTES;
 const PLAIN = "^[^\\u0000]*$";
+const HALF_A_PAIR = "has half of a surrogate pair";
 
 /** What begins the ids of events that actcore makes itself: nobody else may take such an id before. */
 export const OWN_EVENT_IDS = { manual: "manual:", foreign: "foreign:", deadLetter: "dead-letter:" } as const;
@@ -54,28 +58,50 @@ export const EventEnvelopeSchema = Type.Object(
 );
 export type EventEnvelope = Static<typeof EventEnvelopeSchema>;
 
-export type DeadLetterReason = "not_json" | "not_an_envelope" | "too_large" | "not_storable" | "schema_mismatch";
-export type Decoded = { ok: true; envelope: EventEnvelope } | { ok: false; reason: DeadLetterReason; detail: string };
+/** `event_differs`: another event was recorded under its id before. */
+export type DeadLetterReason =
+  | "not_json"
+  | "not_an_envelope"
+  | "too_large"
+  | "not_storable"
+  | "schema_mismatch"
+  | "event_differs";
+/** `carried_id`: the event id in bytes that hold no envelope, where an event may have it: its sender looks for that one. */
+export type Decoded =
+  | { ok: true; envelope: EventEnvelope }
+  | { ok: false; reason: DeadLetterReason; detail: string; carried_id?: string };
 
 /** The envelope in `bytes` (JSON, UTF-8), or why there is none. */
 export function decodeEvent(bytes: Uint8Array): Decoded {
-  if (bytes.byteLength > MAX_EVENT_BYTES)
-    return { ok: false, reason: "too_large", detail: `${bytes.byteLength} bytes are more than ${MAX_EVENT_BYTES}` };
+  if (bytes.byteLength <= MAX_EVENT_BYTES) return decodeText(bytes);
+  const detail = `${bytes.byteLength} bytes are more than ${MAX_EVENT_BYTES}`;
+  const read = bytes.byteLength <= MAX_BYTES_READ ? decodeText(bytes) : undefined;
+  const carried_id = read?.ok ? read.envelope.event_id : read?.carried_id;
+  return { ok: false, reason: "too_large", detail, ...(carried_id !== undefined && { carried_id }) };
+}
+
+function decodeText(bytes: Uint8Array): Decoded {
+  let text = "";
   let value: unknown;
   try {
-    value = parseJson(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    value = parseJson(text);
   } catch (error) {
-    const reason = error instanceof NumberFaultError ? "not_storable" : "not_json";
-    return { ok: false, reason, detail: (error as Error).message };
+    const detail = (error as Error).message;
+    if (!(error instanceof NumberFaultError)) return { ok: false, reason: "not_json", detail };
+    return { ok: false, reason: "not_storable", detail, ...carriedIdOf(JSON.parse(text)) };
   }
   const faults = findEnvelopeFaults(value);
-  if (faults.length > 0)
-    return {
-      ok: false,
-      reason: "not_an_envelope",
-      detail: faults.map(({ path, message }) => `${path} ${message}`).join("; "),
-    };
-  return { ok: true, envelope: value as EventEnvelope };
+  if (faults.length === 0) return { ok: true, envelope: value as EventEnvelope };
+  const detail = faults.map(({ path, message }) => `${path} ${message}`).join("; ");
+  return { ok: false, reason: "not_an_envelope", detail, ...carriedIdOf(value) };
+}
+
+function carriedIdOf(value: unknown): { carried_id?: string } {
+  if (typeof value !== "object" || value === null || !("event_id" in value)) return {};
+  const { event_id } = value;
+  const isId = Value.Check(EventEnvelopeSchema.properties.event_id, event_id) && findIdFaults(event_id).length === 0;
+  return isId ? { carried_id: event_id } : {};
 }
 
 /** Every fault of a value that should be an envelope. */
@@ -85,18 +111,25 @@ export function findEnvelopeFaults(value: unknown): Fault[] {
   if (faults.length > 0) return faults;
   const envelope = value as EventEnvelope;
   const { event_id, occurred_at } = envelope;
-  for (const field of ["event_id", "type", "source", "subject"] as const)
-    if (envelope[field]?.isWellFormed() === false)
-      faults.push({ path: `/${field}`, message: "has half of a surrogate pair" });
-  if (Buffer.byteLength(event_id) > 200) faults.push({ path: "/event_id", message: "expected at most 200 bytes" });
-  const reserved = reservedPartOf(event_id);
-  if (reserved !== undefined) faults.push({ path: "/event_id", message: `${reserved} is reserved` });
+  faults.push(...findIdFaults(event_id));
+  for (const field of ["type", "source", "subject"] as const)
+    if (envelope[field]?.isWellFormed() === false) faults.push({ path: `/${field}`, message: HALF_A_PAIR });
   if (!isTime(occurred_at))
     faults.push({
       path: "/occurred_at",
       message: `expected an RFC 3339 time, received ${JSON.stringify(occurred_at)}`,
     });
   return faults;
+}
+
+/** What is wrong with an id that the schema lets through. */
+function findIdFaults(eventId: string): Fault[] {
+  const messages: string[] = [];
+  if (!eventId.isWellFormed()) messages.push(HALF_A_PAIR);
+  if (Buffer.byteLength(eventId) > 200) messages.push("expected at most 200 bytes");
+  const reserved = reservedPartOf(eventId);
+  if (reserved !== undefined) messages.push(`${reserved} is reserved`);
+  return messages.map((message) => ({ path: "/event_id", message }));
 }
 
 /**

@@ -1,0 +1,2 @@
+ALTER TABLE "actcore"."events" ADD COLUMN "carried_id" text;--> statement-breakpoint
+CREATE INDEX "events_carried" ON "actcore"."events" USING btree ("carried_id","row_id") WHERE carried_id is not null;
