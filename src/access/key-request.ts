@@ -2,6 +2,7 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { DurationSchema, parseDuration } from "../definition/duration.ts";
 import { findFaults } from "../definition/faults.ts";
+import { EXPECTED_TIME, parseTime, TimeSchema } from "../definition/time.ts";
 import { type Fault, InvalidInputError } from "../errors.ts";
 import { createKey, hashKey } from "./key.ts";
 import type { KeyStore, KeyView, NewKey } from "./key-store.ts";
@@ -22,9 +23,7 @@ export const KeyRequest = Type.Object(
       expected: `some of ${SCOPES.join(", ")}, each once`,
     }),
     expires_at: Type.Optional(
-      Type.Union([Type.String({ pattern: "^\\d{4}-\\d\\d-\\d\\d[Tt ].+$", description: "RFC 3339." }), Type.Null()], {
-        expected: "an RFC 3339 time, or null for never",
-      }),
+      Type.Union([TimeSchema("until then."), Type.Null()], { expected: `${EXPECTED_TIME}, or null for never` }),
     ),
     expires_in: Type.Optional(DurationSchema({ description: "Instead of expires_at.", examples: ["90d"] })),
   },
@@ -48,9 +47,9 @@ export function readKeyRequest(request: unknown, now = new Date()): NewKey {
     return { name, scopes, expires_at: new Date(now.getTime() + ms) };
   }
   if (typeof expires_at !== "string") return { name, scopes, expires_at: null };
-  const at = new Date(expires_at);
-  if (!(at > now && at.getTime() <= now.getTime() + MAX_LIFETIME_MS))
-    throw invalid([{ path: "/expires_at", message: "expected an RFC 3339 time to come, within 100 years" }]);
+  const at = parseTime(expires_at);
+  if (at === undefined || !(at > now && at.getTime() <= now.getTime() + MAX_LIFETIME_MS))
+    throw invalid([{ path: "/expires_at", message: `expected ${EXPECTED_TIME}, to come and within 100 years` }]);
   return { name, scopes, expires_at: at };
 }
 

@@ -1,20 +1,12 @@
-/** The time of a one-shot, as users write it: RFC 3339 with its offset, in whole seconds. */
+/** The time of a one-shot, in whole seconds. */
 import type { Fault } from "../errors.ts";
 import { preview } from "./faults.ts";
 import type { DefinitionBody } from "./schema.ts";
-
-const PATTERN = /^(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d)(?::(\d\d)(?:\.(\d+))?)?([Zz]|[+-]\d\d:\d\d)$/;
+import { parseTime } from "./time.ts";
 
 /** The instant; undefined where there is no such time, and where it is no whole second. */
 export function parseRunAt(text: string): Date | undefined {
-  const [, day, clock, seconds = "00", fraction = "0", offset] = PATTERN.exec(text) ?? [];
-  if (day === undefined || offset === undefined || !/^0+$/.test(fraction)) return undefined;
-  const local = `${day}T${clock}:${seconds}`;
-  const asUtc = new Date(`${local}Z`);
-  // Date rolls the 30th of February over; what comes back another is no date.
-  if (Number.isNaN(asUtc.getTime()) || asUtc.toISOString().slice(0, 19) !== local) return undefined;
-  const at = new Date(`${local}${offset.toUpperCase()}`);
-  return Number.isNaN(at.getTime()) ? undefined : at;
+  return /\.\d*[1-9]/.test(text) ? undefined : parseTime(text);
 }
 
 /** Of a file, where it is not known whether its one-shot has fired. */

@@ -6,6 +6,7 @@
  */
 import { type Static, Type } from "@sinclair/typebox";
 import { DurationSchema } from "./duration.ts";
+import { TimeSchema } from "./time.ts";
 
 const closed = { additionalProperties: false } as const;
 /** Text without NUL, which Postgres cannot store. */
@@ -95,13 +96,7 @@ const IntervalTriggerSchema = Type.Object(
 const ScheduledTriggerSchema = Type.Object(
   {
     trigger_type: Type.Literal("scheduled"),
-    run_at: Type.String({
-      maxLength: 40,
-      pattern: "^\\d{4}-\\d\\d-\\d\\d[Tt ]\\d\\d:\\d\\d(:\\d\\d(\\.\\d+)?)?([Zz]|[+-]\\d\\d:\\d\\d)$",
-      description: "Runs once, then: RFC 3339 with its offset, in whole seconds.",
-      examples: ["2026-12-24T18:00:00Z"],
-      expected: "a time with its offset, such as 2026-12-24T18:00:00Z",
-    }),
+    run_at: TimeSchema("runs once, then. In whole seconds."),
   },
   { ...closed, title: "ScheduledTrigger" },
 );

@@ -2,7 +2,7 @@
 import { KindGuard, type Static, type TObject, type TProperties, Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 import { findFaults } from "../definition/faults.ts";
-import { parseTime } from "../definition/time.ts";
+import { EXPECTED_TIME, parseTime, TimeSchema } from "../definition/time.ts";
 import { type Fault, InvalidInputError } from "../errors.ts";
 import type { Page } from "../ledger/reader.ts";
 import { isUuid } from "../stable-id.ts";
@@ -21,14 +21,12 @@ const PageQuery = {
   ),
 };
 
-export const Time = (description: string) =>
-  Type.String({
-    pattern: "^\\d{4}-\\d\\d-\\d\\d([Tt ].+)?$",
-    description: `RFC 3339; ${description}`,
-    expected: "an RFC 3339 time",
-  });
+/** A `+` in a query is a space. */
+const EXPECTED = `${EXPECTED_TIME} (a + is written %2B in a URL)`;
 
-export const Since = Time("rows recorded since then.");
+export const QueryTime = (description: string) => TimeSchema(description, EXPECTED);
+
+export const Since = QueryTime("rows recorded since then.");
 
 /** The query of a list: a page, and `filters`. */
 export function listQuery<Filters extends TProperties>(filters: Filters) {
@@ -78,8 +76,7 @@ export function readSince(text: unknown): { since?: Date } {
 /** A time of the query. @throws InvalidInputError for one that is none */
 export function readTime(text: string, path: string): Date {
   const time = parseTime(text);
-  if (time === undefined)
-    throw invalid([{ path, message: `expected an RFC 3339 time, received ${JSON.stringify(text)}` }]);
+  if (time === undefined) throw invalid([{ path, message: `expected ${EXPECTED}, received ${JSON.stringify(text)}` }]);
   return time;
 }
 

@@ -1,13 +1,13 @@
 /** The schedule of a definition: as Temporal has it, what became of its due times, and running those that did not run. */
 import { type Static, Type } from "@sinclair/typebox";
 import { findFaults } from "../definition/faults.ts";
-import { parseTime } from "../definition/time.ts";
+import { EXPECTED_TIME, parseTime, TimeSchema } from "../definition/time.ts";
 import { type Fault, InvalidInputError } from "../errors.ts";
 import { DueTimeView, describeDueTimes } from "../ledger/due-times.ts";
 import { ScheduleView } from "../ledger/schedule.ts";
 import { MAX_BACKFILL } from "../trigger/control.ts";
 import { scheduleId } from "../trigger/schedule/plan.ts";
-import { linkNext, listQuery, readTime, Time } from "./query.ts";
+import { linkNext, listQuery, QueryTime, readTime } from "./query.ts";
 import { type Route, requireFound, requireUuid } from "./route.ts";
 
 const Params = Type.Object({ id: Type.String({ format: "uuid" }) });
@@ -17,14 +17,14 @@ const EPOCH = new Date(0);
 const AHEAD_MS = 100 * 366 * DAY_MS;
 
 const DueQuery = listQuery({
-  from: Type.Optional(Time("the first due time, a day before `to` when absent.")),
-  to: Type.Optional(Time("the last due time, now when absent.")),
+  from: Type.Optional(QueryTime("the first due time, a day before `to` when absent.")),
+  to: Type.Optional(QueryTime("the last due time, now when absent.")),
 });
 
 const BackfillBody = Type.Object(
   {
-    from: Time("the first due time."),
-    to: Time(`the last due time, not in the future; at most ${MAX_BACKFILL} due times.`),
+    from: TimeSchema("the first due time."),
+    to: TimeSchema(`the last due time, not in the future; at most ${MAX_BACKFILL} due times.`),
     dry_run: Type.Optional(Type.Boolean({ default: false, description: "Only tell what would run." })),
   },
   { additionalProperties: false, title: "BackfillRequest" },
@@ -109,7 +109,7 @@ function readBackfill(body: unknown, now: Date): { from: Date; to: Date; dryRun:
   const { from, to, dry_run = false } = body as Static<typeof BackfillBody>;
   const range = { from: parseTime(from), to: parseTime(to) };
   for (const [name, time] of Object.entries(range))
-    if (time === undefined) faults.push({ path: `/${name}`, message: "expected an RFC 3339 time" });
+    if (time === undefined) faults.push({ path: `/${name}`, message: `expected ${EXPECTED_TIME}` });
   if (range.from === undefined || range.to === undefined) throw invalid(faults);
   if (range.from < EPOCH) faults.push({ path: "/from", message: "is before 1970" });
   if (range.to > now) faults.push({ path: "/to", message: "is in the future" });

@@ -422,10 +422,16 @@ test("a range that is longer than clocks are known for is told as far as they ar
   const years = bodyOf(`d-${crypto.randomUUID()}`, cron);
   const { id } = await createDefinitionStore(database.db).create(years, "rest", BY_TEST);
   const path = `${definitionPath(id)}/occurrences`;
-  const { status, body } = await api.get(`${path}?from=0000-01-01&to=9999-12-31`);
+  const { status, body } = await api.get(`${path}?from=0000-01-01T00:00:00Z&to=9999-12-31T00:00:00Z`);
   expect([status, body.length]).toEqual([200, 100]);
-  expect(await api.get(`${path}?from=9999-01-01&to=9999-12-31`)).toMatchObject({ status: 200, body: [] });
-  expect(await api.get(`${path}?from=0000-01-01&to=0000-01-02`)).toMatchObject({ status: 200, body: [] });
+  expect(await api.get(`${path}?from=9999-01-01T00:00:00Z&to=9999-12-31T00:00:00Z`)).toMatchObject({
+    status: 200,
+    body: [],
+  });
+  expect(await api.get(`${path}?from=0000-01-01T00:00:00Z&to=0000-01-02T00:00:00Z`)).toMatchObject({
+    status: 200,
+    body: [],
+  });
 });
 
 test("a deleted definition is looked at until it is accounted for, and no more", async () => {

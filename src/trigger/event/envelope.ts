@@ -8,7 +8,7 @@ import { createHash } from "node:crypto";
 import { type Static, Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 import { findFaults } from "../../definition/faults.ts";
-import { parseTime } from "../../definition/time.ts";
+import { EXPECTED_TIME, parseTime, TimeSchema } from "../../definition/time.ts";
 import type { Fault } from "../../errors.ts";
 import { isWithinDepth, TOO_DEEP } from "../../json/depth.ts";
 import { NumberFaultError, parseJson } from "../../json/parse.ts";
@@ -42,7 +42,7 @@ export const EventEnvelopeSchema = Type.Object(
       expected: "1 to 200 characters",
     }),
     source: Type.String({ minLength: 1, maxLength: 500, pattern: PLAIN, expected: "1 to 500 characters" }),
-    occurred_at: Type.String({ maxLength: 64, description: "RFC 3339 time.", examples: ["2026-01-31T09:30:00Z"] }),
+    occurred_at: TimeSchema("when it happened."),
     subject: Type.Optional(Type.String({ maxLength: 500, pattern: PLAIN, expected: "at most 500 characters" })),
     trace_id: Type.Optional(
       Type.String({
@@ -114,10 +114,10 @@ export function findEnvelopeFaults(value: unknown): Fault[] {
   faults.push(...findIdFaults(event_id));
   for (const field of ["type", "source", "subject"] as const)
     if (envelope[field]?.isWellFormed() === false) faults.push({ path: `/${field}`, message: HALF_A_PAIR });
-  if (!isTime(occurred_at))
+  if (parseTime(occurred_at) === undefined)
     faults.push({
       path: "/occurred_at",
-      message: `expected an RFC 3339 time, received ${JSON.stringify(occurred_at)}`,
+      message: `expected ${EXPECTED_TIME}, received ${JSON.stringify(occurred_at)}`,
     });
   return faults;
 }
@@ -149,12 +149,6 @@ function reservedPartOf(eventId: string): string | undefined {
   if (prefix !== undefined) return `the beginning ${JSON.stringify(prefix)}`;
   const [suffix] = REPEATED.exec(eventId) ?? [];
   return suffix === undefined ? undefined : `the end ${JSON.stringify(suffix)}`;
-}
-
-function isTime(text: string): boolean {
-  return (
-    /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:?\d\d)$/.test(text) && parseTime(text) !== undefined
-  );
 }
 
 /** The port through which actcore publishes; nats/publisher.ts is behind it. */
