@@ -8,7 +8,7 @@
 import { type Address, hideSecret } from "./address.ts";
 import { type Fault, InvalidInputError } from "./errors.ts";
 import type { LogLevel } from "./log.ts";
-import type { Environment, RoleName } from "./setting-values.ts";
+import { type Environment, type Proxies, parseExempt, parseProxy, type RoleName } from "./setting-values.ts";
 import { SETTINGS, type Setting, type SettingName } from "./settings.ts";
 
 /** A serve with all of these is a whole server, and starts engines of its own where none is configured. */
@@ -62,6 +62,8 @@ export interface Config {
   readonly drainTimeoutMs: number;
   readonly retention: Retention;
   readonly logLevel: LogLevel;
+  /** For http tasks only: engines are reached directly. */
+  readonly proxies: Proxies;
 }
 
 /**
@@ -117,6 +119,7 @@ export function loadConfig(flags: Flags = {}, env: Environment = process.env, ea
     temporal: v.temporalPort ?? 0,
     temporalUi: v.temporalUiPort ?? 0,
   };
+  const proxies = readProxies(env, faults);
   if (faults.length > 0)
     throw new InvalidInputError("the configuration is wrong", faults, "invalid_configuration", {
       hint: "Try: actcore help COMMAND, which lists each flag with its variable",
@@ -130,6 +133,7 @@ export function loadConfig(flags: Flags = {}, env: Environment = process.env, ea
     roles,
     ports,
     retention,
+    proxies,
     syncIntervalMs,
     metricsAddrChosen: flags.metricsAddr !== undefined || Boolean(env[SETTINGS.metricsAddr.env]),
   }) as Config;
@@ -138,6 +142,31 @@ export function loadConfig(flags: Flags = {}, env: Environment = process.env, ea
 /** Whether this process is a whole server: only such a one starts engines of its own. */
 export function isWholeServer(config: Config): boolean {
   return DEFAULT_ROLES.every((role) => config.roles.includes(role));
+}
+
+/** Variables that many programs share, so without flags; in small letters they win, as with curl. */
+function readProxies(env: Environment, faults: Fault[]): Proxies {
+  const read = (upper: string) => {
+    const variable = [upper.toLowerCase(), upper].find((name) => env[name]);
+    return variable === undefined ? undefined : { variable, text: env[variable] as string };
+  };
+  const proxyOf = (upper: string) => {
+    const found = read(upper);
+    try {
+      return found && parseProxy(found.text);
+    } catch (error) {
+      const { variable = upper, text = "" } = found ?? {};
+      faults.push({ path: variable, message: `${(error as Error).message}, received ${hideSecret(text)}` });
+      return undefined;
+    }
+  };
+  const [http, https, all] = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"].map(proxyOf);
+  return {
+    ...(http !== undefined && { http }),
+    ...(https !== undefined && { https }),
+    ...(all !== undefined && { all }),
+    exempt: parseExempt(read("NO_PROXY")?.text ?? ""),
+  };
 }
 
 function faultOfKeys({ eventsMs, runsMs, keysMs }: Retention): string | undefined {

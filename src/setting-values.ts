@@ -88,3 +88,24 @@ export function parseAddress(text: string): Address {
   const host = match[1] ?? match[2] ?? "";
   return { host: host === "" ? "0.0.0.0" : host, port: parsePort(match[3] ?? "") };
 }
+
+/** Where requests to the outside go through: URLs with their scheme, and who is exempt. */
+export interface Proxies {
+  /** For `http:` URLs; the next one for `https:` URLs; `all` for those whose own is absent. */
+  readonly http?: string;
+  readonly https?: string;
+  readonly all?: string;
+  /** The entries of NO_PROXY. */
+  readonly exempt: readonly string[];
+}
+
+/** As curl takes it, a proxy without a scheme is one for HTTP. */
+export function parseProxy(text: string): string {
+  const url = /^[a-z][a-z\d+.-]*:\/\//i.test(text) ? text : `http://${text}`;
+  if (!URL.canParse(url) || new URL(url).host === "") throw new Error("expected the URL of a proxy, http://host:port");
+  return url;
+}
+
+export function parseExempt(text: string): string[] {
+  return text.split(/[\s,]+/).filter((entry) => entry !== "");
+}

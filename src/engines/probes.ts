@@ -1,6 +1,7 @@
 /**
  * Does it answer? One cheap question per engine, over its own protocol, without a password.
- * Each resolves on a good answer and rejects otherwise, at the latest when `signal` aborts.
+ * Each resolves on a good answer and rejects otherwise, at the latest when `signal` aborts. None goes through a proxy: the
+ * engines are on this host.
  */
 import { connect, type Socket } from "node:net";
 import { Connection } from "@temporalio/client";
@@ -35,7 +36,7 @@ const GAVE_UP_WRITING = /write error:|JetStream not enabled/;
  * @throws RetryableError `nats_store_failed` for what only a restart of nats-server cures; Error for anything else
  */
 export async function probeNatsHealth(monitorUrl: string, signal: AbortSignal): Promise<void> {
-  const response = await fetch(`${monitorUrl}/healthz`, { signal });
+  const response = await fetch(`${monitorUrl}/healthz`, { signal, proxy: false });
   const text = await response.text();
   if (response.ok) return;
   if (!GAVE_UP_WRITING.test(text)) throw new Error(`health check answered ${response.status} ${text.slice(0, 200)}`);
@@ -54,7 +55,7 @@ function reasonOf(text: string): string {
 }
 
 export async function probeHttp(url: string, signal: AbortSignal): Promise<void> {
-  const response = await fetch(url, { signal });
+  const response = await fetch(url, { signal, proxy: false });
   await response.body?.cancel();
   if (response.status >= 500) throw new Error(`${url} answered ${response.status}`);
 }
@@ -82,7 +83,7 @@ export function createTemporalProbe(target: Target): TemporalProbe {
         connection ??= Connection.lazy({
           address: formatAddress(target),
           // Channels of one address otherwise share their backoff.
-          channelArgs: { "grpc.use_local_subchannel_pool": 1 },
+          channelArgs: { "grpc.use_local_subchannel_pool": 1, "grpc.enable_http_proxy": 0 },
         });
         const current = connection;
         const health = await current.withAbortSignal(signal, () =>

@@ -40,7 +40,7 @@ export function startMonitor({ host, port }: Address, { metrics, readiness, sdkM
 /** Empty while the core has not started: the scrape must not fail for it. */
 async function readSdkMetrics(url: string): Promise<string> {
   try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(2000) });
+    const response = await fetch(url, { signal: AbortSignal.timeout(2000), proxy: false });
     return await response.text();
   } catch {
     return "";

@@ -12,13 +12,18 @@ export interface Temporal {
 
 /**
  * How long a lost server is left alone before the next attempt to connect: up to 2 s and a fifth. gRPC's own bound is
- * two minutes, which would keep this process from a server that answers again.
+ * two minutes, which would keep this process from a server that answers again. Engines are reached without a proxy: the
+ * workers' connection and those to NATS and Postgres know of none.
  */
-const RECONNECT = { "grpc.initial_reconnect_backoff_ms": 200, "grpc.max_reconnect_backoff_ms": 2_000 };
+const CHANNEL = {
+  "grpc.initial_reconnect_backoff_ms": 200,
+  "grpc.max_reconnect_backoff_ms": 2_000,
+  "grpc.enable_http_proxy": 0,
+};
 
 /** A lost server is connected to again by itself. @throws RetryableError `temporal_unavailable` */
 export async function openTemporal(address: string, namespace: string, name: string): Promise<Temporal> {
-  const connection = Connection.lazy({ address, connectTimeout: "5s", channelArgs: RECONNECT });
+  const connection = Connection.lazy({ address, connectTimeout: "5s", channelArgs: CHANNEL });
   try {
     await connection.ensureConnected();
   } catch (error) {
