@@ -19,7 +19,7 @@ import { createProjectionStore } from "../postgres/schedule-projections.ts";
 import { createTaskLedger } from "../postgres/tasks.ts";
 import { createUnfinishedLedger } from "../postgres/unfinished.ts";
 import { createWorkflowIdLedger } from "../postgres/workflow-ids.ts";
-import { EXECUTORS } from "../task/executors.ts";
+import { createExecutors } from "../task/executors.ts";
 import type { Temporal } from "../temporal/connection.ts";
 import { createRunInspector } from "../temporal/run-inspector.ts";
 import { createRunStarter } from "../temporal/run-starter.ts";
@@ -47,9 +47,9 @@ export function startWorker(deps: RoleDeps): Role {
   return createRole("worker", { readiness, log }, async (signal, running, onCut) => {
     const [postgres, temporal] = await Promise.all([connections.postgres(), connections.temporal()]);
     if (signal.aborted) return;
-    const { temporalHost } = await endpoints;
+    const located = await endpoints;
     const options = {
-      address: temporalHost,
+      address: located.temporalHost,
       namespace: config.temporalNamespace,
       workflowBundle,
       runSteps: createRunSteps({
@@ -60,7 +60,7 @@ export function startWorker(deps: RoleDeps): Role {
       }),
       taskSteps: createTaskSteps({
         tasks: createTaskLedger(postgres.prepared),
-        executors: EXECUTORS,
+        executors: createExecutors({ engines: findOwnEngines(config, located), proxies: config.proxies }),
         metrics,
         log,
         onCut,

@@ -1,5 +1,9 @@
-/** One try of an http task, as its executor gets it. */
+/** One try of an http task, and an executor that may go anywhere, without a proxy. */
+import { createHttpExecutor } from "../../src/task/http/executor.ts";
 import type { TaskAttempt } from "../../src/task/task.ts";
+import { NO_ENGINES } from "./own-engines.ts";
+
+export const executeHttp = createHttpExecutor({ engines: NO_ENGINES, proxies: { exempt: [] } });
 
 export function httpAttempt(params: object, rest: Partial<TaskAttempt> = {}): TaskAttempt {
   return {

@@ -1,7 +1,6 @@
 /** A process of its own for http-task-time.test.ts: one http task whose receiver answers after the milliseconds of argv. */
 import { createLog } from "../../src/log.ts";
-import { executeHttp } from "../../src/task/http/executor.ts";
-import { httpAttempt } from "./http-attempt.ts";
+import { executeHttp, httpAttempt } from "./http-attempt.ts";
 import { startRawReceiver } from "./raw-receiver.ts";
 
 const answerAfterMs = Number(process.argv[2]);

@@ -3,9 +3,8 @@ import { afterEach, describe, expect, test } from "bun:test";
 import type { Socket } from "node:net";
 import { gzipSync } from "node:zlib";
 import { createLog } from "../../src/log.ts";
-import { executeHttp } from "../../src/task/http/executor.ts";
 import type { HttpResult } from "../../src/task/http/response.ts";
-import { httpAttempt } from "../support/http-attempt.ts";
+import { executeHttp, httpAttempt } from "../support/http-attempt.ts";
 import { type RawReceiver, startRawReceiver } from "../support/raw-receiver.ts";
 
 const log = createLog("silent");

@@ -3,10 +3,9 @@ import { afterAll, beforeEach, describe, expect, test } from "bun:test";
 import type { ActcoreError } from "../../src/errors.ts";
 import { parseJson } from "../../src/json/parse.ts";
 import { createLog } from "../../src/log.ts";
-import { executeHttp } from "../../src/task/http/executor.ts";
 import { type HttpResult, MAX_RESPONSE_BYTES } from "../../src/task/http/response.ts";
 import type { TaskAttempt } from "../../src/task/task.ts";
-import { httpAttempt } from "../support/http-attempt.ts";
+import { executeHttp, httpAttempt } from "../support/http-attempt.ts";
 
 interface Seen {
   method: string;

@@ -1,7 +1,35 @@
 /**
- * How a request goes out: once, within no time limit but its signal's, and with nothing unpacked on the way.
+ * How a request goes out: to a place that was checked, once, within no time limit but its signal's, and with nothing
+ * unpacked on the way.
+ *
+ *   forbidden URL? → through a proxy
+ *                  → directly: name → addresses → without the forbidden ones → the first that accepts a connection
+ *
+ * What is dialled is the address that was checked, and not the name, which may lead elsewhere a moment later. Where a
+ * proxy is used it resolves the name, so only what the URL itself says is checked then.
  */
-import type { HttpRequest } from "./request.ts";
+import { lookup } from "node:dns/promises";
+import { isIP } from "node:net";
+import { findForbiddenAddress, findForbiddenUrl, type OwnEngines } from "../../definition/destination.ts";
+import { TerminalError } from "../../errors.ts";
+import type { Proxies } from "../../setting-values.ts";
+import { findProxy } from "./proxy.ts";
+import { findReachable } from "./reachable-address.ts";
+import { type HttpRequest, hidePassword } from "./request.ts";
+
+export interface DialDeps {
+  /** No request goes to these. */
+  readonly engines: OwnEngines;
+  readonly proxies: Proxies;
+  /** The IP addresses of a name; the operating system's resolver when absent. Rejects when there is none. */
+  readonly resolve?: (name: string) => Promise<string[]>;
+}
+
+/**
+ * Resolves when the head of the response is there.
+ * @throws TerminalError `http_forbidden`, `proxy_unsupported`; what a resolver or fetch throws; the reason of `signal`
+ */
+export type Dial = (request: HttpRequest, signal: AbortSignal) => Promise<Response>;
 
 /**
  * What fetch would do besides, by itself:
@@ -13,7 +41,69 @@ import type { HttpRequest } from "./request.ts";
  */
 const PLAIN = { keepalive: false, timeout: false, decompress: false, redirect: "manual" } as const;
 
-/** @throws what fetch throws; the reason of `signal` */
-export function send({ url, ...request }: HttpRequest, signal: AbortSignal): Promise<Response> {
-  return fetch(url, { ...request, ...PLAIN, signal });
+export function createDial({ engines, proxies, resolve = resolveName }: DialDeps): Dial {
+  /** An address of the URL's host that a request may go to. */
+  async function findAddress(url: URL, signal: AbortSignal): Promise<string> {
+    const port = Number(url.port) || (url.protocol === "https:" ? 443 : 80);
+    const addresses = await beforeAbort(resolve(url.hostname), signal);
+    const reasons = addresses.map((address) => findForbiddenAddress(address, port, engines));
+    const allowed = addresses.filter((_, at) => reasons[at] === undefined);
+    if (allowed.length === 0) throw forbidden(url, `it leads to ${addresses[0]}: ${reasons[0]}`);
+    return findReachable(allowed, port, signal);
+  }
+
+  return async ({ url, ...request }, signal) => {
+    signal.throwIfAborted();
+    const reason = findForbiddenUrl(url, engines);
+    if (reason !== undefined) throw forbidden(url, reason);
+    const options = { ...request, ...PLAIN, signal };
+    const proxy = findProxy(url, proxies);
+    if (proxy !== undefined) {
+      // fetch would go out directly.
+      if (!/^https?:/i.test(proxy)) throw unsupported(proxy);
+      return fetch(url, { ...options, proxy: { url: proxy, respectNoProxy: false } });
+    }
+    if (isIP(url.hostname.replace(/^\[|\]$/g, "")) !== 0) return fetch(url, { ...options, proxy: false });
+
+    const address = await findAddress(url, signal);
+    const dialled = new URL(url);
+    dialled.hostname = address.includes(":") ? `[${address}]` : address;
+    const headers = new Headers(request.headers);
+    if (!headers.has("host")) headers.set("host", url.host);
+    const tls = { serverName: url.hostname.replace(/\.$/, "") };
+    return fetch(dialled, { ...options, headers, proxy: false, ...(url.protocol === "https:" && { tls }) });
+  };
+}
+
+async function resolveName(name: string): Promise<string[]> {
+  return (await lookup(name, { all: true })).map(({ address }) => address);
+}
+
+/** As `promise`, or rejects with the reason of `signal` as soon as that aborts. */
+async function beforeAbort<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const onAbort = () => reject(signal.reason);
+  signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
+function forbidden(url: URL, reason: string): TerminalError {
+  return new TerminalError("http_forbidden", `${hidePassword(url.href)} may not be called: ${reason}`, {
+    hint: "Call another place: actcore's own engines, link-local and metadata addresses are refused always",
+  });
+}
+
+function unsupported(proxy: string): TerminalError {
+  const scheme = proxy.slice(0, proxy.indexOf(":"));
+  return new TerminalError(
+    "proxy_unsupported",
+    `the proxy of this request speaks ${scheme}, and only http and https are known`,
+    {
+      hint: "Set HTTP_PROXY and HTTPS_PROXY, or name the host in NO_PROXY",
+    },
+  );
 }

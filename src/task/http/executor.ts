@@ -5,25 +5,29 @@
  * its answer and our record causes (I8), and `traceparent`, so that its trace is ours. Redirects are not followed:
  * they would carry headers to a place that the definition does not name.
  */
-import { describeError, RetryableError } from "../../errors.ts";
+import { describeError, RetryableError, TerminalError } from "../../errors.ts";
 import type { Executor } from "../task.ts";
-import { send } from "./dial.ts";
+import { createDial, type DialDeps } from "./dial.ts";
 import { buildRequest, hidePassword } from "./request.ts";
 import { judgeResponse, readResponse } from "./response.ts";
 
-export const executeHttp: Executor = async (attempt, { signal }) => {
-  const request = buildRequest(attempt);
-  const what = `${request.method} ${hidePassword(request.url.href)}`;
-  let response: Response;
-  try {
-    response = await send(request, signal);
-  } catch (error) {
-    if (signal.aborted) throw signal.reason;
-    // Some messages of fetch end with the URL, whose query may hold a secret.
-    const reason = describeError(error).replace(/ fetching ".*$/s, "");
-    throw new RetryableError("http_unreachable", `${what}: ${reason}`, { cause: error });
-  }
-  const read = await readResponse(response);
-  if (response.ok && read.brokenBy !== undefined && signal.aborted) throw signal.reason;
-  return judgeResponse(what, read);
-};
+export function createHttpExecutor(deps: DialDeps): Executor {
+  const dial = createDial(deps);
+  return async (attempt, { signal }) => {
+    const request = buildRequest(attempt);
+    const what = `${request.method} ${hidePassword(request.url.href)}`;
+    let response: Response;
+    try {
+      response = await dial(request, signal);
+    } catch (error) {
+      if (signal.aborted) throw signal.reason;
+      if (error instanceof TerminalError) throw error;
+      // Some messages of fetch end with the URL, whose query may hold a secret.
+      const reason = describeError(error).replace(/ fetching ".*$/s, "");
+      throw new RetryableError("http_unreachable", `${what}: ${reason}`, { cause: error });
+    }
+    const read = await readResponse(response);
+    if (response.ok && read.brokenBy !== undefined && signal.aborted) throw signal.reason;
+    return judgeResponse(what, read);
+  };
+}
