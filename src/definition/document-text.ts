@@ -25,6 +25,7 @@ import { readNumber } from "../json/exact-number.ts";
 import { keysOf } from "../json/pointer.ts";
 import { preview } from "./faults.ts";
 import { findJsonFault } from "./json-text.ts";
+import { describeUnquoted } from "./unquoted-text.ts";
 
 /** Bytes of one file, and roughly of those of its documents that have aliases when these are expanded. */
 export const MAX_FILE_BYTES = 1_048_576;
@@ -69,7 +70,7 @@ export function* readDocumentText(input: string, format: "yaml" | "json"): Gener
       }
       keepNumbers(document);
       const broken = format === "json" ? findJsonFault(text) : undefined;
-      const found = broken === undefined ? findFaults(document, room) : [broken];
+      const found = broken === undefined ? findFaults(document, room, text) : [broken];
       yield* found.map(toFault);
       if (broken !== undefined) return;
       if (found.length > 0) continue;
@@ -126,11 +127,14 @@ function findTooDeep(document: CST.Document, depth: number): number | undefined 
 }
 
 /** The first error of the syntax, or else everything that would be read in another way than it looks. */
-function findFaults(document: Document, room: { left: number }): Found[] {
-  const [broken] = [...document.errors, ...document.warnings];
-  if (broken !== undefined) return [{ offset: broken.pos[0], message: broken.message }];
-  const excess = findExpansionFault(document, room);
-  if (excess !== undefined) return [excess];
+function findFaults(document: Document, room: { left: number }, text: string): Found[] {
+  const [error] = [...document.errors, ...document.warnings];
+  const broken =
+    error === undefined ? findExpansionFault(document, room) : { offset: error.pos[0], message: error.message };
+  if (broken !== undefined) {
+    const { offset, message } = broken;
+    return [{ offset, message: describeUnquoted(text, offset, message) ?? message }];
+  }
   const found: Found[] = [];
   for (const node of nodesOf(document)) {
     if (isScalar(node) && typeof node.value === "number" && !Number.isFinite(node.value))

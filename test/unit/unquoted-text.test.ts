@@ -1,0 +1,56 @@
+/** YAML that means something else than it looks, because a text is not in quotes. */
+import { describe, expect, test } from "bun:test";
+import { isFault, readDocuments } from "../../src/definition/document.ts";
+import { NO_ENGINES } from "../support/own-engines.ts";
+
+function faultsOf(text: string, path = "f.yaml"): string[] {
+  return [...readDocuments(text, path, NO_ENGINES)].filter(isFault).map(({ line, message }) => `${line}: ${message}`);
+}
+const block = (value: string) => `name: a\ntrigger_config:\n  cron_expression: ${value}\n  timezone: UTC\n`;
+const flow = (value: string) => `name: a\ntrigger_config: {cron_expression: ${value}, timezone: UTC}\n`;
+
+describe("a value without quotes is named with its line and with what to write:", () => {
+  test.each([
+    ["*/5 * * * *", '"*/5 * * * *"'],
+    ["* * * * *", '"* * * * *"'],
+    ["*/5", '"*/5"'],
+    ["*/5,10 * * * *", '"*/5,10 * * * *"'],
+    ["@daily", '"@daily"'],
+    ["@daily # each night", '"@daily"'],
+    ["`x`", '"`x`"'],
+    ["%d", '"%d"'],
+    ["{{ event.id }}", '"{{ event.id }}"'],
+    ["{{ event.id }}/x", '"{{ event.id }}/x"'],
+    ['*/5 * * * * say "hi" it\'s', "'*/5 * * * * say \"hi\" it''s'"],
+  ])("%s", (value, quoted) => {
+    const message = `cron_expression wants quotes: ${quoted} (as it stands, YAML says: `;
+    expect(faultsOf(block(value))).toEqual([expect.stringContaining(`3: ${message}`)]);
+    if (!value.includes("#")) expect(faultsOf(flow(value))).toEqual([expect.stringContaining(`2: ${message}`)]);
+  });
+
+  test("a colon within it", () => {
+    const message = "Nested mappings are not allowed in compact mappings";
+    expect(faultsOf("name: a\ndescription: done: all of it\n")).toEqual([
+      `2: description wants quotes: "done: all of it" (as it stands, YAML says: ${message})`,
+    ]);
+  });
+
+  test("an item of a list", () => {
+    expect(faultsOf("- a\n- @b\n")).toEqual([expect.stringContaining('2: a value wants quotes: "@b" (')]);
+  });
+});
+
+describe("what is wrong otherwise keeps the words of YAML:", () => {
+  test.each([
+    ["name: [a\nb: c\n", "Flow sequence in block collection must be sufficiently indented and end with a ]"],
+    ['name: "a" b\n', "Unexpected scalar at node end"],
+    ["name: *base\n", "the alias *base has no anchor before it"],
+    ["name: !secret a\n", "Unresolved tag: !secret"],
+  ])("%j", (text, message) => {
+    expect(faultsOf(text).map((fault) => fault.slice(3))).toEqual([message]);
+  });
+
+  test("JSON has no texts without quotes", () => {
+    expect(faultsOf('{"a": */5}', "f.json")).toEqual(['1: is no JSON: expected a value, received "*"']);
+  });
+});
