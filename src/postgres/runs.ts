@@ -78,13 +78,16 @@ function closeStatement({ run_id, failures, interruption }: RunClose) {
   const reasons = failures.map((each) => ({ ...each, message: storableText(each.message) }));
   return sql`
     with failure as (
-      select * from json_to_recordset(${JSON.stringify(reasons)}::json) as f(task_id uuid, message text)
+      select * from json_to_recordset(${JSON.stringify(reasons)}::json) as f(task_id uuid, code text, message text)
     ), ended as (
       update ${tasks} t set
         status = ${cancelled ? "cancelled" : "failed"},
         finished_at = now(),
-        error = coalesce(t.error, json_build_object('code', ${cancelled ? "cancelled" : "not_finished"}::text, 'message',
-          coalesce((select f.message from failure f where f.task_id = t.task_id), ${message}, 'the run ended before the task did')))
+        error = coalesce(
+          (select json_build_object('code', f.code, 'message', f.message) from failure f where f.task_id = t.task_id and f.code is not null),
+          t.error,
+          json_build_object('code', ${cancelled ? "cancelled" : "not_finished"}::text, 'message',
+            coalesce((select f.message from failure f where f.task_id = t.task_id), ${message}, 'the run ended before the task did')))
       where t.run_id = ${run_id} and t.finished_at is null
       returning key, status, t.error
     ), failed as (

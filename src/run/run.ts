@@ -61,9 +61,11 @@ export interface TaskStep {
   max_interval_ms: number;
 }
 
-/** What the workflow knows of a task that did not finish by itself (a time-out, a lost worker). */
+/** What the workflow knows of a task that failed. */
 export interface TaskFailure {
   task_id: string;
+  /** Set where only the engine saw the last try fail; absent where the try itself did, and may have recorded why. */
+  code?: "worker_lost" | "not_recorded";
   message: string;
 }
 

@@ -13,6 +13,7 @@ import {
   proxyActivities,
   proxyLocalActivities,
   rootCause,
+  TimeoutFailure,
   upsertSearchAttributes,
   workflowInfo,
 } from "@temporalio/workflow";
@@ -37,6 +38,10 @@ const { claimRun, decideRun, closeRun } = proxyLocalActivities<RunSteps>({
 });
 
 const RECORDING_MS = 15 * 60_000;
+const NOT_RECORDED = `its end was not recorded within ${RECORDING_MS / 60_000} minutes after its timeout`;
+const WORKER_LOST =
+  `its worker was lost: killed, crashed or cut off, and not heard of for ${HEARTBEAT_TIMEOUT_MS / 1000} s; ` +
+  "what it had begun may have taken effect";
 
 const ACTIVITY_ID = defineSearchAttributeKey("ActivityId", SearchAttributeType.KEYWORD);
 const ACTIVITY_NAME = defineSearchAttributeKey("ActivityName", SearchAttributeType.KEYWORD);
@@ -88,8 +93,16 @@ async function executeStep(step: TaskStep): Promise<TaskFailure | undefined> {
     return undefined;
   } catch (error) {
     if (isCancellation(error) || !(error instanceof ActivityFailure)) throw error;
-    return { task_id: step.task_id, message: messageOf(error) };
+    return { task_id: step.task_id, ...describeFailure(error) };
   }
+}
+
+/** What Temporal calls a timeout of the activity says nothing to whoever reads why a task failed. */
+function describeFailure(error: ActivityFailure): Pick<TaskFailure, "code" | "message"> {
+  if (!(error.cause instanceof TimeoutFailure)) return { message: messageOf(error) };
+  return error.cause.timeoutType === "HEARTBEAT"
+    ? { code: "worker_lost", message: WORKER_LOST }
+    : { code: "not_recorded", message: NOT_RECORDED };
 }
 
 function messageOf(error: unknown): string {

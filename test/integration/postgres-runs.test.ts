@@ -198,6 +198,23 @@ describe("a run is closed", () => {
     expect(b.status).toBe("pending");
   });
 
+  test("with a task failed by the loss of its worker, and not by what an earlier try had met", async () => {
+    const {
+      run_id,
+      tasks: [a],
+    } = await decidedRun("a");
+    await tasks.begin(a.task_id);
+    await tasks.retry(a.task_id, 1, failed);
+    await tasks.begin(a.task_id);
+    const failure = { task_id: a.task_id, code: "worker_lost", message: "its worker was lost" } as const;
+    await runs.close({ run_id, failures: [failure] });
+    expect(await reader.findTask(a.task_id)).toMatchObject({
+      status: "failed",
+      error: { code: "worker_lost", message: "its worker was lost" },
+    });
+    expect(await reader.findRun(run_id)).toMatchObject({ reason: "task_failed", error: "a: its worker was lost" });
+  });
+
   test("as failed when it ended before its decision, with the message", async () => {
     const { run_id } = await claimedRun(database, ["a"]);
     const interruption = { status: "failed", message: "no \u0000 definition" } as const;
