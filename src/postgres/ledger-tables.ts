@@ -30,6 +30,14 @@ export const dueProgress = actcore.table("due_progress", {
   seen_paused_at: time("seen_paused_at"),
 });
 
+/** One row: when the due times of all definitions were last looked at to the end, and when last nobody did so for a while. */
+export const dueWatch = actcore.table("due_watch", {
+  only: boolean().primaryKey().default(true),
+  round_ended_at: time("round_ended_at").notNull(),
+  away_from: time("away_from"),
+  away_until: time("away_until"),
+});
+
 /** Due times that did not run, and why: each row is a stretch of `count` consecutive ones (I3). */
 export const dueSkips = actcore.table(
   "due_skips",

@@ -10,6 +10,7 @@ import { workflowBundle } from "../generated/workflow-bundle.ts";
 import type { Role } from "../lifecycle.ts";
 import type { Postgres } from "../postgres/client.ts";
 import { createDueLedger } from "../postgres/due-times.ts";
+import { createDueWatch } from "../postgres/due-watch.ts";
 import { createEventLedger } from "../postgres/events.ts";
 import { createLedgerReader } from "../postgres/ledger-reader.ts";
 import { createOccurrenceLedger } from "../postgres/occurrences.ts";
@@ -91,6 +92,7 @@ export function startWorker(deps: RoleDeps): Role {
       runReconciler(
         {
           due: createDueLedger(postgres),
+          watch: createDueWatch(postgres),
           schedules: createScheduleReader(temporal),
           starter,
           metrics,

@@ -1,10 +1,11 @@
 /** A server killed in the middle of its work: nothing accepted is lost (I2), nothing runs twice (I1), nothing is left. */
 import { afterAll, expect, test } from "bun:test";
+import type { DueTimeView } from "../../src/ledger/due-times.ts";
 import { eventually } from "../support/engines.ts";
 import { findAllOf } from "../support/leash.ts";
 import { connectNats, countMessages } from "../support/nats-client.ts";
 import { createDirectory, readStatus, removeDirectory, SERVER_TIMEOUT_MS, startServer } from "../support/server.ts";
-import { define, envelope, finishedRuns, listRuns } from "../support/shared-server.ts";
+import { define, envelope, finishedRuns, listRuns, listTasks } from "../support/shared-server.ts";
 
 const EVENTS = 500;
 
@@ -61,3 +62,52 @@ test(`a server killed in a burst of ${EVENTS} events and started again makes exa
   second.kill("SIGTERM");
   expect(await second.exited).toBe(0);
 }, 120_000);
+
+test("what a kill cut, and what was due until the next start, did not run because of the kill, and says so", async () => {
+  // Takes requests and never answers.
+  const receiver = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+  const directory = createDirectory();
+  const first = await startServer({ dataDir: directory });
+  await first.ready();
+  const params = { method: "POST", url: `http://127.0.0.1:${receiver.port}/` };
+  const { id } = await define(first, {
+    trigger_config: { trigger_type: "interval", every: "2s" },
+    task_templates: [{ key: "long", type: "http", timeout: "1h", params, retry: { max_attempts: 1 } }],
+  });
+  const cut = await eventually("a run is going", async () => (await listRuns(first, id))[0]);
+  // Longer than a round of the reconciler, so that some due times before the kill are the run's.
+  await Bun.sleep(12_000);
+  first.kill("SIGKILL");
+  await first.exited;
+  const from = new Date();
+  await Bun.sleep(15_000);
+  const second = await startServer({ dataDir: directory, flags: first.flags });
+  await second.ready();
+  const to = new Date();
+  try {
+    await eventually("the run is closed", async () => (await listRuns(second, id)).at(-1)?.status === "failed", 30_000);
+    const [task] = await listTasks(second, cut.run_id);
+    expect(task).toMatchObject({ status: "failed", attempts: 1, error: { code: "worker_lost" } });
+    const outcomesOf = async (after: Date, until: Date) => {
+      const query = `from=${after.toISOString()}&to=${until.toISOString()}&limit=500`;
+      const { body } = await second.api<DueTimeView[]>(`/activity-definitions/${id}/occurrences?${query}`);
+      return body.map(({ outcome, reason }) => `${outcome} ${reason}`);
+    };
+    await eventually(
+      "each due time has its outcome",
+      async () => (await outcomesOf(from, to)).every((outcome) => !outcome.startsWith("pending")),
+      40_000,
+    );
+    const outage = await outcomesOf(from, to);
+    expect(outage.length).toBeGreaterThan(7);
+    expect(new Set(outage)).toEqual(new Set(["skipped missed"]));
+    // Until the last round before the kill, the run was known to be going.
+    const before = await outcomesOf(new Date(from.getTime() - 11_000), new Date(from.getTime() - 7_000));
+    expect(new Set(before)).toEqual(new Set(["skipped overlap"]));
+  } finally {
+    receiver.stop(true);
+    second.kill("SIGKILL");
+    await second.exited;
+    await removeDirectory(directory);
+  }
+}, 180_000);

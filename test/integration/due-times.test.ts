@@ -8,6 +8,7 @@ import { createDueTimeReader } from "../../src/postgres/due-time-reader.ts";
 import { createDueLedger } from "../../src/postgres/due-times.ts";
 import { createRunLedger } from "../../src/postgres/runs.ts";
 import type { OwedRun } from "../../src/trigger/ledger.ts";
+import type { Absence } from "../../src/trigger/schedule/due-facts.ts";
 import { reconcile } from "../../src/trigger/schedule/reconciler.ts";
 import { createTestApi, definitionPath, type TestApi } from "../support/api.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
@@ -68,11 +69,18 @@ async function close(run_id: string, at: Date) {
   await database.sql`update actcore.runs set finished_at = ${at.toISOString()} where run_id = ${run_id}`;
 }
 
+interface Round {
+  paused?: boolean;
+  idle?: boolean;
+  absence?: Absence;
+}
+
 /** One round at `now`; each run that it owes is claimed and closed at once, as an idle worker would. */
-async function reconcileAt(now: Date, { paused = false, idle = true } = {}) {
+async function reconcileAt(now: Date, { paused = false, idle = true, absence }: Round = {}) {
   const owed: OwedRun[] = [];
   const deps = {
     due: createDueLedger(database),
+    watch: { begin: async () => absence, end: async () => {} },
     schedules: {
       async isPaused() {
         asked++;
@@ -221,6 +229,15 @@ test("an overlap is named, and the run that made it", async () => {
   await close((await startByEngine(definition, 1, 0)).run_id, minute(3, 30));
   await reconcileAt(minute(3, 40));
   expect((await outcomesOf(definition)).slice(0, 3)).toEqual(["run", "skipped overlap", "skipped overlap"]);
+});
+
+test("a due time in an absence of everybody is missed, also where a run was open all the time", async () => {
+  const definition = await create();
+  await close((await startByEngine(definition, 1, 0)).run_id, minute(5, 20));
+  await reconcileAt(minute(5, 40), { absence: { from: minute(2, 30), until: minute(4, 30) } });
+  expect((await outcomesOf(definition)).slice(0, 5)).toEqual([
+    ...["run", "skipped overlap", "skipped missed", "skipped missed", "skipped overlap"],
+  ]);
 });
 
 test("a single hole under skip is run within the grace", async () => {

@@ -28,6 +28,7 @@ async function noteOf(activity: Partial<DueActivity>, runs: DueRun[], now: Date)
         return undefined;
       },
     },
+    watch: { begin: async () => undefined, end: async () => {} },
     schedules: { isPaused: async () => false },
     metrics: createMetrics(),
     log: createLog("silent"),

@@ -42,7 +42,7 @@ function settle(
   policy: Partial<IntervalTrigger>,
   now: Date,
   runs: DueRun[] = [],
-  rest: Pick<DueFacts, "seenPausedAt"> & { enabled?: boolean } = {},
+  rest: Pick<DueFacts, "seenPausedAt" | "absence"> & { enabled?: boolean } = {},
 ) {
   const segments = [segment(at(0), now, everyMinute(policy))];
   return settleDueTimes({ segments, runs, enabled: true, ...rest }, now);
@@ -124,6 +124,22 @@ describe("under skip, a due time that did not run", () => {
   test("begins another stretch behind one that ran", () => {
     const { skips } = settle({}, at(9), [run(3)]);
     expect(skips as object[]).toEqual([stretch(1, 2, "missed"), stretch(4, 8, "missed")]);
+  });
+});
+
+describe("under skip, a due time in an absence of everybody", () => {
+  const absence = { from: at(2, 30), until: at(6, 30) };
+
+  test("is missed although the ledger has a run that was open then, and others are an overlap", () => {
+    const { skips } = settle({}, at(8, 30), [run(1, { finishedAt: at(7, 20) }), run(8)], { absence });
+    expect(skips as object[]).toEqual([stretch(2, 2, "overlap"), stretch(3, 6, "missed"), stretch(7, 7, "overlap")]);
+  });
+
+  test("is run within its grace once that run is over, and not beside it", () => {
+    const [policy, now] = [{ every: "3m" }, at(6, 45)];
+    expect(settle(policy, now, [run(3, { finishedAt: at(6, 40) })], { absence }).run).toEqual({ due: at(6) });
+    const beside = settle(policy, now, [open(3)], { absence });
+    expect([beside.skips as object[], beside.run]).toEqual([[stretch(6, 6, "missed")], undefined]);
   });
 });
 

@@ -28,6 +28,12 @@ export interface DueRun {
   skipped: boolean;
 }
 
+/** A time in which nobody accounted for due times: every worker was away, or an engine that they need for it. */
+export interface Absence {
+  from: Date;
+  until: Date;
+}
+
 export interface DueFacts {
   /** In order, without holes between them; the first begins where the last settlement ended. */
   segments: readonly Segment[];
@@ -37,6 +43,8 @@ export interface DueFacts {
   enabled: boolean;
   /** When somebody's pause in the engine was last seen: what was due until then is not run later. */
   seenPausedAt?: Date | undefined;
+  /** The last one. */
+  absence?: Absence | undefined;
 }
 
 /** Whether a due time, whose jitter was over at `now`, has no run. */

@@ -11,7 +11,7 @@ import type { Metrics } from "../../metrics.ts";
 import { sleep } from "../../wait.ts";
 import type { RunStarter } from "../event/dispatcher.ts";
 import type { OwedRun } from "../ledger.ts";
-import { type DueRun, hasUnrun, type Segment, wasDue } from "./due-facts.ts";
+import { type Absence, type DueRun, hasUnrun, type Segment, wasDue } from "./due-facts.ts";
 import { scheduleId } from "./plan.ts";
 import { type Settlement, settleDueTimes } from "./settlement.ts";
 
@@ -43,6 +43,14 @@ export interface DueLedger {
   exclusively(body: () => Promise<void>): Promise<boolean>;
 }
 
+/** Tells when nobody looked. postgres/due-watch.ts is behind it. */
+export interface DueWatch {
+  /** A round begins; answers the last absence, which ends with this moment where the last round ended too long ago. */
+  begin(now: Date): Promise<Absence | undefined>;
+  /** A round came to its end. */
+  end(now: Date): Promise<void>;
+}
+
 /** temporal/schedule-reader.ts is behind it. */
 export interface PauseInspector {
   /** Whether it stands paused in the engine; a schedule that is not there is not. @throws RetryableError */
@@ -51,6 +59,7 @@ export interface PauseInspector {
 
 export interface ReconcilerDeps {
   due: DueLedger;
+  watch: DueWatch;
   schedules: PauseInspector;
   starter: RunStarter;
   metrics: Metrics;
@@ -84,10 +93,11 @@ export async function runReconciler(deps: ReconcilerDeps, signal: AbortSignal): 
 /** One round over every activity; answers whether it made a run. */
 export async function reconcile(deps: ReconcilerDeps, now: Date, signal: AbortSignal): Promise<boolean> {
   let filled = false;
+  const absence = await deps.watch.begin(now);
   for (const activity of await deps.due.listActivities(now)) {
     if (signal.aborted) return false;
     try {
-      if (await settleActivity(deps, activity, now)) filled = true;
+      if (await settleActivity(deps, activity, now, absence)) filled = true;
     } catch (error) {
       // One that cannot be settled holds up no other, unless it is the engine that is away.
       if (error instanceof RetryableError) throw error;
@@ -95,13 +105,19 @@ export async function reconcile(deps: ReconcilerDeps, now: Date, signal: AbortSi
       deps.log.error({ activity_id, activity_name, reason: describeError(error) }, "due times not accounted for");
     }
   }
+  await deps.watch.end(new Date(Math.max(now.getTime(), Date.now())));
   return filled;
 }
 
-async function settleActivity(deps: ReconcilerDeps, activity: DueActivity, now: Date): Promise<boolean> {
+async function settleActivity(
+  deps: ReconcilerDeps,
+  activity: DueActivity,
+  now: Date,
+  absence: Absence | undefined,
+): Promise<boolean> {
   let filled = false;
   for (let round = 0; round < MAX_RUNS_AT_ONCE; round++) {
-    const settlement = await settlementOf(deps, activity, now);
+    const settlement = await settlementOf(deps, activity, now, absence);
     if (settlement === undefined) return filled;
     const owed = await deps.due.settle(activity, settlement);
     report(deps, activity, settlement);
@@ -125,6 +141,7 @@ async function settlementOf(
   { due, schedules }: ReconcilerDeps,
   activity: DueActivity,
   now: Date,
+  absence: Absence | undefined,
 ): Promise<Settlement | undefined> {
   const { activity_id, enabled, pausedByUs, segments } = activity;
   const since = segments[0]?.from;
@@ -145,7 +162,7 @@ async function settlementOf(
     await due.notePaused(activity_id, now);
   }
   const { seenPausedAt } = activity;
-  const settlement = settleDueTimes({ segments, runs, enabled, seenPausedAt }, now);
+  const settlement = settleDueTimes({ segments, runs, enabled, seenPausedAt, absence }, now);
   return hasHoles(settlement) || wasDue(segments, settlement.until) ? settlement : undefined;
 }
 

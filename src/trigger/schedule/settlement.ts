@@ -4,7 +4,7 @@
  */
 import type { ScheduleTrigger } from "../../definition/schema.ts";
 import { createCompressedGap, type RunToMake } from "./compressed-gap.ts";
-import { type DueFacts, isMissed, mayStillCome, SETTLE_AFTER_MS, wasGoing } from "./due-facts.ts";
+import { type Absence, type DueFacts, isMissed, mayStillCome, SETTLE_AFTER_MS, wasGoing } from "./due-facts.ts";
 import { type DueTime, dueTimes } from "./due-times.ts";
 import { misfireOf, type SkippedStretch, type SkipReason } from "./misfire.ts";
 
@@ -84,7 +84,7 @@ export function settleDueTimes(facts: DueFacts, now: Date): Settlement {
 function judgeUnrun(
   { at, skipped }: DueTime,
   trigger: ScheduleTrigger,
-  { segments, runs, enabled, seenPausedAt }: DueFacts,
+  { segments, runs, enabled, seenPausedAt, absence }: DueFacts,
   now: Date,
 ): SkipReason | "run" | "wait" | "compress" {
   if (skipped) return skipped;
@@ -96,8 +96,15 @@ function judgeUnrun(
     if (now.getTime() - at.getTime() - jitterMs > catchupWindowMs) return "outside_catchup_window";
     return mayStillCome(runs, at, now) ? "wait" : "run";
   }
-  if (wasGoing(runs, at)) return "overlap";
-  return isMissed(segments, trigger, at, now) ? "missed" : "run";
+  const wasOpen = wasGoing(runs, at);
+  // A run that was open while everybody was away says nothing: that is why this one did not run.
+  if (wasOpen && !isWithin(absence, at)) return "overlap";
+  const isOpen = wasOpen && runs.some(({ finishedAt }) => finishedAt === undefined);
+  return isOpen || isMissed(segments, trigger, at, now) ? "missed" : "run";
+}
+
+function isWithin(absence: Absence | undefined, at: Date): boolean {
+  return absence !== undefined && absence.from < at && at <= absence.until;
 }
 
 /** Collects skipped due times; those that follow each other for one reason are one stretch, unless it is interrupted. */
