@@ -89,7 +89,7 @@ describe("GET /events/{id}", () => {
       "not_an_envelope",
       "g2",
     ]);
-    expect(body.detail).toStartWith("/occurred_at expected an RFC 3339 time");
+    expect(body.detail).toStartWith("/occurred_at expected a time with its offset");
     expect(JSON.parse(Buffer.from(body.raw_base64, "base64").toString())).toEqual(message);
   });
 });
