@@ -1,7 +1,9 @@
 /** argv → command → exit code. The only place that ends the process. */
+import { isatty } from "node:tty";
 import { COMMANDS, type CommandContext } from "./cli/commands.ts";
 import { commandHelp, overview } from "./cli/help.ts";
 import { parseCommandLine } from "./cli/parse.ts";
+import { createTeller } from "./cli/teller.ts";
 import { loadConfig } from "./config.ts";
 import { ActcoreError, describeError, InvalidInputError } from "./errors.ts";
 import { listenForShutdown } from "./lifecycle.ts";
@@ -16,8 +18,6 @@ process.exit(await main(process.argv.slice(2)));
 
 async function main(argv: string[]): Promise<number> {
   const print = (line: string) => writeWhole(1, `${inLines(line)}\n`);
-  const stdout = createLossyWriter(1);
-  const tell = (line: string) => void stdout.write(`${inLines(line)}\n`);
   try {
     const parsed = parseCommandLine(argv);
     if (parsed.help) {
@@ -30,6 +30,8 @@ async function main(argv: string[]): Promise<number> {
     process.on("unhandledRejection", (error) => log.error({ error }, "unhandled rejection"));
     try {
       const { json, args, rest } = parsed;
+      const terminal = isatty(1) ? createLossyWriter(1) : undefined;
+      const tell = createTeller(log, terminal && ((line) => void terminal.write(`${inLines(line)}\n`)));
       const context: CommandContext = { config, log, print, tell, shutdown, json, args, rest };
       return await COMMANDS[parsed.command].run(context);
     } finally {

@@ -70,7 +70,8 @@ export function createTaskSteps({ tasks, executors, metrics, log, onCut }: TaskS
 
   async function attempt(task: TaskAttempt, cancelled: AbortSignal): Promise<void> {
     const { task_id, key, type, attempt, trace_id } = task;
-    const taskLog = log.child({ run_id: task.input.run.run_id, task_key: key, attempt, trace_id });
+    const { run_id, activity_name } = task.input.run;
+    const taskLog = log.child({ activity_name, run_id, task_key: key, attempt, trace_id });
     metrics.tasksInFlight.inc();
     try {
       const result = await execute(task, AbortSignal.any([cancelled, AbortSignal.timeout(task.timeout_ms)]), taskLog);

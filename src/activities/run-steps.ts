@@ -55,10 +55,10 @@ export function createRunSteps({ occurrences, runs, metrics, log }: RunStepsDeps
     decideRun: translated(decide),
 
     closeRun: translated(async (close) => {
-      const { closedNow, ...result } = await runs.close(close);
+      const { closedNow, activity, ...result } = await runs.close(close);
       if (closedNow) {
         metrics.runs.inc({ status: result.status });
-        log.info({ run_id: result.run_id, status: result.status, reason: result.reason }, "run closed");
+        log[result.status === "failed" ? "warn" : "info"]({ ...activity, ...result }, "run closed");
       }
       return result;
     }),

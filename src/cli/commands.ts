@@ -10,8 +10,11 @@ export interface CommandContext {
   log: Log;
   /** A line on stdout. @throws Error when it cannot be written: what a command prints is its work */
   print(line: string): void;
-  /** A line on stdout about how a server is doing; lost where it cannot be written, which must not stop the server. */
-  tell(line: string): void;
+  /**
+   * How a server is doing: for a person where stdout is a terminal, and else a line of the log, among the others. What cannot
+   * be written is lost, which must not stop the server. `facts` are listed by their names; undefined ones are left out.
+   */
+  tell(message: string, facts?: Readonly<Record<string, string | undefined>>): void;
   shutdown: Shutdown;
   /** Whether `--json` was given. */
   json: boolean;

@@ -3,9 +3,8 @@ import { hideSecret } from "../address.ts";
 import type { Config } from "../config.ts";
 import { type EngineSet, startEngines } from "../engines/engine-set.ts";
 import { TerminalError } from "../errors.ts";
-import type { Shutdown } from "../lifecycle.ts";
-import type { Log } from "../log.ts";
 import { aborted } from "../wait.ts";
+import type { CommandContext } from "./commands.ts";
 
 /**
  * Runs the engines that have no URL configured until the first signal, and prints where they are.
@@ -14,7 +13,7 @@ import { aborted } from "../wait.ts";
  */
 export async function runEngines(
   config: Config,
-  { log, tell, shutdown }: { log: Log; tell(line: string): void; shutdown: Shutdown },
+  { log, tell, shutdown }: Pick<CommandContext, "log" | "tell" | "shutdown">,
 ): Promise<number> {
   let set: EngineSet;
   try {
@@ -34,16 +33,14 @@ export async function runEngines(
       hint: "Unset ACTCORE_DB_URL, NATS_URL or TEMPORAL_HOST for each engine that actcore shall run",
     });
   }
-  const lines = {
+  tell("engines are running", {
     Postgres: dbUrl && hideSecret(dbUrl),
     NATS: natsUrl,
     "NATS monitoring": natsMonitorUrl,
     Temporal: temporalHost,
     "Temporal Web UI": temporalUiUrl,
-  };
-  tell("engines are running:");
-  for (const [name, url] of Object.entries(lines)) if (url !== undefined) tell(`  ${name.padEnd(16)} ${url}`);
-  tell(`attach with: actcore serve --roles=worker,router,api --data-dir=${config.dataDir}`);
+    "Attach with": `actcore serve --roles=worker,router,api --data-dir=${config.dataDir}`,
+  });
 
   await aborted(shutdown.stopping);
   tell("stopping the engines …");

@@ -12,9 +12,11 @@ import { type Releasers, type Role, withReleasers } from "../lifecycle.ts";
 import type { Log } from "../log.ts";
 import { createMetrics } from "../metrics.ts";
 import { createKeyStore } from "../postgres/api-keys.ts";
+import { createDefinitionStore } from "../postgres/definitions.ts";
+import { createEnforcedTypeReader } from "../postgres/event-types.ts";
 import { createReadiness } from "../readiness.ts";
 import { startApi } from "../roles/api.ts";
-import { type Endpoints, openConnections } from "../roles/connections.ts";
+import { type Connections, type Endpoints, openConnections } from "../roles/connections.ts";
 import { ROLE_NEEDS, type RoleDeps } from "../roles/role.ts";
 import { startRouter } from "../roles/router.ts";
 import { startSync } from "../roles/sync.ts";
@@ -22,8 +24,10 @@ import { startWorker } from "../roles/worker.ts";
 import type { RoleName } from "../setting-values.ts";
 import { portInUse, SETTINGS } from "../settings.ts";
 import { installRuntime } from "../temporal/runtime.ts";
+import { indexEnforcedTypes } from "../trigger/event/payload-checks.ts";
 import { aborted, sleep } from "../wait.ts";
 import type { CommandContext } from "./commands.ts";
+import { suggestRequest } from "./first-request.ts";
 
 const ROLE_STARTERS: Readonly<Record<RoleName, (deps: RoleDeps) => Role>> = {
   api: startApi,
@@ -34,6 +38,8 @@ const ROLE_STARTERS: Readonly<Record<RoleName, (deps: RoleDeps) => Role>> = {
 
 const EXIT_CUT_SHORT = 4;
 const FIRST_SYNC_WITHIN_MS = 5_000;
+/** So many activities are looked at for one to try. */
+const SUGGESTED_FROM = 100;
 
 interface Located extends Endpoints {
   temporalUiUrl?: string;
@@ -69,9 +75,7 @@ export function runServe({ config, log, tell, shutdown }: CommandContext): Promi
     // A start that is interrupted is a stop like any other.
     const stopped = aborted(signal);
     const located = await Promise.race([endpoints, stopped]);
-    const needsKey = async () =>
-      !config.insecureNoAuth && (await createKeyStore((await connections.postgres()).db).anyMade());
-    if (located) void announce(config, located, readiness, { tell, signal, needsKey });
+    if (located) void announce(config, located, readiness, { connections, tell, signal });
     const failure = await Promise.race([stopped, ...roles.map(({ done }) => done)]).then(
       () => undefined,
       (error: unknown) => ({ error }),
@@ -104,7 +108,7 @@ function startRoles(deps: RoleDeps, releasers: Releasers): Role[] {
 /** Where the engines are: as configured; for the rest those of this data directory, running already or started here. */
 async function locate(
   config: Config,
-  { log, tell, ...signals }: { log: Log; tell(line: string): void; signal: AbortSignal; insisted: AbortSignal },
+  { log, tell, ...signals }: Pick<CommandContext, "log" | "tell"> & { signal: AbortSignal; insisted: AbortSignal },
   engines: { close(): Promise<void> }[],
 ): Promise<Located> {
   const configured: Partial<Endpoints> = {
@@ -141,7 +145,7 @@ async function announce(
   config: Config,
   { natsUrl, temporalHost, temporalUiUrl }: Located,
   readiness: RoleDeps["readiness"],
-  { tell, signal, needsKey }: { tell(line: string): void; signal: AbortSignal; needsKey(): Promise<boolean> },
+  { connections, tell, signal }: Pick<CommandContext, "tell"> & { connections: Connections; signal: AbortSignal },
 ): Promise<void> {
   while (readiness.report().status !== "ready") if (await sleep(50, signal)) return;
   const isSyncing = () => {
@@ -151,21 +155,35 @@ async function announce(
   // Another process' sync may keep this one waiting: what is ready is told all the same.
   for (const until = Date.now() + FIRST_SYNC_WITHIN_MS; isSyncing() && Date.now() < until; )
     if (await sleep(50, signal)) return;
-  tell(`actcore is ready: ${config.roles.join(", ")}`);
-  if (!config.roles.includes("api")) return;
+  const ready = `actcore is ready: ${config.roles.join(", ")}`;
+  if (!config.roles.includes("api")) return tell(ready);
   const api = `http://${formatAddress(config.apiAddr)}`;
-  const lines = {
+  const request = await findRequest(config, connections, api).catch(() => undefined);
+  tell(ready, {
     API: `${api}/docs`,
     Runs: `${api}/runs`,
     "Temporal Web UI": temporalUiUrl,
     NATS: natsUrl.replace(/\/\/[^/,]*@/g, "//"), // without user and password
     Temporal: temporalHost,
-  };
-  for (const [name, url] of Object.entries(lines)) if (url !== undefined) tell(`  ${name.padEnd(16)} ${url}`);
-  const event =
-    '{"event_id":"\'$(date +%s)\'","type":"user.created","source":"curl","occurred_at":"\'$(date -u +%FT%TZ)\'","payload":{"tier":"pro"}}';
-  const key = (await needsKey().catch(() => false)) ? ' -H "authorization: Bearer $ACTCORE_API_KEY"' : "";
-  tell(`try:\n  curl${key} -H 'content-type: application/json' ${api}/events -d '${event}'`);
+    Try: request,
+  });
+}
+
+/** Something to try with the activities that there are. */
+async function findRequest(config: Config, connections: Connections, api: string): Promise<string> {
+  const { db } = await connections.postgres();
+  const needsKey = !config.insecureNoAuth && (await createKeyStore(db).anyMade());
+  const definitions = await createDefinitionStore(db).list({ enabled: true }, { limit: SUGGESTED_FROM });
+  const checks = indexEnforcedTypes(await createEnforcedTypeReader(db).listEnforcedTypes(), new Map());
+  const request = suggestRequest(
+    definitions,
+    checks,
+    api,
+    needsKey ? ' -H "authorization: Bearer $ACTCORE_API_KEY"' : "",
+  );
+  return (
+    request ?? `there is no activity yet: give a directory of files by ${SETTINGS.definitionsDirs.env}, or see API`
+  );
 }
 
 /** The chosen address, or, when the operator chose none and the usual one is taken, a free port: metrics stop no server. */

@@ -57,8 +57,14 @@ export function createRunLedger(db: Database): RunLedger {
     async close(request) {
       const [row] = await guarded(db.execute<ClosedRow>(closeStatement(request)));
       if (row === undefined) throw new TerminalError("run_not_found", `run ${request.run_id} is not in the ledger`);
-      const { status, reason, closed_now } = row;
-      return { run_id: request.run_id, status, ...(reason !== null && { reason }), closedNow: closed_now };
+      const { status, reason, activity_id, activity_name, closed_now } = row;
+      return {
+        run_id: request.run_id,
+        status,
+        ...(reason !== null && { reason }),
+        activity: { activity_id, activity_name },
+        closedNow: closed_now,
+      };
     },
   };
 }
@@ -66,6 +72,8 @@ export function createRunLedger(db: Database): RunLedger {
 interface ClosedRow extends Record<string, unknown> {
   status: RunStatus;
   reason: string | null;
+  activity_id: string;
+  activity_name: string;
   closed_now: boolean;
 }
 
@@ -104,13 +112,13 @@ function closeStatement({ run_id, failures, interruption }: RunClose) {
     ), closed as (
       update ${runs} r set status = v.status, reason = v.reason, error = v.error, finished_at = now()
       from verdict v where r.run_id = ${run_id} and r.finished_at is null
-      returning r.status, r.reason
+      returning r.status, r.reason, r.activity_id, r.activity_name
     ), disowned as (
       -- An accepted run that is cancelled before its workflow began: nobody claims it any more.
       update ${occurrences} set claimed_by = 'cancelled'
       where ${cancelled} and run_id = ${run_id} and claimed_by is null
     )
-    select status, reason, true as closed_now from closed
+    select *, true as closed_now from closed
     union all
-    select status, reason, false from ${runs} where run_id = ${run_id} and not exists (select from closed)`;
+    select status, reason, activity_id, activity_name, false from ${runs} where run_id = ${run_id} and not exists (select from closed)`;
 }

@@ -12,11 +12,18 @@ export interface PinnedRun {
   body: Pick<DefinitionBody, "task_templates">;
 }
 
+/** How a run stands after a request to close it. */
+export interface ClosedRun extends RunResult {
+  activity: { activity_id: string; activity_name: string };
+  /** Whether it was this request that closed it. */
+  closedNow: boolean;
+}
+
 export interface RunLedger {
   /** The body of the version that the claim pinned, or undefined for an unknown run. */
   findPinned(runId: string): Promise<PinnedRun | undefined>;
   /** Records the decision once; answers the steps of the decision that stands. */
   recordDecision(runId: string, tasks: readonly TaskInstance[]): Promise<TaskStep[]>;
   /** Names every unfinished task as failed (or cancelled) and closes the run by its tasks. */
-  close(request: RunClose): Promise<RunResult & { closedNow: boolean }>;
+  close(request: RunClose): Promise<ClosedRun>;
 }

@@ -4,7 +4,6 @@ import type { Executor } from "./task.ts";
 
 export const executeLog: Executor = async (attempt, { log }) => {
   const { message, level = "info" } = attempt.params as LogTemplate["params"];
-  const { activity_name } = attempt.input.run;
-  log[level]({ activity_name, event_id: attempt.input.event?.event_id }, message);
+  log[level]({ event_id: attempt.input.event?.event_id }, message);
   return { message };
 };

@@ -151,7 +151,7 @@ describe("against roles beside engines that were started apart, the smoke", () =
     const flags = await findPorts();
     engines = await startServer({ dataDir, command: "engines", flags });
     servers.push(engines);
-    await eventually("the engines run", () => engines.stdout().includes("engines are running"), SERVER_TIMEOUT_MS);
+    await eventually("the engines run", () => engines.stderr().includes("engines are running"), SERVER_TIMEOUT_MS);
     const { dbUrl, natsUrl, temporalHost } = readEndpoints(engines);
     start = async (roles, nth, more = {}) => {
       const { apiAddr = "", metricsAddr = "" } = besides(flags, nth);

@@ -111,6 +111,23 @@ describe("a whole server", () => {
         expect(await listTasks(second, succeeded?.run_id ?? "")).toMatchObject([{ status: "succeeded", attempts: 2 }]);
         second.kill("SIGTERM");
         expect(await second.exited).toBe(0);
+        // What it said: JSON lines and nothing else, with the activity of each run, and no stack where a run plainly failed.
+        expect(second.stdout()).toBe("");
+        const lines = second
+          .stderr()
+          .trimEnd()
+          .split("\n")
+          .map((line) => JSON.parse(line));
+        expect(lines).toContainEqual(expect.objectContaining({ msg: "actcore is ready: worker, router, api" }));
+        const closed = lines.filter(({ msg }) => msg === "run closed");
+        const said = closed.map(({ level, activity_id, status }) => [level, activity_id, status]).toSorted();
+        expect(said).toEqual(
+          [
+            ["info", twice.id, "succeeded"],
+            ["warn", once.id, "failed"],
+          ].toSorted(),
+        );
+        expect(second.stderr()).not.toContain("workflow-bundle");
       } finally {
         receiver.stop(true);
         await removeDirectory(dataDir);

@@ -160,12 +160,15 @@ describe("a run is closed", () => {
     } = await decidedRun("a");
     await tasks.begin(task.task_id);
     await tasks.succeed(task.task_id, 1, {});
-    expect(await runs.close({ run_id, failures: [] })).toEqual({ run_id, status: "succeeded", closedNow: true });
+    const answer = await runs.close({ run_id, failures: [] });
     const closed = await reader.findRun(run_id);
+    const activity = { activity_id: closed?.activity_id ?? "", activity_name: closed?.activity_name ?? "" };
+    expect(answer).toEqual({ run_id, status: "succeeded", activity, closedNow: true });
     const interruption = { status: "cancelled" } as const;
     expect(await runs.close({ run_id, failures: [], interruption })).toEqual({
       run_id,
       status: "succeeded",
+      activity,
       closedNow: false,
     });
     expect(await reader.findRun(run_id)).toEqual(closed);

@@ -92,7 +92,8 @@ async function finishRound(
       async close(close) {
         closes.push(close);
         const closedNow = !left.closedMeanwhile?.includes(close.run_id);
-        return { run_id: close.run_id, status: "failed", closedNow };
+        const activity = { activity_id: "a", activity_name: "a" };
+        return { run_id: close.run_id, status: "failed", activity, closedNow };
       },
     },
     workflows: {
