@@ -38,6 +38,8 @@ export async function runNext({
   const previews = documents.flatMap((document) =>
     document.kind === "activity" ? [previewOf(document.body, now, count)] : [],
   );
+  if (previews.length === 0 && errors.length === 0)
+    errors.push({ file: args.FILE ?? "", line: null, message: "has no activities" });
   if (json) print(JSON.stringify({ activities: previews, errors }));
   else for (const line of [...errors.map((error) => describeFinding(error)), ...previews.flatMap(toLines)]) print(line);
   return errors.length > 0 ? FAULTY : 0;

@@ -7,6 +7,7 @@ import {
   placeOfDocument,
   readTreeOrFile,
   type TreeDocument,
+  type TreeRead,
 } from "./files.ts";
 import { checkRunAt, PAST_IN_FILE } from "./run-at.ts";
 
@@ -43,9 +44,21 @@ export async function checkTrees(paths: readonly string[], now: Date, engines: O
     activities: count("activity"),
     event_types: count("event_type"),
     files: trees.reduce((sum, { files }) => sum + files, 0),
-    errors: inOrder([...trees.flatMap(({ faults }) => toFindings(faults)), ...findTakenNames(placed)]),
+    errors: inOrder([
+      ...trees.flatMap(({ faults }) => toFindings(faults)),
+      ...trees.flatMap((tree, at) => findNothing(paths[at] as string, tree)),
+      ...findTakenNames(placed),
+    ]),
     warnings: inOrder(placed.flatMap((one) => findPastRun(one, now))),
   };
+}
+
+/** A sync may well have an empty directory; whoever asks for a check means that there is something. */
+function findNothing(path: string, { documents, faults, files }: TreeRead): Finding[] {
+  if (documents.length > 0 || faults.length > 0) return [];
+  const read =
+    files === 0 ? "it has no .yaml, .yml or .json file" : `none in its ${files === 1 ? "file" : `${files} files`}`;
+  return [{ file: path, line: null, message: `has no documents: ${read}` }];
 }
 
 /** Names that stand in more than one tree; within a tree they are a fault already. */

@@ -1,6 +1,5 @@
 /** Reads a JSON body within bounds, before anything looks at it. */
-
-import { InvalidInputError, TerminalError } from "../errors.ts";
+import { describeError, InvalidInputError, TerminalError } from "../errors.ts";
 import { isWithinDepth, TOO_DEEP } from "../json/depth.ts";
 import { NumberFaultError, parseJson } from "../json/parse.ts";
 import { inTime } from "../wait.ts";
@@ -13,7 +12,7 @@ const tooSlow = () => new TerminalError("body_too_slow", `the body did not arriv
 
 /**
  * Undefined for an empty body where that is `optional`.
- * @throws TerminalError `unsupported_media_type`, `body_too_large`, `body_too_slow`; InvalidInputError `malformed_json`, `number_not_kept`,
+ * @throws TerminalError `unsupported_media_type`, `body_too_large`, `body_too_slow`, `body_cut`; InvalidInputError `malformed_json`, `number_not_kept`,
  *   `body_too_deep`
  */
 export async function readJson(request: Request, optional = false): Promise<unknown> {
@@ -22,6 +21,12 @@ export async function readJson(request: Request, optional = false): Promise<unkn
   // A body of no declared type is read as JSON: that is what curl -d with a bare header list and most scripts mean.
   if (type !== null && !/^application\/([\w.+-]+\+)?json\s*(;|$)/i.test(type))
     throw new TerminalError("unsupported_media_type", `expected content-type application/json, received ${type}`);
+
+  const encoding = request.headers.get("content-encoding");
+  if (encoding !== null && !/^\s*(identity)?\s*$/i.test(encoding))
+    throw new TerminalError("unsupported_media_type", `expected a body without an encoding, received ${encoding}`, {
+      hint: "send the JSON as it is, without Content-Encoding",
+    });
 
   const bytes = await inTime(readBounded(request), BODY_WITHIN_MS, tooSlow);
   if (optional && bytes.byteLength === 0) return undefined;
@@ -46,10 +51,16 @@ async function readBounded(request: Request): Promise<Uint8Array> {
   if (Number(request.headers.get("content-length") ?? 0) > MAX_BODY_BYTES) throw tooLarge();
   const chunks: Uint8Array[] = [];
   let size = 0;
-  for await (const chunk of request.body ?? []) {
-    size += chunk.byteLength;
-    if (size > MAX_BODY_BYTES) throw tooLarge();
-    chunks.push(chunk);
+  try {
+    for await (const chunk of request.body ?? []) {
+      size += chunk.byteLength;
+      if (size > MAX_BODY_BYTES) throw tooLarge();
+      chunks.push(chunk);
+    }
+  } catch (error) {
+    if (error instanceof TerminalError) throw error;
+    // Only the connection is at fault: its caller is gone, and nobody reads the answer.
+    throw new TerminalError("body_cut", `the body did not arrive whole: ${describeError(error)}`, { cause: error });
   }
   return Buffer.concat(chunks);
 }

@@ -14,6 +14,7 @@ const STATUS: Readonly<Record<string, number>> = {
   definition_not_found: 404,
   method_not_allowed: 405,
   name_taken: 409,
+  body_cut: 400,
   body_too_slow: 408,
   definition_from_file: 409,
   definition_retired: 409,

@@ -78,6 +78,18 @@ describe("trees that are checked", () => {
     ]);
   });
 
+  test("have nothing to check where there is no document, and that is a fault", async () => {
+    put("a/one.yaml", activity("one"));
+    put("empty/notes.txt", "no definition");
+    put("comments/all.yaml", "# none\n");
+    put("faulty/bad.yaml", "name: [\n");
+    expect((await check("a", "empty", "comments", "faulty")).errors).toMatchObject([
+      { file: "comments", line: null, message: "has no documents: none in its file" },
+      { file: "empty", line: null, message: "has no documents: it has no .yaml, .yml or .json file" },
+      { file: "faulty/bad.yaml" },
+    ]);
+  });
+
   test("have a one-shot of the past as a warning: it may have fired", async () => {
     put("a/1.yaml", `${once("past", "2026-11-21T11:59:59Z")}---\n${once("future", "2026-11-21T13:00:01+01:00")}`);
     expect(await check("a")).toMatchObject({

@@ -89,3 +89,7 @@ test("a directory is read as a sync reads it, and the faults are in the order of
     "gone (scheduled, disable",
   ]);
 });
+
+test("a file without an activity is a fault, not silence", async () => {
+  expect(await next(TYPE)).toEqual({ code: 1, lines: ["due.yaml: has no activities"] });
+});
