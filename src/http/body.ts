@@ -8,6 +8,7 @@ import { inTime } from "../wait.ts";
 export const MAX_BODY_BYTES = 1_048_576;
 /** Milliseconds. A sender that stops in the middle must not hold up a stop of the server. */
 const BODY_WITHIN_MS = 10_000;
+const UTF8 = new TextDecoder("utf-8", { fatal: true });
 const tooSlow = () => new TerminalError("body_too_slow", `the body did not arrive within ${BODY_WITHIN_MS / 1000} s`);
 
 /**
@@ -37,7 +38,7 @@ export async function readJson(request: Request, optional = false): Promise<unkn
 
 function parse(bytes: Uint8Array): unknown {
   try {
-    return parseJson(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    return parseJson(UTF8.decode(bytes));
   } catch (error) {
     if (error instanceof NumberFaultError)
       throw new InvalidInputError("the body has a number that cannot be kept", [error.fault], "number_not_kept");

@@ -8,6 +8,7 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSy
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { type Flags, loadConfig } from "../../src/config.ts";
+import { parseJson } from "../../src/json/parse.ts";
 import { SETTINGS, type SettingName } from "../../src/settings.ts";
 import { eventually, findFreePorts } from "./engines.ts";
 import { endAllOf } from "./leash.ts";
@@ -133,7 +134,7 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
     async api(path, { json, ...init } = {}) {
       const posted = json === undefined ? {} : { method: "POST", body: JSON.stringify(json), headers: JSON_HEADERS };
       const response = await fetch(`${api}${path}`, { signal: AbortSignal.timeout(10_000), ...posted, ...init });
-      return { status: response.status, headers: response.headers, body: (await response.json()) as never };
+      return { status: response.status, headers: response.headers, body: parseJson(await response.text()) as never };
     },
     async monitor(path) {
       const response = await fetch(`${monitor}${path}`, { signal: AbortSignal.timeout(10_000) });

@@ -17,6 +17,7 @@ import { NumberFaultError, parseJson } from "../../json/parse.ts";
 export const MAX_EVENT_BYTES = 1_048_576;
 /** Larger messages are not looked into for the id that they carry. */
 const MAX_BYTES_READ = 8 * MAX_EVENT_BYTES;
+const UTF8 = new TextDecoder("utf-8", { fatal: true });
 const PLAIN = "^[^\\u0000]*$";
 const HALF_A_PAIR = "has half of a surrogate pair";
 
@@ -84,7 +85,7 @@ function decodeText(bytes: Uint8Array): Decoded {
   let text = "";
   let value: unknown;
   try {
-    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    text = UTF8.decode(bytes);
     value = parseJson(text);
   } catch (error) {
     const detail = (error as Error).message;
