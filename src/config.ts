@@ -6,6 +6,7 @@
  */
 
 import { type Address, hideSecret } from "./address.ts";
+import type { TrustedFile } from "./certificates.ts";
 import { type Fault, InvalidInputError } from "./errors.ts";
 import type { LogLevel } from "./log.ts";
 import { type Environment, type Proxies, parseExempt, parseProxy, type RoleName } from "./setting-values.ts";
@@ -62,6 +63,8 @@ export interface Config {
   readonly drainTimeoutMs: number;
   readonly retention: Retention;
   readonly logLevel: LogLevel;
+  /** Absent: only the usual authorities are trusted. */
+  readonly caFile?: TrustedFile;
   /** For http tasks only: engines are reached directly. */
   readonly proxies: Proxies;
 }

@@ -1,5 +1,6 @@
 /** argv → command → exit code. The only place that ends the process. */
 import { isatty } from "node:tty";
+import { trustInProcess } from "./certificates.ts";
 import { COMMANDS, type CommandContext } from "./cli/commands.ts";
 import { commandHelp, overview } from "./cli/help.ts";
 import { parseCommandLine } from "./cli/parse.ts";
@@ -25,6 +26,7 @@ async function main(argv: string[]): Promise<number> {
       return 0;
     }
     const config = loadConfig(parsed.flags, process.env, parsed.faults);
+    if (config.caFile !== undefined) trustInProcess(config.caFile);
     const log = createLog(config.logLevel);
     const shutdown = listenForShutdown(config.drainTimeoutMs, (reason) => log.info({ reason }, "stopping"));
     process.on("unhandledRejection", (error) => log.error({ error }, "unhandled rejection"));

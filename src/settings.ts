@@ -1,6 +1,7 @@
 /** The one table of settings behind parsing, help and errors: one that is not in it does not exist. */
 import { resolve } from "node:path";
 import { type Address, formatAddress } from "./address.ts";
+import { readTrustedFile } from "./certificates.ts";
 import { InvalidInputError } from "./errors.ts";
 import { LOG_LEVELS } from "./log.ts";
 import {
@@ -92,6 +93,13 @@ export const SETTINGS = {
     help: "Temporal namespace",
     default: "default",
     parse: parseNamespace,
+  }),
+  caFile: setting({
+    flag: "ca-file",
+    env: "ACTCORE_CA_FILE",
+    value: "FILE",
+    help: "PEM certificates of authorities to trust besides the usual ones: for http tasks and configured engines",
+    parse: readTrustedFile,
   }),
   apiAddr: setting({
     flag: "api-addr",

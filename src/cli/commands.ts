@@ -47,13 +47,13 @@ export interface Command {
 }
 
 const PORTS = ["postgresPort", "natsPort", "natsMonitorPort", "temporalPort", "temporalUiPort"] as const;
-const URLS = ["dbUrl", "natsUrl", "temporalHost", "temporalNamespace"] as const;
+const URLS = ["dbUrl", "natsUrl", "temporalHost", "temporalNamespace", "caFile"] as const;
 const DIRECTORIES = ["dataDir", "cacheDir"] as const;
 
 /** What a task's URL is compared with. */
 const ENGINES = ["dbUrl", "natsUrl", "temporalHost", ...PORTS] as const;
 
-const DATABASE = ["dataDir", "dbUrl", "logLevel"] as const;
+const DATABASE = ["dataDir", "dbUrl", "caFile", "logLevel"] as const;
 
 /** A name of two words is one of a group: `keys create`. */
 export const COMMANDS = {
@@ -98,7 +98,7 @@ export const COMMANDS = {
   },
   sync: {
     summary: "bring definitions and schedules up to their files, now and in this process",
-    settings: ["definitionsDirs", "dataDir", "dbUrl", "temporalHost", "temporalNamespace", "logLevel"],
+    settings: ["definitionsDirs", "dataDir", "dbUrl", "temporalHost", "temporalNamespace", "caFile", "logLevel"],
     json: true,
     options: {
       "dry-run": { help: "tell what would be changed, field by field, and change nothing" },

@@ -150,7 +150,13 @@ async function startAll(start: Start): Promise<Omit<EngineSet, "close">> {
     if (name === "postgres") return postgresSpec(cluster as PostgresCluster, binaries, ports.postgres);
     if (name === "nats") return natsSpec(directory, binaries, ports);
     if (name === "temporal")
-      return temporalSpec(directory, binaries, ports.temporal, sqlServerOf(dbUrl), prepareTemporal);
+      return temporalSpec(
+        directory,
+        binaries,
+        ports.temporal,
+        sqlServerOf(dbUrl, config.caFile?.path),
+        prepareTemporal,
+      );
     return temporalUiSpec(directory, binaries, ports, config.temporalNamespace);
   }
 
@@ -181,7 +187,7 @@ async function startAll(start: Start): Promise<Omit<EngineSet, "close">> {
       await ensureTemporalSchema({
         directory,
         binaries,
-        server: sqlServerOf(dbUrl),
+        server: sqlServerOf(dbUrl, config.caFile?.path),
         embedded: cluster !== undefined,
         context: contextOf("temporal"),
         onProgress,

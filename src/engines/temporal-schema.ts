@@ -8,7 +8,7 @@ import type { EngineBinaries } from "./archive.ts";
 import { type ChildContext, type Command, runCommand } from "./child-process.ts";
 import type { DataDirectory } from "./data-directory.ts";
 import { TEMPORAL_DATABASES } from "./databases.ts";
-import type { SqlServer } from "./temporal.ts";
+import { type SqlServer, trusting } from "./temporal.ts";
 
 const SCHEMAS = [
   { database: TEMPORAL_DATABASES.store, schema: "postgresql/v12/temporal" },
@@ -59,6 +59,7 @@ function runTool(options: TemporalSchema, database: string, args: readonly strin
       SQL_PASSWORD: server.password,
       SQL_DATABASE: database,
       ...(server.tls ? { SQL_TLS: "true", SQL_TLS_DISABLE_HOST_VERIFICATION: String(!server.tls.verifyHost) } : {}),
+      ...trusting(server),
     },
   };
   const name = `temporal-sql-tool ${args[0]} ${database}`;

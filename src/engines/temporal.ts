@@ -17,6 +17,8 @@ export interface SqlServer {
   readonly password: string;
   /** Absent: no TLS. */
   readonly tls?: { readonly verifyHost: boolean };
+  /** Of certificates that are trusted besides those of the system. */
+  readonly caFile?: string;
 }
 
 /** Cannot be changed once there is data; 4 are plenty for one process. */
@@ -86,7 +88,7 @@ export function temporalSpec(
     command: {
       path: binaries.temporal,
       args: ["--config-file", configFile, "--allow-no-auth", "start"],
-      env: { GOMEMLIMIT: MEMORY_LIMIT, TEMPORAL_VERSION_CHECK_DISABLED: "1" },
+      env: { GOMEMLIMIT: MEMORY_LIMIT, TEMPORAL_VERSION_CHECK_DISABLED: "1", ...trusting(server) },
     },
     // Stopped in its first seconds, it may never end by itself. All that it acknowledged is in Postgres.
     stop: [{ signal: "SIGTERM", graceMs: 2000 }],
@@ -147,8 +149,13 @@ function staticConfig(port: number, server: SqlServer, dynamicConfigFile: string
   };
 }
 
+/** The environment by which a program in Go trusts the file; it still reads the system's directory of certificates. */
+export function trusting({ caFile }: SqlServer): Record<string, string> {
+  return caFile === undefined ? {} : { SSL_CERT_FILE: caFile };
+}
+
 /** Reads a `postgresql://` URL. */
-export function sqlServerOf(dbUrl: string): SqlServer {
+export function sqlServerOf(dbUrl: string, caFile?: string): SqlServer {
   const url = new URL(dbUrl);
   const sslmode = url.searchParams.get("sslmode") ?? url.searchParams.get("ssl") ?? "disable";
   const tls = !["disable", "allow", "prefer", "false"].includes(sslmode);
@@ -158,5 +165,6 @@ export function sqlServerOf(dbUrl: string): SqlServer {
     user: decodeURIComponent(url.username),
     password: decodeURIComponent(url.password),
     ...(tls ? { tls: { verifyHost: sslmode.startsWith("verify-") } } : {}),
+    ...(caFile === undefined ? {} : { caFile }),
   };
 }

@@ -61,7 +61,11 @@ export function startWorker(deps: RoleDeps): Role {
       }),
       taskSteps: createTaskSteps({
         tasks: createTaskLedger(postgres.prepared),
-        executors: createExecutors({ engines: findOwnEngines(config, located), proxies: config.proxies }),
+        executors: createExecutors({
+          engines: findOwnEngines(config, located),
+          proxies: config.proxies,
+          trusted: config.caFile?.trusted,
+        }),
         metrics,
         log,
         onCut,

@@ -17,6 +17,7 @@ const KERNEL = [
   "settings",
   "setting-values",
   "address",
+  "certificates",
   "metrics",
   "printable",
   "readiness",

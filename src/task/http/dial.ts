@@ -21,6 +21,8 @@ export interface DialDeps {
   /** No request goes to these. */
   readonly engines: OwnEngines;
   readonly proxies: Proxies;
+  /** All certificates that are trusted, as PEM; the usual ones when absent. */
+  readonly trusted?: readonly string[] | undefined;
   /** The IP addresses of a name; the operating system's resolver when absent. Rejects when there is none. */
   readonly resolve?: (name: string) => Promise<string[]>;
 }
@@ -41,7 +43,7 @@ export type Dial = (request: HttpRequest, signal: AbortSignal) => Promise<Respon
  */
 const PLAIN = { keepalive: false, timeout: false, decompress: false, redirect: "manual" } as const;
 
-export function createDial({ engines, proxies, resolve = resolveName }: DialDeps): Dial {
+export function createDial({ engines, proxies, trusted, resolve = resolveName }: DialDeps): Dial {
   /** An address of the URL's host that a request may go to. */
   async function findAddress(url: URL, signal: AbortSignal): Promise<string> {
     const port = Number(url.port) || (url.protocol === "https:" ? 443 : 80);
@@ -56,7 +58,8 @@ export function createDial({ engines, proxies, resolve = resolveName }: DialDeps
     signal.throwIfAborted();
     const reason = findForbiddenUrl(url, engines);
     if (reason !== undefined) throw forbidden(url, reason);
-    const options = { ...request, ...PLAIN, signal };
+    const ca = trusted && { ca: [...trusted] };
+    const options = { ...request, ...PLAIN, signal, ...(ca && { tls: ca }) };
     const proxy = findProxy(url, proxies);
     if (proxy !== undefined) {
       // fetch would go out directly.
@@ -70,7 +73,7 @@ export function createDial({ engines, proxies, resolve = resolveName }: DialDeps
     dialled.hostname = address.includes(":") ? `[${address}]` : address;
     const headers = new Headers(request.headers);
     if (!headers.has("host")) headers.set("host", url.host);
-    const tls = { serverName: url.hostname.replace(/\.$/, "") };
+    const tls = { ...ca, serverName: url.hostname.replace(/\.$/, "") };
     return fetch(dialled, { ...options, headers, proxy: false, ...(url.protocol === "https:" && { tls }) });
   };
 }

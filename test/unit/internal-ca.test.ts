@@ -1,0 +1,73 @@
+/** Servers whose certificate a company's own authority made. */
+import { afterAll, describe, expect, test } from "bun:test";
+import { tmpdir } from "node:os";
+import { getCACertificates } from "node:tls";
+import { loadConfig } from "../../src/config.ts";
+import type { InvalidInputError } from "../../src/errors.ts";
+import { createLog } from "../../src/log.ts";
+import { createHttpExecutor } from "../../src/task/http/executor.ts";
+import { httpAttempt } from "../support/http-attempt.ts";
+import { NO_ENGINES } from "../support/own-engines.ts";
+
+const CERTIFICATES = `${import.meta.dir}/../support/certificates`;
+const server = Bun.serve({
+  hostname: "127.0.0.1",
+  port: 0,
+  tls: { key: Bun.file(`${CERTIFICATES}/server.key`), cert: Bun.file(`${CERTIFICATES}/server.pem`) },
+  fetch: (request) => new Response(request.headers.get("host")),
+});
+afterAll(() => server.stop(true));
+
+/** An http task's request to a name that leads to the server. */
+const execute = (name: string, trusted?: readonly string[]) =>
+  createHttpExecutor({ engines: NO_ENGINES, proxies: { exempt: [] }, trusted, resolve: async () => ["127.0.0.1"] })(
+    httpAttempt({ url: `https://${name}:${server.port}/`, method: "GET" }),
+    { signal: new AbortController().signal, log: createLog("silent") },
+  ).catch((error) => error);
+const { trusted } = loadConfig({}, { ACTCORE_CA_FILE: `${CERTIFICATES}/ca.pem` }).caFile ?? {};
+
+describe("an http task", () => {
+  test("refuses a server whose authority is not trusted", async () => {
+    expect(await execute("internal.test")).toMatchObject({ code: "http_unreachable" });
+  });
+
+  test("reaches it when ACTCORE_CA_FILE names the authority", async () => {
+    expect(await execute("internal.test", trusted)).toMatchObject({
+      status: 200,
+      body: `internal.test:${server.port}`,
+    });
+    expect(await execute("internal.test.", trusted)).toMatchObject({ status: 200 });
+  });
+
+  test("refuses its certificate for another name, though it dials the same address", async () => {
+    const error = (await execute("other.test", trusted)) as Error;
+    expect(error).toMatchObject({ code: "http_unreachable" });
+    expect(error.message).toContain("ERR_TLS_CERT_ALTNAME_INVALID");
+  });
+});
+
+describe("ACTCORE_CA_FILE", () => {
+  test("adds to the usual authorities", async () => {
+    const own = await Bun.file(`${CERTIFICATES}/ca.pem`).text();
+    expect(trusted).toEqual([...getCACertificates("default"), own.trim()]);
+    expect(trusted?.length).toBeGreaterThan(100);
+    expect(loadConfig({}, {}).caFile).toBeUndefined();
+  });
+
+  test("that is not there, or has no or a damaged certificate, is refused", async () => {
+    const damaged = `${tmpdir()}/${crypto.randomUUID()}.pem`;
+    await Bun.write(damaged, "-----BEGIN CERTIFICATE-----\nbm9uc2Vuc2U=\n-----END CERTIFICATE-----\n");
+    const messageOf = (caFile: string) => {
+      try {
+        loadConfig({ caFile }, {});
+      } catch (error) {
+        return (error as InvalidInputError).faults.map(({ path, message }) => `${path}: ${message}`).join();
+      }
+      return "accepted";
+    };
+    expect(messageOf(`${CERTIFICATES}/none.pem`)).toMatch(/^--ca-file: .*cannot be read: ENOENT/);
+    expect(messageOf(`${CERTIFICATES}/server.key`)).toMatch(/^--ca-file: .*it has none/);
+    expect(messageOf(damaged)).toMatch(/^--ca-file: .*its certificate 1 is none/);
+    await Bun.file(damaged).delete();
+  });
+});
