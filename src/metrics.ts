@@ -2,7 +2,7 @@
  * actcore's own metrics. Names are `actcore_*`, in base units (seconds); roles count into one instance, and the
  * scrape joins it with the Temporal SDK's (http/monitor.ts).
  */
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { Counter, collectDefaultMetrics, Gauge, type GaugeConfiguration, Histogram, Registry } from "prom-client";
 
 export function createMetrics() {
   const registry = new Registry();
@@ -16,12 +16,12 @@ export function createMetrics() {
       labelNames: ["outcome"] as const,
       registers,
     }),
-    consumerLag: new Gauge({
+    consumerLag: createUnknown({
       name: "actcore_consumer_pending",
-      help: "Messages in the stream that the router's consumer has not been given yet.",
+      help: "Messages in the stream that the router's consumer has not been given yet; left out while that is not known.",
       registers,
     }),
-    consumerUnacked: new Gauge({
+    consumerUnacked: createUnknown({
       name: "actcore_consumer_ack_pending",
       help: "Messages given to routers and not acknowledged yet.",
       registers,
@@ -100,12 +100,19 @@ export function createMetrics() {
       help: "Tries that run now in this worker.",
       registers,
     }),
-    runsInFlight: new Gauge({
+    runsInFlight: createUnknown({
       name: "actcore_runs_in_flight",
       help: "Runs of the ledger that are not closed, all workers together.",
       registers,
     }),
   };
+}
+
+/** A gauge of what is asked elsewhere: not there until it is `set`, and after `remove`, when the answer is not known. */
+function createUnknown(configuration: GaugeConfiguration<never>): Gauge<never> {
+  const gauge = new Gauge(configuration);
+  gauge.remove();
+  return gauge;
 }
 
 export type Metrics = ReturnType<typeof createMetrics>;

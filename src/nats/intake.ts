@@ -4,11 +4,13 @@
  * nothing.
  */
 import type { ConsumerMessages, JsMsg } from "nats";
+import { describeError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { StreamMessage } from "../trigger/event/dispatcher.ts";
 import { aborted, createBackoff, sleep } from "../wait.ts";
-import type { Nats } from "./connection.ts";
+import { type Nats, unavailable } from "./connection.ts";
 import { CONSUMER, ensureStream, STREAM } from "./stream.ts";
+import { findConsumerFault, findStreamFault, type StreamFault } from "./stream-faults.ts";
 
 const MAX_GROUP = 200;
 const MAX_GROUP_BYTES = 8 * 1024 ** 2;
@@ -18,11 +20,21 @@ export interface Intake {
   readonly done: Promise<void>;
   /** Stops asking for messages; what has arrived and was not begun goes back to the stream. */
   stop(): void;
-  lag(): Promise<{ pending: number; ackPending: number }>;
+  /** Never rejects. */
+  look(): Promise<IntakeState>;
+}
+
+export interface IntakeState {
+  /** Messages that no router was given yet, and those that were given and not acknowledged; undefined: not known. */
+  lag?: { pending: number; ackPending: number };
+  /** Why no events come in, or none are taken; undefined: they are. */
+  fault?: StreamFault;
 }
 
 export function startIntake(nats: Nats, handle: (group: StreamMessage[]) => Promise<void>, log: Log): Intake {
   const stopping = new AbortController();
+  /** Of the last round; undefined while one takes messages. */
+  let failure: string | undefined;
 
   async function run(): Promise<void> {
     const backoff = createBackoff();
@@ -32,8 +44,10 @@ export function startIntake(nats: Nats, handle: (group: StreamMessage[]) => Prom
         const consumer = await nats.connection.jetstream().consumers.get(STREAM, CONSUMER);
         const messages = await consumer.consume({ max_messages: 2 * MAX_GROUP, expires: 10_000 });
         backoff.reset();
+        failure = undefined;
         await handleGroups(messages, handle, stopping.signal);
       } catch (error) {
+        failure = describeError(error);
         log.warn({ error }, "intake interrupted");
       }
       await sleep(backoff.next(), stopping.signal);
@@ -43,12 +57,31 @@ export function startIntake(nats: Nats, handle: (group: StreamMessage[]) => Prom
   return {
     done: run(),
     stop: () => stopping.abort(),
-    async lag() {
-      const manager = await nats.connection.jetstreamManager();
-      const { num_pending, num_ack_pending } = await manager.consumers.info(STREAM, CONSUMER);
-      return { pending: num_pending, ackPending: num_ack_pending };
+    async look() {
+      try {
+        const manager = await nats.connection.jetstreamManager();
+        const stream = await manager.streams.info(STREAM);
+        const streamFault = findStreamFault(stream.config);
+        // A consumer that cannot be made for the stream's fault is that fault.
+        const consumer = await manager.consumers.info(STREAM, CONSUMER).catch((error) => {
+          if (streamFault === undefined) throw error;
+        });
+        if (consumer === undefined) return { ...(streamFault && { fault: streamFault }) };
+        const fault = streamFault ?? findConsumerFault(consumer) ?? toFault(failure);
+        const { num_pending: pending, num_ack_pending: ackPending } = consumer;
+        return { lag: { pending, ackPending }, ...(fault && { fault }) };
+      } catch (error) {
+        return { fault: toFault(failure ?? describeError(unavailable(error))) };
+      }
     },
   };
+}
+
+function toFault(message: string): StreamFault;
+function toFault(message: string | undefined): StreamFault | undefined;
+function toFault(message: string | undefined): StreamFault | undefined {
+  if (message === undefined) return undefined;
+  return { message, hint: `Where NATS is up, look at its consumers: nats consumer report ${STREAM}` };
 }
 
 /** Until the consumer ends or `stopping` aborts. What arrived and was not handled goes back. */

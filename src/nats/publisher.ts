@@ -3,11 +3,16 @@ import { ErrorCode, NatsError } from "nats";
 import { RetryableError, TerminalError } from "../errors.ts";
 import { type EventEnvelope, type EventPublisher, MAX_EVENT_BYTES } from "../trigger/event/envelope.ts";
 import { type Nats, unavailable } from "./connection.ts";
+import { STREAM, SUBJECTS } from "./stream.ts";
 
 const ANSWER_WITHIN_MS = 1_500;
 const ATTEMPTS = 3;
-/** JetStream: "maximum bytes exceeded". */
+/** JetStream: "maximum bytes exceeded", "message size exceeds maximum allowed", "invalid operation on sealed stream". */
 const JS_STREAM_FULL = 10077;
+const JS_MESSAGE_TOO_LARGE = 10054;
+const JS_STREAM_SEALED = 10109;
+/** Another stream takes the subject in, and would keep the event where no router looks. */
+const JS_OTHER_STREAM = 10060;
 
 export function createPublisher({ connection, checkHealth }: Nats): EventPublisher {
   const jetstream = connection.jetstream({ timeout: ANSWER_WITHIN_MS });
@@ -22,7 +27,7 @@ export function createPublisher({ connection, checkHealth }: Nats): EventPublish
       if (connection.isClosed()) throw new RetryableError("nats_unavailable", "NATS: the connection is closed");
       for (let attempt = 1; ; attempt++) {
         try {
-          await jetstream.publish(subjectOf(envelope), bytes);
+          await jetstream.publish(subjectOf(envelope), bytes, { expect: { streamName: STREAM } });
           return;
         } catch (error) {
           // An answer lost with a broken connection does not come: ask again. The event's id makes that safe.
@@ -52,7 +57,23 @@ function refusal(error: unknown): TerminalError | RetryableError | undefined {
     return new TerminalError("event_too_large", "the event is larger than this NATS server accepts (max_payload)", {
       cause: error,
     });
-  if (error.api_error?.err_code === JS_STREAM_FULL)
+  const code = error.api_error?.err_code;
+  if (code === JS_MESSAGE_TOO_LARGE)
+    return new TerminalError("event_too_large", `the event is larger than stream ${STREAM} takes (max_msg_size)`, {
+      hint: "Make it smaller, or raise the stream's max_msg_size",
+      cause: error,
+    });
+  if (code === JS_STREAM_SEALED)
+    return new RetryableError("stream_sealed", `stream ${STREAM} is sealed: it takes nothing in, for ever`, {
+      hint: "Remove the stream, and a router makes it anew",
+      cause: error,
+    });
+  if (error.code === ErrorCode.NoResponders || code === JS_OTHER_STREAM)
+    return new RetryableError("nats_unavailable", `NATS: no stream ${STREAM} takes ${SUBJECTS} in`, {
+      hint: "See /readyz of a router: it makes the stream where there is none",
+      cause: error,
+    });
+  if (code === JS_STREAM_FULL)
     return new RetryableError("stream_full", "the event stream is full: no router takes events out of it", {
       hint: "Start a router (`actcore serve --roles=router`), or raise the stream's max_bytes",
       cause: error,

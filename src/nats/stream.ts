@@ -16,6 +16,7 @@ import {
 } from "nats";
 import { TerminalError } from "../errors.ts";
 import type { Log } from "../log.ts";
+import { MAX_EVENT_BYTES } from "../trigger/event/envelope.ts";
 import { type Nats, unavailable } from "./connection.ts";
 
 export const STREAM = "ACTIVITY_EVENTS";
@@ -46,7 +47,7 @@ async function ensureStreamItself(manager: JetStreamManager, log: Log): Promise<
     log.info({ stream: STREAM, subjects: SUBJECTS }, "stream created");
     return;
   }
-  const { subjects, max_age, retention } = info.config;
+  const { subjects, max_age, retention, max_msg_size } = info.config;
   if (!subjects?.includes(SUBJECTS))
     throw new TerminalError("stream_unusable", `stream ${STREAM} takes in ${subjects?.join(", ")}, not ${SUBJECTS}`, {
       hint: "Add the subject, or remove the stream and let actcore make it",
@@ -56,6 +57,8 @@ async function ensureStreamItself(manager: JetStreamManager, log: Log): Promise<
       { stream: STREAM, max_age_ms: max_age / 1e6 },
       "this stream's max_age drops events that were never processed",
     );
+  if (max_msg_size > 0 && max_msg_size < MAX_EVENT_BYTES)
+    log.warn({ stream: STREAM, max_msg_size }, "this stream refuses events that actcore would take");
   if (retention !== RetentionPolicy.Workqueue)
     log.warn({ stream: STREAM, retention }, "this stream keeps acknowledged events until it is full");
 }

@@ -1,7 +1,5 @@
 /** The router: events from the stream into started runs. Any number of copies share the one consumer. */
-import { describeError } from "../errors.ts";
 import type { Role } from "../lifecycle.ts";
-import type { Metrics } from "../metrics.ts";
 import { type Intake, startIntake } from "../nats/intake.ts";
 import { createEventLedger } from "../postgres/events.ts";
 import { createWorkflowIdLedger } from "../postgres/workflow-ids.ts";
@@ -11,7 +9,7 @@ import { createOwedStarter } from "../trigger/owed-starter.ts";
 import { aborted, sleep } from "../wait.ts";
 import { createRole, type RoleDeps } from "./role.ts";
 
-const LAG_EVERY_MS = 5_000;
+const LOOK_EVERY_MS = 2_000;
 
 export function startRouter({ connections, readiness, metrics, log: parent }: RoleDeps): Role {
   const log = parent.child({ role: "router" });
@@ -26,27 +24,35 @@ export function startRouter({ connections, readiness, metrics, log: parent }: Ro
     const starter = createOwedStarter(createRunStarter(temporal), createWorkflowIdLedger(postgres.db), log);
     const dispatcher = createDispatcher({ ledger, starter, metrics, log });
     const intake = startIntake(nats, dispatcher.handle, log);
-    const measuring = measureLag(intake, metrics, signal);
     running();
+    const watching = watchIntake(intake, signal);
     await aborted(signal);
     intake.stop();
     await intake.done;
-    await measuring;
+    await watching;
   });
 
-  async function measureLag(
-    intake: Intake,
-    { consumerLag, consumerUnacked }: Metrics,
-    signal: AbortSignal,
-  ): Promise<void> {
+  /** Tells readiness and metrics how the intake stands: a router that gets no events is not ready, however well it runs. */
+  async function watchIntake(intake: Intake, signal: AbortSignal): Promise<void> {
+    let known: string | undefined;
     do {
-      try {
-        const { pending, ackPending } = await intake.lag();
-        consumerLag.set(pending);
-        consumerUnacked.set(ackPending);
-      } catch (error) {
-        log.debug({ reason: describeError(error) }, "consumer lag unknown");
+      const { lag, fault } = await intake.look();
+      if (signal.aborted) return;
+      for (const [gauge, value] of [
+        [metrics.consumerLag, lag?.pending],
+        [metrics.consumerUnacked, lag?.ackPending],
+      ] as const)
+        if (value === undefined) gauge.remove();
+        else gauge.set(value);
+      if (fault?.message === known) continue;
+      known = fault?.message;
+      if (fault === undefined) {
+        readiness.role("router", "running");
+        log.info("events are taken in again");
+      } else {
+        readiness.role("router", "waiting", `${fault.message}. ${fault.hint}`);
+        log.warn({ reason: fault.message, hint: fault.hint }, "no events are taken in");
       }
-    } while (!(await sleep(LAG_EVERY_MS, signal)));
+    } while (!(await sleep(LOOK_EVERY_MS, signal)));
   }
 }

@@ -145,7 +145,10 @@ export function startWorker(deps: RoleDeps): Role {
     do {
       await reader.countOpenRuns().then(
         (open) => metrics.runsInFlight.set(open),
-        (error) => log.debug({ reason: describeError(error) }, "open runs not counted"),
+        (error) => {
+          metrics.runsInFlight.remove();
+          log.debug({ reason: describeError(error) }, "open runs not counted");
+        },
       );
     } while (!(await sleep(COUNT_EVERY_MS, signal)));
   }

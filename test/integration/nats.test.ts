@@ -137,10 +137,10 @@ describe("the intake", () => {
       await publishRaw("1");
       await eventually("the first is at work", () => groups.length === 1);
       for (const text of ["2", "3", "4"]) await publishRaw(text);
-      await eventually("all were given out", async () => (await intake.lag()).ackPending === 4);
+      await eventually("all were given out", async () => (await intake.look()).lag?.ackPending === 4);
       await nats.connection.flush();
       hold.resolve();
-      await eventually("all are acknowledged", async () => (await intake.lag()).ackPending === 0);
+      await eventually("all are acknowledged", async () => (await intake.look()).lag?.ackPending === 0);
     });
     expect(groups).toEqual([["1"], ["2", "3", "4"]]);
     expect((await manager.streams.info(STREAM)).state.messages).toBe(0);
@@ -179,7 +179,7 @@ describe("the intake", () => {
     await publishRaw("1");
     await eventually("the first is at work", () => begun.length === 1);
     await publishRaw("2");
-    await eventually("the second was given out", async () => (await first.lag()).ackPending === 2);
+    await eventually("the second was given out", async () => (await first.look()).lag?.ackPending === 2);
     first.stop();
     hold.resolve();
     await first.done;

@@ -156,7 +156,7 @@ function reservedPartOf(eventId: string): string | undefined {
 export interface EventPublisher {
   /**
    * Resolves when the stream has the event.
-   * @throws RetryableError `nats_unavailable`; TerminalError `event_too_large`
+   * @throws RetryableError `nats_unavailable`, `stream_full`, `stream_sealed`; TerminalError `event_too_large`
    */
   publish(envelope: EventEnvelope): Promise<void>;
 }

@@ -1,0 +1,62 @@
+/**
+ * Why events do not come into the stream, or not out of it to a router, although both are there: somebody changed them. Pure;
+ * what is changed back, or made anew, works without a restart. Nothing of it is changed by us (I6).
+ */
+import { AckPolicy, type ConsumerInfo, type StreamConfig } from "nats";
+import { CONSUMER, STREAM, SUBJECTS } from "./stream.ts";
+
+/** Bytes; a stream that takes less refuses everyday events. */
+const MIN_MESSAGE_BYTES = 65_536;
+
+export interface StreamFault {
+  message: string;
+  /** What to do about it, as an imperative sentence. */
+  hint: string;
+}
+
+export function findStreamFault({ subjects, sealed, no_ack, max_msg_size }: StreamConfig): StreamFault | undefined {
+  if (sealed)
+    return {
+      message: `stream ${STREAM} is sealed: it takes nothing in, for ever`,
+      hint: "Remove the stream, and actcore makes it anew",
+    };
+  if (!subjects?.includes(SUBJECTS))
+    return {
+      message: `stream ${STREAM} takes in ${subjects?.join(", ") || "nothing"}, not ${SUBJECTS}`,
+      hint: "Add the subject, or remove the stream and let actcore make it",
+    };
+  if (no_ack)
+    return {
+      message: `stream ${STREAM} does not confirm what it takes in (no_ack)`,
+      hint: "Take no_ack off the stream",
+    };
+  if (max_msg_size > 0 && max_msg_size < MIN_MESSAGE_BYTES)
+    return {
+      message: `stream ${STREAM} takes messages of at most ${max_msg_size} bytes (max_msg_size)`,
+      hint: "Raise max_msg_size to 1 MiB, or take the bound off",
+    };
+  return undefined;
+}
+
+export function findConsumerFault({
+  config,
+  paused,
+}: Pick<ConsumerInfo, "config" | "paused">): StreamFault | undefined {
+  const { ack_policy, deliver_subject, filter_subject, filter_subjects, headers_only, pause_until } = config;
+  const remade = "Remove the consumer, and actcore makes its own";
+  if (paused)
+    return {
+      message: `consumer ${CONSUMER} is paused until ${pause_until}`,
+      hint: `Resume it: nats consumer resume ${STREAM} ${CONSUMER}`,
+    };
+  if (ack_policy !== AckPolicy.Explicit)
+    return { message: `consumer ${CONSUMER} acknowledges ${ack_policy}, not explicitly`, hint: remade };
+  if (deliver_subject)
+    return { message: `consumer ${CONSUMER} sends to ${deliver_subject}: no router can ask it`, hint: remade };
+  const filters = [...(filter_subjects ?? []), ...(filter_subject ? [filter_subject] : [])];
+  if (filters.length > 0 && !filters.some((filter) => filter === SUBJECTS || filter === ">"))
+    return { message: `consumer ${CONSUMER} gives out only ${filters.join(", ")}`, hint: remade };
+  if (headers_only)
+    return { message: `consumer ${CONSUMER} gives out messages without their content (headers_only)`, hint: remade };
+  return undefined;
+}
