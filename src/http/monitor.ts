@@ -6,6 +6,7 @@ import type { Address } from "../address.ts";
 import type { Metrics } from "../metrics.ts";
 import type { Readiness } from "../readiness.ts";
 import { readinessStatus } from "./health-routes.ts";
+import { foldForeignNames } from "./sdk-metrics.ts";
 
 export interface MonitorDeps {
   metrics: Metrics;
@@ -41,7 +42,7 @@ export function startMonitor({ host, port }: Address, { metrics, readiness, sdkM
 async function readSdkMetrics(url: string): Promise<string> {
   try {
     const response = await fetch(url, { signal: AbortSignal.timeout(2000), proxy: false });
-    return await response.text();
+    return foldForeignNames(await response.text());
   } catch {
     return "";
   }

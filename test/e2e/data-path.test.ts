@@ -180,3 +180,25 @@ test("one scrape has actcore's own metrics and those of Temporal's SDK", async (
   expect(text).toMatch(/^actcore_consumer_pending \d/m);
   expect(text).toMatch(/^temporal_workflow_completed\w*\{.*\} [1-9]/m);
 });
+
+test("workflows of others on our queue are one series in the scrape, however many types there are", async () => {
+  const connection = await Connection.connect({ address: readEndpoints(server).temporalHost });
+  const client = new Client({ connection });
+  const types = Array.from({ length: 10 }, () => `Theirs${crypto.randomUUID()}`);
+  try {
+    const handles = await Promise.all(
+      types.map((type) => client.workflow.start(type, { workflowId: type, taskQueue: "orchestrator-tq" })),
+    );
+    const text = await eventually("all of them have failed", async () => {
+      const { text } = await server.monitor("/metrics");
+      const failed = /^temporal_workflow_task_execution_failed\w*\{.*workflow_type="other".*\} (\d+)$/m.exec(text);
+      return Number(failed?.[1]) >= types.length && text;
+    });
+    await Promise.all(handles.map((handle) => handle.terminate()));
+    expect(text).not.toMatch(/Theirs/);
+    const series = [...text.matchAll(/^.*workflow_type="other".*(?= )/gm)].map(String);
+    expect(series).toEqual([...new Set(series)]);
+  } finally {
+    await connection.close();
+  }
+});
