@@ -17,6 +17,7 @@ export function hideSecret(text: string): string {
   try {
     const url = new URL(text);
     if (url.password !== "") url.password = "***";
+    else if (/^(nats|tls):$/.test(url.protocol) && url.username !== "") url.username = "***"; // a token
     for (const key of url.searchParams.keys()) if (/pass|token|secret|key/i.test(key)) url.searchParams.set(key, "***");
     return url.host === "" ? "(hidden)" : url.toString();
   } catch {

@@ -22,16 +22,28 @@ export function parseRoles(text: string): RoleName[] {
 
 export function parseDbUrl(text: string): string {
   const match = /^(?:postgres|postgresql)(?:\+\w+)?:\/\/(.+)$/.exec(text);
-  if (!match || !URL.canParse(`postgresql://${match[1]}`))
-    throw new Error("expected postgresql://user:password@host:port/database");
-  return `postgresql://${match[1]}`;
+  const url = URL.parse(`postgresql://${match?.[1] ?? ""}`);
+  if (!match || url === null) throw new Error("expected postgresql://user:password@host:port/database");
+  requireEscapes(url);
+  return url.href; // with each '@' of the password as %40: Postgres' client would take it for the host's
 }
 
 export function parseNatsUrl(text: string): string {
   const servers = text.split(",").map((server) => server.trim());
-  if (!servers.every((server) => /^(nats|tls|ws|wss):\/\/./.test(server) && URL.canParse(server)))
-    throw new Error("expected nats://host:port, or several separated by ','");
+  // Not ws:// or wss://: the client would wait for ever for a greeting that WebSocket servers do not send.
+  const urls = servers.map((server) => (/^(nats|tls):\/\/./.test(server) ? URL.parse(server) : null));
+  if (!urls.every((url) => url !== null)) throw new Error("expected nats://host:port, or several separated by ','");
+  urls.forEach(requireEscapes);
   return servers.join(",");
+}
+
+/** The clients undo the escapes of a URL when they connect: a '%' that begins none would fail there, again and again. */
+function requireEscapes({ username, password, hostname, pathname }: URL): void {
+  try {
+    for (const part of [username, password, hostname, pathname]) decodeURIComponent(part);
+  } catch {
+    throw new Error("expected each '%' that begins no escape as %25, in the password too");
+  }
 }
 
 export function parseHosts(text: string): string[] {

@@ -1,13 +1,16 @@
 /** The database for commands that work on it without a server. */
 import type { Config } from "../config.ts";
 import { findRunningEngines } from "../engines/running-engines.ts";
-import { TerminalError } from "../errors.ts";
-import { openPostgres, type Postgres } from "../postgres/client.ts";
+import { ActcoreError, describeError, RetryableError, TerminalError } from "../errors.ts";
+import { errorCode, openPostgres, type Postgres, toActcoreError } from "../postgres/client.ts";
+
+const PERMISSION_DENIED = "42501";
 
 /**
  * Runs `body` on the configured database, or on that of the engines that run on the data directory, with a pool of so
  * many `connections`.
- * @throws TerminalError `no_database`; RetryableError `postgres_unavailable`; what `body` throws
+ * @throws TerminalError `no_database`, `postgres_not_permitted`; RetryableError `postgres_unavailable`,
+ *   `postgres_login_refused`; what `body` throws
  */
 export async function withDatabase<T>(
   config: Config,
@@ -22,8 +25,18 @@ export async function withDatabase<T>(
     });
   const postgres = openPostgres(url, name, connections);
   try {
-    await postgres.ping();
+    await postgres.ping().catch((error: unknown) => {
+      // Whatever keeps us from the server is no fault of this program, and no stack would help.
+      if (error instanceof ActcoreError) throw error;
+      throw new RetryableError("postgres_unavailable", describeError(error), { cause: error });
+    });
     return await body(postgres);
+  } catch (error) {
+    if (errorCode(error) !== PERMISSION_DENIED) throw toActcoreError(error);
+    throw new TerminalError("postgres_not_permitted", `Postgres: ${describeError(error)}`, {
+      hint: "Grant it to the user of ACTCORE_DB_URL, or give --db-url with another user",
+      cause: error,
+    });
   } finally {
     await postgres.close();
   }

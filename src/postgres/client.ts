@@ -114,7 +114,8 @@ export function withoutUnstorable(text: string): string {
   return text.toWellFormed().replaceAll("\0", "\\u0000");
 }
 
-function toActcoreError(error: unknown): unknown {
+/** Errors of Postgres or of the way to it as RetryableError or TerminalError; any other one as it is. */
+export function toActcoreError(error: unknown): unknown {
   const code = errorCode(error);
   if (code === undefined || error instanceof ActcoreError) return error;
   const root = rootOf(error);
@@ -122,9 +123,15 @@ function toActcoreError(error: unknown): unknown {
     return new TerminalError("not_storable", `Postgres refuses the data: ${describeError(root)}`, { cause: root });
   if (
     /^(40|08|53|57|55P03)/.test(code) ||
-    /^(ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|CONNECTION_|CONNECT_TIMEOUT)/.test(code)
+    /^(ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|CONNECTION_|CONNECT_TIMEOUT)/.test(code)
   )
     return new RetryableError("postgres_unavailable", `Postgres: ${describeError(root)}`, { cause: root });
+  // Somebody may mend it on the server: a password, a database that is made later.
+  if (/^(28|3D)/.test(code))
+    return new RetryableError("postgres_login_refused", `Postgres: ${describeError(root)}`, {
+      hint: "Check user, password and database of ACTCORE_DB_URL",
+      cause: root,
+    });
   return new Error(`Postgres: ${describeError(root)}`, { cause: root });
 }
 

@@ -1,4 +1,7 @@
-import { afterEach, beforeAll, beforeEach, expect, test } from "bun:test";
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { runMigrate } from "../../src/cli/migrate.ts";
+import { loadConfig } from "../../src/config.ts";
+import { urlOfDatabase } from "../../src/engines/databases.ts";
 import { migrations } from "../../src/generated/migrations.ts";
 import { openPostgres } from "../../src/postgres/client.ts";
 import { migrate, requireMigrated } from "../../src/postgres/migrate.ts";
@@ -70,4 +73,37 @@ test("an up-to-date schema needs no right to change it", async () => {
   } finally {
     await readOnly.close();
   }
+});
+
+describe("`actcore migrate` says what is wrong, as an error of ours,", () => {
+  const migrateOn = (dbUrl: string) => runMigrate({ config: loadConfig({ dbUrl }, {}), print: () => {} });
+  const withUser = (username: string, password: string) =>
+    Object.assign(new URL(database.url), { username, password }).href;
+
+  test("where the password, the user or the database is", async () => {
+    for (const url of [
+      withUser("actcore", "guess"),
+      withUser("actcore", ""),
+      withUser("nobody", "guess"),
+      urlOfDatabase(database.url, "nowhere"),
+    ])
+      await expect(migrateOn(url)).rejects.toMatchObject({
+        code: "postgres_login_refused",
+        hint: expect.stringContaining("ACTCORE_DB_URL"),
+      });
+  });
+
+  test("where nothing listens", async () => {
+    await expect(migrateOn("postgresql://u:p@127.0.0.1:1/x")).rejects.toMatchObject({ code: "postgres_unavailable" });
+  });
+
+  test("where the user may not make the schema", async () => {
+    const name = `guest_${crypto.randomUUID().slice(0, 8)}`;
+    await database.sql.unsafe(`create role ${name} login password 'guest'`);
+    try {
+      await expect(migrateOn(withUser(name, "guest"))).rejects.toMatchObject({ code: "postgres_not_permitted" });
+    } finally {
+      await database.sql.unsafe(`drop role ${name}`);
+    }
+  });
 });

@@ -54,9 +54,12 @@ describe("a wrong configuration", () => {
     expect(db?.message).toContain("mysql://u:***@db/x");
   });
 
-  test.each(["hunter2", "u:hunter2@db", "postgresql://h/x?password=hunter2"])("hides the secret of %s", (text) => {
-    expect(hideSecret(text)).not.toContain("hunter2");
-  });
+  test.each(["hunter2", "u:hunter2@db", "postgresql://h/x?password=hunter2", "nats://hunter2@nats:4222"])(
+    "hides the secret of %s",
+    (text) => {
+      expect(hideSecret(text)).not.toContain("hunter2");
+    },
+  );
 });
 
 describe("a database URL", () => {
@@ -66,6 +69,37 @@ describe("a database URL", () => {
 
   test.each(["mysql://db/x", "db/x", "postgresql://"])("may not be %s", (url) => {
     expect(faultsOf({}, { ACTCORE_DB_URL: url })).toHaveLength(1);
+  });
+
+  test("may have an '@' in its password, which is not taken for the one before the host", () => {
+    expect(loadConfig({}, { ACTCORE_DB_URL: "postgresql://u:p@ss@db/x" }).dbUrl).toBe("postgresql://u:p%40ss@db/x");
+  });
+});
+
+describe("a '%' that begins no escape", () => {
+  test.each([
+    ["ACTCORE_DB_URL", "postgresql://u:hunter%2@db/x"],
+    ["ACTCORE_DB_URL", "postgresql://u%:p@db/x"],
+    ["ACTCORE_DB_URL", "postgresql://u:p@db/100%"],
+    ["NATS_URL", "nats://u:hunter%2@nats:4222"],
+    ["NATS_URL", "nats://token%@nats:4222"],
+    ["NATS_URL", "nats://u:p@nats:4222,nats://u:hunter%2@other:4222"],
+  ])("is refused in %s=%s, without its secret", (variable, url) => {
+    expect(faultsOf({}, { [variable]: url })).toEqual([
+      { path: variable, message: expect.stringContaining("as %25, in the password too") },
+    ]);
+    expect(faultsOf({}, { [variable]: url })[0]?.message).not.toContain("hunter");
+  });
+
+  test("is one that begins an escape as %25", () => {
+    const urls = { ACTCORE_DB_URL: "postgresql://u:a%25b@db/x", NATS_URL: "nats://u:a%25b@nats:4222" };
+    expect(loadConfig({}, urls)).toMatchObject({ dbUrl: urls.ACTCORE_DB_URL, natsUrl: urls.NATS_URL });
+  });
+});
+
+describe("a URL of NATS", () => {
+  test("may not be one of WebSockets, which the client does not speak", () => {
+    expect(faultsOf({}, { NATS_URL: "wss://nats:443" })).toHaveLength(1);
   });
 });
 
