@@ -67,8 +67,8 @@ const DAY_MS = 86_400_000;
 const MONTH_LENGTHS = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 
 /**
- * As `parseCron`, of an expression that is new: one with a step beyond its field, which earlier releases stored, goes on to
- * mean what it meant, and is written no more.
+ * As `parseCron`, for an expression that is written now: a step beyond its field is refused too. `parseCron` reads it, because
+ * earlier releases stored such expressions, and those keep their meaning.
  * @throws TerminalError `invalid_cron_expression`, whose message is the reason
  */
 export function checkCron(text: string): void {
