@@ -4,6 +4,7 @@
  */
 import { type Ajv2020, type FuncKeywordDefinition, str, _ as template } from "ajv/dist/2020.js";
 import type { DataValidationCxt } from "ajv/dist/types/index.js";
+import { canonicalJson } from "../json/canonical.ts";
 import {
   compareNumbers,
   type ExactNumber,
@@ -116,13 +117,4 @@ export function addExactKeywords(ajv: Ajv2020): void {
 function isEqual(a: unknown, b: unknown): boolean {
   // A zero may have a sign.
   return a === b || Bun.deepEquals(a, b, true);
-}
-
-/** Equal values have equal texts. */
-function canonicalJson(value: unknown): string {
-  return JSON.stringify(value, (_, inner) =>
-    typeof inner === "object" && inner !== null && !Array.isArray(inner) && !JSON.isRawJSON(inner)
-      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : inner,
-  );
 }

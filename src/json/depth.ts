@@ -11,7 +11,7 @@ export function isWithinDepth(value: unknown, depth = MAX_DEPTH): boolean {
   if (typeof value !== "object" || value === null || isExactNumber(value)) return true;
   if (depth === 0) return false;
   // Every event passes here: no closure, and no call for what is no object.
-  for (const inner of Object.values(value))
+  for (const inner of Array.isArray(value) ? value : Object.values(value))
     if (typeof inner === "object" && inner !== null && !isWithinDepth(inner, depth - 1)) return false;
   return true;
 }

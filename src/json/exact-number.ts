@@ -41,12 +41,12 @@ export function hasExactNumber(value: unknown): boolean {
 interface Decimal {
   sign: "" | "-";
   digits: string;
-  point: bigint;
+  point: number;
 }
 
 /** Zeros that are written out after the digits, and before them; for more there is an exponent. */
-const MAX_ZEROS_AFTER = 21n;
-const MAX_ZEROS_BEFORE = 5n;
+const MAX_ZEROS_AFTER = 21;
+const MAX_ZEROS_BEFORE = 5;
 
 /** Digits of an exponent: beyond them no number is meant, and reading one would take long. */
 const MAX_EXPONENT_DIGITS = 15;
@@ -58,11 +58,10 @@ const MAX_EXPONENT_DIGITS = 15;
 export function readNumber(literal: string): number | ExactNumber | undefined {
   const exponent = /[eE][+-]?0*(\d+)$/.exec(literal)?.[1] ?? "";
   if (exponent.length > MAX_EXPONENT_DIGITS) return undefined;
-  const exact = parseDecimal(literal);
   const rounded = Number(literal);
-  const text = writeDecimal(exact);
-  if (Number.isFinite(rounded) && writeDecimal(parseDecimal(String(rounded))) === text) return rounded;
-  return new ExactNumber(text);
+  const text = writeDecimal(parseDecimal(literal));
+  const isKept = Number.isFinite(rounded) && writeDecimal(parseDecimal(String(rounded))) === text;
+  return isKept ? rounded : new ExactNumber(text);
 }
 
 /** Negative, zero or positive, as `a` is less than, equal to or greater than `b`. */
@@ -77,7 +76,7 @@ export function compareNumbers(a: number | ExactNumber, b: number | ExactNumber)
 }
 
 export function isWhole(value: number | ExactNumber): boolean {
-  return typeof value === "number" ? Number.isInteger(value) : scaleOf(parseDecimal(value.text)) >= 0n;
+  return typeof value === "number" ? Number.isInteger(value) : scaleOf(parseDecimal(value.text)) >= 0;
 }
 
 /**
@@ -94,9 +93,9 @@ export function isMultipleOf(value: number | ExactNumber, divisor: number | Exac
   const scale = scaleOf(of) - scaleOf(by);
   if (of.digits === "") return true;
   // Its digits do not end with a zero, so no power of ten divides them.
-  if (scale < 0n) return false;
+  if (scale < 0) return false;
   const modulus = BigInt(by.digits);
-  return (remainderOf(of.digits, modulus) * remainderOfPower(10n, scale, modulus)) % modulus === 0n;
+  return (remainderOf(of.digits, modulus) * remainderOfPower(10n, BigInt(scale), modulus)) % modulus === 0n;
 }
 
 function parseDecimal(literal: string): Decimal {
@@ -108,22 +107,21 @@ function parseDecimal(literal: string): Decimal {
   let end = all.length;
   while (end > first && all[end - 1] === "0") end--;
   const digits = all.slice(first, end);
-  if (digits === "") return { sign: "", digits, point: 0n };
-  return { sign: sign as Decimal["sign"], digits, point: BigInt(exponent) + BigInt(whole.length - first) };
+  if (digits === "") return { sign: "", digits, point: 0 };
+  return { sign: sign as Decimal["sign"], digits, point: Number(exponent) + whole.length - first };
 }
 
 function writeDecimal({ sign, digits, point }: Decimal): string {
   const { length } = digits;
   if (length === 0) return "0";
-  if (point < -MAX_ZEROS_BEFORE || point - BigInt(length) > MAX_ZEROS_AFTER) {
-    const exponent = point - 1n;
+  if (point < -MAX_ZEROS_BEFORE || point - length > MAX_ZEROS_AFTER) {
+    const exponent = point - 1;
     const fraction = length > 1 ? `.${digits.slice(1)}` : "";
-    return `${sign}${digits[0]}${fraction}e${exponent < 0n ? "" : "+"}${exponent}`;
+    return `${sign}${digits[0]}${fraction}e${exponent < 0 ? "" : "+"}${exponent}`;
   }
-  const at = Number(point);
-  if (at <= 0) return `${sign}0.${"0".repeat(-at)}${digits}`;
-  if (at >= length) return `${sign}${digits}${"0".repeat(at - length)}`;
-  return `${sign}${digits.slice(0, at)}.${digits.slice(at)}`;
+  if (point <= 0) return `${sign}0.${"0".repeat(-point)}${digits}`;
+  if (point >= length) return `${sign}${digits}${"0".repeat(point - length)}`;
+  return `${sign}${digits.slice(0, point)}.${digits.slice(point)}`;
 }
 
 function signOf({ sign, digits }: Decimal): number {
@@ -131,8 +129,8 @@ function signOf({ sign, digits }: Decimal): number {
 }
 
 /** The power of ten of the last digit. */
-function scaleOf({ digits, point }: Decimal): bigint {
-  return point - BigInt(digits.length);
+function scaleOf({ digits, point }: Decimal): number {
+  return point - digits.length;
 }
 
 /** Some digits at a time: of a million, BigInt takes seconds to read them at once. */

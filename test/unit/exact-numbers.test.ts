@@ -2,7 +2,11 @@
 import { describe, expect, test } from "bun:test";
 import { compareNumbers, ExactNumber, isMultipleOf, isWhole, readNumber } from "../../src/json/exact-number.ts";
 import { NumberFaultError, parseJson } from "../../src/json/parse.ts";
+import { createRandom } from "../support/cron-samples.ts";
+import { startProcessorTime } from "../support/processor-time.ts";
 
+type Revive = (key: string, value: unknown, context: { source?: string }) => unknown;
+const parseWithSources = JSON.parse as (text: string, revive: Revive) => unknown;
 const kept = (literal: string) => readNumber(literal) as number | ExactNumber;
 
 describe("a number that a double changes is printed as it was read", () => {
@@ -64,6 +68,42 @@ test("a text is read like JSON.parse reads it, but for such numbers", () => {
   expect(() => parseJson("[1")).toThrow(SyntaxError);
 });
 
+test("whatever the text, it is what JSON.parse and the source of each number make of it", () => {
+  const random = createRandom(7);
+  const pick = <T>(...options: T[]) => options[Math.floor(random() * options.length)] as T;
+  const digits = (most: number) =>
+    Array.from({ length: 1 + Math.floor(random() * most) }, () => pick(..."0123456789")).join("");
+  const number = () =>
+    pick("", "-") +
+    pick("0", `${pick(..."123456789")}${digits(20)}`, pick(..."123456789")) +
+    pick("", "", `.${digits(20)}`) +
+    pick("", "", `${pick("e", "E")}${pick("", "+", "-")}${digits(4)}`);
+  const string = () =>
+    `"${Array.from({ length: Math.floor(random() * 4) }, () => pick('\\"', "\\\\", "\\u0000", number(), "é", ": ", "1e999", "x")).join("")}"`;
+  const value = (depth: number): string => {
+    const inside = () => Array.from({ length: Math.floor(random() * 4) }, () => value(depth - 1));
+    if (depth === 0) return pick(number(), string(), pick("null", "true", "[]"));
+    return pick(
+      number(),
+      string(),
+      `[${inside().join(pick(",", " ,\n"))}]`,
+      `{${inside()
+        .map((each) => `${pick(string(), '"1"', '"__proto__"')}:${each}`)
+        .join(",")}}`,
+    );
+  };
+  let exact = 0;
+  for (let round = 0; round < 1_000; round++) {
+    const text = value(3);
+    const expected = parseWithSources(text, (_, inner, { source = "" }) =>
+      typeof inner === "number" ? readNumber(source) : inner,
+    );
+    if (!Bun.deepEquals(parseJson(text), expected, true)) throw new Error(`another value of ${text}`);
+    if (JSON.stringify(expected) !== JSON.stringify(JSON.parse(text))) exact++;
+  }
+  expect(exact).toBeGreaterThan(100);
+});
+
 test("nesting without end is no reason to fail, also beside such numbers", () => {
   const text = `[1e400,12345678901234567890,${"[".repeat(200_000)}${"]".repeat(200_000)}]`;
   expect(Array.isArray(parseJson(text))).toBe(true);
@@ -82,6 +122,15 @@ test("a million digits are read in time that grows with their number", () => {
   const value = parseJson(`[${digits}]`) as [ExactNumber];
   expect(isMultipleOf(value[0], 3)).toBe(false);
   expect(performance.now() - begun).toBeLessThan(2000);
+});
+
+test("a megabyte of such numbers is read in time that grows with their number, strings or none between them", () => {
+  for (const item of ["1e400", '"\\\\",12345678901234567', '"12345678901234567"', "0"]) {
+    const text = `[${`${item},`.repeat(1_000_000 / (item.length + 1))}12345678901234567]`;
+    const worked = startProcessorTime();
+    expect((parseJson(text) as unknown[]).at(-1)).toBeInstanceOf(ExactNumber);
+    expect(worked()).toBeLessThan(2_000);
+  }
 });
 
 test("numbers are compared by their values", () => {

@@ -2,6 +2,7 @@
  * What an event says, as far as it may not change: a second message of the same id that says something else is no
  * repetition, and whoever sent it is told. Pure.
  */
+import { canonicalJson } from "../../json/canonical.ts";
 import type { EventEnvelope } from "./envelope.ts";
 
 /** In the order in which differences are named. When it occurred, and its trace, may be made anew by a sender that tries again. */
@@ -33,14 +34,5 @@ export function contentOf({ type, source, subject, payload = {} }: EventEnvelope
 /** The fields in which the envelope says something else than what was recorded under its id; none of a repetition. */
 export function findDifferences(recorded: EventContent, envelope: EventEnvelope): ContentField[] {
   const own = contentOf(envelope);
-  return FIELDS.filter((field) => field in recorded && canonicalText(recorded[field]) !== canonicalText(own[field]));
-}
-
-/** The same text for the same JSON value, in whatever order its keys were written. */
-function canonicalText(value: unknown): string {
-  return JSON.stringify(value, (_, part: unknown) =>
-    typeof part === "object" && part !== null && Object.getPrototypeOf(part) === Object.prototype
-      ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : part,
-  );
+  return FIELDS.filter((field) => field in recorded && canonicalJson(recorded[field]) !== canonicalJson(own[field]));
 }

@@ -1,0 +1,41 @@
+/** Which numbers in a text of JSON a double may not keep: by their lengths, without parsing the text. */
+
+/** So many digits, or an exponent of three. Other texts have the like, such as ids of hexadecimal digits. */
+const DIGITS = /[\d.]{16}/;
+const EXPONENT = /\d[eE][-+\d]\d\d/;
+/** A number with one of them: every other one is printed by a double as it was read. */
+const LONG_NUMBER = /-?(?:[\d.]{16,}(?:[eE][-+]?\d+)?|\d[\d.]{0,14}[eE][-+]?\d{3,})/g;
+
+export interface FoundNumber {
+  /** Where it begins in the text. */
+  start: number;
+  literal: string;
+}
+
+/** In a text that is JSON. One that has none is looked through in two quick searches. */
+export function findLongNumbers(text: string): FoundNumber[] {
+  const found: FoundNumber[] = [];
+  if (!DIGITS.test(text) && !EXPONENT.test(text)) return found;
+  /** Where the next string begins that has not been passed. */
+  let quote = text.indexOf('"');
+  LONG_NUMBER.lastIndex = 0;
+  for (let match = LONG_NUMBER.exec(text); match !== null; match = LONG_NUMBER.exec(text)) {
+    let end = -1;
+    while (quote !== -1 && quote < match.index) {
+      end = endOfString(text, quote);
+      quote = text.indexOf('"', end + 1);
+    }
+    if (end > match.index) LONG_NUMBER.lastIndex = end + 1;
+    else found.push({ start: match.index, literal: match[0] });
+  }
+  return found;
+}
+
+/** Of the string that begins with this quote, the other one. */
+function endOfString(text: string, quote: number): number {
+  for (let end = text.indexOf('"', quote + 1); ; end = text.indexOf('"', end + 1)) {
+    let escapes = 0;
+    while (text[end - 1 - escapes] === "\\") escapes++;
+    if (escapes % 2 === 0) return end;
+  }
+}
