@@ -1,5 +1,7 @@
 /** From a definition and an event to a finished task, as a user of the REST API sees it. */
 import { beforeAll, describe, expect, test } from "bun:test";
+import { lookup } from "node:dns/promises";
+import { hostname } from "node:os";
 import { Client, Connection } from "@temporalio/client";
 import { eventually } from "../support/engines.ts";
 import { type Received, startReceiver } from "../support/http-receiver.ts";
@@ -7,6 +9,11 @@ import { readEndpoints, SERVER_TIMEOUT_MS, type Server } from "../support/server
 import { define, envelope, finishedRuns, listTasks, useServer } from "../support/shared-server.ts";
 
 const HOUR_MS = 3_600_000;
+/** A machine's own name leads to one of its addresses; on most it is known. */
+const leadsToThisHost = await lookup(hostname()).then(
+  () => true,
+  () => false,
+);
 
 let server: Server;
 beforeAll(async () => {
@@ -119,6 +126,29 @@ describe("an http task", () => {
     } finally {
       receiver.stop();
     }
+  });
+
+  test("is tried again after a 429 whose Retry-After is zero", async () => {
+    let tries = 0;
+    const receiver = Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      fetch: () => new Response(null, { status: ++tries < 3 ? 429 : 200, headers: { "retry-after": "0" } }),
+    });
+    try {
+      const { run, tasks } = await runOnce([http(receiver.url.href)]);
+      expect(run.status).toBe("succeeded");
+      expect(tasks).toMatchObject([{ status: "succeeded", attempts: 3 }]);
+    } finally {
+      receiver.stop(true);
+    }
+  });
+
+  test.skipIf(!leadsToThisHost)("fails at once when a name leads to an engine of this host", async () => {
+    const { run, tasks } = await runOnce([http(`http://${hostname()}:${server.flags.natsMonitorPort}/varz`)]);
+    expect(run.status).toBe("failed");
+    expect(tasks).toMatchObject([{ status: "failed", attempts: 1, error: { code: "http_forbidden" } }]);
+    expect(tasks[0]?.error.message).toContain("NATS monitoring, an engine of actcore itself");
   });
 
   test("fails at once after a 404, and its run with it", async () => {
