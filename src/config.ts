@@ -47,6 +47,8 @@ export interface Config {
   readonly natsUrl?: string;
   /** `host:port`. */
   readonly temporalHost?: string;
+  /** Whether `temporalHost` is reached over TLS; the embedded engine never is. */
+  readonly temporalTls: boolean;
   readonly temporalNamespace: string;
   readonly ports: EnginePorts;
   readonly apiAddr: Address;

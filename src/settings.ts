@@ -86,6 +86,13 @@ export const SETTINGS = {
     help: "Temporal frontend to use instead of the embedded one",
     parse: (text) => formatAddress(parseAddress(text)),
   }),
+  temporalTls: setting({
+    flag: "temporal-tls",
+    env: "TEMPORAL_TLS",
+    help: "reach the Temporal of TEMPORAL_HOST over TLS",
+    default: "false",
+    parse: parseSwitch,
+  }),
   temporalNamespace: setting({
     flag: "temporal-namespace",
     env: "TEMPORAL_NAMESPACE",

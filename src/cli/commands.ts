@@ -47,7 +47,7 @@ export interface Command {
 }
 
 const PORTS = ["postgresPort", "natsPort", "natsMonitorPort", "temporalPort", "temporalUiPort"] as const;
-const URLS = ["dbUrl", "natsUrl", "temporalHost", "temporalNamespace", "caFile"] as const;
+const URLS = ["dbUrl", "natsUrl", "temporalHost", "temporalTls", "temporalNamespace", "caFile"] as const;
 const DIRECTORIES = ["dataDir", "cacheDir"] as const;
 
 /** What a task's URL is compared with. */
@@ -98,7 +98,16 @@ export const COMMANDS = {
   },
   sync: {
     summary: "bring definitions and schedules up to their files, now and in this process",
-    settings: ["definitionsDirs", "dataDir", "dbUrl", "temporalHost", "temporalNamespace", "caFile", "logLevel"],
+    settings: [
+      "definitionsDirs",
+      "dataDir",
+      "dbUrl",
+      "temporalHost",
+      "temporalTls",
+      "temporalNamespace",
+      "caFile",
+      "logLevel",
+    ],
     json: true,
     options: {
       "dry-run": { help: "tell what would be changed, field by field, and change nothing" },

@@ -12,7 +12,7 @@ import { findOwnEngines } from "../roles/own-engines.ts";
 import { createSync } from "../roles/sync.ts";
 import type { SyncReport } from "../sync/report.ts";
 import type { SyncRequest } from "../sync/service.ts";
-import { openTemporal, type Temporal } from "../temporal/connection.ts";
+import { openTemporal, type Temporal, temporalTlsOf } from "../temporal/connection.ts";
 import { ensureNamespace } from "../temporal/namespace.ts";
 import type { CommandContext } from "./commands.ts";
 import { withDatabase } from "./database.ts";
@@ -86,7 +86,7 @@ async function reachTemporal(
     return { error: new RetryableError("temporal_unavailable", message) };
   }
   try {
-    const temporal = await openTemporal(address, config.temporalNamespace, "sync");
+    const temporal = await openTemporal(address, config.temporalNamespace, "sync", temporalTlsOf(config));
     try {
       const options = { signal, withinMs: TEMPORAL_WITHIN_MS };
       await ensureNamespace(temporal.connection, config.temporalNamespace, options);

@@ -13,7 +13,7 @@ import { ensureStream } from "../nats/stream.ts";
 import { openPostgres, type Postgres } from "../postgres/client.ts";
 import { migrate } from "../postgres/migrate.ts";
 import type { Engine, Readiness } from "../readiness.ts";
-import { openTemporal, type Temporal } from "../temporal/connection.ts";
+import { openTemporal, type Temporal, temporalTlsOf } from "../temporal/connection.ts";
 import { ensureNamespace } from "../temporal/namespace.ts";
 import { createBackoff, retryUntilDone, sleep } from "../wait.ts";
 
@@ -136,7 +136,7 @@ export function openConnections({ config, endpoints, readiness, log, signal }: C
     temporal: once(() =>
       connect(
         "temporal",
-        ({ temporalHost }) => openTemporal(temporalHost, config.temporalNamespace, name),
+        ({ temporalHost }) => openTemporal(temporalHost, config.temporalNamespace, name, temporalTlsOf(config)),
         ({ connection }) => ensureNamespace(connection, config.temporalNamespace, { signal }),
       ),
     ),

@@ -21,7 +21,7 @@ import { createTaskLedger } from "../postgres/tasks.ts";
 import { createUnfinishedLedger } from "../postgres/unfinished.ts";
 import { createWorkflowIdLedger } from "../postgres/workflow-ids.ts";
 import { createExecutors } from "../task/executors.ts";
-import type { Temporal } from "../temporal/connection.ts";
+import { type Temporal, temporalTlsOf } from "../temporal/connection.ts";
 import { createRunInspector } from "../temporal/run-inspector.ts";
 import { createRunStarter } from "../temporal/run-starter.ts";
 import { createScheduleReader } from "../temporal/schedule-reader.ts";
@@ -51,6 +51,7 @@ export function startWorker(deps: RoleDeps): Role {
     const located = await endpoints;
     const options = {
       address: located.temporalHost,
+      tls: temporalTlsOf(config),
       namespace: config.temporalNamespace,
       workflowBundle,
       runSteps: createRunSteps({

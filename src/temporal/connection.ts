@@ -1,5 +1,6 @@
 /** The client's connection to Temporal. */
 import { Client, Connection } from "@temporalio/client";
+import type { Config } from "../config.ts";
 import { describeError, RetryableError } from "../errors.ts";
 
 export interface Temporal {
@@ -21,9 +22,23 @@ const CHANNEL = {
   "grpc.enable_http_proxy": 0,
 };
 
+/** How a server is reached over TLS, as the client and the workers' native core take it; false: without. */
+export type TemporalTls = false | { serverRootCACertificate?: Buffer };
+
+/** Of a configured server; the embedded one speaks no TLS. */
+export function temporalTlsOf({ temporalHost, temporalTls, caFile }: Config): TemporalTls {
+  if (temporalHost === undefined || !temporalTls) return false;
+  return caFile === undefined ? {} : { serverRootCACertificate: Buffer.from(caFile.trusted.join("\n")) };
+}
+
 /** A lost server is connected to again by itself. @throws RetryableError `temporal_unavailable` */
-export async function openTemporal(address: string, namespace: string, name: string): Promise<Temporal> {
-  const connection = Connection.lazy({ address, connectTimeout: "5s", channelArgs: CHANNEL });
+export async function openTemporal(
+  address: string,
+  namespace: string,
+  name: string,
+  tls: TemporalTls = false,
+): Promise<Temporal> {
+  const connection = Connection.lazy({ address, tls, connectTimeout: "5s", channelArgs: CHANNEL });
   try {
     await connection.ensureConnected();
   } catch (error) {

@@ -1,10 +1,11 @@
 /** The two workers: one sequences runs, the other does tasks. */
 import { NativeConnection, Worker } from "@temporalio/worker";
 import { ORCHESTRATOR_QUEUE, type RunSteps, TASK_QUEUE, type TaskSteps } from "../run/run.ts";
-import { unavailable } from "./connection.ts";
+import { type TemporalTls, unavailable } from "./connection.ts";
 
 export interface WorkersOptions {
   address: string;
+  tls: TemporalTls;
   namespace: string;
   /** Prebuilt by deploy/build: the code of src/workflows. */
   workflowBundle: { code: string };
@@ -23,10 +24,10 @@ export interface Workers {
 
 /** @throws RetryableError `temporal_unavailable` */
 export async function startWorkers(options: WorkersOptions): Promise<Workers> {
-  const { address, namespace, workflowBundle, runSteps, taskSteps, shutdownGraceMs } = options;
+  const { address, tls, namespace, workflowBundle, runSteps, taskSteps, shutdownGraceMs } = options;
   let connection: NativeConnection;
   try {
-    connection = await NativeConnection.connect({ address });
+    connection = await NativeConnection.connect({ address, tls });
   } catch (error) {
     throw unavailable(error);
   }

@@ -1,12 +1,14 @@
 /** Engines and a receiver whose certificates a company's own authority made: one setting makes a server trust them all. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { chownSync, copyFileSync, statSync } from "node:fs";
+import { chmodSync, chownSync, copyFileSync, readFileSync, statSync } from "node:fs";
+import { connect } from "node:net";
+import { createServer } from "node:tls";
 import { unpackEngines } from "../../src/engines/archive.ts";
 import { type EngineSet, startEngines } from "../../src/engines/engine-set.ts";
 import { createLog } from "../../src/log.ts";
 import { openPostgres } from "../../src/postgres/client.ts";
-import { createTestConfig, removeDataDir } from "../support/engines.ts";
-import { createDirectory, run, SERVER_TIMEOUT_MS, type Server, startServer } from "../support/server.ts";
+import { createTestConfig, eventually, removeDataDir } from "../support/engines.ts";
+import { createDirectory, readEndpoints, run, SERVER_TIMEOUT_MS, type Server, startServer } from "../support/server.ts";
 import { define, envelope, finishedRuns, listTasks } from "../support/shared-server.ts";
 
 const CERTIFICATES = `${import.meta.dir}/../support/certificates`;
@@ -39,9 +41,11 @@ async function startPostgres(): Promise<void> {
   ] as const) {
     copyFileSync(from, `${directory}/${to}`);
     chownSync(`${directory}/${to}`, uid, gid);
+    chmodSync(`${directory}/${to}`, 0o600);
   }
   await plain.sql`alter system set ssl = on`;
   await plain.sql`select pg_reload_conf()`;
+  await eventually("Postgres speaks TLS", async () => (await plain.sql`show ssl`)[0]?.ssl === "on");
   await plain.close();
   dbUrl = `${(set.endpoints.dbUrl ?? "").replace("127.0.0.1", "localhost")}?sslmode=verify-full`;
 }
@@ -88,6 +92,28 @@ test(
     const [done] = await finishedRuns(server, id);
     const tasks = await listTasks(server, done?.run_id as string);
     expect(tasks).toMatchObject([{ status: "succeeded", result: { body: "over TLS" } }]);
+  },
+  SERVER_TIMEOUT_MS,
+);
+
+test(
+  "with it a Temporal that is reached over TLS is, by the client and by the workers' own connection",
+  async () => {
+    const [, inner] = readEndpoints(server).temporalHost.split(":");
+    const tls = { key: readFileSync(key), cert: readFileSync(cert), ALPNProtocols: ["h2"] };
+    const relay = createServer(tls, (socket) => {
+      const behind = connect({ host: "127.0.0.1", port: Number(inner) });
+      for (const end of [socket, behind]) end.on("error", () => {});
+      socket.pipe(behind).pipe(socket);
+    });
+    await new Promise<void>((resolve) => relay.listen(0, "127.0.0.1", resolve));
+    ends.push(() => relay.close());
+    const { port } = relay.address() as { port: number };
+    const temporal = { TEMPORAL_HOST: `localhost:${port}`, TEMPORAL_TLS: "true" };
+    const env = { ACTCORE_CA_FILE: CA_FILE, ACTCORE_DB_URL: dbUrl, NATS_URL: natsUrl, ...temporal };
+    const worker = await startServer({ roles: "worker", env });
+    ends.push(() => worker.destroy());
+    await worker.ready();
   },
   SERVER_TIMEOUT_MS,
 );

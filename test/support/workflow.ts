@@ -78,6 +78,7 @@ export async function startPlannedWorkers() {
     return found;
   };
   const workers = await startWorkers({
+    tls: false,
     address,
     namespace,
     workflowBundle,
