@@ -17,6 +17,7 @@ import { EVENT_ROUTES } from "./event-routes.ts";
 import { EVENT_TYPE_ROUTES } from "./event-type-routes.ts";
 import { HEALTH_ROUTES, isHealth } from "./health-routes.ts";
 import { LEDGER_ROUTES } from "./ledger-routes.ts";
+import { OCCURRENCE_ROUTES } from "./occurrence-routes.ts";
 import { PREVIEW_ROUTES } from "./preview-routes.ts";
 import { problemResponse } from "./problem.ts";
 import { readQuery } from "./query.ts";
@@ -30,6 +31,7 @@ export const ROUTES: readonly Route[] = [
   ...DEFINITION_ROUTES,
   ...PREVIEW_ROUTES,
   ...SCHEDULE_ROUTES,
+  ...OCCURRENCE_ROUTES,
   ...RUN_ROUTES,
   ...LEDGER_ROUTES,
   ...EVENT_ROUTES,

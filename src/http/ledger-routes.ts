@@ -6,7 +6,7 @@ import { listRoute } from "./list-route.ts";
 import { listQuery, Since } from "./query.ts";
 import { type Route, type RouteInput, requireFound, requireUuid } from "./route.ts";
 
-const Uuid = Type.String({
+export const Uuid = Type.String({
   pattern: "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$",
   expected: "a UUID",
 });

@@ -63,7 +63,10 @@ export function linkNext(
   limit: number,
   cursor: string | undefined,
 ): Record<string, string> {
-  if (rowCount < limit || cursor === undefined) return {};
+  return rowCount < limit || cursor === undefined ? {} : linkTo(url, cursor);
+}
+
+export function linkTo(url: URL, cursor: string): { link: string } {
   const next = new URL(url);
   next.searchParams.set("cursor", cursor);
   return { link: `<${next.pathname}${next.search}>; rel="next"` };

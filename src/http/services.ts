@@ -7,6 +7,7 @@ import type { DefinitionStore } from "../definition/store.ts";
 import type { DueTimeReader } from "../ledger/due-times.ts";
 import type { LedgerReader } from "../ledger/reader.ts";
 import type { ScheduleReader } from "../ledger/schedule.ts";
+import type { SkippedReader } from "../ledger/skipped-due-times.ts";
 import type { Readiness } from "../readiness.ts";
 import type { SyncService } from "../sync/service.ts";
 import type { RunControl } from "../trigger/control.ts";
@@ -18,6 +19,7 @@ export interface Services {
   readonly eventTypes: EventTypeReader;
   readonly ledger: LedgerReader;
   readonly dueTimes: DueTimeReader;
+  readonly skippedDueTimes: SkippedReader;
   readonly schedules: ScheduleReader;
   readonly events: CheckedPublisher;
   readonly control: RunControl;

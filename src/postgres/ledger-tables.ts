@@ -165,6 +165,9 @@ export const runs = actcore.table(
     index("runs_notable").on(table.status, table.run_id).where(sql`status <> 'succeeded'`),
     index("runs_activity_notable").on(table.activity_id, table.status, table.run_id).where(endedBadly),
     index("runs_trigger_notable").on(table.trigger, table.status, table.run_id).where(endedBadly),
+    index("runs_skipped_due")
+      .on(table.scheduled_for, table.activity_id)
+      .where(sql`status = 'skipped' and scheduled_for is not null`),
     index("runs_reruns").on(table.rerun_of).where(sql`rerun_of is not null`),
     index("runs_open").on(table.run_id).where(sql`finished_at is null`),
   ],

@@ -18,6 +18,7 @@ import { createEventContentReader } from "../postgres/event-contents.ts";
 import { createEnforcedTypeReader, createEventTypeReader } from "../postgres/event-types.ts";
 import { createLedgerReader } from "../postgres/ledger-reader.ts";
 import { createRunLedger } from "../postgres/runs.ts";
+import { createSkippedReader } from "../postgres/skipped-due-times.ts";
 import { createWorkflowIdLedger } from "../postgres/workflow-ids.ts";
 import type { Engine } from "../readiness.ts";
 import { portInUse, SETTINGS } from "../settings.ts";
@@ -62,6 +63,9 @@ export function startApi({ config, connections, endpoints, readiness, metrics, l
     },
     get dueTimes() {
       return reached.dueTimes ?? missing("postgres");
+    },
+    get skippedDueTimes() {
+      return reached.skippedDueTimes ?? missing("postgres");
     },
     get schedules() {
       return reached.schedules ?? missing("temporal");
@@ -120,6 +124,7 @@ export function startApi({ config, connections, endpoints, readiness, metrics, l
         };
         reached.ledger = createLedgerReader(db);
         reached.dueTimes = createDueTimeReader(db);
+        reached.skippedDueTimes = createSkippedReader(db);
         reached.control = createRunControl({
           accepted: createAcceptanceLedger(db),
           reader: reached.ledger,

@@ -56,6 +56,9 @@ function createApi(keyless: Keyless, store: KeyStore = keys) {
     get schedules() {
       return behind();
     },
+    get skippedDueTimes() {
+      return behind();
+    },
     get dueTimes() {
       return behind();
     },

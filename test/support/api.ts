@@ -15,6 +15,7 @@ import { createEventContentReader } from "../../src/postgres/event-contents.ts";
 import { createEnforcedTypeReader, createEventTypeReader } from "../../src/postgres/event-types.ts";
 import { createLedgerReader } from "../../src/postgres/ledger-reader.ts";
 import { createRunLedger } from "../../src/postgres/runs.ts";
+import { createSkippedReader } from "../../src/postgres/skipped-due-times.ts";
 import { createSyncStore } from "../../src/postgres/sync.ts";
 import { createReadiness } from "../../src/readiness.ts";
 import { createSyncService } from "../../src/sync/service.ts";
@@ -63,6 +64,7 @@ export function createTestApi(database: TestDatabase, directories: readonly stri
     eventTypes: createEventTypeReader(db),
     ledger,
     dueTimes: createDueTimeReader(db),
+    skippedDueTimes: createSkippedReader(db),
     get schedules(): never {
       throw temporalAway();
     },

@@ -1,0 +1,1 @@
+CREATE INDEX "runs_skipped_due" ON "actcore"."runs" USING btree ("scheduled_for","activity_id") WHERE status = 'skipped' and scheduled_for is not null;
