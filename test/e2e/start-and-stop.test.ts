@@ -136,6 +136,27 @@ describe("a whole server", () => {
     2 * SERVER_TIMEOUT_MS,
   );
 
+  test.if(process.platform === "linux")(
+    "whose log is on a full disk starts a dead engine again, takes events, and ends with code 0",
+    async () => {
+      const server = await startServer({ stderrFile: "/dev/full" });
+      const nats = async () => (await readStatus(server)).engines.find(({ name }) => name === "nats");
+      try {
+        await server.ready();
+        process.kill((await nats())?.pid ?? 0, "SIGKILL");
+        await eventually("NATS is started again", async () => (await nats())?.restarts === 1);
+        await server.ready();
+        const event = { event_id: "1", type: "x", source: "e2e", occurred_at: new Date().toISOString(), payload: {} };
+        expect((await server.api("/events", { json: event })).status).toBe(202);
+        server.kill("SIGTERM");
+        expect(await server.exited).toBe(0);
+      } finally {
+        await server.destroy();
+      }
+    },
+    SERVER_TIMEOUT_MS,
+  );
+
   test(
     "that was stopped as soon as it was ready, again and again, runs at once what is triggered after the next start",
     async () => {

@@ -30,6 +30,8 @@ export interface ServerOptions {
   env?: Record<string, string>;
   /** Win over everything that is chosen here. */
   flags?: Flags;
+  /** A file that stderr goes to; nothing of it is read. */
+  stderrFile?: string;
 }
 
 export interface Answer<T> {
@@ -109,12 +111,12 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
   const dataDir = options.dataDir ?? createDirectory();
   const flags: Flags = { cacheDir: CACHE_DIR, ...(options.flags ?? (await findPorts())) };
   const own: Flags = { dataDir, ...flags, ...(roles !== undefined && { roles }) };
-  const child = spawn([command, ...toArguments(own, command)], options.env);
+  const child = spawn([command, ...toArguments(own, command)], options.env, options.stderrFile);
   const output = { stdout: "", stderr: "" };
   const reading = Promise.all(
     (["stdout", "stderr"] as const).map(async (name) => {
       const decoder = new TextDecoder();
-      for await (const chunk of child[name]) output[name] += decoder.decode(chunk, { stream: true });
+      for await (const chunk of child[name] ?? []) output[name] += decoder.decode(chunk, { stream: true });
     }),
   );
   const exited = child.exited.then(async (code) => {
@@ -206,7 +208,7 @@ export function readEndpoints({ dataDir }: Pick<Server, "dataDir">) {
   };
 }
 
-function spawn(args: string[], env: Record<string, string> = {}) {
+function spawn(args: string[], env: Record<string, string> = {}, stderrFile?: string) {
   if (!existsSync(BINARY)) throw new Error(`${BINARY} is not there: make build`);
   const cwd = createDirectory(); // empty
   const home = join(cwd, "home");
@@ -214,8 +216,8 @@ function spawn(args: string[], env: Record<string, string> = {}) {
   return Bun.spawn([BINARY, ...args], {
     cwd,
     env: { PATH: "/usr/bin:/bin", HOME: home, ...env },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
+    stdio: ["ignore", "pipe", stderrFile === undefined ? "pipe" : Bun.file(stderrFile)],
+  }) as Bun.Subprocess<"ignore", "pipe", "pipe">; // without a stderr of its own where that goes to a file
 }
 
 const ENGINE_SETTINGS = /^(dataDir|cacheDir|dbUrl|natsUrl|temporalHost|temporalNamespace|logLevel|.*Port)$/;
