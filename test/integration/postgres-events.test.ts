@@ -213,6 +213,26 @@ describe("an event whose id a foreign start has taken", () => {
     expect(await find(envelope.event_id)).toMatchObject({ outcome: "received", payload: { v: "foreign" } });
   });
 
+  test("reaches an activity that somebody starts with it in the moment of the takeover as that run", async () => {
+    const { envelope } = await taken();
+    const store = createDefinitionStore(database.db);
+    const { id, name } = await store.create(bodyOf(`d-${crypto.randomUUID()}`), "rest", BY_TEST);
+    let recording: Promise<RecordedEvent[]> | undefined;
+    const { run_id } = await database.db.transaction(async (tx) => {
+      const claimed = await claim({ ...database, db: tx as unknown as TestDatabase["db"] }, id, envelope);
+      recording = ledger.record([matched(envelope, "run", { activity_id: id, activity_name: name })]);
+      await eventually("the router waits for the occurrence", async () => {
+        const [row] = await database.sql`select from pg_stat_activity
+          where datname = current_database() and wait_event_type = 'Lock' limit 1`;
+        return row !== undefined;
+      });
+      return claimed;
+    });
+    expect(await recording).toMatchObject([{ outcome: "received", owed: [] }]);
+    const activities = (await find(envelope.event_id))?.activities;
+    expect(activities).toContainEqual(expect.objectContaining({ activity_id: id, outcome: "run", run_id }));
+  });
+
   test("is taken over by a dead letter of the stream's copy, once", async () => {
     const { envelope } = await taken();
     const { event_id } = envelope;

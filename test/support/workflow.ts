@@ -7,6 +7,7 @@ import type { Claim, ClaimRequest, RunClose, RunResult, TaskStep, TriggerEvent }
 import { ORCHESTRATOR_QUEUE, RUN_ACTIVITY_WORKFLOW } from "../../src/run/run.ts";
 import { openTemporal, type Temporal } from "../../src/temporal/connection.ts";
 import { ensureNamespace } from "../../src/temporal/namespace.ts";
+import { createRunInspector } from "../../src/temporal/run-inspector.ts";
 import { startWorkers } from "../../src/temporal/workers.ts";
 import { useEngines } from "./engines.ts";
 
@@ -121,6 +122,7 @@ export async function startPlannedWorkers() {
 
   return {
     client,
+    inspector: createRunInspector(temporalServer),
     /** Starts a run of a new activity that goes as planned. */
     async start(plan: Plan, attributes?: (activityId: string) => TypedSearchAttributes) {
       const activityId = crypto.randomUUID();

@@ -147,6 +147,9 @@ test("a cancelled workflow closes its run as cancelled, and then is cancelled", 
     await handle.cancel();
     const error = await handle.result().catch((error: unknown) => error);
     expect((error as WorkflowFailedError).cause).toMatchObject({ name: "CancelledFailure" });
+    // The finisher looks for this word.
+    const { state } = await workers.inspector.inspect({ workflow_id: handle.workflowId, activity_id: activityId });
+    expect(state).toBe("canceled");
     expect(calls.closes).toEqual([
       { run_id: `run-${activityId}`, failures: [], interruption: { status: "cancelled" } },
     ]);
