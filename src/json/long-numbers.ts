@@ -1,8 +1,8 @@
 /** Which numbers in a text of JSON a double may not keep: by their lengths, without parsing the text. */
 
-/** So many digits, or an exponent of three. Other texts have the like, such as ids of hexadecimal digits. */
+/** So many digits, or an exponent of three where a value may begin: ids of hexadecimal digits often have the like elsewhere. */
 const DIGITS = /[\d.]{16}/;
-const EXPONENT = /\d[eE][-+\d]\d\d/;
+const EXPONENT = /(?:^|[\s:,[])-?\d[\d.]*[eE][-+]?\d{3}/;
 /** A number with one of them: every other one is printed by a double as it was read. */
 const LONG_NUMBER = /-?(?:[\d.]{16,}(?:[eE][-+]?\d+)?|\d[\d.]{0,14}[eE][-+]?\d{3,})/g;
 
