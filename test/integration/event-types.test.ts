@@ -36,10 +36,12 @@ const SEATS = {
 
 /** The tree's event types are these, and no others. */
 async function syncTypes(...types: object[]): Promise<void> {
-  await tree.write(
-    "types.yaml",
-    types.map((type) => ({ kind: "event_type", ...type })),
-  );
+  if (types.length === 0) tree.remove("types.yaml");
+  else
+    await tree.write(
+      "types.yaml",
+      types.map((type) => ({ kind: "event_type", ...type })),
+    );
   const { status, body } = await api.send("POST", "/admin/sync?event_types=true&schedules=false&force=true", {});
   expect([status, body.errors]).toEqual([200, []]);
 }
