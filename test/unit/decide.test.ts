@@ -40,6 +40,14 @@ test("the same run decides the same ids, another run others (I8)", () => {
   expect(new Set([...ids, ...idsOf(runId.replace("7123", "7124"))]).size).toBe(4);
 });
 
+test("a task's id, the idempotency key to the outside, is the same from one release to the next (I8)", () => {
+  const tasks = decideTasks(runId, { task_templates: [log, { ...log, key: "mail" }] });
+  expect(tasks.map(({ task_id }) => task_id)).toEqual([
+    "01976f2a-5b3c-8a4f-996b-fd8087a8f187",
+    "01976f2a-5b3c-8353-bafa-3458ad38d10b",
+  ]);
+});
+
 test("a definition without tasks decides none", () => {
   expect(decideTasks(runId, { task_templates: [] })).toEqual([]);
 });

@@ -55,4 +55,17 @@ describe("failures of an address", () => {
     for (let i = 0; i < 10_000; i++) count(`address ${i}`);
     expect(count("old")).toBe(0);
   });
+
+  test("are remembered for 10,000 addresses, in the order of their windows", () => {
+    const clock = { now: 0 };
+    const { count, exhaust } = limitAt(clock);
+    exhaust("early");
+    clock.now += WINDOW_MS;
+    exhaust("old");
+    count("early"); // a new window: "old" is now the oldest
+    for (let i = 0; i < 9_998; i++) count(`address ${i}`);
+    expect(count("old")).toBeGreaterThan(0);
+    count("one more");
+    expect([count("old"), count("early")]).toEqual([0, 0]);
+  });
 });

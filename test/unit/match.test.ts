@@ -1,6 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import { parseJson } from "../../src/json/parse.ts";
-import { indexSubscriptions, matchEvent, type Subscription } from "../../src/trigger/event/match.ts";
+import {
+  indexSubscriptions,
+  type Match,
+  matchEvent,
+  outcomeOf,
+  type Subscription,
+} from "../../src/trigger/event/match.ts";
 
 const parse = (text: string) => parseJson(text) as Record<string, unknown>;
 const subscription = (
@@ -127,4 +133,17 @@ describe("a disabled definition", () => {
     const index = indexSubscriptions([subscription("off", "x", {}, false), subscription("on", "x")]);
     expect(matchEvent(index, eventOf("x")).map(({ outcome }) => outcome)).toEqual(["skipped", "run"]);
   });
+});
+
+test.each<[outcomes: Match["outcome"][], outcome: string]>([
+  [[], "unmatched"],
+  [["run"], "received"],
+  [["filtered", "run", "skipped"], "received"],
+  [["filtered"], "dispatched"],
+  [["skipped"], "dispatched"],
+  [["filtered", "skipped"], "dispatched"],
+])("an event of which activities make %j is recorded as %s", (outcomes, outcome) => {
+  expect(outcomeOf(outcomes.map((each) => ({ subscription: subscription("a", "x"), outcome: each })))).toBe(
+    outcome as never,
+  );
 });
