@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { ClaimRequest } from "../../src/run/run.ts";
-import { classifyStart, MAX_INLINE_BYTES, type Start } from "../../src/trigger/classify.ts";
+import { classifyStart, judgeRequest, MAX_INLINE_BYTES, type Start } from "../../src/trigger/classify.ts";
+import type { Segment } from "../../src/trigger/schedule/due-facts.ts";
 
 const now = new Date("2026-01-31T09:30:00Z");
 const envelope = { event_id: "e1", type: "x", source: "s", occurred_at: "2026-01-31T09:00:00Z" };
@@ -111,4 +112,57 @@ describe("a start by somebody else", () => {
   ])("with %s is refused", (_, event, code) => {
     expect(() => classify(event)).toThrow(expect.objectContaining({ code }));
   });
+});
+
+describe("a start by a schedule is judged by what the definition says", () => {
+  const due = "2026-01-31T09:29:00.000Z";
+  const hourly = { trigger_type: "interval", every: "1h", offset: "29m" } as const;
+  const request: ClaimRequest = {
+    ...{ activity_id: "a", workflow_id: "wf", first_execution_run_id: "first", trigger_event: {}, scheduled_for: due },
+  };
+  const segment = (rest: Partial<Segment> = {}): Segment => ({
+    ...{ from: new Date(0), until: now, trigger: hourly, enabled: true, ...rest },
+  });
+  const judge = (segments: Segment[], at = now, of = request) =>
+    judgeRequest({ findSchedule: async () => segments }, of, at);
+  const start = { kind: "due", key: due, trigger: "interval" };
+
+  test("it runs while it is within its grace", async () => {
+    expect(await judge([segment()])).toEqual(start as never);
+  });
+
+  test("it is refused as missed when it comes later", async () => {
+    const late = new Date("2026-01-31T09:30:00.001Z");
+    expect(await judge([segment()], late)).toEqual({ ...start, refusal: "missed" } as never);
+  });
+
+  test("it is refused where the version was disabled, whatever a later one says", async () => {
+    expect(await judge([segment({ enabled: false }), segment()])).toEqual({ ...start, refusal: "disabled" } as never);
+  });
+
+  test("it is not judged where no version had a schedule then", async () => {
+    expect(await judge([])).toEqual({ ...start, trigger: "cron" } as never);
+    expect(await judge([segment({ trigger: undefined }), segment()])).toEqual({ ...start, trigger: "cron" } as never);
+  });
+
+  test("and no other start is", async () => {
+    const never = { findSchedule: () => expect.unreachable("the schedule was asked for") };
+    const run_id = crypto.randomUUID();
+    const other = (trigger_event: ClaimRequest["trigger_event"]) =>
+      judgeRequest(never, { activity_id: "a", workflow_id: "wf", first_execution_run_id: "first", trigger_event }, now);
+    expect(await other({ run_id })).toEqual({ run_id });
+    expect(await other({ event_id: "e1" })).toMatchObject({ kind: "event" });
+  });
+
+  test("a due time may be one minute ahead of the worker's clock, and no more", () => {
+    expect(classify({}, { scheduled_for: "2026-01-31T09:31:00.000Z" })).toMatchObject({ kind: "due" });
+    expect(() => classify({}, { scheduled_for: "2026-01-31T09:31:00.001Z" })).toThrow("it is not");
+  });
+});
+
+test("what somebody brings along may have exactly 64 KiB", () => {
+  const withBytes = (bytes: number) => ({ text: "x".repeat(bytes - JSON.stringify({ text: "" }).length) });
+  expect(MAX_INLINE_BYTES).toBe(65_536);
+  expect(classify(withBytes(65_536))).toMatchObject({ kind: "foreign" });
+  expect(() => classify(withBytes(65_537))).toThrow("more than 65536");
 });

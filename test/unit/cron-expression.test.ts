@@ -43,6 +43,7 @@ describe("a crontab's time", () => {
     ["* 0-6,22-23 * * *", { hours: [0, 1, 2, 3, 4, 5, 6, 22, 23] }],
     ["0-59/15 0-23 * * *", { minutes: [0, 15, 30, 45], wildcard: false }],
     ["5,* 0-23 * * *", { wildcard: false }],
+    ["* * 31 1,2 *", { days: [31], months: [1, 2] }],
     ["* * 1,15 * *", { days: [1, 15] }],
     ["* * */10 * *", { days: [1, 11, 21, 31] }],
     ["* * * 2-4 *", { months: [2, 3, 4] }],
@@ -52,6 +53,8 @@ describe("a crontab's time", () => {
     ["* * * * 7", { weekdays: [0] }],
     ["* * * * 0,7", { weekdays: [0] }],
     ["* * * * 5-7", { weekdays: [0, 5, 6] }],
+    ["* * * * SUN-SUN", { weekdays: [0] }],
+    ["* * * * MON-SUN", { weekdays: [0, 1, 2, 3, 4, 5, 6] }],
     ["* * * * 1-7/2", { weekdays: [0, 1, 3, 5] }],
     ["* * * * */2", { weekdays: [0, 2, 4, 6] }],
     ["* * * * MON-fri", { weekdays: [1, 2, 3, 4, 5] }],
@@ -150,6 +153,9 @@ describe("a crontab's time", () => {
     ["0 9 30,31 FEB *", "never fires: FEB has no day 30,31"],
     ["0 9 31 2,4,6 *", "never fires"],
     ["0 9 31 4 */2", "never fires"],
+    ["0 9 31 9 *", "never fires"],
+    ["0 9 31 11 *", "never fires"],
+    ["0 0 9 * * * 2026", "a crontab has no seconds and no years"],
   ])("may not be %j: %s", (text, reason) => {
     expect(reasonAgainst(text)).toStartWith("invalid_cron_expression: ");
     expect(reasonAgainst(text)).toContain(reason);

@@ -12,6 +12,12 @@ const envelope: EventEnvelope = {
   payload: { total: 10, lines: [{ a: 1, b: 2 }] },
 };
 
+test("what is recorded has null for no subject, and an empty object for no payload", () => {
+  expect(contentOf({ event_id: "e", type: "t", source: "s", occurred_at: "2026-01-31T09:30:00Z" })).toEqual({
+    ...{ type: "t", source: "s", subject: null, payload: {} },
+  });
+});
+
 describe("a message repeats a recorded event", () => {
   test.each<[what: string, recorded: object, repeated: object]>([
     ["that says the same", {}, {}],

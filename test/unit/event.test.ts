@@ -6,6 +6,10 @@ const encode = (value: unknown) => new TextEncoder().encode(typeof value === "st
 const decode = (value: unknown) => decodeEvent(encode(value));
 const nest = (depth: number): unknown => (depth === 0 ? 1 : [nest(depth - 1)]);
 
+const LONGEST = {
+  ...{ type: "x".repeat(200), source: "x".repeat(500), subject: "x".repeat(500), trace_id: "x".repeat(128) },
+};
+
 test.each<[what: string, rest: object]>([
   ["only what is required", {}],
   ["every field", { subject: "users/1", trace_id: "abc-1", payload: { a: [1, null] } }],
@@ -15,6 +19,8 @@ test.each<[what: string, rest: object]>([
   ["an id of exactly 200 bytes", { event_id: "é".repeat(100) }],
   ["an id that is like ours, and is none", { event_id: "manual/foreign:rerun-" }],
   ["dots in its id", { event_id: "..." }],
+  ["fields of one character", { event_id: "e", type: "t", source: "s", subject: "", trace_id: "-" }],
+  ["fields of the most characters", { ...LONGEST, event_id: "e".repeat(200) }],
   ["a time with an offset", { occurred_at: "2026-01-31T09:30:00.123+02:00" }],
 ])("an envelope may have %s", (_, rest) => {
   expect(decode({ ...envelope, ...rest })).toEqual({ ok: true, envelope: { ...envelope, ...rest } });
@@ -61,6 +67,12 @@ describe("a message is kept as a dead letter when it", () => {
     ["event_id", "manual:01980000-0000-7000-8000-000000000000"],
     ["event_id", "dead-letter:0123456789abcdef0123456789abcdef"],
     ["type", ""],
+    ["type", "x".repeat(201)],
+    ["source", ""],
+    ["source", "x".repeat(501)],
+    ["subject", "x".repeat(501)],
+    ["trace_id", ""],
+    ["trace_id", "x".repeat(129)],
     ["type", "a\u0000b"],
     ["type", "\ud800"],
     ["source", "\ud800x"],
@@ -85,6 +97,12 @@ describe("a message is kept as a dead letter when it", () => {
     for (const path of ["/type", "/source", "/occurred_at", "/colour"])
       expect((decoded as { detail: string }).detail).toContain(path);
   });
+});
+
+test("a message may have exactly 1 MiB", () => {
+  const padded = (size: number) => encode(JSON.stringify(envelope).padEnd(size));
+  expect(decodeEvent(padded(1_048_576))).toMatchObject({ ok: true });
+  expect(decodeEvent(padded(1_048_577))).toMatchObject({ ok: false, reason: "too_large", carried_id: "e1" });
 });
 
 describe("the event id that a message carries is known", () => {

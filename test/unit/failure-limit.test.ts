@@ -10,6 +10,10 @@ function limitAt(clock: { now: number }) {
   return { ...limit, exhaust };
 }
 
+test("of an address ten failures within a minute are answered", () => {
+  expect([MAX_FAILURES, WINDOW_MS]).toEqual([10, 60_000]);
+});
+
 describe("failures of an address", () => {
   test("are answered up to the limit, and then only when the window has passed", () => {
     const clock = { now: 1_000 };
@@ -19,6 +23,7 @@ describe("failures of an address", () => {
     expect(count("10.0.0.1")).toBe(WINDOW_MS - 20_000);
     clock.now += WINDOW_MS - 20_000;
     exhaust("10.0.0.1");
+    expect(count("10.0.0.1")).toBe(WINDOW_MS);
   });
 
   test("do not count for another address", () => {
@@ -33,6 +38,8 @@ describe("failures of an address", () => {
     ["2001:db8:1:2::1", "2001:db8:1:2:3:4:5:6"],
     ["fe80::1%eth0", "fe80::2"],
     ["::ffff:10.0.0.1", "10.0.0.1"],
+    ["::1:2:3:4:5:6", "0:0:1:2:ffff::"],
+    ["1:2::5:6:7", "1:2:0:0::"],
   ])("count together for %s and %s", (one, other) => {
     const { count, exhaust } = limitAt({ now: 0 });
     exhaust(one);
@@ -42,6 +49,7 @@ describe("failures of an address", () => {
   test.each([
     ["2001:db8::1", "2001:db8:0:1::1"],
     ["::1", "1::"],
+    ["::1:2:3:4:5:6", "::1:9:3:4:5:6"],
     ["::ffff:10.0.0.1", "::ffff:10.0.0.2"],
   ])("count apart for %s and %s", (one, other) => {
     const { count, exhaust } = limitAt({ now: 0 });

@@ -22,6 +22,7 @@ describe("a key", () => {
     const keys = Array.from({ length: 1000 }, createKey);
     expect(new Set(keys).size).toBe(1000);
     expect(keys.every(isKeyShaped)).toBe(true);
+    expect(keys.every((key) => /^actk_[0-9A-Za-z]{43}$/.test(key))).toBe(true);
   });
 
   test("is stored as its SHA-256", () => {

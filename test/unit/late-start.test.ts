@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { IntervalTrigger, ScheduleTrigger } from "../../src/definition/schema.ts";
 import { judgeStart } from "../../src/trigger/schedule/late-start.ts";
+import { misfireOf } from "../../src/trigger/schedule/misfire.ts";
 
 /** Minute n of an hour; every minute something is due. */
 const at = (minute: number, second = 0) => new Date(Date.UTC(2026, 0, 31, 9, minute, second));
@@ -28,6 +29,11 @@ describe("a due time that the engine started late", () => {
     [{ jitter: "30s" }, at(2, 31), "missed"],
     [{ misfire_policy: "catchup" }, at(40), undefined],
     [{ misfire_policy: "catchup", catchup_window: "10m" }, at(11, 1), "outside_catchup_window"],
+    [{ misfire_policy: "catchup", catchup_window: "10m" }, at(11), undefined],
+    [{ misfire_policy: "catchup", catchup_window: "10m", jitter: "30s" }, at(11, 30), undefined],
+    [{ misfire_policy: "catchup", catchup_window: "10m", jitter: "30s" }, at(11, 31), "outside_catchup_window"],
+    [{ misfire_policy: "compress", jitter: "30s" }, at(2, 29), undefined],
+    [{ misfire_policy: "compress", jitter: "30s" }, at(2, 30), "compressed"],
     [{ misfire_policy: "compress" }, at(1, 59), undefined],
     [{ misfire_policy: "compress" }, at(2), "compressed"],
     [{ misfire_policy: "compress", every: "1s" }, at(1, 1), undefined],
@@ -52,5 +58,25 @@ describe("a due time that the engine started late", () => {
     const [due, now] = [new Date("2026-03-29T00:55:00Z"), new Date("2026-03-29T01:00:05Z")];
     expect(judge(trigger, due, now)).toBeUndefined();
     expect(judge({ ...trigger, dst_gap: "run" }, due, now)).toBe("compressed");
+  });
+});
+
+describe("what a trigger says of misfires", () => {
+  test("has its documented defaults", () => {
+    const expected = { policy: "skip", graceMs: 60_000, catchupWindowMs: 86_400_000, jitterMs: 0 } as const;
+    expect(misfireOf(everyMinute({}))).toEqual(expected);
+  });
+
+  test("is that a one-shot runs however late", () => {
+    expect(misfireOf({ trigger_type: "scheduled", run_at: "2026-01-31T09:01:00Z" })).toEqual({
+      ...{ policy: "catchup", graceMs: 60_000, catchupWindowMs: Number.POSITIVE_INFINITY, jitterMs: 0 },
+    });
+  });
+
+  test("is read from it", () => {
+    const own = { misfire_policy: "compress", misfire_grace: "5m", catchup_window: "2h", jitter: "30s" } as const;
+    expect(misfireOf(everyMinute(own))).toEqual({
+      ...{ policy: "compress", graceMs: 300_000, catchupWindowMs: 7_200_000, jitterMs: 30_000 },
+    });
   });
 });

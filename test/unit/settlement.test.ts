@@ -135,6 +135,12 @@ describe("under skip, a due time in an absence of everybody", () => {
     expect(skips as object[]).toEqual([stretch(2, 2, "overlap"), stretch(3, 6, "missed"), stretch(7, 7, "overlap")]);
   });
 
+  test("begins after its first moment, and ends with its last", () => {
+    const rounds = { from: at(2), until: at(6) };
+    const { skips } = settle({}, at(8, 30), [run(1, { finishedAt: at(7, 20) }), run(8)], { absence: rounds });
+    expect(skips as object[]).toEqual([stretch(2, 2, "overlap"), stretch(3, 6, "missed"), stretch(7, 7, "overlap")]);
+  });
+
   test("is run within its grace once that run is over, and not beside it", () => {
     const [policy, now] = [{ every: "3m" }, at(6, 45)];
     expect(settle(policy, now, [run(3, { finishedAt: at(6, 40) })], { absence }).run).toEqual({ due: at(6) });
@@ -298,8 +304,8 @@ describe.each(["skip", "catchup", "compress"] as const)("under %s, what was due"
     expect(skips as object[]).toEqual([stretch(1, 3, "disabled")]);
   });
 
-  test("until a pause was last seen is skipped, and nothing later", () => {
-    const { skips } = settle({ misfire_policy }, at(4), [], { seenPausedAt: at(2, 30) });
+  test.each([at(2), at(2, 30)])("until a pause was last seen, at %p, is skipped, and nothing later", (seenPausedAt) => {
+    const { skips } = settle({ misfire_policy }, at(4), [], { seenPausedAt });
     expect(skips[0] as object).toEqual(stretch(1, 2, "paused"));
     expect(skips.slice(1).map(({ reason }) => reason)).not.toContain("paused");
   });
