@@ -105,7 +105,13 @@ function toLines(
   { definitionsDirs }: Config,
   { event_types: askedTypes }: Pick<SyncRequest, "event_types">,
 ): string[] {
-  const { definitions, event_types, schedules, changes, changes_total, errors, errors_total, held } = report;
+  const { definitions, event_types, schedules, changes, changes_total, errors, errors_total, held, not_asked } = report;
+  const differing = not_asked.map(({ stage, changes, names }) => {
+    const more = changes > names.length ? ` and ${changes - names.length} more` : "";
+    const [what, flag] =
+      stage === "event_types" ? ["event types", "--event-types"] : ["definitions", "not --no-definitions"];
+    return `differ  ${changes} ${what} from their files, and were not asked for (${flag}): ${names.join(", ")}${more}`;
+  });
   const count = ({ created, updated, unchanged, retired }: SyncReport["definitions"]) =>
     `${created} created, ${updated} updated, ${unchanged} unchanged, ${retired} retired`;
   const { upserted, unchanged, paused, orphans_deleted } = schedules;
@@ -127,6 +133,7 @@ function toLines(
       ({ stage, subject, message }) => `error   ${stage}: ${subject === stage ? "" : `${subject}: `}${message}`,
     ),
     ...rest(errors_total - errors.length, "errors"),
+    ...differing,
     `directories  ${definitionsDirs.join(", ") || "none"}`,
     `definitions  ${count(definitions)}`,
     `event types  ${askedTypes ? count(event_types) : "not asked for (--event-types)"}`,

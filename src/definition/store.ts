@@ -10,6 +10,8 @@ export interface DefinitionFilter {
   enabled?: boolean;
   trigger_type?: TriggerType;
   source?: string;
+  /** Whether its document is gone. */
+  retired?: boolean;
 }
 
 export interface DefinitionPage {

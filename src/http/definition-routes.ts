@@ -16,6 +16,9 @@ const ListQuery = listQuery({
   enabled: Type.Optional(Type.Boolean({ expected: "true or false" })),
   trigger_type: Type.Optional(DefinitionSchema.properties.trigger_type),
   source: Type.Optional(Type.String({ maxLength: 1000 })),
+  retired: Type.Optional(
+    Type.Boolean({ expected: "true or false", description: "Whether its document is gone; both when absent." }),
+  ),
 });
 const VersionSchema = Type.Composite(
   [

@@ -1,5 +1,5 @@
 /** Definitions in Postgres. */
-import { and, asc, desc, eq, gt, isNull, lt, type SQL, sql } from "drizzle-orm";
+import { and, asc, desc, eq, gt, isNotNull, isNull, lt, type SQL, sql } from "drizzle-orm";
 import type { Definition, DefinitionBody } from "../definition/schema.ts";
 import type { ChangeContext, DefinitionStore, DefinitionVersion, StoredDefinition } from "../definition/store.ts";
 import { TerminalError } from "../errors.ts";
@@ -74,13 +74,18 @@ export function createDefinitionStore(db: Database): DefinitionStore {
       const row = await findLive(eq(definitions.name, name));
       return row && toStored(row);
     },
-    async list({ name, enabled, trigger_type, source }, { limit, after }) {
+    async list({ name, enabled, trigger_type, source, retired }, { limit, after }) {
       const conditions = [
         live,
         name === undefined ? undefined : eq(definitions.name, name),
         enabled === undefined ? undefined : eq(definitions.enabled, enabled),
         trigger_type === undefined ? undefined : eq(definitions.trigger_type, trigger_type),
         source === undefined ? undefined : eq(definitions.source, source),
+        retired === undefined
+          ? undefined
+          : retired
+            ? isNotNull(definitions.retired_at)
+            : isNull(definitions.retired_at),
         after === undefined ? undefined : gt(definitions.name, after),
       ];
       const query = db
@@ -181,9 +186,28 @@ async function transact(
     return await guarded(db.transaction(body));
   } catch (error) {
     if (errorCode(error) !== "23505") throw error;
-    const taken = typeof name === "string" ? name : name();
-    throw new TerminalError("name_taken", `there is a definition named ${JSON.stringify(taken)} already`);
+    throw await describeTaken(db, typeof name === "string" ? name : name());
   }
+}
+
+/** Whose the name is: who looks for it among what runs would not find a retired one. */
+async function describeTaken(db: Database, name: string): Promise<TerminalError> {
+  const query = db
+    .select()
+    .from(definitions)
+    .where(and(eq(definitions.name, name), live));
+  const [owner] = await guarded(query);
+  const quoted = JSON.stringify(name);
+  if (owner === undefined || owner.retired_at === null)
+    return new TerminalError("name_taken", `there is a definition named ${quoted} already`);
+  const { id, source } = owner;
+  return new TerminalError(
+    "name_taken",
+    `the retired definition ${id}, which came from ${source}, has the name ${quoted}`,
+    {
+      hint: `delete it (DELETE /activity-definitions/${id}), which frees the name, or put its document back and sync, which revives it`,
+    },
+  );
 }
 
 /** What follows from the body, the override and the retirement. */

@@ -10,6 +10,11 @@ import { heldTrees, syncs } from "./definition-tables.ts";
 /** Syncs that are kept. */
 const KEPT = 1000;
 
+/** One that an earlier release stored lacks what it did not know. */
+function toSummary(report: Record<string, unknown>): SyncSummary {
+  return { not_asked: [], ...report } as unknown as SyncSummary;
+}
+
 type SyncHistory = Pick<SyncStore, "record" | "list" | "find" | "findLaterChange" | "listHeld" | "release">;
 
 export function createSyncHistory(db: Database): SyncHistory {
@@ -33,11 +38,11 @@ export function createSyncHistory(db: Database): SyncHistory {
     async list({ limit, after }) {
       const older = after === undefined ? undefined : lt(syncs.sync_id, after);
       const query = db.select({ report: syncs.report }).from(syncs).where(older).orderBy(desc(syncs.sync_id));
-      return (await guarded(query.limit(limit))).map(({ report }) => report as SyncSummary);
+      return (await guarded(query.limit(limit))).map(({ report }) => toSummary(report));
     },
     async find(syncId) {
       const [row] = await guarded(db.select().from(syncs).where(eq(syncs.sync_id, syncId)));
-      return row && { summary: row.report as SyncSummary, writes: row.changes as unknown as Write[] };
+      return row && { summary: toSummary(row.report), writes: row.changes as unknown as Write[] };
     },
     async findLaterChange(syncId, trees) {
       const among = sql`(select json_array_elements_text(${JSON.stringify(trees)}::json))`;

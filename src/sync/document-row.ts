@@ -6,7 +6,8 @@ import { isFields } from "../definition/validate.ts";
 import { pointTo } from "../json/pointer.ts";
 
 /** A stage that stores documents, named for its rows. */
-export type DocumentStage = "definitions" | "event_types";
+export const DOCUMENT_STAGES = ["definitions", "event_types"] as const;
+export type DocumentStage = (typeof DOCUMENT_STAGES)[number];
 
 export const STAGE_OF: Readonly<Record<TreeDocument["kind"], DocumentStage>> = {
   activity: "definitions",

@@ -8,6 +8,8 @@ import type { SyncError } from "./report.ts";
 interface Owner extends Pick<RowState, "tree" | "source"> {
   /** In words. */
   place: string;
+  /** How a retired owner gives the name up. */
+  release?: string;
 }
 
 /**
@@ -31,7 +33,11 @@ export function resolveNames(
     for (const row of stored) {
       const match = matchOf.get(row);
       if (match === undefined ? hasName(row) : keepsName(match))
-        owners.set(nameOf(row.stage, row.body.name), { ...row, place: placeOfRow(row) });
+        owners.set(nameOf(row.stage, row.body.name), {
+          ...row,
+          place: placeOfRow(row),
+          ...(row.retired && { release: `; DELETE /activity-definitions/${row.id} frees it` }),
+        });
     }
     const refused = new Set<Match>();
     for (const match of kept.filter((wanting) => !keepsName(wanting))) {
@@ -45,7 +51,7 @@ export function resolveNames(
       refused.add(match);
       const same = owner.tree !== tree && placeOf(owner) === placeOf({ tree, source: document.source });
       const trees = same ? `, as a file of the directory ${owner.tree}; here it is one of ${tree}` : "";
-      const message = `the name ${JSON.stringify(document.body.name)} is taken: ${owner.place} has it${trees}`;
+      const message = `the name ${JSON.stringify(document.body.name)} is taken: ${owner.place} has it${trees}${owner.release ?? ""}`;
       errors.push({ stage, subject: placeOfDocument(tree, document), message });
     }
     if (refused.size === 0) return { matches: kept, errors };

@@ -11,6 +11,8 @@ export type Stage = (typeof STAGES)[number];
 /** Errors and changes of one answer; the rest is counted. */
 const MAX_ERRORS = 50;
 const MAX_CHANGES = 1000;
+/** Names of one stage that was not asked for. */
+const MAX_NAMES = 10;
 
 const Count = Type.Integer({ minimum: 0 });
 const DocumentCounts = Type.Object({ created: Count, updated: Count, unchanged: Count, retired: Count });
@@ -52,6 +54,14 @@ export const SyncReport = Type.Object(
     }),
     changes: Type.Array(Change, { description: "Field by field; of a dry run: what would be changed." }),
     changes_total: Count,
+    not_asked: Type.Array(
+      Type.Object({
+        stage: Change.properties.stage,
+        changes: Type.Integer({ minimum: 1, description: "How many it would make." }),
+        names: Type.Array(Type.String(), { description: "Of the first ten." }),
+      }),
+      { description: "Stages that were not asked for, and whose files say otherwise than what is stored." },
+    ),
     drift: Type.Array(
       Type.Object({
         schedule_id: Type.String(),
@@ -95,6 +105,7 @@ export function emptyReport(head: Pick<SyncReport, "sync_id" | "actor" | "starte
     schedules_removed: 0,
     changes: [],
     changes_total: 0,
+    not_asked: [],
     drift: [],
     errors: [],
     errors_total: 0,
@@ -148,6 +159,13 @@ export function addPlan(report: SyncReport, plan: Plan, stages: readonly Documen
   );
   report.refused = plan.refused;
   addWrites(report, plan.writes);
+}
+
+/** What a sync would write of a stage that it was not asked for. */
+export function noteNotAsked(report: SyncReport, stage: DocumentStage, writes: readonly Write[]): void {
+  if (writes.length === 0) return;
+  const names = writes.slice(0, MAX_NAMES).map(({ after }) => after.body.name);
+  report.not_asked.push({ stage, changes: writes.length, names });
 }
 
 function withheldMessage(syncId = ""): string {

@@ -10,7 +10,7 @@ import type { Log } from "../log.ts";
 import { timeOrderedUuid } from "../stable-id.ts";
 import type { ScheduleSync } from "../trigger/schedule/sync.ts";
 import { inTime } from "../wait.ts";
-import type { DocumentStage } from "./document-row.ts";
+import { DOCUMENT_STAGES, type DocumentStage } from "./document-row.ts";
 import { type ConfiguredTree, type Plan, planSync } from "./plan.ts";
 import {
   addErrors,
@@ -18,6 +18,7 @@ import {
   addWrites,
   emptyReport,
   noteHeld,
+  noteNotAsked,
   type Stage,
   type SyncReport,
   type SyncSummary,
@@ -80,7 +81,7 @@ export function createSyncService(deps: SyncDeps): SyncService {
   async function syncNow(request: SyncRequest, signal: AbortSignal): Promise<SyncReport> {
     const report = newReport(request.actor, request.dryRun);
     const startedMs = performance.now();
-    const stages = (["definitions", "event_types"] as const).filter((stage) => request[stage]);
+    const stages = DOCUMENT_STAGES.filter((stage) => request[stage]);
     if (stages.length > 0)
       await runStage(report, stages[0] as DocumentStage, signal, () => syncDocuments(report, request, stages));
     if (request.schedules) await runStage(report, "schedules", signal, () => syncSchedules(report, signal));
@@ -93,10 +94,13 @@ export function createSyncService(deps: SyncDeps): SyncService {
     noteHeld(report, await store.listHeld());
     const { held } = report;
     for (let attempt = 1; ; attempt++) {
-      const stored = await store.listRows(stages, names);
-      const plan = planSync({ trees: read, stored, stages, held, force, now: new Date() });
+      const stored = await store.listRows(DOCUMENT_STAGES, names);
+      const facts = { trees: read, stored, held, now: new Date() };
+      const plan = planSync({ ...facts, stages, force });
       const planned = structuredClone(report);
       addPlan(planned, plan, stages);
+      for (const stage of DOCUMENT_STAGES.filter((each) => !stages.includes(each)))
+        noteNotAsked(planned, stage, planSync({ ...facts, stages: [stage], force: true }).writes);
       try {
         if (!report.dry_run && plan.writes.length > 0) await store.apply(plan.writes, { actor, report: planned });
       } catch (error) {

@@ -30,6 +30,7 @@ describe("POST /admin/sync", () => {
       definitions: { created: 1, updated: 0, unchanged: 0, retired: 0 },
       event_types: { created: 0, updated: 0, unchanged: 0, retired: 0 },
       schedules: { upserted: 0, unchanged: 0, paused: 0, orphans_deleted: 0 },
+      not_asked: [{ stage: "event_types", changes: 1, names: ["t"] }],
       errors: [],
       actor: "anonymous",
       sync_id: expect.any(String),
@@ -38,7 +39,25 @@ describe("POST /admin/sync", () => {
       status: 200,
       body: { definitions: { created: 0, unchanged: 1 }, event_types: { created: 1 } },
     });
-    expect((await sync("?event_types=true")).body).toMatchObject({ changes_total: 0, event_types: { unchanged: 1 } });
+    expect((await sync("?event_types=true")).body).toMatchObject({
+      changes_total: 0,
+      event_types: { unchanged: 1 },
+      not_asked: [],
+    });
+  });
+
+  test("tells what differs in a stage that it was not asked for, and leaves it alone", async () => {
+    await tree.write("a.yaml", [
+      activity("a", { enabled: false }),
+      { kind: "event_type", name: "t", schema: { type: "object" } },
+    ]);
+    expect((await sync()).body).toMatchObject({
+      changes_total: 1,
+      event_types: { updated: 0 },
+      not_asked: [{ stage: "event_types", changes: 1, names: ["t"] }],
+    });
+    expect((await sync("?event_types=true&definitions=false")).body).toMatchObject({ changes_total: 1, not_asked: [] });
+    expect((await sync()).body).toMatchObject({ changes_total: 0, not_asked: [] });
   });
 
   test("answers 207 when something could not be, the rest being done", async () => {
@@ -90,7 +109,20 @@ test("a retired definition can be deleted over REST, which frees its name; a liv
   expect((await api.ask("DELETE", definitionPath(id))).status).toBe(409);
   tree.remove("freed.yaml");
   await sync();
-  expect((await api.send("POST", "/activity-definitions", definitionOf("freed"))).status).toBe(409);
+  const taken = await api.send("POST", "/activity-definitions", definitionOf("freed"));
+  expect(taken).toMatchObject({
+    status: 409,
+    body: {
+      code: "name_taken",
+      detail: `the retired definition ${id}, which came from file:freed.yaml, has the name "freed"`,
+      hint: expect.stringContaining(`DELETE /activity-definitions/${id}`),
+    },
+  });
+  const listed = async (query: string) =>
+    (await api.get(`/activity-definitions?limit=500&${query}`)).body.map(({ name }: { name: string }) => name);
+  expect(await listed("retired=true")).toContain("freed");
+  expect(await listed("retired=false")).not.toContain("freed");
+  expect(await listed("")).toContain("freed");
   expect((await api.ask("DELETE", definitionPath(id))).status).toBe(204);
   expect((await api.send("POST", "/activity-definitions", definitionOf("freed"))).status).toBe(201);
 });
