@@ -10,6 +10,7 @@ import { type ActcoreError, describeError, RetryableError, TerminalError } from 
 import type { Log } from "../log.ts";
 import { inTime } from "../wait.ts";
 import { ACCESS_ROUTES } from "./access-routes.ts";
+import { resolveActivityNames } from "./activity-id.ts";
 import { readJson } from "./body.ts";
 import { DEFINITION_ROUTES } from "./definition-routes.ts";
 import { createDocs } from "./docs.ts";
@@ -136,7 +137,12 @@ export function createApp(services: Services, access: Access, log: Log) {
     const url = new URL(request.url);
     const query = route.query === undefined ? {} : readQuery(route.query, url.searchParams);
     const body = route.body === undefined ? undefined : await readJson(request, route.bodyOptional);
-    const input = { params, query, body, headers, url, actor, may, services };
+    const definitions = () => services.definitions;
+    const ids = {
+      params: await resolveActivityNames(route.params, params, definitions),
+      query: await resolveActivityNames(route.query, query, definitions),
+    };
+    const input = { ...ids, body, headers, url, actor, may, services };
     const withinMs = route.answerWithinMs ?? ANSWER_WITHIN_MS;
     return inTime(route.handle(input), withinMs, () => noAnswer(withinMs));
   }

@@ -7,10 +7,10 @@ import { applyChange, parseNewDefinition } from "../definition/change.ts";
 import { DefinitionInputSchema, DefinitionSchema } from "../definition/schema.ts";
 import { REST_SOURCE } from "../definition/store.ts";
 import { InvalidInputError, TerminalError } from "../errors.ts";
+import { ActivityId, ActivityParams } from "./activity-id.ts";
 import { linkNext, listQuery } from "./query.ts";
 import { type Reply, type Route, requireFound, requireUuid } from "./route.ts";
 
-const Params = Type.Object({ id: Type.String({ format: "uuid" }) });
 const ListQuery = listQuery({
   name: Type.Optional(Type.String({ ...DefinitionSchema.properties.name, description: "Exactly this name." })),
   enabled: Type.Optional(Type.Boolean({ expected: "true or false" })),
@@ -53,7 +53,7 @@ const change = (method: "PUT" | "PATCH", example: object): Route => ({
   tag: "Definitions",
   scope: "definitions:write",
   summary: "Change some top-level keys, each as a whole; If-Match or `version` makes it conditional",
-  params: Params,
+  params: ActivityParams,
   body: Type.Partial(DefinitionInputSchema),
   example,
   answers: {
@@ -114,7 +114,7 @@ export const DEFINITION_ROUTES: readonly Route[] = [
     tag: "Definitions",
     scope: "definitions:read",
     summary: "Read a definition",
-    params: Params,
+    params: ActivityParams,
     answers: { 200: DefinitionSchema },
     async handle({ params, services }) {
       const id = requireUuid(params, "id");
@@ -129,7 +129,7 @@ export const DEFINITION_ROUTES: readonly Route[] = [
     tag: "Definitions",
     scope: "definitions:write",
     summary: "Delete a definition that REST made, or a retired one; its runs stay",
-    params: Params,
+    params: ActivityParams,
     answers: { 204: Type.Null() },
     async handle({ params, services, actor, headers }) {
       const id = requireUuid(params, "id");
@@ -155,7 +155,7 @@ export const DEFINITION_ROUTES: readonly Route[] = [
     tag: "Definitions",
     scope: "definitions:read",
     summary: "List the versions of a definition, newest first; those of a deleted one too",
-    params: Params,
+    params: ActivityParams,
     query: VersionQuery,
     answers: { 200: Type.Array(VersionSchema) },
     async handle({ params, query, services, url }) {
@@ -173,7 +173,7 @@ export const DEFINITION_ROUTES: readonly Route[] = [
     tag: "Definitions",
     scope: "definitions:read",
     summary: "Read a version of a definition",
-    params: Type.Object({ id: Type.String({ format: "uuid" }), version: Type.Integer() }),
+    params: Type.Object({ id: ActivityId, version: Type.Integer() }),
     answers: { 200: VersionSchema },
     async handle({ params, services }) {
       const id = requireUuid(params, "id");

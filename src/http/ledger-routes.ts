@@ -2,11 +2,12 @@
 import { Type } from "@sinclair/typebox";
 import { RunView, TaskView } from "../ledger/views.ts";
 import { showParams } from "../task/shown-params.ts";
+import { ActivityId } from "./activity-id.ts";
 import { listRoute } from "./list-route.ts";
 import { listQuery, Since } from "./query.ts";
 import { type Route, type RouteInput, requireFound, requireUuid } from "./route.ts";
 
-export const Uuid = Type.String({
+const Uuid = Type.String({
   pattern: "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$",
   expected: "a UUID",
 });
@@ -23,7 +24,7 @@ export const LEDGER_ROUTES: readonly Route[] = [
     scope: "runs:read",
     summary: "List runs, newest first",
     query: listQuery({
-      activity_id: Type.Optional(Uuid),
+      activity_id: Type.Optional(ActivityId),
       status: Type.Optional(RunView.properties.status),
       trigger: Type.Optional(RunView.properties.trigger),
       since: Type.Optional(Since),
@@ -51,7 +52,7 @@ export const LEDGER_ROUTES: readonly Route[] = [
     scope: "tasks:read",
     summary: "List tasks, newest first",
     query: listQuery({
-      activity_id: Type.Optional(Uuid),
+      activity_id: Type.Optional(ActivityId),
       run_id: Type.Optional(Uuid),
       status: Type.Optional(TaskView.properties.status),
       since: Type.Optional(Since),

@@ -4,7 +4,7 @@ import { InvalidInputError } from "../errors.ts";
 import { SkippedDueTimeView, type SkippedPlace } from "../ledger/skipped-due-times.ts";
 import { isUuid } from "../stable-id.ts";
 import { SKIP_REASONS } from "../trigger/schedule/misfire.ts";
-import { Uuid } from "./ledger-routes.ts";
+import { ActivityId } from "./activity-id.ts";
 import { linkTo, listQuery, QueryTime, readTime } from "./query.ts";
 import type { Route } from "./route.ts";
 
@@ -15,7 +15,7 @@ const OccurrenceQuery = listQuery({
     description: "What ran is in the list of runs; all due times of one activity are in its own list.",
   }),
   since: Type.Optional(QueryTime("the first due time, a day ago when absent.")),
-  activity_id: Type.Optional(Uuid),
+  activity_id: Type.Optional(ActivityId),
   reason: Type.Optional(Type.String({ maxLength: 100, description: `${SKIP_REASONS.join(", ")}, or a run's own.` })),
 });
 

@@ -3,6 +3,7 @@ import { type Static, Type } from "@sinclair/typebox";
 import { parseNewDefinition } from "../definition/change.ts";
 import { DefinitionInputSchema } from "../definition/schema.ts";
 import { DEFAULT_PREVIEWED, MAX_PREVIEWED, previewDueTimes } from "../trigger/schedule/preview.ts";
+import { ActivityParams } from "./activity-id.ts";
 import { EXAMPLE_DEFINITION } from "./definition-routes.ts";
 import { type Route, requireFound, requireUuid } from "./route.ts";
 
@@ -36,7 +37,7 @@ export const PREVIEW_ROUTES: readonly Route[] = [
     tag: "Schedules",
     scope: "definitions:read",
     summary: "List the next due times of a definition, as if it were enabled",
-    params: Type.Object({ id: Type.String({ format: "uuid" }) }),
+    params: ActivityParams,
     query: PreviewQuery,
     answers: { 200: Type.Array(NextDueTimeView) },
     async handle({ params, query, services }) {

@@ -2,6 +2,7 @@
 import { Type } from "@sinclair/typebox";
 import { findFaults } from "../definition/faults.ts";
 import { InvalidInputError } from "../errors.ts";
+import { ActivityParams } from "./activity-id.ts";
 import { type Route, requireUuid } from "./route.ts";
 
 const MAX_KEY_LENGTH = 200;
@@ -21,7 +22,7 @@ export const RUN_ROUTES: readonly Route[] = [
     tag: "Runs",
     scope: "trigger",
     summary: "Run an activity now; the same Idempotency-Key is the same run",
-    params: Type.Object({ id: Type.String({ format: "uuid" }) }),
+    params: ActivityParams,
     body: TriggerBody,
     example: { payload: { tier: "pro" } },
     bodyOptional: true,

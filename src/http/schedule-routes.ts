@@ -7,10 +7,10 @@ import { DueTimeView, describeDueTimes } from "../ledger/due-times.ts";
 import { ScheduleView } from "../ledger/schedule.ts";
 import { MAX_BACKFILL } from "../trigger/control.ts";
 import { scheduleId } from "../trigger/schedule/plan.ts";
+import { ActivityParams } from "./activity-id.ts";
 import { linkNext, listQuery, QueryTime, readTime } from "./query.ts";
 import { type Route, requireFound, requireUuid } from "./route.ts";
 
-const Params = Type.Object({ id: Type.String({ format: "uuid" }) });
 const DAY_MS = 86_400_000;
 const EPOCH = new Date(0);
 /** Due times that are farther ahead nobody asks for, and clocks are not known for. */
@@ -53,7 +53,7 @@ export const SCHEDULE_ROUTES: readonly Route[] = [
     tag: "Schedules",
     scope: "runs:read",
     summary: "List the due times of a range, oldest first: run, late or skipped, and why",
-    params: Params,
+    params: ActivityParams,
     query: DueQuery,
     answers: { 200: Type.Array(DueTimeView) },
     async handle({ params, query, services, url }) {
@@ -76,7 +76,7 @@ export const SCHEDULE_ROUTES: readonly Route[] = [
     tag: "Schedules",
     scope: "definitions:read",
     summary: "Read the schedule of a definition as Temporal has it",
-    params: Params,
+    params: ActivityParams,
     answers: { 200: ScheduleView },
     async handle({ params, services }) {
       const id = requireUuid(params, "id");
@@ -90,7 +90,7 @@ export const SCHEDULE_ROUTES: readonly Route[] = [
     tag: "Schedules",
     scope: "trigger",
     summary: "Run the due times of a range that did not run; one that ran never runs again",
-    params: Params,
+    params: ActivityParams,
     body: BackfillBody,
     example: { from: "2026-01-31T06:00:00Z", to: "2026-01-31T09:00:00Z", dry_run: true },
     answers: { 200: BackfillAnswer, 202: BackfillAnswer },
