@@ -9,7 +9,10 @@ import { type ClockMinute, loadEntry, runCronie } from "../support/cronie.ts";
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 3_600_000;
-const SAMPLES_PER_ZONE = 40;
+const DAY_MS = 24 * HOUR_MS;
+/** No change has an effect for longer than the three hours that it moves the clock by at the most. */
+const MARGIN_MS = 4 * HOUR_MS;
+const SAMPLES_PER_ZONE = 15;
 /** The last ten years of changes, and as many of those to come as the plans know. */
 const [FIRST_YEAR, LAST_YEAR] = [2016, 2030];
 
@@ -22,6 +25,7 @@ const KINDS = [
   "30 */2 * * *",
   "* * * * *",
   "30 2 * * *",
+  "59 2 * * *",
   "15 0 * * *",
   "0,30 0-3 * * *",
   "0 2,3 * * *",
@@ -31,18 +35,23 @@ const KINDS = [
   "0-59/20 0-23 * * *",
 ];
 
-/** The minutes from eight hours before each clock change to eight hours after it, as Intl shows them. */
+/** The minutes from four hours before each clock change to four hours after it, as Intl shows them. */
 function minutesAroundChanges(timezone: string): ClockMinute[][] {
   const format = new Intl.DateTimeFormat("sv-SE", { timeZone: timezone, dateStyle: "short", timeStyle: "short" });
   const wallOf = (instant: number) => Date.parse(`${format.format(instant).replace(" ", "T")}:00Z`);
   const offsetAt = (instant: number) => wallOf(instant) - instant;
   const windows: ClockMinute[][] = [];
-  for (let at = Date.UTC(FIRST_YEAR, 0, 1); at < Date.UTC(LAST_YEAR + 1, 0, 1); at += 12 * HOUR_MS) {
-    if (offsetAt(at) === offsetAt(at + 12 * HOUR_MS)) continue;
-    let change = at;
-    while (offsetAt(change) === offsetAt(at)) change += MINUTE_MS;
+  for (let at = Date.UTC(FIRST_YEAR, 0, 1); at < Date.UTC(LAST_YEAR + 1, 0, 1); at += DAY_MS) {
+    const offset = offsetAt(at);
+    let change = at + DAY_MS;
+    if (offset === offsetAt(change)) continue;
+    for (let before = at; change - before > MINUTE_MS; ) {
+      const middle = Math.floor((before + change) / 2 / MINUTE_MS) * MINUTE_MS;
+      if (offsetAt(middle) === offset) before = middle;
+      else change = middle;
+    }
     const window: ClockMinute[] = [];
-    for (let instant = change - 8 * HOUR_MS; instant < change + 8 * HOUR_MS; instant += MINUTE_MS)
+    for (let instant = change - MARGIN_MS; instant < change + MARGIN_MS; instant += MINUTE_MS)
       window.push({ instant, clockTime: wallOf(instant) / MINUTE_MS });
     windows.push(window);
   }
