@@ -131,6 +131,14 @@ describe("a group of messages", () => {
     expect(started).toEqual(["1", "2"]);
   });
 
+  test("with copies of an event that the ledger refuses dead-letters each", async () => {
+    const settled: Settled = [];
+    const refuses = (id: string) => (id === "poison" ? new TerminalError("not_storable", "no") : undefined);
+    const { handle } = setUp({ refuses });
+    await handle([message("poison", settled), message("poison", settled)]);
+    expect(settled).toEqual(Array(2).fill("poison terminated: not_storable"));
+  });
+
   test("in which one run cannot be started puts only that event back", async () => {
     const settled: Settled = [];
     const { handle, known } = setUp({ startFails: "2" });
@@ -189,6 +197,14 @@ describe("an event", () => {
       [outcome, 1],
       ["duplicate", 2],
     ]);
+  });
+
+  test("whose router was killed before its runs were started is counted when they are", async () => {
+    const { handle, known, metrics } = setUp();
+    known.set("1", "received");
+    await handle([ofType("1", "x")]);
+    const { values } = await metrics.events.get();
+    expect(values.map(({ labels, value }) => [labels.outcome, value])).toEqual([["dispatched", 1]]);
   });
 
   test("is marked as dispatched where it owed runs, and only then", async () => {

@@ -209,6 +209,7 @@ test("a one-shot that is accounted for has none, until it is given a later time"
   expect(planUnlessDone(oneShot, doneAt, NOW)).toBeUndefined();
   const later = withTrigger({ trigger_type: "scheduled", run_at: "2026-11-22T00:00:00Z" });
   expect(planUnlessDone(later, doneAt, NOW)).toEqual(planSchedule(later, NOW));
+  expect(planUnlessDone(oneShot, new Date("2026-11-20T00:00:00Z"), NOW)).toBeUndefined();
 });
 
 describe("the hash of a plan", () => {

@@ -180,3 +180,51 @@ describe("the URL of an http task", () => {
     expect(faultOf(url)).toEqual([]);
   });
 });
+
+describe("what Postgres cannot keep is refused where it stands", () => {
+  const filtering = (filters: unknown) => ({ ...minimal, trigger_config: { ...event, filters } });
+  const nest = (levels: number): unknown => (levels === 0 ? 1 : [nest(levels - 1)]);
+
+  test.each<[what: string, filters: unknown, path: string, message: string]>([
+    ["a NUL character", { a: ["b", "\0"] }, "/trigger_config/filters/a/1", "has a NUL character"],
+    ["half of a surrogate pair", { a: { b: "\ud800" } }, "/trigger_config/filters/a/b", "has half of a surrogate pair"],
+    ["a NUL character in a key", { "a\0": 1 }, "/trigger_config/filters", 'its key "a\\u0000" has a NUL character'],
+    [
+      "half a pair in a key",
+      { "\udc00": 1 },
+      "/trigger_config/filters",
+      'its key "\\udc00" has half of a surrogate pair',
+    ],
+  ])("%s", (_, filters, path, message) => {
+    expect(faultsOf(filtering(filters))).toEqual([{ path, message }]);
+  });
+
+  test("every one of them", () => {
+    expect(pathsOf(filtering({ a: "\0", b: ["\ud800"] }))).toEqual([
+      "/trigger_config/filters/a",
+      "/trigger_config/filters/b/0",
+    ]);
+  });
+
+  test("more than 100 levels", () => {
+    // The definition, its trigger and its filters are three of them.
+    expect(faultsOf(filtering({ a: nest(97) }))).toEqual([]);
+    expect(faultsOf(filtering({ a: nest(98) })).map(({ message }) => message)).toEqual([
+      "is nested deeper than 100 levels",
+    ]);
+  });
+});
+
+test("a definition that is refused says so by its code", () => {
+  expect(() => parseDefinition({}, NO_ENGINES)).toThrow(expect.objectContaining({ code: "invalid_definition" }));
+});
+
+test("times of a task are at least a millisecond", () => {
+  const task = (rest: object) => ({ ...minimal, task_templates: [log("k", rest)] });
+  expect(pathsOf(task({ timeout: "1ms", retry: { initial_interval: "1ms", max_interval: "1ms" } }))).toEqual([]);
+  expect(pathsOf(task({ timeout: 0, retry: { initial_interval: 0, max_interval: 0 } })).toSorted()).toEqual([
+    "/task_templates/0/retry/initial_interval",
+    "/task_templates/0/retry/max_interval",
+    "/task_templates/0/timeout",
+  ]);
+});
