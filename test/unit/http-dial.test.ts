@@ -1,7 +1,9 @@
 /** How the http executor's requests go out, seen by a receiver below HTTP. */
 import { afterEach, describe, expect, test } from "bun:test";
 import type { Socket } from "node:net";
+import { inspect } from "node:util";
 import { gzipSync } from "node:zlib";
+import { describeError } from "../../src/errors.ts";
 import { createLog } from "../../src/log.ts";
 import type { HttpResult } from "../../src/task/http/response.ts";
 import { executeHttp, httpAttempt } from "../support/http-attempt.ts";
@@ -84,11 +86,17 @@ describe("a packed answer", () => {
   });
 });
 
-test("an error of fetch does not tell the secrets of the URL", async () => {
-  const url = await listen((socket) => socket.end("nonsense\r\n\r\n"));
+test.each<[what: string, answer: string]>([
+  ["a head that is none", "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n"],
+  ["chunks that are none", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n\r\n"],
+  ["no answer", ""],
+])("an error of fetch tells neither the secrets of the URL nor what to do in a program: %s", async (_, answer) => {
+  const url = await listen((socket) => socket.end(answer));
   const error = await execute({ url: `${url}?token=hunter2` }).catch((error) => error);
   expect(error).toMatchObject({ code: "http_unreachable" });
-  expect(error.message).not.toContain("hunter2");
+  // What the ledger, the log and the engine are told includes the cause.
+  expect(describeError(error)).not.toMatch(/hunter2|fetch/);
+  expect(inspect(error, { depth: 9, showHidden: true })).not.toContain("hunter2");
 });
 
 describe("a body that breaks off", () => {

@@ -5,9 +5,10 @@
  * its answer and our record causes (I8), and `traceparent`, so that its trace is ours. Redirects are not followed:
  * they would carry headers to a place that the definition does not name.
  */
-import { describeError, RetryableError, TerminalError } from "../../errors.ts";
+import { RetryableError, TerminalError } from "../../errors.ts";
 import type { Executor } from "../task.ts";
 import { createDial, type DialDeps } from "./dial.ts";
+import { withoutUrl } from "./fetch-failure.ts";
 import { buildRequest, hidePassword } from "./request.ts";
 import { judgeResponse, readResponse } from "./response.ts";
 
@@ -22,9 +23,8 @@ export function createHttpExecutor(deps: DialDeps): Executor {
     } catch (error) {
       if (signal.aborted) throw signal.reason;
       if (error instanceof TerminalError) throw error;
-      // Some messages of fetch end with the URL, whose query may hold a secret.
-      const reason = describeError(error).replace(/ fetching ".*$/s, "");
-      throw new RetryableError("http_unreachable", `${what}: ${reason}`, { cause: error });
+      const cause = withoutUrl(error);
+      throw new RetryableError("http_unreachable", `${what}: ${cause.message}`, { cause });
     }
     const read = await readResponse(response);
     if (response.ok && read.brokenBy !== undefined && signal.aborted) throw signal.reason;

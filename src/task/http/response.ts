@@ -1,8 +1,9 @@
 /** What is kept of a response, and what its status says about the task. */
-import { describeError, RetryableError, TerminalError } from "../../errors.ts";
+import { RetryableError, TerminalError } from "../../errors.ts";
 import { isWithinDepth } from "../../json/depth.ts";
 import { parseJson } from "../../json/parse.ts";
 import { unpack } from "./content-encoding.ts";
+import { withoutUrl } from "./fetch-failure.ts";
 import { hidePassword } from "./request.ts";
 import { parseRetryAfter } from "./retry-after.ts";
 
@@ -28,7 +29,7 @@ export interface ReadResponse {
   readonly result: HttpResult;
   readonly headers: Headers;
   /** Why the body broke off; undefined: it did not. */
-  readonly brokenBy?: unknown;
+  readonly brokenBy?: Error;
 }
 
 /** Reads at most `MAX_RESPONSE_BYTES` of the body. Does not reject: a body that breaks off leaves its status. */
@@ -36,7 +37,7 @@ export async function readResponse({ status, headers, body }: Response): Promise
   const contentType = headers.get("content-type")?.slice(0, MAX_HEADER_LENGTH) ?? null;
   const chunks: Uint8Array[] = [];
   let size = 0;
-  let brokenBy: unknown;
+  let brokenBy: Error | undefined;
   try {
     for await (const chunk of body ?? []) {
       chunks.push(chunk);
@@ -44,7 +45,7 @@ export async function readResponse({ status, headers, body }: Response): Promise
       if (size > MAX_RESPONSE_BYTES) break;
     }
   } catch (error) {
-    brokenBy = error;
+    brokenBy = withoutUrl(error);
   }
   const { bytes, truncated } = await unpack(Buffer.concat(chunks), headers.get("content-encoding"), MAX_RESPONSE_BYTES);
   const incomplete = truncated || brokenBy !== undefined;
@@ -81,7 +82,7 @@ export function judgeResponse(what: string, { result, headers, brokenBy }: ReadR
   const message = `${what} answered ${status}`;
   if (status >= 200 && status < 300) {
     if (brokenBy === undefined) return result;
-    throw new RetryableError("http_unreachable", `${message}, but its body broke off: ${describeError(brokenBy)}`, {
+    throw new RetryableError("http_unreachable", `${message}, but its body broke off: ${brokenBy.message}`, {
       details,
       cause: brokenBy,
     });
