@@ -2,8 +2,8 @@
  * Numbers of JSON that a JavaScript number would change: `9007199254740993` would become …992, and `1e400` no number at
  * all. Such a number is kept as an ExactNumber, which JSON.stringify prints as it was; every other one is a plain number.
  *
- * A value has one form: what a plain number keeps is never an ExactNumber, and of two that are equal the texts are
- * equal. So Bun.deepEquals (strict) compares numbers by their values, whichever way they were written.
+ * A value has one form: what a plain number keeps is never an ExactNumber, of two that are equal the texts are equal, and
+ * minus zero is zero, as it is once it was stored. So Bun.deepEquals (strict) compares numbers by their values, whichever way they were written.
  */
 
 declare global {
@@ -61,7 +61,7 @@ export function readNumber(literal: string): number | ExactNumber | undefined {
   const rounded = Number(literal);
   const text = writeDecimal(parseDecimal(literal));
   const isKept = Number.isFinite(rounded) && writeDecimal(parseDecimal(String(rounded))) === text;
-  return isKept ? rounded : new ExactNumber(text);
+  return isKept ? rounded + 0 : new ExactNumber(text); // of minus zero and zero the sum is zero
 }
 
 /** Negative, zero or positive, as `a` is less than, equal to or greater than `b`. */

@@ -1,10 +1,13 @@
-/** Which numbers in a text of JSON a double may not keep: by their lengths, without parsing the text. */
+/** Which numbers in a text of JSON are not to be left to JSON.parse: by their looks, without parsing the text. */
 
 /** So many digits, or an exponent of three where a value may begin: ids of hexadecimal digits often have the like elsewhere. */
 const DIGITS = /[\d.]{16}/;
 const EXPONENT = /(?:^|[\s:,[])-?\d[\d.]*[eE][-+]?\d{3}/;
+/** Where a value may begin. JSON.parse keeps minus zero apart from zero, and what stores or prints it does not. */
+const MINUS_ZERO = /(?:^|[\s:,[])-0(?:\.0+)?(?:[eE][-+]?\d+)?(?![\d.eE])/;
 /** A number with one of them: every other one is printed by a double as it was read. */
-const LONG_NUMBER = /-?(?:[\d.]{16,}(?:[eE][-+]?\d+)?|\d[\d.]{0,14}[eE][-+]?\d{3,})/g;
+const LONG_NUMBER =
+  /-?(?:[\d.]{16,}(?:[eE][-+]?\d+)?|\d[\d.]{0,14}[eE][-+]?\d{3,})|(?<![eE])-0(?:\.0+)?(?:[eE][-+]?\d+)?(?![\d.eE])/g;
 
 export interface FoundNumber {
   /** Where it begins in the text. */
@@ -12,10 +15,10 @@ export interface FoundNumber {
   literal: string;
 }
 
-/** In a text that is JSON. One that has none is looked through in two quick searches. */
+/** Those that a double may not keep, and minus zero, in a text that is JSON. One that has none is looked through quickly. */
 export function findLongNumbers(text: string): FoundNumber[] {
   const found: FoundNumber[] = [];
-  if (!DIGITS.test(text) && !EXPONENT.test(text)) return found;
+  if (!DIGITS.test(text) && !EXPONENT.test(text) && !(text.includes("-0") && MINUS_ZERO.test(text))) return found;
   /** Where the next string begins that has not been passed. */
   let quote = text.indexOf('"');
   LONG_NUMBER.lastIndex = 0;

@@ -54,6 +54,16 @@ test("one value has one form, however it is written", () => {
   expect(Bun.deepEquals(kept("9007199254740993"), { text: "9007199254740993" }, true)).toBe(false);
 });
 
+test("minus zero is zero, however it is written", () => {
+  for (const literal of ["-0", "-0.0", "-0e5", "-0.000E-7", "-0e400"]) {
+    expect(Object.is(kept(literal), 0)).toBe(true);
+    for (const text of [literal, `[${literal}]`, `{"a":{"b": ${literal}}}`, `[1,\n${literal},9007199254740993]`])
+      expect(Bun.deepEquals(parseJson(text), parseJson(text.replace(literal, "0")), true)).toBe(true);
+  }
+  expect(parseJson("[-0.5,-0.05e1,-1,1e-0,-0.0,2E-00]")).toEqual([-0.5, -0.5, -1, 1, 0, 2]);
+  expect(parseJson('{"a: -0":" -0","b":-0,"c":["-0",1e250]}')).toEqual({ "a: -0": " -0", b: 0, c: ["-0", 1e250] });
+});
+
 test("a text is read like JSON.parse reads it, but for such numbers", () => {
   const texts = [
     '{"a":1,"a":12345678901234567890,"a":2}',
