@@ -132,6 +132,10 @@ describe("GET /occurrences?outcome=skipped", () => {
     },
   );
 
+  test("is filtered by an activity's name as well", async () => {
+    expect(await listAll("&activity_id=name:missed")).toEqual(await listAll(`&activity_id=${ids.missed}`));
+  });
+
   test("begins with the due time that is asked for, or else a day ago", async () => {
     const { body } = await api.get(`/occurrences?outcome=skipped&since=${keyOf(8)}`);
     expect(body.slice(0, 2).map(short).sort()).toEqual(["8 compressed compressed", "8 missed overlap"]);

@@ -18,6 +18,8 @@ function setUp() {
   const state = {
     revision: 1n,
     away: false,
+    hangs: false,
+    broken: false,
     reads: 0,
     reached: true,
     schema: '{"required": ["a"]}',
@@ -31,6 +33,8 @@ function setUp() {
     },
     async readRevision() {
       state.reads++;
+      if (state.broken) throw new Error("a bug");
+      if (state.hangs) await new Promise(() => {});
       if (state.away) throw new RetryableError("postgres_unavailable", "away");
       return state.revision;
     },
@@ -117,6 +121,21 @@ describe("the router decides, and the event goes into the stream,", () => {
     state.away = false;
     expect(await refusal(publish(event("3")))).toStartWith("schema_mismatch");
     expect(published).toEqual(["2"]);
+  });
+
+  test("where the ledger does not answer within a second", async () => {
+    const { publish, published, state } = setUp();
+    state.hangs = true;
+    const begun = performance.now();
+    expect(await refusal(publish(event("1")))).toBe("published");
+    expect([Math.round((performance.now() - begun) / 1000), published]).toEqual([1, ["1"]]);
+  });
+
+  test("but not where the ledger fails in a way that nobody knows", async () => {
+    const { publish, published, state } = setUp();
+    state.broken = true;
+    await expect(publish(event("1", { a: 1 }))).rejects.toThrow("a bug");
+    expect(published).toEqual([]);
   });
 
   test("as long as the ledger was never reached", async () => {
