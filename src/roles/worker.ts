@@ -107,15 +107,13 @@ export function startWorker(deps: RoleDeps): Role {
       ),
       runRetention(postgres, config.retention, { metrics, log }, signal),
     ];
-    let workers = await startAgain();
-    if (workers) running();
-    while (workers !== undefined) {
+    for (let workers = await startAgain(); workers !== undefined; workers = await startAgain()) {
+      running();
       const startedMs = Date.now();
       await untilStopped(workers, signal);
       if (signal.aborted) break;
       if (Date.now() - startedMs > GOOD_UPTIME_MS) backoff.reset();
       await sleep(backoff.next(), signal);
-      workers = await startAgain();
     }
     await Promise.all(aside);
   });
@@ -123,7 +121,10 @@ export function startWorker(deps: RoleDeps): Role {
   /** Until the workers fail, or have drained after `signal`. */
   async function untilStopped(workers: Workers, signal: AbortSignal): Promise<void> {
     void aborted(signal).then(workers.shutdown);
-    await workers.done.catch((error) => log.error({ error }, "workers failed; starting them again"));
+    await workers.done.catch((error) => {
+      if (!signal.aborted) readiness.role("worker", "waiting", `its workers failed: ${describeError(error)}`);
+      log.error({ error }, "workers failed; starting them again");
+    });
   }
 
   async function keepSchedules(postgres: Postgres, temporal: Temporal, signal: AbortSignal): Promise<void> {

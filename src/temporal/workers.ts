@@ -2,6 +2,7 @@
 import { NativeConnection, Worker } from "@temporalio/worker";
 import { ORCHESTRATOR_QUEUE, type RunSteps, TASK_QUEUE, type TaskSteps } from "../run/run.ts";
 import { type TemporalTls, unavailable } from "./connection.ts";
+import { runToItsEnd } from "./worker-end.ts";
 
 export interface WorkersOptions {
   address: string;
@@ -66,14 +67,17 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
   };
   const run = async (worker: Worker) => {
     try {
-      await worker.run();
+      await runToItsEnd(worker);
     } finally {
       shutdown(); // one without the other does half a run
     }
   };
   const done = Promise.allSettled(workers.map(run)).then(async (results) => {
-    await connection.close();
     const failed = results.find((result) => result.status === "rejected");
+    // A worker that hangs holds its connection; its failure says more.
+    await connection.close().catch((error) => {
+      if (failed === undefined) throw error;
+    });
     if (failed) throw failed.reason;
   });
   return { done, shutdown };
