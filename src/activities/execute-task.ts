@@ -4,6 +4,7 @@ import { ActcoreError, describeError, RetryableError, TerminalError } from "../e
 import type { Log } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import { HEARTBEAT_TIMEOUT_MS, type TaskSteps } from "../run/run.ts";
+import { isUuid } from "../stable-id.ts";
 import type { Executor, TaskAttempt, TaskError, TaskLedger } from "../task/task.ts";
 import { createBackoff, sleep } from "../wait.ts";
 import { translated } from "./translate.ts";
@@ -53,6 +54,8 @@ export function createTaskSteps({ tasks, executors, metrics, log, onCut }: TaskS
 
   return {
     executeTask: translated(async (taskId) => {
+      // Somebody else's workflow can ask for anything.
+      if (!isUuid(taskId)) throw new TerminalError("task_not_found", "executeTask: its argument is no task's id");
       const context = Context.current();
       const cancelled = context.cancellationSignal;
       const beating = setInterval(() => context.heartbeat(), HEARTBEAT_TIMEOUT_MS / 5);

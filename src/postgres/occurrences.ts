@@ -182,5 +182,7 @@ function claimStatement(request: ClaimRequest, start: Start, isAccepted: boolean
 }
 
 function unknownDefinition({ activity_id }: ClaimRequest): TerminalError {
-  return new TerminalError("definition_not_found", `there is no definition ${JSON.stringify(activity_id)}`);
+  // It may be of any length, and the engine keeps failures only up to some.
+  const shown = JSON.stringify(activity_id.slice(0, 200));
+  return new TerminalError("definition_not_found", `there is no definition ${shown}`);
 }

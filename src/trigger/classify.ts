@@ -10,7 +10,7 @@ import { isExactNumber } from "../json/exact-number.ts";
 import { parseJson } from "../json/parse.ts";
 import type { ClaimRequest, RunTrigger, TriggerEvent } from "../run/run.ts";
 import { isUuid, stableHex } from "../stable-id.ts";
-import { type EventEnvelope, findEnvelopeFaults, OWN_EVENT_IDS } from "./event/envelope.ts";
+import { type EventEnvelope, findEnvelopeFaults, MAX_EVENT_ID_BYTES, OWN_EVENT_IDS } from "./event/envelope.ts";
 import type { OccurrenceLedger } from "./ledger.ts";
 import { dueKey, type OccurrenceKind } from "./occurrence.ts";
 import type { Segment } from "./schedule/due-facts.ts";
@@ -20,6 +20,8 @@ import type { SkipReason } from "./schedule/misfire.ts";
 
 /** Bytes of JSON that a foreign start may bring inline. */
 export const MAX_INLINE_BYTES = 65_536;
+/** Characters of what somebody else gave that an error shows. */
+const MAX_SHOWN = 200;
 /** Milliseconds by which the clocks of the engine and of a worker may differ. */
 const CLOCK_SKEW_MS = 60_000;
 
@@ -40,22 +42,35 @@ export interface Start {
   refusal?: SkipReason;
 }
 
-/** @throws TerminalError `activity_id_invalid`, `trigger_event_invalid`, `trigger_event_too_large` or `not_due` */
+/** @throws TerminalError `activity_id_invalid`, `event_not_found`, `trigger_event_invalid`, `trigger_event_too_large` or `not_due` */
 export function classifyStart(request: ClaimRequest, now: Date): Start | AcceptedStart {
   // Both come from whoever started the workflow, as any JSON.
   const { trigger_event_json } = request;
   const event: unknown = trigger_event_json === undefined ? request.trigger_event : parseJson(trigger_event_json);
   if (typeof request.activity_id !== "string")
     throw new TerminalError("activity_id_invalid", "RunActivityWorkflow: activity_id must be a string");
+  // Of what the workflow could not read it passes on a text that says why.
   if (!isObject(event))
-    throw new TerminalError("trigger_event_invalid", "RunActivityWorkflow: trigger_event must be an object");
+    throw new TerminalError(
+      "trigger_event_invalid",
+      `RunActivityWorkflow: trigger_event must be an object, received ${JSON.stringify(event)?.slice(0, MAX_SHOWN)}`,
+    );
 
   const keys = Object.keys(event);
-  if (keys.length === 1 && typeof event.event_id === "string")
-    return { kind: "event", key: event.event_id, trigger: "event", event_id: event.event_id };
+  if (keys.length === 1 && typeof event.event_id === "string") return recordedStart(event.event_id);
   if (keys.length === 1 && typeof event.run_id === "string" && isUuid(event.run_id)) return { run_id: event.run_id };
   if (keys.length === 0 && request.scheduled_for !== undefined) return dueStart(request.scheduled_for, now);
   return foreignStart(request, event, now);
+}
+
+function recordedStart(event_id: string): Start {
+  // Postgres could not look for such an id, or would look for another one.
+  if (Buffer.byteLength(event_id) > MAX_EVENT_ID_BYTES || event_id.includes("\0") || !event_id.isWellFormed())
+    throw new TerminalError(
+      "event_not_found",
+      `no event can have the id ${JSON.stringify(event_id.slice(0, MAX_SHOWN))}`,
+    );
+  return { kind: "event", key: event_id, trigger: "event", event_id };
 }
 
 /** As `classifyStart`; what a schedule started is judged by what the definition said when it was due. */

@@ -1,6 +1,7 @@
 /**
- * How workflow code reads what it is started with: as Temporal's own converter, but of JSON no number is changed. Bundled
- * with the workflows (deploy/build/workflow-bundle.ts); the other side of a worker keeps Temporal's own.
+ * How workflow code reads what it is started with: as Temporal's own converter, but of JSON no number is changed, and what
+ * cannot be read is a text that says why. Bundled with the workflows (deploy/build/workflow-bundle.ts); the other side of a
+ * worker keeps Temporal's own.
  */
 import {
   BinaryPayloadConverter,
@@ -9,23 +10,32 @@ import {
   type Payload,
   UndefinedPayloadConverter,
 } from "@temporalio/common";
-import { NumberFaultError, parseJson } from "../json/parse.ts";
+import { isWithinDepth } from "../json/depth.ts";
+import { parseJson } from "../json/parse.ts";
+
+/** To write what is nested so deep that the stack ends takes JSON.stringify seconds, in which no other workflow goes on. */
+const MAX_LEVELS = 1000;
 
 class ExactJsonPayloadConverter extends JsonPayloadConverter {
   override fromPayload<T>(payload: Payload): T {
     if (payload.data === undefined || payload.data === null) return super.fromPayload(payload);
-    const text = new TextDecoder().decode(payload.data);
+    return parseJson(new TextDecoder().decode(payload.data)) as T;
+  }
+}
+
+class ReadingPayloadConverter extends CompositePayloadConverter {
+  override fromPayload<T>(payload: Payload): T {
     try {
-      return parseJson(text) as T;
+      const value = super.fromPayload<T>(payload);
+      return isWithinDepth(value, MAX_LEVELS) ? value : (`nested deeper than ${MAX_LEVELS} levels` as T);
     } catch (error) {
       // Thrown here it would fail the workflow's task again and again. No step takes a text for what it asks for.
-      if (error instanceof NumberFaultError) return error.message as T;
-      throw error;
+      return (error as Error).message as T;
     }
   }
 }
 
-export const payloadConverter = new CompositePayloadConverter(
+export const payloadConverter = new ReadingPayloadConverter(
   new UndefinedPayloadConverter(),
   new BinaryPayloadConverter(),
   new ExactJsonPayloadConverter(),

@@ -1,6 +1,7 @@
 /** What somebody with a Temporal client does beside a server: the same event by another door, nonsense, ids that are ours. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { Client, Connection } from "@temporalio/client";
+import { RawValue } from "@temporalio/common";
 import { eventually } from "../support/engines.ts";
 import { readEndpoints, SERVER_TIMEOUT_MS, type Server } from "../support/server.ts";
 import { define, envelope, finishedRuns, listRuns, listTasks, useServer } from "../support/shared-server.ts";
@@ -73,6 +74,24 @@ test("a start whose id is a list fails by name, and leaves nothing in the ledger
   const error = await (await start([definition.id], {})).result().catch((error: Error) => error.cause);
   expect(error).toMatchObject({ type: "activity_id_invalid" });
   expect(await listRuns(server, definition.id)).toEqual([]);
+});
+
+const payload = (data: string, encoding = "json/plain") =>
+  RawValue.fromPayload({ metadata: { encoding: Buffer.from(encoding) }, data: Buffer.from(data) });
+
+test.each([
+  ["is encrypted", payload("{}", "binary/encrypted"), "trigger_event_invalid"],
+  ["is no JSON", payload('{"a":'), "trigger_event_invalid"],
+  ["is no JSON, whose error quotes half a character", payload("😀"), "trigger_event_invalid"],
+  ["is nested so deep that the stack ends", payload("[".repeat(50_000) + "]".repeat(50_000)), "trigger_event_invalid"],
+  ["names an event by half a character", { event_id: "\ud800" }, "event_not_found"],
+  ["names an event by a megabyte", { event_id: "x".repeat(900_000) }, "event_not_found"],
+])("a start whose argument %s fails by name, and the worker goes on", async (_, argument, type) => {
+  const definition = await define(server);
+  const error = await (await start(definition.id, argument)).result().catch((error: Error) => error.cause);
+  expect(error).toMatchObject({ type });
+  await publish(envelope(definition.type));
+  expect(await finishedRuns(server, definition.id)).toHaveLength(1);
 });
 
 test("an event whose workflow id is taken by an open workflow of somebody else is run all the same", async () => {

@@ -40,6 +40,19 @@ test("an event's id alone is the router's start", () => {
   expect(classify({ event_id: "e1" })).toEqual({ kind: "event", key: "e1", trigger: "event", event_id: "e1" });
 });
 
+test.each([["a\0b"], ["\ud800"], ["\ude00x"], ["é".repeat(101)], ["x".repeat(1_000_000)]])(
+  "an id that no event can have is not looked for, and is shown in a few words",
+  (event_id) => {
+    const message = expect.stringMatching(/^no event can have the id "[ -~é]{1,200}"$/);
+    expect(() => classify({ event_id })).toThrow(expect.objectContaining({ code: "event_not_found", message }));
+  },
+);
+
+test("an event that is no object is shown in a few words: it may be why the workflow could not read it", () => {
+  const start = () => classify("x".repeat(1_000_000));
+  expect(start).toThrow(/^RunActivityWorkflow: trigger_event must be an object, received "x{199}$/);
+});
+
 test("a run's id alone is the start of a run that was accepted over REST", () => {
   const run_id = crypto.randomUUID();
   expect(classifyAny({ run_id })).toEqual({ run_id });

@@ -7,15 +7,16 @@ import { createLog } from "../../src/log.ts";
 import { createMetrics } from "../../src/metrics.ts";
 import type { Executor, TaskAttempt, TaskLedger } from "../../src/task/task.ts";
 
+const TASK_ID = crypto.randomUUID();
 const TASK = {
-  ...{ task_id: "t", key: "k", type: "log", params: {}, attempt: 2, timeout_ms: 20, trace_id: "trace" },
+  ...{ task_id: TASK_ID, key: "k", type: "log", params: {}, attempt: 2, timeout_ms: 20, trace_id: "trace" },
   input: { run: { run_id: "r", activity_name: "a" }, event: null },
 } as unknown as TaskAttempt;
 
 /** Does the task once; answers what the ledger was told, how the step failed, and whether a stop cut it. */
 async function execute(
   executor: Executor | undefined,
-  { signal = new AbortController().signal, isOver = false, away = 0 } = {},
+  { signal = new AbortController().signal, isOver = false, away = 0, taskId = TASK_ID as unknown } = {},
 ) {
   const recorded: unknown[] = [];
   let cuts = 0;
@@ -39,7 +40,7 @@ async function execute(
   });
   const context = { cancellationSignal: signal, heartbeat: () => {} } as unknown as Context;
   const failure = await asyncLocalStorage.run(context, () =>
-    executeTask("t").then(
+    executeTask(taskId as string).then(
       () => undefined,
       ({ type, message, nonRetryable }) => ({ type, message, nonRetryable: nonRetryable === true }),
     ),
@@ -60,9 +61,14 @@ const endingWith =
 const stopped = AbortSignal.abort(new Error("WORKER_SHUTDOWN"));
 
 describe("a try of a task", () => {
+  test.each([[null], [7], ["x"], [[TASK_ID]]])("of %j, which is no id, fails for good", async (taskId) => {
+    const { recorded, failure } = await execute(async () => 1, { taskId });
+    expect([recorded, failure]).toMatchObject([[], { type: "task_not_found", nonRetryable: true }]);
+  });
+
   test("that ends well is recorded with its result", async () => {
     expect(await execute(async () => ({ status: 200 }))).toEqual({
-      recorded: [["succeeded", "t", 2, { status: 200 }]],
+      recorded: [["succeeded", TASK_ID, 2, { status: 200 }]],
       failure: undefined,
       cuts: 0,
     });
@@ -76,14 +82,14 @@ describe("a try of a task", () => {
   test("whose result cannot be recorded at once is not made again: the record waits for the ledger", async () => {
     let tries = 0;
     const { recorded } = await execute(async () => ++tries, { away: 1 });
-    expect([tries, recorded]).toEqual([1, [["succeeded", "t", 2, 1]]]);
+    expect([tries, recorded]).toEqual([1, [["succeeded", TASK_ID, 2, 1]]]);
   });
 
   test("that fails for good is recorded as failed, with what the outside said", async () => {
     const error = new TerminalError("http_status", "answered 404", { details: { status: 404 } });
     const { recorded, failure } = await execute(() => Promise.reject(error));
     expect(recorded).toEqual([
-      ["failed", "t", 2, { code: "http_status", message: "answered 404", details: { status: 404 } }],
+      ["failed", TASK_ID, 2, { code: "http_status", message: "answered 404", details: { status: 404 } }],
     ]);
     expect(failure).toEqual({ type: "http_status", message: "answered 404", nonRetryable: true });
   });
@@ -92,27 +98,27 @@ describe("a try of a task", () => {
     const { recorded, failure } = await execute(() =>
       Promise.reject(new RetryableError("http_status", "answered 503")),
     );
-    expect(recorded).toEqual([["retrying", "t", 2, { code: "http_status", message: "answered 503" }]]);
+    expect(recorded).toEqual([["retrying", TASK_ID, 2, { code: "http_status", message: "answered 503" }]]);
     expect(failure).toMatchObject({ type: "http_status", nonRetryable: false });
   });
 
   test("that fails in a way that nobody knows is recorded with the error's name, and may be tried again", async () => {
     const { recorded } = await execute(() => Promise.reject(new RangeError("a bug")));
-    expect(recorded).toEqual([["retrying", "t", 2, { code: "RangeError", message: "a bug" }]]);
+    expect(recorded).toEqual([["retrying", TASK_ID, 2, { code: "RangeError", message: "a bug" }]]);
     expect((await execute(() => Promise.reject("text"))).recorded).toEqual([
-      ["retrying", "t", 2, { code: "error", message: "text" }],
+      ["retrying", TASK_ID, 2, { code: "error", message: "text" }],
     ]);
   });
 
   test("of a type that this worker does not know fails for good", async () => {
     const { recorded } = await execute(undefined);
-    expect(recorded).toMatchObject([["failed", "t", 2, { code: "task_type_unknown" }]]);
+    expect(recorded).toMatchObject([["failed", TASK_ID, 2, { code: "task_type_unknown" }]]);
   });
 
   test("that takes longer than its timeout may be tried again", async () => {
     const { recorded } = await execute(endingWith((reason) => reason));
     expect(recorded).toMatchObject([
-      ["retrying", "t", 2, { code: "task_timeout", message: expect.stringContaining("no end within 20 ms") }],
+      ["retrying", TASK_ID, 2, { code: "task_timeout", message: expect.stringContaining("no end within 20 ms") }],
     ]);
   });
 
@@ -120,7 +126,7 @@ describe("a try of a task", () => {
     const learnt = new TerminalError("response_too_large", "the response is too large");
     const { recorded } = await execute(endingWith(() => learnt));
     expect(recorded).toEqual([
-      ["failed", "t", 2, { code: "response_too_large", message: "the response is too large" }],
+      ["failed", TASK_ID, 2, { code: "response_too_large", message: "the response is too large" }],
     ]);
   });
 
@@ -129,7 +135,7 @@ describe("a try of a task", () => {
       endingWith((reason) => reason),
       { signal: stopped },
     );
-    expect(recorded).toMatchObject([["retrying", "t", 2, { code: "worker_stopped" }]]);
+    expect(recorded).toMatchObject([["retrying", TASK_ID, 2, { code: "worker_stopped" }]]);
     expect(cuts).toBe(1);
   });
 
@@ -138,7 +144,7 @@ describe("a try of a task", () => {
       endingWith(() => new TerminalError("no", "no")),
       { signal: stopped },
     );
-    expect(recorded).toMatchObject([["failed", "t", 2, { code: "no" }]]);
+    expect(recorded).toMatchObject([["failed", TASK_ID, 2, { code: "no" }]]);
     expect(cuts).toBe(0);
   });
 
@@ -148,6 +154,6 @@ describe("a try of a task", () => {
       endingWith((reason) => reason),
       { signal },
     );
-    expect(recorded).toMatchObject([["retrying", "t", 2, { code: "Error", message: "cancelled" }]]);
+    expect(recorded).toMatchObject([["retrying", TASK_ID, 2, { code: "Error", message: "cancelled" }]]);
   });
 });

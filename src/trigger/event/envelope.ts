@@ -15,6 +15,7 @@ import { NumberFaultError, parseJson } from "../../json/parse.ts";
 
 /** Bytes of one encoded envelope; larger ones are dead-lettered. */
 export const MAX_EVENT_BYTES = 1_048_576;
+export const MAX_EVENT_ID_BYTES = 200;
 /** Larger messages are not looked into for the id that they carry. */
 const MAX_BYTES_READ = 8 * MAX_EVENT_BYTES;
 const UTF8 = new TextDecoder("utf-8", { fatal: true });
@@ -127,7 +128,7 @@ export function findEnvelopeFaults(value: unknown): Fault[] {
 function findIdFaults(eventId: string): Fault[] {
   const messages: string[] = [];
   if (!eventId.isWellFormed()) messages.push(HALF_A_PAIR);
-  if (Buffer.byteLength(eventId) > 200) messages.push("expected at most 200 bytes");
+  if (Buffer.byteLength(eventId) > MAX_EVENT_ID_BYTES) messages.push(`expected at most ${MAX_EVENT_ID_BYTES} bytes`);
   const reserved = reservedPartOf(eventId);
   if (reserved !== undefined) messages.push(`${reserved} is reserved`);
   return messages.map((message) => ({ path: "/event_id", message }));
