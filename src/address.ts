@@ -12,6 +12,16 @@ export function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
 }
 
+/** The host of a URL as a name or an IP address: without the brackets of IPv6, and without dots that end a name. */
+export function hostOf({ hostname }: URL): string {
+  return hostname.replace(/^\[(.*)\]$/, "$1").replace(/\.+$/, "");
+}
+
+/** The port of an `http:` or `https:` URL: the usual one where it names none. */
+export function portOf({ port, protocol }: URL): number {
+  return port === "" ? (protocol === "https:" ? 443 : 80) : Number(port);
+}
+
 /** A URL with its password hidden; a text that is no URL is hidden whole. */
 export function hideSecret(text: string): string {
   try {

@@ -32,7 +32,7 @@ interface Field {
   high: number;
   /** In order, the first is `low`. */
   names?: readonly string[];
-  /** What an interval of so many is written with. */
+  /** How an interval of so many is written, in words and as a duration. */
   unit?: readonly [words: string, letter: "m" | "h" | "d"];
 }
 
@@ -63,7 +63,7 @@ const NICKNAMES: Readonly<Record<string, string>> = {
   "@annually": "0 0 1 1 *",
 };
 const DAY_MS = 86_400_000;
-/** February's longest counts: every fourth year has it. */
+/** February has its 29 days: some years have them. */
 const MONTH_LENGTHS = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 
 /**
@@ -106,7 +106,7 @@ function splitFields(text: string): FiveFields {
   throw refuse(`expected five fields (minute hour day-of-month month day-of-week), received ${received}${more}`);
 }
 
-/** A whole line of a crontab. What follows the time may be fields too, of a cron with seconds or years. */
+/** Whether it is a whole line of a crontab. Otherwise the words after the time are fields of a cron with seconds or years. */
 function isTimeWithCommand(words: readonly string[]): boolean {
   if (words.length < 6 || words.slice(5).every(isLikeField)) return false;
   try {
@@ -174,7 +174,7 @@ function writeRange(start: number, end: number): string {
   return start === end ? String(start) : `${start}-${end}`;
 }
 
-/** Steps that leave only the first of their numbers are meant otherwise: every 90 minutes, for one. */
+/** Refuses a step that leaves only the first number: whoever writes one means something else, such as every 90 minutes. */
 function checkStep(part: string, field: Field): void {
   const { start, end, step } = parsePart(part, field);
   if (step === 1 || step <= end - start) return;

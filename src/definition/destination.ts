@@ -12,20 +12,21 @@
  * full-width) its usual form; ipaddr.js reads that.
  */
 import ipaddr from "ipaddr.js";
+import { hostOf, portOf } from "../address.ts";
 
 type Ip = ipaddr.IPv4 | ipaddr.IPv6;
 
 /** Where the engines listen that actcore uses. */
 export interface OwnEngines {
-  /** On this host: what listens, for a person, by its port. */
+  /** By port of this host: what listens there, as words for a person. */
   readonly ports: ReadonlyMap<number, string>;
-  /** On other hosts: what listens, by `host:port` as a URL has it (IPv6 in brackets). */
+  /** By `host:port` of other hosts, as a URL has it (IPv6 in brackets): what listens there. */
   readonly elsewhere?: ReadonlyMap<string, string>;
   /** The IP addresses of this host besides loopback's. */
   readonly addresses?: readonly string[];
 }
 
-/** Names of metadata services. What other name leads to one is found when its address is dialled. */
+/** Names of metadata services. Any other name that leads to one is found when its address is dialled. */
 const METADATA_NAMES: ReadonlySet<string> = new Set([
   "metadata.google.internal",
   "metadata.goog",
@@ -68,20 +69,18 @@ const EMBEDDINGS = (
   ] as const
 ).map(([range, bytes]) => ({ range: ipaddr.IPv6.parseCIDR(range), bytes }));
 
-/** Why no http task may call `url`, as far as the URL itself says; undefined: it may. */
+/** Why no http task may call `url`, as far as the URL itself says; undefined when one may. */
 export function findForbiddenUrl(url: URL, engines: OwnEngines): string | undefined {
-  const host = url.hostname.toLowerCase().replace(/\.+$/, "");
-  const port = url.port === "" ? (url.protocol === "https:" ? 443 : 80) : Number(url.port);
-  const address = host.replace(/^\[(.*)\]$/, "$1");
-  if (ipaddr.isValid(address)) return findForbiddenAddress(address, port, engines);
+  const [host, port] = [hostOf(url).toLowerCase(), portOf(url)];
+  if (ipaddr.isValid(host)) return findForbiddenAddress(host, port, engines);
   if (METADATA_NAMES.has(host)) return `${host} ${METADATA}`;
   if (host === "localhost" || host.endsWith(".localhost")) return describeOwnPort(port, engines);
   return describeElsewhere(host, port, engines);
 }
 
 /**
- * Why no http task may connect to `port` of this IP address; undefined: it may. IPv6 comes without brackets; a zone may
- * follow (`fe80::1%eth0`).
+ * Why no http task may connect to `port` of this IP address; undefined when one may. IPv6 comes without brackets; a zone
+ * may follow (`fe80::1%eth0`).
  */
 export function findForbiddenAddress(address: string, port: number, engines: OwnEngines): string | undefined {
   const text = address.replace(/%.*$/, "");
@@ -89,7 +88,7 @@ export function findForbiddenAddress(address: string, port: number, engines: Own
   const written = ipaddr.parse(text);
   for (const ip of [written, ...embeddedIn(written)]) {
     const as = ip === written ? "" : `, which stands for ${ip},`;
-    const reason = FORBIDDEN_RANGES.find(({ range }) => isIn(ip, range))?.reason;
+    const reason = FORBIDDEN_RANGES.find(({ range }) => isInRange(ip, range))?.reason;
     if (reason !== undefined) return `${written}${as} ${reason}`;
     const ownPort = isOfThisHost(ip, engines) ? describeOwnPort(port, engines) : undefined;
     if (ownPort !== undefined) return ownPort;
@@ -102,13 +101,13 @@ export function findForbiddenAddress(address: string, port: number, engines: Own
 function embeddedIn(ip: Ip): ipaddr.IPv4[] {
   if (ip.kind() === "ipv4") return [];
   const all = ip.toByteArray();
-  return EMBEDDINGS.filter(({ range }) => isIn(ip, range)).map(
+  return EMBEDDINGS.filter(({ range }) => isInRange(ip, range)).map(
     ({ bytes }) => new ipaddr.IPv4(bytes.map((at) => all[at] as number)),
   );
 }
 
-/** ipaddr.js throws where one is IPv4 and the other IPv6. */
-function isIn(ip: Ip, range: [Ip, number]): boolean {
+/** False where one is IPv4 and the other IPv6: ipaddr.js would throw. */
+export function isInRange(ip: Ip, range: [Ip, number]): boolean {
   return ip.kind() === range[0].kind() && ip.match(range as [ipaddr.IPv4, number] & [ipaddr.IPv6, number]);
 }
 

@@ -2,6 +2,7 @@
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import postgres from "postgres";
+import { hostOf } from "../address.ts";
 import type { Config } from "../config.ts";
 import { describeError } from "../errors.ts";
 import { type EnginesRecord, isDataDirectoryHeld, readHolder, readRecord } from "./data-directory.ts";
@@ -142,7 +143,7 @@ function externalTarget(name: EngineName, config: Config): Target | undefined {
   const [text, defaultPort] = urls[name] ?? [];
   if (text === undefined) return undefined;
   const url = new URL(text);
-  return { host: url.hostname.replace(/^\[|\]$/g, ""), port: Number(url.port || defaultPort) };
+  return { host: hostOf(url), port: Number(url.port || defaultPort) };
 }
 
 /** What is wrong; undefined when it answers. */

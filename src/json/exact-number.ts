@@ -15,7 +15,7 @@ declare global {
 
 /** Made by `readNumber` only. */
 export class ExactNumber {
-  /** JSON: the digits written out where they are, with an exponent where there would be many zeros. */
+  /** As JSON: with all its digits, and with an exponent where many zeros would stand before or after them. */
   constructor(readonly text: string) {}
 
   toJSON(): unknown {
@@ -31,7 +31,7 @@ export function isExactNumber(value: unknown): value is ExactNumber {
   return value instanceof ExactNumber;
 }
 
-/** Whether one stands anywhere in the value. */
+/** Whether the value is or contains an exact number. */
 export function hasExactNumber(value: unknown): boolean {
   if (typeof value !== "object" || value === null) return false;
   return isExactNumber(value) || Object.values(value).some(hasExactNumber);
@@ -44,11 +44,11 @@ interface Decimal {
   point: number;
 }
 
-/** Zeros that are written out after the digits, and before them; for more there is an exponent. */
+/** How many zeros are written out after the digits, and before them. In place of more an exponent is written. */
 const MAX_ZEROS_AFTER = 21;
 const MAX_ZEROS_BEFORE = 5;
 
-/** Digits of an exponent: beyond them no number is meant, and reading one would take long. */
+/** Digits of an exponent. With more of them a number would take long to read, and nobody means such a one. */
 const MAX_EXPONENT_DIGITS = 15;
 
 /**
@@ -133,7 +133,7 @@ function scaleOf({ digits, point }: Decimal): number {
   return point - digits.length;
 }
 
-/** Some digits at a time: of a million, BigInt takes seconds to read them at once. */
+/** Reads some digits at a time: BigInt takes seconds to read a million of them at once. */
 function remainderOf(digits: string, modulus: bigint): bigint {
   const STEP = 15;
   let remainder = 0n;

@@ -5,12 +5,15 @@ import { readNumber } from "./exact-number.ts";
 import { findLongNumbers } from "./long-numbers.ts";
 import { pointTo } from "./pointer.ts";
 
-/** What is nested deeper is read by JSON.parse alone, which takes any depth: it is refused wherever it comes from. */
+/** A value that is nested deeper is left as JSON.parse reads it: whoever asked for it refuses it for its depth. */
 const MAX_LEVELS = 1000;
-/** So large is no number that is not found: with fewer than 16 digits and an exponent of two, it ends at 1e114. */
+/**
+ * The number in place of the nth long one is n times this. No number that is left in the text is as large: with fewer than 16
+ * digits and an exponent of two, none is above 1e115.
+ */
 const BEYOND = 1e200;
 
-/** A number whose exponent nobody means. */
+/** The text has a number whose exponent is too long to be kept. */
 export class NumberFaultError extends SyntaxError {
   constructor(readonly fault: Fault) {
     super(`${fault.path} ${fault.message}`);
@@ -30,7 +33,7 @@ export function parseJson(text: string): unknown {
   // A zero may be minus zero in `value`.
   if (numbers.every((number) => typeof number === "number" && number !== 0)) return value;
 
-  // In place of each of them, its place in the list is parsed, as a number that is larger than any other one.
+  // The text is parsed again, with a mark in place of each long number: its place in the list, times BEYOND.
   const parts: string[] = [];
   let at = 0;
   for (const [index, { start, literal }] of found.entries()) {
@@ -44,7 +47,7 @@ export function parseJson(text: string): unknown {
   return exact;
 }
 
-/** What stands in place of the value: the number that it is the place of, or itself, with its own parts put back. */
+/** The value with the exact number in place of each mark. Lists and objects are changed where they are. */
 function putBack(value: unknown, numbers: readonly unknown[]): unknown {
   if (typeof value === "number") return value > BEYOND / 2 ? numbers[Math.round(value / BEYOND) - 1] : value;
   if (typeof value !== "object" || value === null) return value;

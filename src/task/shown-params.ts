@@ -1,10 +1,10 @@
-/** What of a task's params is shown to who may read tasks, and not the definitions that they come from. */
+/** What of a task's params is shown to somebody who may read tasks, but not the definitions that they come from. */
 import type { HttpTemplate, TaskType } from "../definition/schema.ts";
-import { hidePassword } from "./http/request.ts";
+import { showUrl } from "./http/request.ts";
 
 const HIDDEN = "***";
 
-/** By task type: secrets stand where a request has its credentials, so its values are hidden and their names kept. */
+/** By task type. Of a request, values that may be credentials are hidden, and their names are kept. */
 const SHOWN: Readonly<Record<TaskType, (params: unknown) => unknown>> = {
   log: (params) => params,
   http(params) {
@@ -12,14 +12,14 @@ const SHOWN: Readonly<Record<TaskType, (params: unknown) => unknown>> = {
     const shown = Object.fromEntries(Object.keys(headers ?? {}).map((name) => [name, HIDDEN]));
     return {
       ...(method !== undefined && { method }),
-      url: hidePassword(url),
+      url: showUrl(url),
       ...(headers !== undefined && { headers: shown }),
       ...(body !== undefined && { body: HIDDEN }),
     };
   },
 };
 
-/** Of a type that another release knew, nothing. */
+/** Nothing is shown of a type that this release does not know. */
 export function showParams(type: string, params: unknown): unknown {
   return Object.hasOwn(SHOWN, type) ? SHOWN[type as TaskType](params) : HIDDEN;
 }

@@ -16,7 +16,7 @@ const FailedCause = temporal.api.enums.v1.WorkflowTaskFailedCause;
 export const DEADLINE_MS = 10_000;
 /** gRPC status codes, as in grpc's specification. */
 const CODE = { invalidArgument: 3, notFound: 5 };
-/** Of a history, newest first: what follows a failed workflow task is little. */
+/** How many events of a history are read, newest first: only a few follow a failed workflow task. */
 const EVENTS_READ = 50;
 const MAX_FAILING = 100;
 

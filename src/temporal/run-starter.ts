@@ -19,7 +19,7 @@ export function createRunStarter(engine: Temporal): RunStarter & RunCanceller {
     if (standing === undefined)
       throw new RetryableError(
         "temporal_unavailable",
-        `Temporal: workflow ${workflow_id} stood in the way, and is gone`,
+        `Temporal: workflow ${workflow_id} stood in the way of the run's own, and is gone now`,
       );
     if (isWorkflowOf(standing, run)) return;
     const { type, taskQueue } = standing.workflowExecutionInfo ?? {};

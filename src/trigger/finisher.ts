@@ -106,7 +106,7 @@ export function createFinisher({ unfinished, events, runs, workflows, metrics, l
     await endStrays(before, signal);
   };
 
-  /** Workflows that are stuck before their claim: somebody started them with what no step can read, and no run is theirs. */
+  /** Ends workflows that are stuck before their claim: somebody started them with what no step can read, and they have no run. */
   async function endStrays(now: Date, signal: AbortSignal): Promise<void> {
     for (const workflow_id of await workflows.listFailing()) {
       if (signal.aborted) return;
@@ -156,7 +156,7 @@ export function createFinisher({ unfinished, events, runs, workflows, metrics, l
       finished("run_started", { run_id: run.run_id });
       return;
     }
-    // Claimed since it was listed, it is not lost: in a backlog most are.
+    // One that was claimed since it was listed is not lost. In a backlog that is most of them.
     if (await unfinished.recordLost(run, `workflow_${state}`)) finished("run_lost", { run_id: run.run_id, state });
   }
 

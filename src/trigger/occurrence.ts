@@ -28,7 +28,10 @@ export function dueWorkflowId(activityId: string, due: Date): string {
   return `${scheduledWorkflowId(activityId)}-${due.toISOString().replace(".000Z", "Z")}`;
 }
 
-/** A workflow id that nobody has: for a run whose own is taken by a workflow of somebody else. It is no event's, nor a due time's. */
+/**
+ * A workflow id that nobody has, for a run whose own is taken by a workflow of somebody else. No event and no due time leads
+ * to it.
+ */
 export function unusedWorkflowId(activityId: string): string {
   return `${scheduledWorkflowId(activityId)}-run-${crypto.randomUUID()}`;
 }

@@ -11,8 +11,8 @@ import type { OwedRun } from "./ledger.ts";
 /** postgres/workflow-ids.ts is behind it. */
 export interface WorkflowIdLedger {
   /**
-   * The run with a workflow id of its own instead of the one that is taken; everybody who asks gets the same. Undefined when
-   * a workflow has claimed the run by now.
+   * The run under another workflow id than the one that is taken; everybody who asks gets the same one. Undefined when a
+   * workflow has claimed the run by now.
    */
   replaceWorkflowId(run: OwedRun): Promise<OwedRun | undefined>;
 }

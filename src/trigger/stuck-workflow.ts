@@ -6,14 +6,14 @@
  */
 import type { RunInspector, WorkflowView } from "./finisher.ts";
 
-/** Fewer tries than these are a worker that went away, and come by themselves. */
+/** Fewer tries than this are no reason to watch: each worker that goes away causes one or two. */
 const SUSPICIOUS_TRIES = 3;
 const WATCH_MS = 15 * 60_000;
-/** The first of these may be the try of a worker that can do it, and is still at it. */
+/** So many more tries must begin while it is watched. The first of them may belong to a worker that is about to succeed. */
 const TRIES_WATCHED = 2;
 
 export interface StuckEnder {
-  /** How its steps fail, when the workflow is stuck: it is ended then. Undefined: it is not, or not known to be yet. */
+  /** Ends the workflow if it is stuck, and answers how its steps fail. Undefined when it is not, or not known to be yet. */
   endIfStuck(workflowId: string, view: WorkflowView, now: Date): Promise<string | undefined>;
 }
 
@@ -36,7 +36,7 @@ export function createStuckEnder(workflows: Pick<RunInspector, "findTaskFailure"
   return {
     async endIfStuck(workflowId, { execution = "", attempt = 0 }, now) {
       if (!isStuck({ execution, attempt }, now.getTime())) return undefined;
-      // Undefined where its steps time out: the worker is busy, or dies of something else.
+      // Undefined where its steps time out: then the worker is busy, or dies for another reason.
       const failure = await workflows.findTaskFailure(workflowId, execution);
       if (failure === undefined) return undefined;
       await workflows.terminate(workflowId, execution, `actcore: it could not go on: ${failure}`);

@@ -1,7 +1,7 @@
 /**
- * How workflow code reads what it is started with: as Temporal's own converter, but of JSON no number is changed, and what
- * cannot be read is a text that says why. Bundled with the workflows (deploy/build/workflow-bundle.ts); the other side of a
- * worker keeps Temporal's own.
+ * How workflow code reads what it is started with: as Temporal's own converter does, but no number of JSON is changed, and in
+ * place of what cannot be read stands a text that says why. Bundled with the workflows (deploy/build/workflow-bundle.ts); the
+ * other side of a worker keeps Temporal's own.
  */
 import {
   BinaryPayloadConverter,
@@ -29,7 +29,8 @@ class ReadingPayloadConverter extends CompositePayloadConverter {
       const value = super.fromPayload<T>(payload);
       return isWithinDepth(value, MAX_LEVELS) ? value : (`nested deeper than ${MAX_LEVELS} levels` as T);
     } catch (error) {
-      // Thrown here it would fail the workflow's task again and again. No step takes a text for what it asks for.
+      // Thrown here, it would fail the workflow's task again and again. The message in its place fails the first step once,
+      // because no step takes a text.
       return (error as Error).message as T;
     }
   }

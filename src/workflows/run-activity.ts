@@ -47,7 +47,7 @@ const ACTIVITY_ID = defineSearchAttributeKey("ActivityId", SearchAttributeType.K
 const ACTIVITY_NAME = defineSearchAttributeKey("ActivityName", SearchAttributeType.KEYWORD);
 
 export async function RunActivityWorkflow(activity_id: string, trigger_event: TriggerEvent): Promise<RunResult> {
-  // What a cancellation interrupts here would stay open in the ledger: it is obeyed after the claim.
+  // A run that a cancellation interrupts here would stay open in the ledger. So it is obeyed after the claim.
   const claim = await CancellationScope.nonCancellable(() => claimRun(describeStart(activity_id, trigger_event)));
   if (claim.outcome === "duplicate") return { run_id: claim.run_id, status: "duplicate" };
   labelForeignStart(activity_id, claim.activity_name);

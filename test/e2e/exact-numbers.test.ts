@@ -97,7 +97,7 @@ test("the definition of a file is answered with the numbers that stand in it", a
   expect(await textOf("/event-types/order.created")).toContain(`"minimum":${ID}`);
 });
 
-test("events over REST and over NATS arrive byte for byte, and are answered so", async () => {
+test("events over REST and over NATS arrive with their numbers as they were sent, and are answered so", async () => {
   expect((await publish(envelopeOf("rest-1", payloadOf(ID)))).status).toBe(202);
   const nats = await connectNats(server);
   await nats.jetstream().publish("activity.e2e", new TextEncoder().encode(envelopeOf("nats-1", payloadOf(ID))));
@@ -135,7 +135,7 @@ test("a filter and an enforced type tell a number from its neighbours", async ()
   ]);
 });
 
-test("a text of digits stays a text", async () => {
+test("a text that consists of digits is delivered as a text", async () => {
   await publish(
     '{"event_id":"text-1","type":"nobody.waits","source":"e2e","occurred_at":"2026-01-31T09:30:00Z","payload":"9007199254740993"}',
   );
@@ -146,7 +146,7 @@ test("a text of digits stays a text", async () => {
   expect(event.payload).toBe("9007199254740993");
 });
 
-test("a manual trigger, its rerun and a Temporal client's start bring them too", async () => {
+test("a manual trigger, its rerun and a Temporal client's start keep exact numbers too", async () => {
   const before = (bodies.get("/whole") ?? []).length;
   const trigger = await server.api(`/activity-definitions/${id}/trigger`, {
     method: "POST",
@@ -169,7 +169,7 @@ test("a manual trigger, its rerun and a Temporal client's start bring them too",
     expect(body).toContain(`"payload":${payloadOf(NEIGHBOUR)}`);
 }, 30_000);
 
-test("a sync of the same file changes nothing, and of the neighbour one field, which it shows", async () => {
+test("a sync of the same file changes nothing, and one of a file with the next number changes that field", async () => {
   const sync = (...more: string[]) =>
     run([
       "sync",
@@ -189,7 +189,7 @@ test("a sync of the same file changes nothing, and of the neighbour one field, w
   expect((await sync()).stdout).toContain(`/trigger_config/filters/channel_id: ${ID} -> ${NEIGHBOUR}`);
 });
 
-test("what cannot be kept is refused by name and path, at every door", async () => {
+test("a number that cannot be kept is refused by its path, wherever it comes in", async () => {
   const literal = "1e99999999999999999999";
   const { status, body } = await publish(envelopeOf("refused", `{"id":[${literal}]}`));
   expect([status, body.code]).toEqual([400, "number_not_kept"]);

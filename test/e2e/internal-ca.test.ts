@@ -71,7 +71,7 @@ afterAll(async () => {
 });
 
 test(
-  "without the setting Postgres is not trusted",
+  "a Postgres with a certificate of an internal CA is not trusted without ACTCORE_CA_FILE",
   async () => {
     const { code, stderr } = await run(["migrate", `--db-url=${dbUrl}`]);
     expect(code).toBe(1);
@@ -81,7 +81,7 @@ test(
 );
 
 test(
-  "with it Postgres, the embedded Temporal on it, NATS and a task's receiver are",
+  "with ACTCORE_CA_FILE Postgres, the embedded Temporal on it, NATS and a task's receiver are trusted",
   async () => {
     server = await startServer({ env: { ACTCORE_CA_FILE: CA_FILE, ACTCORE_DB_URL: dbUrl, NATS_URL: natsUrl } });
     ends.push(() => server.destroy());
@@ -97,7 +97,7 @@ test(
 );
 
 test(
-  "with it a Temporal that is reached over TLS is, by the client and by the workers' own connection",
+  "with ACTCORE_CA_FILE a Temporal that is reached over TLS is trusted, by the client and by the workers",
   async () => {
     const [, inner] = readEndpoints(server).temporalHost.split(":");
     const tls = { key: readFileSync(key), cert: readFileSync(cert), ALPNProtocols: ["h2"] };

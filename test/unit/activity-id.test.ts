@@ -55,7 +55,7 @@ describe("an activity's name", () => {
     }
   });
 
-  test("that no definition has is not there, which a list says as well", async () => {
+  test("that no definition has is a 404, in a path and in the filter of a list", async () => {
     for (const path of [
       "/activity-definitions/name:none",
       "/runs?activity_id=name:none",
@@ -70,13 +70,16 @@ test("a UUID is taken as it is", async () => {
   expect((await ask("GET", `/runs?activity_id=${ID}`, [])).asked).toEqual([ID]);
 });
 
-test.each(["morning-report", "name:", "42"])("what is neither is refused with both forms: %s", async (value) => {
-  for (const path of [`/activity-definitions/${value}`, `/runs?activity_id=${value}`])
-    expect((await ask("GET", path, [""])).body).toMatchObject({
-      status: 400,
-      errors: [{ message: `expected a UUID, or name: and the name of an activity, received "${value}"` }],
-    });
-});
+test.each(["morning-report", "name:", "42"])(
+  "what is neither a UUID nor a name is refused, and the error tells both forms: %s",
+  async (value) => {
+    for (const path of [`/activity-definitions/${value}`, `/runs?activity_id=${value}`])
+      expect((await ask("GET", path, [""])).body).toMatchObject({
+        status: 400,
+        errors: [{ message: `expected a UUID, or name: and the name of an activity, received "${value}"` }],
+      });
+  },
+);
 
 test("every route with an activity in its path or query takes both", () => {
   const taking = ROUTES.flatMap(({ path, params, query }) => [

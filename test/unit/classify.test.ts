@@ -23,7 +23,7 @@ function classify(trigger_event: unknown, rest: Partial<ClaimRequest> = {}): Sta
   return start;
 }
 
-test("what comes as JSON, for its numbers, is read exactly", () => {
+test("a trigger event that comes as JSON text is read with exact numbers", () => {
   const payload = '{"id":9007199254740993,"big":[1e+400]}';
   const read = (trigger_event_json: string) => classify({}, { trigger_event_json });
   expect(JSON.stringify(read(payload).inline?.payload)).toBe(payload);
@@ -158,7 +158,7 @@ describe("a start by a schedule is judged by what the definition says", () => {
     expect(await judge([segment({ trigger: undefined }), segment()])).toEqual({ ...start, trigger: "cron" } as never);
   });
 
-  test("and no other start is", async () => {
+  test("and a start by an event is not", async () => {
     const never = { findSchedule: () => expect.unreachable("the schedule was asked for") };
     const run_id = crypto.randomUUID();
     const other = (trigger_event: ClaimRequest["trigger_event"]) =>
@@ -173,7 +173,7 @@ describe("a start by a schedule is judged by what the definition says", () => {
   });
 });
 
-test("what somebody brings along may have exactly 64 KiB", () => {
+test("the trigger event of a foreign start may have exactly 64 KiB", () => {
   const withBytes = (bytes: number) => ({ text: "x".repeat(bytes - JSON.stringify({ text: "" }).length) });
   expect(MAX_INLINE_BYTES).toBe(65_536);
   expect(classify(withBytes(65_536))).toMatchObject({ kind: "foreign" });

@@ -24,7 +24,7 @@ export interface Unpacked {
   readonly truncated: boolean;
 }
 
-/** At most `maxBytes` of what `packed` stands for; none where its coding is not known. Never rejects. */
+/** At most `maxBytes` of the body when it is unpacked; no bytes where its coding is not known. Never rejects. */
 export async function unpack(packed: Uint8Array, contentEncoding: string | null, maxBytes: number): Promise<Unpacked> {
   const codings = (contentEncoding ?? "")
     .toLowerCase()

@@ -1,6 +1,6 @@
 /**
- * How a request goes out: to a place that was checked, once, within no time limit but its signal's, and with nothing
- * unpacked on the way.
+ * How a request goes out: once, to an address that was checked, and with no time limit besides that of its signal. The body
+ * of the response comes as it was sent: packed, if the receiver packed it.
  *
  *   forbidden URL? → through a proxy
  *                  → directly: name → addresses → without the forbidden ones → the first that accepts a connection
@@ -10,12 +10,13 @@
  */
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
+import { hostOf, portOf } from "../../address.ts";
 import { findForbiddenAddress, findForbiddenUrl, type OwnEngines } from "../../definition/destination.ts";
 import { TerminalError } from "../../errors.ts";
 import type { Proxies } from "../../setting-values.ts";
 import { findProxy } from "./proxy.ts";
 import { findReachable } from "./reachable-address.ts";
-import { type HttpRequest, hidePassword } from "./request.ts";
+import { type HttpRequest, showUrl } from "./request.ts";
 
 export interface DialDeps {
   /** No request goes to these. */
@@ -34,11 +35,11 @@ export interface DialDeps {
 export type Dial = (request: HttpRequest, signal: AbortSignal) => Promise<Response>;
 
 /**
- * What fetch would do besides, by itself:
+ * These options switch off what fetch would do by itself:
  *
  *   keepalive   on a connection that is used again, fetch sends a GET, PUT or DELETE a second time when the receiver
  *               closes without an answer. Each request has a connection of its own
- *   timeout     fetch gives up after five minutes of silence. The task's own timeout is the only one
+ *   timeout     fetch gives up after five minutes of silence. The task's own timeout is the only limit
  *   decompress  fetch unpacks without a bound (content-encoding.ts)
  */
 const PLAIN = { keepalive: false, timeout: false, decompress: false, redirect: "manual" } as const;
@@ -46,7 +47,7 @@ const PLAIN = { keepalive: false, timeout: false, decompress: false, redirect: "
 export function createDial({ engines, proxies, trusted, resolve = resolveName }: DialDeps): Dial {
   /** An address of the URL's host that a request may go to. */
   async function findAddress(url: URL, signal: AbortSignal): Promise<string> {
-    const port = Number(url.port) || (url.protocol === "https:" ? 443 : 80);
+    const port = portOf(url);
     const addresses = await beforeAbort(resolve(url.hostname), signal);
     const reasons = addresses.map((address) => findForbiddenAddress(address, port, engines));
     const allowed = addresses.filter((_, at) => reasons[at] === undefined);
@@ -62,18 +63,18 @@ export function createDial({ engines, proxies, trusted, resolve = resolveName }:
     const options = { ...request, ...PLAIN, signal, ...(ca && { tls: ca }) };
     const proxy = findProxy(url, proxies);
     if (proxy !== undefined) {
-      // fetch would go out directly.
+      // fetch ignores a proxy of another kind, and would go out directly.
       if (!/^https?:/i.test(proxy)) throw unsupported(proxy);
       return fetch(url, { ...options, proxy: { url: proxy, respectNoProxy: false } });
     }
-    if (isIP(url.hostname.replace(/^\[|\]$/g, "")) !== 0) return fetch(url, { ...options, proxy: false });
+    if (isIP(hostOf(url)) !== 0) return fetch(url, { ...options, proxy: false });
 
     const address = await findAddress(url, signal);
     const dialled = new URL(url);
     dialled.hostname = address.includes(":") ? `[${address}]` : address;
     const headers = new Headers(request.headers);
     if (!headers.has("host")) headers.set("host", url.host);
-    const tls = { ...ca, serverName: url.hostname.replace(/\.$/, "") };
+    const tls = { ...ca, serverName: hostOf(url) };
     return fetch(dialled, { ...options, headers, proxy: false, ...(url.protocol === "https:" && { tls }) });
   };
 }
@@ -95,7 +96,7 @@ async function beforeAbort<T>(promise: Promise<T>, signal: AbortSignal): Promise
 }
 
 function forbidden(url: URL, reason: string): TerminalError {
-  return new TerminalError("http_forbidden", `${hidePassword(url.href)} may not be called: ${reason}`, {
+  return new TerminalError("http_forbidden", `${showUrl(url.href)} may not be called: ${reason}`, {
     hint: "Call another place: actcore's own engines, link-local and metadata addresses are refused always",
   });
 }

@@ -2,21 +2,21 @@
  * The `http` executor: one request to the outside.
  *
  * Every try carries `Idempotency-Key: {task_id}`, so that the receiver can drop the repetition that a crash between
- * its answer and our record causes (I8), and `traceparent`, so that its trace is ours. Redirects are not followed:
+ * its answer and our record causes (I8), and `traceparent`, so that its trace continues ours. Redirects are not followed:
  * they would carry headers to a place that the definition does not name.
  */
 import { RetryableError, TerminalError } from "../../errors.ts";
 import type { Executor } from "../task.ts";
 import { createDial, type DialDeps } from "./dial.ts";
 import { withoutUrl } from "./fetch-failure.ts";
-import { buildRequest, hidePassword } from "./request.ts";
+import { buildRequest, showUrl } from "./request.ts";
 import { judgeResponse, readResponse } from "./response.ts";
 
 export function createHttpExecutor(deps: DialDeps): Executor {
   const dial = createDial(deps);
   return async (attempt, { signal }) => {
     const request = buildRequest(attempt);
-    const what = `${request.method} ${hidePassword(request.url.href)}`;
+    const what = `${request.method} ${showUrl(request.url.href)}`;
     let response: Response;
     try {
       response = await dial(request, signal);

@@ -1,17 +1,18 @@
 /**
  * Which proxy a request goes through, as HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY say. Pure.
  *
- * It is decided here and not by fetch, which would judge the address that is dialled in place of the host's name.
+ * It is decided here and not by fetch: what fetch is given is an address, and NO_PROXY names hosts.
  */
 import ipaddr from "ipaddr.js";
+import { hostOf, portOf } from "../../address.ts";
+import { isInRange } from "../../definition/destination.ts";
 import type { Proxies } from "../../setting-values.ts";
 
-/** The proxy's URL, undefined when the request goes out directly. This host itself is never reached through a proxy. */
+/** The proxy's URL; undefined when the request goes out directly, as it always does to this host. */
 export function findProxy(url: URL, { http, https, all, exempt }: Proxies): string | undefined {
   const proxy = (url.protocol === "https:" ? https : http) ?? all;
   if (proxy === undefined) return undefined;
-  const host = url.hostname.replace(/^\[|\]$/g, "").replace(/\.$/, "");
-  const port = url.port || (url.protocol === "https:" ? "443" : "80");
+  const [host, port] = [hostOf(url), portOf(url)];
   return isThisHost(host) || exempt.some((entry) => isExempt(entry, host, port)) ? undefined : proxy;
 }
 
@@ -24,7 +25,7 @@ function isThisHost(host: string): boolean {
  * An entry of NO_PROXY: `*` is every host; a name stands for itself and its subdomains, with or without `.` or `*.` before
  * it; an address or a range of them (`10.0.0.0/8`) for itself. A port behind it restricts it to that port.
  */
-function isExempt(entry: string, host: string, port: string): boolean {
+function isExempt(entry: string, host: string, port: number): boolean {
   if (entry === "*") return true;
   const parts = /^\[(.+)\](?::(\d+))?$/.exec(entry) ?? /^([^:]+)(?::(\d+))?$/.exec(entry);
   const [, written, itsPort] = parts ?? [entry, entry]; // an IPv6 address without brackets has no port
@@ -32,15 +33,13 @@ function isExempt(entry: string, host: string, port: string): boolean {
     .toLowerCase()
     .replace(/^\*?\./, "")
     .replace(/\.$/, "");
-  if (name === "" || (itsPort !== undefined && itsPort !== port)) return false;
-  if (ipaddr.isValid(host)) return isInRange(ipaddr.process(host), name);
+  if (name === "" || (itsPort !== undefined && Number(itsPort) !== port)) return false;
+  if (ipaddr.isValid(host)) return isNamedBy(name, ipaddr.process(host));
   return host === name || host.endsWith(`.${name}`);
 }
 
-function isInRange(address: ipaddr.IPv4 | ipaddr.IPv6, range: string): boolean {
-  if (ipaddr.isValid(range)) return ipaddr.process(range).toString() === address.toString();
-  if (!ipaddr.isValidCIDR(range)) return false;
-  const [base, bits] = ipaddr.parseCIDR(range);
-  // ipaddr.js throws where one is IPv4 and the other IPv6.
-  return base.kind() === address.kind() && address.match(base as ipaddr.IPv4 & ipaddr.IPv6, bits);
+/** Whether `entry` is this address, or a range that it is in. */
+function isNamedBy(entry: string, address: ipaddr.IPv4 | ipaddr.IPv6): boolean {
+  if (ipaddr.isValid(entry)) return ipaddr.process(entry).toString() === address.toString();
+  return ipaddr.isValidCIDR(entry) && isInRange(address, ipaddr.parseCIDR(entry));
 }

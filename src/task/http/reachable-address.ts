@@ -6,7 +6,10 @@ import { connect, type Socket } from "node:net";
 
 const STAGGER_MS = 250;
 
-/** One of `addresses`, of which there is at least one. @throws the first's failure when all fail; the reason of `signal` */
+/**
+ * One of `addresses`, of which there is at least one. A single one is not tried.
+ * @throws the failure that came first when all fail; the reason of `signal`
+ */
 export function findReachable(addresses: readonly string[], port: number, signal: AbortSignal): Promise<string> {
   const [only, ...others] = addresses as [string, ...string[]];
   if (others.length === 0) return Promise.resolve(only);

@@ -12,10 +12,10 @@ export interface HttpRequest {
   readonly body: string | null;
 }
 
-/** @throws TerminalError `http_request_invalid`: what cannot be a request today is none tomorrow. */
+/** @throws TerminalError `http_request_invalid`: another try would find the same. */
 export function buildRequest(attempt: TaskAttempt): HttpRequest {
   const { url } = attempt.params as HttpTemplate["params"];
-  if (!URL.canParse(url)) throw new TerminalError("http_request_invalid", `${hidePassword(url)} is no URL`);
+  if (!URL.canParse(url)) throw new TerminalError("http_request_invalid", `${showUrl(url)} is no URL`);
   try {
     return { url: new URL(url), ...buildContent(attempt) };
   } catch (error) {
@@ -23,7 +23,7 @@ export function buildRequest(attempt: TaskAttempt): HttpRequest {
   }
 }
 
-/** @throws TypeError when a header is none, or there is a body where none can be */
+/** @throws TypeError for a header that HTTP does not allow, and for a body where there can be none */
 function buildContent(attempt: TaskAttempt): Omit<HttpRequest, "url"> {
   const { method = "POST", headers: given, body } = attempt.params as HttpTemplate["params"];
   const headers = new Headers(given);
@@ -44,7 +44,7 @@ function buildContent(attempt: TaskAttempt): Omit<HttpRequest, "url"> {
   return { method, headers, body: typeof content === "string" ? content : JSON.stringify(content) };
 }
 
-/** A URL as an error may show it: without what may be a secret. */
-export function hidePassword(url: string): string {
+/** A URL as an error may show it: without user, password and query, in which there may be a secret. */
+export function showUrl(url: string): string {
   return url.replace(/\/\/[^/?#]*@/, "//***@").replace(/\?.*$/s, "?…");
 }

@@ -4,16 +4,16 @@ import { isWithinDepth } from "../../json/depth.ts";
 import { parseJson } from "../../json/parse.ts";
 import { unpack } from "./content-encoding.ts";
 import { withoutUrl } from "./fetch-failure.ts";
-import { hidePassword } from "./request.ts";
+import { showUrl } from "./request.ts";
 import { parseRetryAfter } from "./retry-after.ts";
 
 /** Bytes of a response's body that are kept. */
 export const MAX_RESPONSE_BYTES = 16_384;
 /** Characters of a header's value that are kept. */
 const MAX_HEADER_LENGTH = 1000;
-/** 4xx that say "later": the others fail at once. */
+/** Statuses of 4xx that ask for another try later. A task that is answered with any other one fails at once. */
 const RETRYABLE_4XX = new Set([408, 425, 429]);
-/** What `Location` is a redirect with; 304 and the others send nobody elsewhere. */
+/** The statuses with which `Location` says where to go instead. With others, such as 304, it does not. */
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 
 export interface HttpResult {
@@ -28,11 +28,11 @@ export interface HttpResult {
 export interface ReadResponse {
   readonly result: HttpResult;
   readonly headers: Headers;
-  /** Why the body broke off; undefined: it did not. */
+  /** Why the body broke off; undefined when it is whole. */
   readonly brokenBy?: Error;
 }
 
-/** Reads at most `MAX_RESPONSE_BYTES` of the body. Does not reject: a body that breaks off leaves its status. */
+/** Reads at most `MAX_RESPONSE_BYTES` of the body. Does not reject: of a body that breaks off, the status still counts. */
 export async function readResponse({ status, headers, body }: Response): Promise<ReadResponse> {
   const contentType = headers.get("content-type")?.slice(0, MAX_HEADER_LENGTH) ?? null;
   const chunks: Uint8Array[] = [];
@@ -62,7 +62,7 @@ function isJson(contentType: string | null): boolean {
   return /^application\/([\w.+-]+\+)?json\b/i.test(contentType ?? "");
 }
 
-/** The value, or the text where it is none or nested too deep. */
+/** The value; the text itself where it is no JSON, or is nested too deep. */
 function readJson(text: string): unknown {
   try {
     const value = parseJson(text);
@@ -73,7 +73,7 @@ function readJson(text: string): unknown {
 }
 
 /**
- * The result of a success, or the failure that a status is; `what` names the request.
+ * The result of a success. Any other status is thrown as a failure; `what` names the request.
  * @throws TerminalError `http_status`, `http_redirect`; RetryableError `http_status`, `http_unreachable`
  */
 export function judgeResponse(what: string, { result, headers, brokenBy }: ReadResponse): HttpResult {
@@ -89,7 +89,7 @@ export function judgeResponse(what: string, { result, headers, brokenBy }: ReadR
   }
   const location = headers.get("location")?.slice(0, MAX_HEADER_LENGTH);
   if (REDIRECTS.has(status) && location)
-    throw new TerminalError("http_redirect", `${message} to ${hidePassword(location)}`, {
+    throw new TerminalError("http_redirect", `${message} to ${showUrl(location)}`, {
       hint: "Put the final URL into the definition: redirects are not followed",
       details,
     });

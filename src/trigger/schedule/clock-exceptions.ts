@@ -55,7 +55,7 @@ export function hourlyMinutes({ timezone, cron_expression }: CronTrigger, from: 
   return minutes.map((minute) => (minute - shift / MINUTE_MS + 60) % 60).sort((a, b) => a - b);
 }
 
-/** Both passes, and the hour after them, which the engine reaches by mistake. */
+/** For both passes, and for the hour after them, in which the engine fires by mistake. */
 function addRepeat(
   { instants, excluded }: ClockExceptions,
   trigger: CronTrigger,
@@ -117,7 +117,7 @@ function isEveryDay({ days, weekdays, either }: CronFields): boolean {
   return weekdays.length === 7 || (either && days.length === 31);
 }
 
-/** Of an offset, what is no whole hour; never negative. */
+/** The part of an offset beyond its whole hours; never negative. */
 function remainder(offset: number): number {
   return ((offset % HOUR_MS) + HOUR_MS) % HOUR_MS;
 }

@@ -24,7 +24,7 @@ export interface DueRun {
   finishedAt?: Date;
   /** Whether the reconciler made it, and not the engine. */
   filled: boolean;
-  /** It came too late, and did nothing. */
+  /** It was claimed too late, and did nothing. */
   skipped: boolean;
 }
 
@@ -57,7 +57,7 @@ export function hasUnrun(segments: readonly Segment[], runs: readonly DueRun[], 
   });
 }
 
-/** Whether another due time of `at < … <= until` is to run, by the version in force then; the last one goes on. */
+/** Whether another due time of `at < … <= until` is to run, by the version in force then. The last version stays in force. */
 export function isFollowed(segments: readonly Segment[], at: Date, until: Date): boolean {
   return segments.some((segment, index) => {
     const { trigger, enabled } = segment;
@@ -79,7 +79,7 @@ export function isMissed(segments: readonly Segment[], trigger: ScheduleTrigger,
   return lateMs >= SETTLE_AFTER_MS && isFollowed(segments, at, new Date(now.getTime() - jitterMs));
 }
 
-/** Whether anything was due until then, jitter or not. */
+/** Whether anything was due until `time`, without regard to jitter. */
 export function wasDue(segments: readonly Segment[], time: Date): boolean {
   return segments.some(({ from, until, trigger, enabled }) => {
     if (trigger === undefined || !enabled) return false;
@@ -88,8 +88,9 @@ export function wasDue(segments: readonly Segment[], time: Date): boolean {
 }
 
 /**
- * Whether the engine may still start `due` by itself: it holds due times back while a run is going, and then starts them
- * in order, one soon after the other. Also where it will not: one run at a time is what the policy says.
+ * Whether to wait before `due` is run in the engine's place. The engine holds due times back while a run is going, and then
+ * starts them in order, one soon after the other: it may still start this one. Even where it will not, the policy says that
+ * one run goes at a time.
  */
 export function mayStillCome(runs: readonly DueRun[], due: Date, now: Date): boolean {
   if (runs.some(({ finishedAt }) => finishedAt === undefined)) return true;
@@ -101,7 +102,7 @@ export function mayStillCome(runs: readonly DueRun[], due: Date, now: Date): boo
 
 /** Whether a run of an earlier due time was going at `due`. */
 export function wasGoing(runs: readonly DueRun[], due: Date): boolean {
-  // Asked of every due time of a long gap: what was over by then, as most runs were, is told first.
+  // Asked of every due time of a long gap, so the comparison that most runs fail comes first.
   return runs.some(
     (run) => (run.finishedAt === undefined || run.finishedAt > due) && run.due < due && run.firedAt <= due,
   );

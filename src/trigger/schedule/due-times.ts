@@ -57,7 +57,7 @@ export function isDueWithin(trigger: ScheduleTrigger, after: Date, until: Date):
   return dueTimes(trigger, after, until).some(({ skipped }) => skipped === undefined);
 }
 
-/** Of a cron that is no wildcard job: an instant of an hour's second pass → the same wall time in its first; else itself. */
+/** For a cron that is no wildcard job, an instant of a repeated hour's second pass → the same wall time in the first; else `at`. */
 export function firstPass(trigger: ScheduleTrigger, at: Date): Date {
   if (trigger.trigger_type !== "cron" || fieldsOf(trigger).wildcard) return at;
   const repeat = repeatAt(zoneOf(trigger), at.getTime());
@@ -138,7 +138,7 @@ function zoneOf({ timezone }: CronTrigger): TimeZone {
 const MAX_KEPT = 2_000;
 const kept = new Map<string, CronFields>();
 
-/** Asked every few seconds for every definition: read once. */
+/** Parsed once per expression: they are asked for every few seconds, for every definition. */
 function fieldsOf({ cron_expression }: CronTrigger): CronFields {
   let fields = kept.get(cron_expression);
   if (fields === undefined) {

@@ -4,8 +4,8 @@ import { isFollowed, isMissed, type Segment } from "./due-facts.ts";
 import { misfireOf, PUNCTUAL_MS, type SkipReason } from "./misfire.ts";
 
 /**
- * Why what was due by `trigger` is not run after all; undefined: it is run. `segments` are what the definition said since
- * then: it may give way to what has come meanwhile, of which a later version may know more.
+ * Why a due time of `trigger` is not run after all; undefined when it is run. `segments` are the versions since then: it may
+ * give way to a later due time, also to one that only a later version has.
  */
 export function judgeStart(
   trigger: ScheduleTrigger,

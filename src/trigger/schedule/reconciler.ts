@@ -43,7 +43,7 @@ export interface DueLedger {
   exclusively(body: () => Promise<void>): Promise<boolean>;
 }
 
-/** Tells when nobody looked. postgres/due-watch.ts is behind it. */
+/** Remembers when due times were looked at, and so when nobody did. postgres/due-watch.ts is behind it. */
 export interface DueWatch {
   /** A round begins; answers the last absence, which ends with this moment where the last round ended too long ago. */
   begin(now: Date): Promise<Absence | undefined>;
@@ -67,9 +67,9 @@ export interface ReconcilerDeps {
 }
 
 const EVERY_MS = 5_000;
-/** An engine with many due times at once is not asked in their midst why one did not start: each question costs a turn. */
+/** So old is a due time before the engine is asked why it did not start: a question in a burst costs one of its turns. */
 const ASK_AFTER_MS = 10_000;
-/** While it fills holes one after the other. */
+/** The pause between rounds while there are more due times to run. */
 const FILLING_EVERY_MS = 250;
 /** An activity without due times is noted as settled this often. */
 const NOTE_AFTER_MS = 3_600_000;

@@ -13,7 +13,7 @@ export interface Settlement {
   until: Date;
   skips: SkippedStretch[];
   run?: RunToMake;
-  /** More can be settled at once when this is carried out. */
+  /** Whether more can be settled as soon as this is carried out. */
   again: boolean;
 }
 
@@ -25,7 +25,7 @@ export function settleDueTimes(facts: DueFacts, now: Date): Settlement {
   const gap = createCompressedGap(facts, now);
   let until = segments[0]?.from ?? now;
 
-  /** What was skipped behind `until` is said when that is settled. */
+  /** Without the skips that begin after `until`: the settlement of that time records them. */
   const settle = (until: Date, run?: RunToMake): Settlement => ({
     until,
     skips: skips.filter(({ firstDue }) => firstDue <= until),
@@ -44,7 +44,7 @@ export function settleDueTimes(facts: DueFacts, now: Date): Settlement {
   for (const segment of segments) {
     const { from, until: end } = segment;
     if (end <= from) continue;
-    // Why a disabled version ran nothing is said by the version itself.
+    // That a version was disabled is recorded with the version: its due times need no reason of their own.
     const trigger = segment.enabled ? segment.trigger : undefined;
     const misfire = trigger && misfireOf(trigger);
     if (trigger === undefined) interrupt();
@@ -80,7 +80,7 @@ export function settleDueTimes(facts: DueFacts, now: Date): Settlement {
   return gap.mayGoOn() ? waitFor(first) : closeGap(until);
 }
 
-/** Of a due time without a run: why it is skipped, or what its policy makes of it. `compress`: its gap decides. */
+/** What becomes of a due time without a run: why it is skipped, or whether to run it or to wait. `compress`: its gap decides. */
 function judgeUnrun(
   { at, skipped }: DueTime,
   trigger: ScheduleTrigger,
@@ -97,7 +97,7 @@ function judgeUnrun(
     return mayStillCome(runs, at, now) ? "wait" : "run";
   }
   const wasOpen = wasGoing(runs, at);
-  // A run that was open while everybody was away says nothing: that is why this one did not run.
+  // While every worker was away, an open run may not have been going: then the absence is why this one did not run.
   if (wasOpen && !isWithin(absence, at)) return "overlap";
   const isOpen = wasOpen && runs.some(({ finishedAt }) => finishedAt === undefined);
   return isOpen || isMissed(segments, trigger, at, now) ? "missed" : "run";
