@@ -130,7 +130,9 @@ async function writeFiles(tree: Tree, wanted: readonly Wanted[]): Promise<void> 
       const trigger_config = { trigger_type: "cron", cron_expression: `${minute} * * * *` };
       return there && index % 10 === file ? [activity(name, { id: `id-${index}`, enabled, trigger_config })] : [];
     });
-    await tree.write(`${file}.yaml`, documents);
+    // A file without documents counts as one that is still being written.
+    if (documents.length > 0) await tree.write(`${file}.yaml`, documents);
+    else tree.remove(`${file}.yaml`);
   }
 }
 

@@ -35,7 +35,7 @@ export function createTree(): Tree {
       mkdirSync(dirname(join(path, file)), { recursive: true });
       await Bun.write(join(path, file), text);
     },
-    remove: (file) => rmSync(join(path, file), { recursive: true }),
+    remove: (file) => rmSync(join(path, file), { recursive: true, force: true }),
   };
 }
 
