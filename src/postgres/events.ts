@@ -2,19 +2,20 @@
 import { and, eq, inArray, isNull, sql } from "drizzle-orm";
 import type { EventTrigger } from "../definition/schema.ts";
 import { stableTraceId, timeOrderedUuid } from "../stable-id.ts";
+import { type EventContent, findDifferences } from "../trigger/event/content.ts";
+import type { EventEnvelope } from "../trigger/event/envelope.ts";
 import { outcomeOf } from "../trigger/event/match.ts";
 import type { EventLedger, MatchedEvent, OwedRun, RecordedEvent } from "../trigger/ledger.ts";
 import { eventWorkflowId } from "../trigger/occurrence.ts";
 import { type Database, guarded, storableText } from "./client.ts";
 import { definitions } from "./definition-tables.ts";
-import { createEventContentReader } from "./event-contents.ts";
+import { createEventContentReader, readBrought } from "./event-contents.ts";
 import { isAmong } from "./event-keys.ts";
 import { createEnforcedTypeReader } from "./event-types.ts";
 import { eventKeys, eventOutcomes, events, occurrences } from "./ledger-tables.ts";
 
 export function createEventLedger(db: Database): EventLedger {
-  const { readContents } = createEventContentReader(db);
-  const ledger: EventLedger = {
+  return {
     ...createEnforcedTypeReader(db),
 
     async listSubscriptions() {
@@ -29,19 +30,7 @@ export function createEventLedger(db: Database): EventLedger {
       }));
     },
 
-    async record(matched) {
-      const inserted = await guarded(insertNew(db, matched));
-      const fresh = matched.filter(({ envelope }) => inserted.has(envelope.event_id)).map(toRecorded);
-      const others = matched.filter(({ envelope }) => !inserted.has(envelope.event_id));
-      if (others.length === 0) return fresh;
-      const ids = others.map(({ envelope }) => envelope.event_id);
-      const [events, contents] = await Promise.all([guarded(readKnown(db, ids)), readContents(ids)]);
-      const known = events.map((event) => ({ ...event, isNew: false, content: contents.get(event.event_id) ?? null }));
-      const answered = new Set(known.map(({ event_id }) => event_id));
-      // A foreign start stored it after the statement's snapshot was taken: the next one sees it, and takes it over.
-      const unseen = others.filter(({ envelope }) => !answered.has(envelope.event_id));
-      return [...fresh, ...known, ...(unseen.length > 0 ? await ledger.record(unseen) : [])];
-    },
+    record: (matched) => recordAll(db, matched),
 
     async markDispatched(eventIds) {
       if (eventIds.length === 0) return;
@@ -54,6 +43,8 @@ export function createEventLedger(db: Database): EventLedger {
     },
 
     async recordDeadLetter({ event_id, reason, detail, subject, raw, envelope, carried_id = null }) {
+      // What says something else than a foreign start brought is not that event: it takes nothing over.
+      if (envelope !== undefined && !isSame(await readBrought(db, [event_id]), envelope)) return false;
       const row_id = timeOrderedUuid();
       const row = {
         row_id,
@@ -95,7 +86,45 @@ export function createEventLedger(db: Database): EventLedger {
       );
     },
   };
-  return ledger;
+}
+
+/** `takenOver`: ids that a foreign start has taken, whose events say the same as those it brought. */
+async function recordAll(
+  db: Database,
+  matched: readonly MatchedEvent[],
+  takenOver: ReadonlySet<string> = new Set(),
+): Promise<RecordedEvent[]> {
+  const inserted = await guarded(insertNew(db, matched, takenOver));
+  const fresh = matched.filter(({ envelope }) => inserted.has(envelope.event_id)).map(toRecorded);
+  const others = matched.filter(({ envelope }) => !inserted.has(envelope.event_id));
+  if (others.length === 0) return fresh;
+  const ids = others.map(({ envelope }) => envelope.event_id);
+  const { readContents } = createEventContentReader(db);
+  const [known, contents, brought] = await Promise.all([
+    guarded(readKnown(db, ids)),
+    readContents(ids),
+    readBrought(db, ids),
+  ]);
+  const standing = known.map((event) => ({ ...event, isNew: false, content: contents.get(event.event_id) ?? null }));
+  const answered = new Set(standing.map(({ event_id }) => event_id));
+  const unanswered = others.filter(({ envelope }) => !answered.has(envelope.event_id));
+  const [same, differing] = partition(unanswered, ({ envelope }) => isSame(brought, envelope));
+  const refused = differing.map(({ envelope: { event_id } }): RecordedEvent => {
+    return { event_id, outcome: "dispatched", isNew: false, content: brought.get(event_id) ?? null, owed: [] };
+  });
+  // Also what a foreign start stored after this statement's snapshot was taken: the next one sees it.
+  const next = same.length > 0 ? await recordAll(db, same, new Set(brought.keys())) : [];
+  return [...fresh, ...standing, ...refused, ...next];
+}
+
+/** Whether the envelope says what a foreign start brought under its id, if one did, and its row is still there. */
+function isSame(brought: ReadonlyMap<string, EventContent | null>, envelope: EventEnvelope): boolean {
+  const content = brought.get(envelope.event_id) ?? null;
+  return content === null || findDifferences(content, envelope).length === 0;
+}
+
+function partition<T>(all: readonly T[], holds: (one: T) => boolean): [T[], T[]] {
+  return [all.filter(holds), all.filter((one) => !holds(one))];
 }
 
 function rowsOf(db: Database, eventIds: readonly string[]) {
@@ -105,13 +134,18 @@ function rowsOf(db: Database, eventIds: readonly string[]) {
 /**
  * One statement, one transaction: keys, events, what they reached, and the occurrences that they claim. Keys go in by the
  * order of the ids, so that two routers with overlapping groups wait for each other and do not deadlock. A key that a
- * foreign start has taken is taken over: its row and payload stay, because a run reads them, and what that start did not
- * reach is added. Answers the events that are all new.
+ * foreign start has taken is taken over where it is among `takenOver`: its row stays, because a run reads it, and what that
+ * start did not reach is added. Answers the events that are all new.
  */
-async function insertNew(db: Database, matched: readonly MatchedEvent[]): Promise<Set<string>> {
+async function insertNew(
+  db: Database,
+  matched: readonly MatchedEvent[],
+  takenOver: ReadonlySet<string>,
+): Promise<Set<string>> {
   const eventRows = matched.map(({ envelope, matches }) => ({
     ...envelope,
     row_id: timeOrderedUuid(),
+    takes_over: takenOver.has(envelope.event_id),
     outcome: outcomeOf(matches),
     payload: JSON.stringify(envelope.payload === undefined ? {} : envelope.payload),
     trace_id: envelope.trace_id ?? stableTraceId(envelope.event_id),
@@ -129,13 +163,14 @@ async function insertNew(db: Database, matched: readonly MatchedEvent[]): Promis
   // A payload travels as text within the rows: read as their JSON, its U+0000 and lone surrogates would be refused.
   const rows = await db.execute<{ event_id: string }>(sql`
     with input as (
-      select * from json_to_recordset(${JSON.stringify(eventRows)}::json) as e(row_id uuid, event_id text, outcome text,
-        type text, source text, subject text, occurred_at text, trace_id text, payload text)
+      select * from json_to_recordset(${JSON.stringify(eventRows)}::json) as e(row_id uuid, takes_over boolean, event_id text,
+        outcome text, type text, source text, subject text, occurred_at text, trace_id text, payload text)
     ), keyed as (
       insert into ${eventKeys} as k (event_id, row_id) select event_id, row_id from input order by event_id
       on conflict (event_id) do update set provisional = false,
         row_id = coalesce((select e.row_id from ${events} e where e.row_id = k.row_id), excluded.row_id)
         where k.provisional and exists (select from ${eventKeys} seen where seen.event_id = k.event_id)
+          and (select takes_over from input where input.event_id = k.event_id)
       returning event_id, row_id
     ), inserted as (
       insert into ${events} (row_id, event_id, outcome, type, source, subject, occurred_at, trace_id, payload)

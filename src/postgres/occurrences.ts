@@ -4,10 +4,13 @@ import { RetryableError, TerminalError } from "../errors.ts";
 import type { ClaimRequest, RunStatus } from "../run/run.ts";
 import { isUuid, stableTraceId, timeOrderedUuid } from "../stable-id.ts";
 import type { AcceptedStart, Start } from "../trigger/classify.ts";
+import { findDifferences } from "../trigger/event/content.ts";
+import type { EventEnvelope } from "../trigger/event/envelope.ts";
 import type { OccurrenceLedger } from "../trigger/ledger.ts";
 import { type Database, guarded } from "./client.ts";
 import { definitions } from "./definition-tables.ts";
 import { type ActivityRow, segmentsOf, versionsSince } from "./due-times.ts";
+import { readStored, type StoredEvent } from "./event-contents.ts";
 import { eventKeys, eventOutcomes, events, occurrences, runs } from "./ledger-tables.ts";
 
 /** One row always: nulls say what was not there. */
@@ -44,9 +47,11 @@ export function createOccurrenceLedger(db: Database): OccurrenceLedger {
     async claim(request, requested) {
       if (!isUuid(request.activity_id)) throw unknownDefinition(request);
       const start = "run_id" in requested ? await findAccepted(db, request, requested) : requested;
-      const [row] = await guarded(db.execute<ClaimRow>(claimStatement(request, start, "run_id" in requested)));
+      const standing = start.inline && (await findStanding(db, start.inline));
+      const statement = claimStatement(request, start, "run_id" in requested, standing?.row_id);
+      const [row] = await guarded(db.execute<ClaimRow>(statement));
       if (row === undefined || row.activity_name === null) throw unknownDefinition(request);
-      // Another claim of the same foreign event is just storing it: this statement's snapshot is too old to see it.
+      // It was stored by somebody else since it was looked for, and may say something else.
       if (!row.event_known && start.inline !== undefined)
         throw new RetryableError("event_in_conflict", `event ${start.event_id} is being stored by another workflow`);
       if (!row.event_known)
@@ -67,6 +72,19 @@ export function createOccurrenceLedger(db: Database): OccurrenceLedger {
   return ledger;
 }
 
+/** What stands under the event's id, and says the same. @throws TerminalError `event_differs` */
+async function findStanding(db: Database, envelope: EventEnvelope): Promise<StoredEvent | undefined> {
+  const [standing] = await readStored(db, [envelope.event_id]);
+  const fields = standing?.content ? findDifferences(standing.content, envelope) : [];
+  if (fields.length > 0)
+    throw new TerminalError(
+      "event_differs",
+      `trigger_event differs in ${fields.join(", ")} from the event that was recorded before under its id`,
+      { hint: "Give it an id of its own, or start the workflow with {event_id} alone" },
+    );
+  return standing;
+}
+
 /** @throws TerminalError `run_not_found` */
 async function findAccepted(db: Database, { activity_id }: ClaimRequest, { run_id }: AcceptedStart): Promise<Start> {
   const [row] = await guarded(
@@ -82,7 +100,8 @@ async function findAccepted(db: Database, { activity_id }: ClaimRequest, { run_i
   return { ...start, ...(event_id !== null && { event_id }) };
 }
 
-function claimStatement(request: ClaimRequest, start: Start, isAccepted: boolean) {
+/** `standingRow`: of the event under the id of a foreign one, when somebody has stored it; no other row counts as it. */
+function claimStatement(request: ClaimRequest, start: Start, isAccepted: boolean, standingRow: string | null = null) {
   // Counts only when nobody has inserted the occurrence yet: otherwise the run id that stands there does.
   const runId = timeOrderedUuid();
   const { workflow_id, first_execution_run_id, scheduled_for = null } = request;
@@ -128,7 +147,8 @@ function claimStatement(request: ClaimRequest, start: Start, isAccepted: boolean
       returning row_id, trace_id, received_at
     ), event as (
       select k.row_id, e.trace_id, e.received_at
-      from ${eventKeys} k left join ${events} e on e.row_id = k.row_id where k.event_id = ${eventId}
+      from ${eventKeys} k left join ${events} e on e.row_id = k.row_id
+      where k.event_id = ${eventId} and (${inline === null} or k.row_id = ${standingRow}::uuid)
       union all select row_id, trace_id, received_at from persisted
     ), occurrence as (
       insert into ${occurrences} as o (activity_id, kind, key, run_id, event_id, claimed_by, version_used)

@@ -24,7 +24,7 @@ export interface OccurrenceLedger {
   /**
    * Claims the occurrence for the workflow, pins the definition's version and opens the run, in one transaction (I1).
    * The same workflow claiming again gets the same answer; another one a duplicate.
-   * @throws TerminalError `definition_not_found`, `event_not_found`, `run_not_found`
+   * @throws TerminalError `definition_not_found`, `event_not_found`, `event_differs`, `run_not_found`
    */
   claim(request: ClaimRequest, start: Start | AcceptedStart): Promise<Claim & { start_latency_ms: number }>;
 }
@@ -78,11 +78,12 @@ export interface EventLedger extends EnforcedTypeReader {
   listSubscriptions(): Promise<Subscription[]>;
   /**
    * Records each event, its outcome per activity and its occurrences, in one transaction; an event that stands there
-   * already keeps what was recorded first. The answer has one entry per distinct event id.
+   * already keeps what was recorded first, and one that says something else than a foreign start brought under its id is not
+   * recorded. The answer has one entry per distinct event id.
    */
   record(events: readonly MatchedEvent[]): Promise<RecordedEvent[]>;
   /** After every run that they owe is started. */
   markDispatched(eventIds: readonly string[]): Promise<void>;
-  /** False when an event of the id stands there already, which is left as it is. */
+  /** False when an event of the id stands there already, or another was brought by a foreign start: it is left as it is. */
   recordDeadLetter(letter: DeadLetter): Promise<boolean>;
 }

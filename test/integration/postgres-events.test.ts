@@ -163,28 +163,57 @@ describe("an event whose id a foreign start has taken", () => {
     expect(await ledger.record([{ envelope, matches: [] }])).toEqual([recorded as RecordedEvent]);
   });
 
-  test("keeps what the start brought: the run that has begun reads the same to its end", async () => {
-    const { envelope, foreign } = await taken();
-    await ledger.record([matched({ ...envelope, type: "other", payload: { v: "published" } }, "run")]);
-    expect(await find(envelope.event_id)).toMatchObject({ type: envelope.type, payload: envelope.payload });
-    const [row] = await database.sql`select row_id from actcore.event_outcomes where run_id = ${foreign.run_id}`;
-    expect((await find(envelope.event_id))?.row_id).toBe(row?.row_id);
-  });
-
-  test("keeps what the start brought when the stream's copy is dead-lettered", async () => {
+  test.each([
+    ["type", { type: "other" }],
+    ["source", { source: "other" }],
+    ["subject", { subject: "other" }],
+    ["payload", { payload: { v: "published" } }],
+  ])("is not the stream's event where the %s differs: nothing is recorded, and the run reads on", async (_, fields) => {
     const { envelope, foreign } = await taken();
     const { event_id } = envelope;
-    const copy = { ...envelope, type: "other", payload: { v: "published" } };
-    const raw = new TextEncoder().encode(JSON.stringify(copy));
-    await ledger.recordDeadLetter({
-      ...{ event_id, reason: "schema_mismatch", detail: "d", subject: "s", raw, envelope: copy },
-    });
-    expect(await find(event_id)).toMatchObject({
-      ...{ outcome: "dead_lettered", reason: "schema_mismatch", detail: "d", type: envelope.type },
-      payload: envelope.payload,
-      raw_base64: Buffer.from(raw).toString("base64"),
-      activities: [{ run_id: foreign.run_id }],
-    });
+    const before = await find(event_id);
+    const other = { ...envelope, ...fields };
+    const refused = { event_id, outcome: "dispatched" as const, isNew: false, content: contentOf(envelope), owed: [] };
+    expect(await ledger.record([matched(other, "run")])).toEqual([refused]);
+    const raw = new TextEncoder().encode(JSON.stringify(other));
+    const letter = { event_id, reason: "schema_mismatch", detail: "d", subject: "s", raw, envelope: other } as const;
+    expect(await ledger.recordDeadLetter(letter)).toBe(false);
+    expect(await find(event_id)).toEqual(before);
+    expect(before).toMatchObject({ outcome: "dispatched", activities: [{ run_id: foreign.run_id }] });
+    const [row] = await database.sql`select count(*)::int as n from actcore.occurrences where key = ${event_id}`;
+    expect(row?.n).toBe(1);
+    // The event itself may still come.
+    expect(await ledger.record([matched(envelope, "run")])).toMatchObject([{ outcome: "received", owed: [ACTIVITY] }]);
+  });
+
+  test("is recorded beside new ones of the same group, and beside one that differs", async () => {
+    const [{ envelope }, { envelope: differing }] = [await taken(), await taken()];
+    const fresh = envelopeOf(`n-${crypto.randomUUID()}`);
+    const group = [envelope, { ...differing, payload: { v: "published" } }, fresh];
+    const recorded = await ledger.record(group.map((each) => matched(each, "run")));
+    const byId = new Map(recorded.map((each) => [each.event_id, each]));
+    expect(recorded).toHaveLength(3);
+    expect(byId.get(envelope.event_id)).toMatchObject({ outcome: "received", owed: [ACTIVITY] });
+    expect(byId.get(fresh.event_id)).toMatchObject({ outcome: "received", isNew: true, owed: [ACTIVITY] });
+    expect(byId.get(differing.event_id)).toMatchObject({ outcome: "dispatched", owed: [] });
+  });
+
+  test.each([
+    ["that only another start brought", async () => {}],
+    ["that was recorded", async (envelope: EventEnvelope) => void (await ledger.record([matched(envelope)]))],
+  ])("is refused to a start whose envelope says something else than the one %s", async (_, recordFirst) => {
+    const { envelope, activity } = await taken();
+    await recordFirst(envelope);
+    const before = await find(envelope.event_id);
+    const { id } = await createDefinitionStore(database.db).create(bodyOf(`d-${crypto.randomUUID()}`), "rest", BY_TEST);
+    const other = { ...envelope, payload: { v: "other" } };
+    for (const activityId of [id, activity.activity_id])
+      expect(await claim(database, activityId, other).catch((error) => error)).toMatchObject({
+        code: "event_differs",
+        message: expect.stringContaining("differs in payload from"),
+      });
+    expect(await find(envelope.event_id)).toEqual(before);
+    expect(await claim(database, id, envelope)).toMatchObject({ outcome: "claimed" });
   });
 
   test("whose row was swept is recorded by the stream's copy", async () => {
@@ -202,7 +231,7 @@ describe("an event whose id a foreign start has taken", () => {
     let recording: Promise<RecordedEvent[]> | undefined;
     await database.db.transaction(async (tx) => {
       await claim({ ...database, db: tx as unknown as TestDatabase["db"] }, id, envelope);
-      recording = ledger.record([matched({ ...envelope, payload: { v: "published" } }, "run")]);
+      recording = ledger.record([matched(envelope, "run")]);
       await eventually("the router waits for the key", async () => {
         const [row] = await database.sql`select from pg_stat_activity
           where datname = current_database() and wait_event_type = 'Lock' limit 1`;
