@@ -77,6 +77,9 @@ interface ClosedRow extends Record<string, unknown> {
   closed_now: boolean;
 }
 
+/** The ledger counts a try before it begins, so a task without one has done nothing, whatever the engine lost. */
+const NEVER_BEGUN = "it was handed to a worker, which was not heard of before it began: nothing was done";
+
 /** Ends what is unfinished, then closes the run by its tasks: one statement, so a crash leaves it open or closed. */
 function closeStatement({ run_id, failures, interruption }: RunClose) {
   const cancelled = interruption?.status === "cancelled";
@@ -92,7 +95,8 @@ function closeStatement({ run_id, failures, interruption }: RunClose) {
         status = ${cancelled ? "cancelled" : "failed"},
         finished_at = now(),
         error = coalesce(
-          (select json_build_object('code', f.code, 'message', f.message) from failure f where f.task_id = t.task_id and f.code is not null),
+          (select json_build_object('code', f.code, 'message', case when t.attempts = 0 then ${NEVER_BEGUN} else f.message end)
+            from failure f where f.task_id = t.task_id and f.code is not null),
           t.error,
           json_build_object('code', ${cancelled ? "cancelled" : "not_finished"}::text, 'message',
             coalesce((select f.message from failure f where f.task_id = t.task_id), ${message}, 'the run ended before the task did')))

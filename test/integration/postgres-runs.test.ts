@@ -218,6 +218,19 @@ describe("a run is closed", () => {
     expect(await reader.findRun(run_id)).toMatchObject({ reason: "task_failed", error: "a: its worker was lost" });
   });
 
+  test("with a task that no worker began, and says that nothing was done", async () => {
+    const {
+      run_id,
+      tasks: [a],
+    } = await decidedRun("a");
+    const failure = { task_id: a.task_id, code: "worker_lost", message: "it may have taken effect" } as const;
+    await runs.close({ run_id, failures: [failure] });
+    expect(await reader.findTask(a.task_id)).toMatchObject({
+      status: "failed",
+      error: { code: "worker_lost", message: expect.stringMatching(/nothing was done$/) },
+    });
+  });
+
   test("as failed when it ended before its decision, with the message", async () => {
     const { run_id } = await claimedRun(database, ["a"]);
     const interruption = { status: "failed", message: "no \u0000 definition" } as const;
