@@ -10,7 +10,6 @@
  *   E3. Endpoints hold for the life of the set: an engine that dies comes back on the same port.
  */
 import type { Config } from "../config.ts";
-import { describeError } from "../errors.ts";
 import { type Releasers, withReleasers } from "../lifecycle.ts";
 import type { Log } from "../log.ts";
 import { type EngineBinaries, unpackEngines } from "./archive.ts";
@@ -19,10 +18,8 @@ import {
   type DataDirectory,
   lockDataDirectory,
   openDataDirectory,
-  ownIdentity,
   readRecord,
   removeRecord,
-  writeRecord,
 } from "./data-directory.ts";
 import { ensureDatabases, forgetTemporalHosts, TEMPORAL_DATABASES, urlOfDatabase } from "./databases.ts";
 import { openEngineLog } from "./engine-log.ts";
@@ -30,7 +27,7 @@ import type { EngineEndpoints, EngineName, EngineStatus } from "./engine-status.
 import { natsMonitorUrl, natsSpec, natsUrl } from "./nats.ts";
 import { checkPorts, LOOPBACK, neededPorts } from "./ports.ts";
 import { ensureCluster, openCluster, type PostgresCluster, postgresSpec, postgresUrl } from "./postgres.ts";
-import type { ProcessIdentity } from "./process-table.ts";
+import { keepRecord } from "./record-keeper.ts";
 import { clearStaleChildren } from "./stale-children.ts";
 import { createSupervisor, type EngineSpec, type Supervisor } from "./supervisor.ts";
 import { sqlServerOf, temporalSpec } from "./temporal.ts";
@@ -225,33 +222,4 @@ async function allOrNone(signal: AbortSignal, begin: (signal: AbortSignal) => Pr
   signal.throwIfAborted();
   if (failed.signal.aborted) throw failed.signal.reason;
   for (const result of results) if (result.status === "rejected") throw result.reason;
-}
-
-/** Keeps `engines.json` true: whoever attaches, asks for the status or clears up after us reads it. */
-function keepRecord(
-  directory: DataDirectory,
-  endpoints: Partial<EngineEndpoints>,
-  status: () => EngineStatus[],
-  log: Log,
-) {
-  const holder = ownIdentity();
-  const startedAt = new Date().toISOString();
-  const children = new Map<string, ProcessIdentity>();
-  function write(): void {
-    const list = [...children].map(([name, identity]) => ({ name, ...identity }));
-    try {
-      writeRecord(directory.path, { holder, startedAt, endpoints, engines: status(), children: list });
-    } catch (error) {
-      // A full disk must not end the server: the next change writes again, and the marker finds the children too.
-      log.error({ reason: describeError(error) }, "engines.json not written");
-    }
-  }
-  return {
-    write,
-    child(name: string, child: ProcessIdentity | undefined): void {
-      if (child === undefined) children.delete(name);
-      else children.set(name, { pid: child.pid, startedAt: child.startedAt });
-      write();
-    },
-  };
 }

@@ -1,0 +1,35 @@
+/** Keeps the record of a data directory's engines up to date while they run. */
+import { describeError } from "../errors.ts";
+import type { Log } from "../log.ts";
+import { type DataDirectory, ownIdentity, writeRecord } from "./data-directory.ts";
+import type { EngineEndpoints, EngineStatus } from "./engine-status.ts";
+import type { ProcessIdentity } from "./process-table.ts";
+
+/** Writes `engines.json` at each change: whoever attaches, asks for the status or clears up after us reads it. */
+export function keepRecord(
+  directory: DataDirectory,
+  endpoints: Partial<EngineEndpoints>,
+  status: () => EngineStatus[],
+  log: Log,
+) {
+  const holder = ownIdentity();
+  const startedAt = new Date().toISOString();
+  const children = new Map<string, ProcessIdentity>();
+  function write(): void {
+    const list = [...children].map(([name, identity]) => ({ name, ...identity }));
+    try {
+      writeRecord(directory.path, { holder, startedAt, endpoints, engines: status(), children: list });
+    } catch (error) {
+      // A full disk must not end the server: the next change writes again, and the marker finds the children too.
+      log.error({ reason: describeError(error) }, "engines.json not written");
+    }
+  }
+  return {
+    write,
+    child(name: string, child: ProcessIdentity | undefined): void {
+      if (child === undefined) children.delete(name);
+      else children.set(name, { pid: child.pid, startedAt: child.startedAt });
+      write();
+    },
+  };
+}
