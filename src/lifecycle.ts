@@ -93,7 +93,7 @@ export function listenForShutdown(cutAfterMs: number, onRequest: (reason: string
   }
   const onInt = () => request("SIGINT");
   const onTerm = () => request("SIGTERM");
-  // A terminal that is closed sends it twice: from the kernel, and from the shell. That is nobody who insists.
+  // A terminal that is closed sends it twice: from the kernel, and from the shell. So the second one insists on nothing.
   const onHangup = () => stopping.signal.aborted || request("SIGHUP");
   process.on("SIGINT", onInt);
   process.on("SIGTERM", onTerm);

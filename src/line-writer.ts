@@ -25,7 +25,7 @@ export function createLossyWriter(descriptor: number): LineWriter {
     write(line) {
       const bytes = Buffer.from(torn ? `\n${line}` : line);
       const until = performance.now() + (stuck ? 0 : PATIENCE_MS);
-      const written = writeUntil(fd, bytes, () => performance.now() > until);
+      const { written } = writeUntil(fd, bytes, () => performance.now() > until);
       stuck = written < bytes.length;
       if (written > 0) torn = stuck;
       return !stuck;
@@ -39,25 +39,12 @@ export function createLossyWriter(descriptor: number): LineWriter {
  */
 export function writeWhole(fd: number, text: string): void {
   const bytes = Buffer.from(text);
-  let failure: unknown;
-  const written = writeUntil(
-    fd,
-    bytes,
-    () => false,
-    (error) => {
-      failure = error;
-    },
-  );
+  const { written, failure } = writeUntil(fd, bytes, () => false);
   if (written < bytes.length) throw new Error(`descriptor ${fd} cannot be written: ${describeError(failure)}`);
 }
 
-/** Answers how many bytes were written before an error, or before `isOver` while the reader is behind. */
-function writeUntil(
-  fd: number,
-  bytes: Buffer,
-  isOver: () => boolean,
-  onError: (error: unknown) => void = () => {},
-): number {
+/** Answers how many bytes were written, and why not all: an error, or `isOver` while the reader is behind. */
+function writeUntil(fd: number, bytes: Buffer, isOver: () => boolean): { written: number; failure?: unknown } {
   let written = 0;
   while (written < bytes.length) {
     try {
@@ -65,14 +52,11 @@ function writeUntil(
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       if (code === "EINTR") continue;
-      if (code !== "EAGAIN" || isOver()) {
-        onError(error);
-        break;
-      }
+      if (code !== "EAGAIN" || isOver()) return { written, failure: error };
       Atomics.wait(WAITING, 0, 0, RETRY_EVERY_MS);
     }
   }
-  return written;
+  return { written };
 }
 
 const WAITING = new Int32Array(new SharedArrayBuffer(4));

@@ -41,7 +41,7 @@ function createReadableForm(): (line: string) => string {
     prettify(JSON.parse(line, (key, value) => (typeof value === "string" ? showable(key, value) : value)));
 }
 
-/** Of these the readable form prints the text itself; of everything else its JSON, which holds C1 controls only. */
+/** Fields whose text the readable form prints as it is. It prints the others as JSON, which escapes all controls but DEL and C1. */
 const PRINTED_AS_THEY_ARE = new Set(["msg", "name", "hostname", "caller"]);
 
 function showable(key: string, text: string): string {

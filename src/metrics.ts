@@ -16,12 +16,12 @@ export function createMetrics() {
       labelNames: ["outcome"] as const,
       registers,
     }),
-    consumerLag: createUnknown({
+    consumerLag: createGaugeOfUnknown({
       name: "actcore_consumer_pending",
       help: "Messages in the stream that the router's consumer has not been given yet; left out while that is not known.",
       registers,
     }),
-    consumerUnacked: createUnknown({
+    consumerUnacked: createGaugeOfUnknown({
       name: "actcore_consumer_ack_pending",
       help: "Messages given to routers and not acknowledged yet.",
       registers,
@@ -100,7 +100,7 @@ export function createMetrics() {
       help: "Tries that run now in this worker.",
       registers,
     }),
-    runsInFlight: createUnknown({
+    runsInFlight: createGaugeOfUnknown({
       name: "actcore_runs_in_flight",
       help: "Runs of the ledger that are not closed, all workers together.",
       registers,
@@ -108,8 +108,8 @@ export function createMetrics() {
   };
 }
 
-/** A gauge of what is asked elsewhere: not there until it is `set`, and after `remove`, when the answer is not known. */
-function createUnknown(configuration: GaugeConfiguration<never>): Gauge<never> {
+/** A gauge of a value that may not be known. It is left out until it is `set`, and again after `remove`. */
+function createGaugeOfUnknown(configuration: GaugeConfiguration<never>): Gauge<never> {
   const gauge = new Gauge(configuration);
   gauge.remove();
   return gauge;

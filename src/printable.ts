@@ -1,6 +1,6 @@
 /**
- * Text of others as a person's terminal may be shown it: a line's end in it would forge lines, and other control characters
- * (C0, DEL and C1, of which U+009B begins a command to the terminal) would do anything. They are shown as JSON escapes.
+ * Makes text of others safe to show on a terminal: the end of a line in it would forge lines, and other control characters (C0,
+ * DEL and C1, of which U+009B begins a command to the terminal) could do anything. They are shown as JSON escapes.
  */
 
 /** Without any control character. */

@@ -39,7 +39,7 @@ export function applyChange(
     .filter((key) => !Bun.deepEquals(input[key], definition[key]))
     .map((key): Fault => ({ path: `/${key}`, message: `is ${preview(definition[key])} and cannot be changed` }));
   if (faults.length > 0) throw new InvalidInputError("the change is not valid", faults, "invalid_definition");
-  // Who sends back the whole object as read says nothing of `enabled` that would be an override.
+  // A client that sends the whole object back as it read it means no override by the `enabled` in it.
   const isEcho = "enabled_override" in input && input.enabled === definition.enabled;
   const ignored: readonly string[] = isEcho ? [...readOnly, "enabled"] : readOnly;
   const changed = Object.fromEntries(Object.entries(input).filter(([key]) => !ignored.includes(key)));

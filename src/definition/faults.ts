@@ -7,8 +7,8 @@ import { isExactNumber } from "../json/exact-number.ts";
 
 const MAX_FAULTS = 50;
 
-// To TypeBox an ExactNumber would be an object of some fields. It is neither that nor one of its numbers: only where a
-// schema takes any value it passes.
+// TypeBox would take an ExactNumber for an object of some fields. Here it is neither an object nor a number to it, so that it
+// passes only where a schema takes any value.
 const { IsObjectLike, IsRecordLike } = TypeSystemPolicy;
 Object.assign(TypeSystemPolicy, {
   IsObjectLike: (value: unknown) => !isExactNumber(value) && IsObjectLike(value),

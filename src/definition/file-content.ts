@@ -1,4 +1,4 @@
-/** The bytes of one definition file, read within bounds, and whether they may be less than it is going to have. */
+/** The bytes of one definition file, read within bounds, and whether it may still be being written. */
 import type { Stats } from "node:fs";
 import { constants, open, realpath, stat } from "node:fs/promises";
 import { join } from "node:path";
@@ -57,7 +57,7 @@ export async function readRegularFile(path: string): Promise<Content | string> {
     let length = 0;
     for (let count = -1; count !== 0 && length < bytes.length; length += count)
       count = (await file.read(bytes, length, bytes.length - length)).bytesRead;
-    // One that was cut off meanwhile may well be valid, without what it had.
+    // A file that was truncated meanwhile may still be valid, and lack documents that it had.
     if (length !== stat.size) return "changes while it is read";
     return { bytes: bytes.subarray(0, length), changedMs: stat.ctimeMs, state: stateOf(stat) };
   } finally {
@@ -65,7 +65,7 @@ export async function readRegularFile(path: string): Promise<Content | string> {
   }
 }
 
-/** JSON says itself when it is cut. */
+/** Whether it ends where a writer may have stopped in the middle. JSON that is cut there is no JSON, so it needs no such look. */
 export function isUnended(bytes: Uint8Array, path: string): boolean {
   if (bytes.length === 0 || /\.json$/i.test(path)) return false;
   const end = new TextDecoder().decode(bytes.subarray(-100));

@@ -29,7 +29,7 @@ export function parseTime(text: string): Date | undefined {
   if (day === undefined || text.length > MAX_LENGTH || hours > "23" || minutes > "59") return undefined;
   const wall = `${day}T${clock}:${seconds}.${fraction.slice(0, 3).padEnd(3, "0")}Z`;
   const asUtc = new Date(wall);
-  // Date rolls the 30th of February over; what comes back another is no date.
+  // Date takes the 30th of February for a day of March: a text that does not come back the same is no date.
   if (Number.isNaN(asUtc.getTime()) || asUtc.toISOString() !== wall) return undefined;
   const offsetMs = (Number(hours) * 60 + Number(minutes)) * MINUTE_MS;
   return new Date(asUtc.getTime() - (sign === "-" ? -offsetMs : offsetMs));

@@ -63,7 +63,7 @@ export function parseDefinition(input: unknown, engines: OwnEngines, kept: reado
   };
 }
 
-/** What cannot be stored first: the schemas are no help against it, and a parser may choke on it. */
+/** Faults of what cannot be stored come alone: the schemas do not find them, and what reads on may fail on them. */
 function findAllFaults(input: Fields, engines: OwnEngines): Fault[] {
   const unstorable = findUnstorable(input);
   return unstorable.length > 0 ? unstorable : findDefinitionFaults(input, engines);

@@ -76,7 +76,7 @@ export async function unpackEngines(
   };
 }
 
-/** What an unpack makes first; deploy/build names its own drafts otherwise. */
+/** A directory that an unpack is at work on, or has left. Those of deploy/build have other names. */
 const DRAFT = /^engines-.+\.tmp-\d+-[0-9a-f]{8}$/;
 /** No unpack takes this long. The pid in the name says nothing: another container may share the cache. */
 const DRAFT_AGE_MS = 15 * 60_000;

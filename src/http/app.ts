@@ -119,7 +119,7 @@ export function createApp(services: Services, access: Access, log: Log) {
     }
   }
 
-  /** Asks who it is before it reads what he wants. */
+  /** Authenticates the caller before it reads the query and the body. */
   async function handle(
     route: Route,
     request: Request,

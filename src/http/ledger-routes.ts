@@ -12,7 +12,7 @@ const Uuid = Type.String({
   expected: "a UUID",
 });
 
-/** What came from the definition is for who may read definitions. */
+/** Hides what came from the definition where the caller may not read definitions. */
 function showTask(task: TaskView, may: RouteInput["may"]): TaskView {
   return may("definitions:read") ? task : { ...task, params: showParams(task.type, task.params) };
 }

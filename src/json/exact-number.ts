@@ -3,7 +3,8 @@
  * all. Such a number is kept as an ExactNumber, which JSON.stringify prints as it was; every other one is a plain number.
  *
  * A value has one form: what a plain number keeps is never an ExactNumber, of two that are equal the texts are equal, and
- * minus zero is zero, as it is once it was stored. So Bun.deepEquals (strict) compares numbers by their values, whichever way they were written.
+ * minus zero is zero, as it is once it was stored. So Bun.deepEquals (strict) compares numbers by their values, whichever way
+ * they were written.
  */
 
 declare global {

@@ -50,7 +50,7 @@ function noAnswer(cause: unknown): RetryableError {
   });
 }
 
-/** What the server itself says no to, and why. */
+/** The error for an event that the server itself refuses; undefined for any other failure. */
 function refusal(error: unknown): TerminalError | RetryableError | undefined {
   if (!(error instanceof NatsError)) return undefined;
   if (error.code === ErrorCode.MaxPayloadExceeded)

@@ -1,6 +1,6 @@
 /**
- * Why events do not come into the stream, or not out of it to a router, although both are there: somebody changed them. Pure;
- * what is changed back, or made anew, works without a restart. Nothing of it is changed by us (I6).
+ * Finds what somebody has changed on the stream or its consumer so that events do not come in, or do not reach a router. Pure.
+ * What is changed back, or made anew, works without a restart; actcore itself changes neither (I6).
  */
 import { AckPolicy, type ConsumerInfo, type StreamConfig } from "nats";
 import { CONSUMER, STREAM, SUBJECTS } from "./stream.ts";

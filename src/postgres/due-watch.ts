@@ -1,4 +1,4 @@
-/** When the reconciler's rounds end, kept over restarts: what was due while none did was due in an absence. */
+/** Keeps, over restarts, when the reconciler's rounds end. A stretch in which none ended is an absence. */
 import { sql } from "drizzle-orm";
 import type { Absence } from "../trigger/schedule/due-facts.ts";
 import type { DueWatch } from "../trigger/schedule/reconciler.ts";
@@ -6,9 +6,9 @@ import { guarded, type Postgres } from "./client.ts";
 import { dueWatch } from "./ledger-tables.ts";
 import { RELAXED_COMMIT } from "./relaxed-commit.ts";
 
-/** Rounds begin every five seconds, whichever worker has them. */
+/** A longer stretch without the end of a round is an absence: some worker begins one every five seconds. */
 const AWAY_AFTER_MS = 10_000;
-/** An absence that begins so soon after the one before goes on from that one: its due times are not judged yet. */
+/** An absence that begins so soon after another is joined with it, because the due times of the first may not be judged yet. */
 const JOINED_WITHIN_MS = 60_000;
 
 interface WatchRow extends Record<string, unknown> {

@@ -58,7 +58,7 @@ export function createCheckedPublisher(
     return { checks: current, contents };
   }
 
-  /** Read after the call (I4): calls that come while one is under way share the one after it. */
+  /** What the ledger knows, read after the call (I4). Calls that come while a reading is under way share the next one. */
   function ask(from: DoorLedger, eventId: string): Promise<Known> {
     asked.add(eventId);
     next ??= (reading ?? Promise.resolve()).then(ignore, ignore).then(() => {
@@ -95,7 +95,7 @@ export function createCheckedPublisher(
   };
 }
 
-/** Names fields alone: who may publish may not therefore read what others have published. */
+/** Names the fields and not their values: a sender may not be allowed to read what others have published. */
 function refuseDiffering(recorded: EventContent, envelope: EventEnvelope): void {
   const fields = findDifferences(recorded, envelope);
   if (fields.length === 0) return;

@@ -1,6 +1,6 @@
 /**
- * What an event says, as far as it may not change: a second message of the same id that says something else is no
- * repetition, and whoever sent it is told. Pure.
+ * The part of an event in which two messages of one id may not differ. A second message that differs is no repetition of the
+ * first one, and its sender is told. Pure.
  */
 import { canonicalJson } from "../../json/canonical.ts";
 import type { EventEnvelope } from "./envelope.ts";
@@ -21,8 +21,8 @@ export interface EventContent {
 /** The port through which the API asks what was recorded; postgres/event-contents.ts is behind it. */
 export interface EventContentReader {
   /**
-   * Of each id that an event was recorded under, null where only the id is still kept. Not of one that only a foreign
-   * start brought: the stream's event takes that over.
+   * The content of each event that was recorded, by its id; null where only the id is still kept. An event that only a foreign
+   * start brought is left out: the stream's event takes it over.
    */
   readContents(eventIds: readonly string[]): Promise<ReadonlyMap<string, EventContent | null>>;
 }

@@ -10,7 +10,7 @@ import type { PutBack } from "./put-back.ts";
 /** Why a message is kept under an id of ours, and what is known of it. */
 export type Refusal = Pick<DeadLetter, "reason" | "detail" | "envelope" | "carried_id">;
 
-/** Of an event that does not match the schema of its type. */
+/** How many faults are named of a payload that does not match the schema of its type. */
 const MAX_FAULTS_NAMED = 5;
 
 interface DeadLettersDeps {

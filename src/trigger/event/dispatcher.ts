@@ -112,7 +112,7 @@ export function createDispatcher({ ledger, starter, metrics, log, onPoint = () =
   async function settle(event: RecordedEvent, copies: readonly Received[]): Promise<void> {
     const [first] = copies;
     if (first === undefined) return;
-    // One that stood there with runs that were still owed had not been counted: its router was killed.
+    // An event that was recorded before and still owed runs was not counted then: its router was killed.
     const isCounted = !event.isNew && event.outcome !== "received";
     if (!isCounted) metrics.events.inc({ outcome: event.outcome === "received" ? "dispatched" : event.outcome });
     const differences = event.content === null ? [] : findDifferences(event.content, first.envelope);

@@ -22,9 +22,9 @@ const UTF8 = new TextDecoder("utf-8", { fatal: true });
 const PLAIN = "^[^\\u0000]*$";
 const HALF_A_PAIR = "has half of a surrogate pair";
 
-/** What begins the ids of events that actcore makes itself: nobody else may take such an id before. */
+/** How the ids of events begin that actcore makes itself. Nobody else may publish under such an id. */
 export const OWN_EVENT_IDS = { manual: "manual:", foreign: "foreign:", deadLetter: "dead-letter:" } as const;
-/** What ends the workflow ids of repeated runs (design §4): an event of such an id would have the workflow id of one. */
+/** How the workflow ids of repeated runs end (design §4): the run of an event with such an id could be taken for one. */
 const REPEATED = /:(rerun|replay)-\d+$/;
 
 export const EventEnvelopeSchema = Type.Object(
@@ -68,7 +68,10 @@ export type DeadLetterReason =
   | "not_storable"
   | "schema_mismatch"
   | "event_differs";
-/** `carried_id`: the event id in bytes that hold no envelope, where an event may have it: its sender looks for that one. */
+/**
+ * `carried_id`: the event id that bytes without an envelope carry, where it is one that an event may have. Their sender will look
+ * them up under it.
+ */
 export type Decoded =
   | { ok: true; envelope: EventEnvelope }
   | { ok: false; reason: DeadLetterReason; detail: string; carried_id?: string };

@@ -32,7 +32,7 @@ export function indexEnforcedTypes(types: readonly EnforcedType[], before: Paylo
   );
 }
 
-/** What the event's payload has against the schema of its type, each at its path in the envelope. */
+/** The faults of the event's payload under the schema of its type, each with its path in the envelope. */
 export function findPayloadFaults(checks: PayloadChecks, { type, payload = {} }: EventEnvelope): Fault[] {
   const faults = checks.get(type)?.check(payload) ?? [];
   return faults.map(({ path, message }) => ({ path: path === "/" ? "/payload" : `/payload${path}`, message }));
