@@ -39,15 +39,29 @@ function isWithin(path: string, faults: ReadonlyMap<string, Fault>): boolean {
 
 function describe(type: ValueErrorType, schema: TSchema, value: unknown, wording: string): string {
   if (type === ValueErrorType.ObjectAdditionalProperties) return "unknown field";
-  if (type === ValueErrorType.ObjectRequiredProperty || value === undefined) return "is required";
+  if (type === ValueErrorType.ObjectRequiredProperty || value === undefined) {
+    const choice = wordsForChoice(schema);
+    return choice === undefined ? "is required" : `is required: ${choice}`;
+  }
   const expected = wordsFor(schema) ?? wording.replace(/^Expected /, "");
-  const more = isExactNumber(value) ? " (more digits, or a larger one, than is taken here)" : "";
-  return `expected ${expected}, received ${preview(value)}${more}`;
+  return `expected ${expected}, received ${preview(value)}${describeNumber(schema, value)}`;
+}
+
+/** Ids are often numbers where they come from, and a text here. */
+function describeNumber(schema: TSchema, value: unknown): string {
+  if (typeof value !== "number" && !isExactNumber(value)) return "";
+  const text = String(value);
+  if (KindGuard.IsString(schema) && Value.Check(schema, text))
+    return `, a number: write it as a text, in quotes: "${text}"`;
+  return isExactNumber(value) ? " (more digits, or a larger one, than is taken here)" : "";
 }
 
 /** The schema's own words (`expected`), or those for what may be written literally. */
 function wordsFor(schema: TSchema): string | undefined {
-  if (typeof schema.expected === "string") return schema.expected;
+  return typeof schema.expected === "string" ? schema.expected : wordsForChoice(schema);
+}
+
+function wordsForChoice(schema: TSchema): string | undefined {
   if (KindGuard.IsLiteral(schema)) return JSON.stringify(schema.const);
   if (KindGuard.IsUnion(schema) && schema.anyOf.every(KindGuard.IsLiteral)) {
     return `one of ${schema.anyOf.map((option) => String((option as { const: unknown }).const)).join(", ")}`;

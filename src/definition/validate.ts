@@ -89,9 +89,7 @@ function findTriggerFaults(input: Fields): Fault[] {
   const type = trigger.trigger_type;
   const path = "/trigger_config";
   if (!isKeyOf(TRIGGER_SCHEMAS, type)) {
-    const message =
-      type === undefined ? "is required" : `expected one of ${TRIGGER_TYPES.join(", ")}, received ${preview(type)}`;
-    return [{ path: `${path}/trigger_type`, message }];
+    return [{ path: `${path}/trigger_type`, message: describeType(type, TRIGGER_TYPES) }];
   }
   if (input.trigger_type !== undefined && input.trigger_type !== type) {
     return [
@@ -103,6 +101,11 @@ function findTriggerFaults(input: Fields): Fault[] {
   }
   const faults = findFaults(TRIGGER_SCHEMAS[type], trigger, path);
   return faults.length > 0 ? faults : findTriggerValueFaults(trigger as DefinitionBody["trigger_config"], path);
+}
+
+function describeType(type: unknown, types: readonly string[]): string {
+  const choice = `one of ${types.join(", ")}`;
+  return type === undefined ? `is required: ${choice}` : `expected ${choice}, received ${preview(type)}`;
 }
 
 function findTaskFaults(templates: unknown[], engines: OwnEngines): Fault[] {
@@ -118,12 +121,7 @@ function findTaskFaults(templates: unknown[], engines: OwnEngines): Fault[] {
     if (isKeyOf(TASK_SCHEMAS, type)) {
       const found = findFaults(TASK_SCHEMAS[type], template, path);
       faults.push(...(found.length > 0 ? found : findTaskValueFaults(template as TaskTemplate, path, engines)));
-    } else
-      faults.push({
-        path: `${path}/type`,
-        message:
-          type === undefined ? "is required" : `expected one of ${TASK_TYPES.join(", ")}, received ${preview(type)}`,
-      });
+    } else faults.push({ path: `${path}/type`, message: describeType(type, TASK_TYPES) });
     const first = keys.get(template.key);
     if (template.key !== undefined && first !== undefined)
       faults.push({

@@ -120,7 +120,7 @@ describe("a fault of a document", () => {
       expect.objectContaining({
         subject: "d/f.yaml:8",
         path: "/trigger_config/event_type",
-        message: "/trigger_config/event_type expected string, received 5",
+        message: '/trigger_config/event_type expected string, received 5, a number: write it as a text, in quotes: "5"',
       }),
     ]);
   });

@@ -33,6 +33,18 @@ test("an envelope has every number as it was sent", () => {
   expect(decoded.ok && JSON.stringify(decoded.envelope)).toBe(text);
 });
 
+test.each(["1234567890123456789", "5"])("an id that is the number %s is refused with what to write instead", (id) => {
+  const decoded = decode(JSON.stringify(envelope).replace('"e1"', id));
+  expect(decoded).toMatchObject({
+    reason: "not_an_envelope",
+    detail: `/event_id expected 1 to 200 bytes without control characters, received ${id}, a number: write it as a text, in quotes: "${id}"`,
+  });
+});
+
+test("a number in place of a time is not said to want quotes", () => {
+  expect(decode({ ...envelope, occurred_at: 5 })).toMatchObject({ detail: expect.stringMatching(/received 5$/) });
+});
+
 describe("a message is kept as a dead letter when it", () => {
   test.each<[what: string, bytes: Uint8Array, reason: string]>([
     ["is empty", encode(""), "not_json"],

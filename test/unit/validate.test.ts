@@ -62,6 +62,14 @@ test.each(["\n", "\u001f", "\u007f", "\u0085", "\u009b"])(
   },
 );
 
+test("a type that is missing is named with those that there are", () => {
+  const input = { name: "a", trigger_config: { cron_expression: "0 9 * * *" }, task_templates: [{ key: "k" }] };
+  expect(faultsOf(input)).toEqual([
+    { path: "/trigger_config/trigger_type", message: "is required: one of event, cron, interval, scheduled" },
+    { path: "/task_templates/0/type", message: "is required: one of log, http" },
+  ]);
+});
+
 test("every fault is named at once, each with its path", () => {
   const faults = faultsOf({
     name: "",
