@@ -106,6 +106,16 @@ function splitFields(text: string): FiveFields {
   throw refuse(`expected five fields (minute hour day-of-month month day-of-week), received ${received}${more}`);
 }
 
+/** The time and the command of a crontab's line; undefined: it is none. */
+export function readCrontabLine(line: string): { time: string; command: string } | undefined {
+  const words = line.trim().split(/\s+/);
+  const [first = ""] = words;
+  const isNickname = Object.hasOwn(NICKNAMES, first.toLowerCase()) && words.length > 1;
+  if (!isNickname && !isTimeWithCommand(words)) return undefined;
+  const count = isNickname ? 1 : 5;
+  return { time: words.slice(0, count).join(" "), command: words.slice(count).join(" ") };
+}
+
 /** Whether it is a whole line of a crontab. Otherwise the words after the time are fields of a cron with seconds or years. */
 function isTimeWithCommand(words: readonly string[]): boolean {
   if (words.length < 6 || words.slice(5).every(isLikeField)) return false;

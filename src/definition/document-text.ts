@@ -23,6 +23,7 @@ import { describeError } from "../errors.ts";
 import { MAX_DEPTH, TOO_DEEP } from "../json/depth.ts";
 import { readNumber } from "../json/exact-number.ts";
 import { keysOf } from "../json/pointer.ts";
+import { findCrontabLine } from "./crontab-text.ts";
 import { preview } from "./faults.ts";
 import { findJsonFault } from "./json-text.ts";
 import { describeUnquoted } from "./unquoted-text.ts";
@@ -133,7 +134,16 @@ function findFaults(document: Document, room: { left: number }, text: string): F
     error === undefined ? findExpansionFault(document, room) : { offset: error.pos[0], message: error.message };
   if (broken !== undefined) {
     const { offset, message } = broken;
-    return [{ offset, message: describeUnquoted(text, offset, message) ?? message }];
+    const start = text.lastIndexOf("\n", offset - 1) + 1;
+    const end = text.indexOf("\n", offset);
+    const line = findCrontabLine(text, start, end === -1 ? text.length : end);
+    return [line ?? { offset, message: describeUnquoted(text, offset, message) ?? message }];
+  }
+  const { contents } = document;
+  if (isScalar(contents) && typeof contents.value === "string") {
+    const [start, end] = contents.range ?? [0, text.length];
+    const line = findCrontabLine(text, start, end);
+    if (line !== undefined) return [line];
   }
   const found: Found[] = [];
   for (const node of nodesOf(document)) {

@@ -9,6 +9,22 @@ function faultsOf(text: string, path = "f.yaml"): string[] {
 const block = (value: string) => `name: a\ntrigger_config:\n  cron_expression: ${value}\n  timezone: UTC\n`;
 const flow = (value: string) => `name: a\ntrigger_config: {cron_expression: ${value}, timezone: UTC}\n`;
 
+describe("a crontab in place of a definition is known by its first line:", () => {
+  test.each([
+    ["30 2 * * * /opt/backup.sh --full\n", 1, "30 2 * * *", "/opt/backup.sh --full"],
+    ["*/5 * * * * /opt/poll.sh\n", 1, "*/5 * * * *", "/opt/poll.sh"],
+    ["* * * * * /opt/poll.sh\n", 1, "* * * * *", "/opt/poll.sh"],
+    ["@daily /opt/report.sh\n", 1, "@daily", "/opt/report.sh"],
+    ["# the shop\nMAILTO=me\n30 2 * * * /opt/backup.sh\n*/5 * * * * /opt/poll.sh\n", 3, "30 2 * * *", "/opt/backup.sh"],
+    ["0 9 * * 1 root /opt/report.sh\r\n", 1, "0 9 * * 1", "root /opt/report.sh"],
+  ])("%j", (text, line, time, command) => {
+    expect(faultsOf(text)).toEqual([
+      `${line}: is a line of a crontab, and no definition: write \`name\`, ` +
+        `\`trigger_config: {trigger_type: cron, cron_expression: "${time}"}\`, and an http task that has "${command}" done`,
+    ]);
+  });
+});
+
 describe("a value without quotes is named with its line and with what to write:", () => {
   test.each([
     ["*/5 * * * *", '"*/5 * * * *"'],
