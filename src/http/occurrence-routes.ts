@@ -9,6 +9,8 @@ import { linkTo, listQuery, QueryTime, readTime } from "./query.ts";
 import type { Route } from "./route.ts";
 
 const DAY_MS = 86_400_000;
+/** A run's own reason, besides those that a due time without a run may have. */
+const DELETED = "deleted";
 
 const OccurrenceQuery = listQuery({
   outcome: Type.Literal("skipped", {
@@ -16,7 +18,12 @@ const OccurrenceQuery = listQuery({
   }),
   since: Type.Optional(QueryTime("the first due time, a day ago when absent.")),
   activity_id: Type.Optional(ActivityId),
-  reason: Type.Optional(Type.String({ maxLength: 100, description: `${SKIP_REASONS.join(", ")}, or a run's own.` })),
+  reason: Type.Optional(
+    Type.Union(
+      [...SKIP_REASONS, DELETED].map((reason) => Type.Literal(reason)),
+      { description: "`deleted`: the run began after its definition was deleted." },
+    ),
+  ),
 });
 
 export const OCCURRENCE_ROUTES: readonly Route[] = [
