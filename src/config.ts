@@ -85,7 +85,12 @@ type Values = { [K in SettingName]: ReturnType<(typeof SETTINGS)[K]["parse"]> | 
  * Resolves the configuration. `earlier` are faults of the command line: the user hears of all at once.
  * @throws InvalidInputError code `invalid_configuration`, one fault per wrong setting, `path` being flag or variable.
  */
-export function loadConfig(flags: Flags = {}, env: Environment = process.env, earlier: readonly Fault[] = []): Config {
+export function loadConfig(
+  flags: Flags = {},
+  env: Environment = process.env,
+  earlier: readonly Fault[] = [],
+  command = "COMMAND",
+): Config {
   const faults: Fault[] = [...earlier];
   const values: Record<string, unknown> = {};
 
@@ -126,9 +131,12 @@ export function loadConfig(flags: Flags = {}, env: Environment = process.env, ea
   };
   const proxies = readProxies(env, faults);
   if (faults.length > 0)
-    throw new InvalidInputError("the configuration is wrong", faults, "invalid_configuration", {
-      hint: "Try: actcore help COMMAND, which lists each flag with its variable",
-    });
+    throw new InvalidInputError(
+      `the ${faults.length === earlier.length ? "command line" : "configuration"} is wrong`,
+      faults,
+      "invalid_configuration",
+      { hint: `Try: actcore help ${command}, which lists each flag with its variable` },
+    );
 
   const syncIntervalMs = v.syncIntervalMs ?? 0;
   const roles =

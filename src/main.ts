@@ -25,10 +25,13 @@ async function main(argv: string[]): Promise<number> {
       print(parsed.command === undefined ? overview(parsed.group) : commandHelp(parsed.command, process.env));
       return 0;
     }
-    const config = loadConfig(parsed.flags, process.env, parsed.faults);
+    const config = loadConfig(parsed.flags, process.env, parsed.faults, parsed.command);
     if (config.caFile !== undefined) trustInProcess(config.caFile);
     const log = createLog(config.logLevel);
-    const shutdown = listenForShutdown(config.drainTimeoutMs, (reason) => log.info({ reason }, "stopping"));
+    const { drainTimeoutMs } = config;
+    const shutdown = listenForShutdown(drainTimeoutMs, (reason) =>
+      log.info({ reason, waits_up_to_ms: drainTimeoutMs, hint: "a second signal cuts the wait short" }, "stopping"),
+    );
     process.on("unhandledRejection", (error) => log.error({ error }, "unhandled rejection"));
     try {
       const { json, args, rest } = parsed;

@@ -21,6 +21,16 @@ describe("a setting", () => {
     expect(loadConfig({}, {}).logLevel).toBe("info");
   });
 
+  test("that is wrong leads to the help of the command, and a fault of the command line alone says that it is one", () => {
+    const refuse = (flags: Flags, earlier: Fault[]) => () => loadConfig(flags, {}, earlier, "keys create");
+    const hint = "Try: actcore help keys create, which lists each flag with its variable";
+    const missing = { path: "--scopes", message: "is required: --scopes=LIST" };
+    expect(refuse({}, [missing])).toThrow(expect.objectContaining({ message: "the command line is wrong", hint }));
+    expect(refuse({ roles: "cook" }, [missing])).toThrow(
+      expect.objectContaining({ message: "the configuration is wrong", hint }),
+    );
+  });
+
   test("whose variable is empty has its default", () => {
     expect(loadConfig({}, { NATS_URL: "", ACTCORE_LOG_LEVEL: "" })).toMatchObject({ logLevel: "info" });
     expect(loadConfig({}, { NATS_URL: "" }).natsUrl).toBeUndefined();
