@@ -67,9 +67,16 @@ function findTakenNames(placed: readonly Placed[]): Finding[] {
   return [...groups.values()].flatMap(([first, ...others]) =>
     others.map((other) => ({
       ...whereIs(other),
-      message: `the name ${JSON.stringify(other.document.body.name)} is also that of ${placeOfDocument((first as Placed).directory, (first as Placed).document)}`,
+      message: describeTaken(other, first as Placed),
     })),
   );
+}
+
+function describeTaken(other: Placed, first: Placed): string {
+  const place = placeOfDocument(first.directory, first.document);
+  if (placeOfDocument(other.directory, other.document) === place)
+    return "is read twice: name each file once, or its directory";
+  return `the name ${JSON.stringify(other.document.body.name)} is also that of ${place}`;
 }
 
 /** Whether it is new, or has fired, only the database knows. */

@@ -33,6 +33,13 @@ async function check(...trees: string[]) {
   return JSON.parse(JSON.stringify(found).replaceAll(`${root}/`, ""));
 }
 
+test("a file that two of the paths lead to is said to be read twice", async () => {
+  put("a/1.yaml", activity("one"));
+  const { errors } = await check("a", "a/1.yaml");
+  const message = "is read twice: name each file once, or its directory";
+  expect(errors).toEqual([{ file: "a/1.yaml", line: 1, message }]);
+});
+
 describe("trees that are checked", () => {
   test("are counted, file by file and kind by kind", async () => {
     put("a/1.yaml", `${activity("one")}---\n${eventType("one")}`);
