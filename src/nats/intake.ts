@@ -81,7 +81,10 @@ function toFault(message: string): StreamFault;
 function toFault(message: string | undefined): StreamFault | undefined;
 function toFault(message: string | undefined): StreamFault | undefined {
   if (message === undefined) return undefined;
-  return { message, hint: `Where NATS is up, look at its consumers: nats consumer report ${STREAM}` };
+  return {
+    message,
+    hint: `Where NATS is up, look at its streams and their consumers: nats stream report; nats consumer report ${STREAM}`,
+  };
 }
 
 /** Until the consumer ends or `stopping` aborts. What arrived and was not handled goes back. */

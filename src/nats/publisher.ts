@@ -68,14 +68,16 @@ function refusal(error: unknown): TerminalError | RetryableError | undefined {
       hint: "Remove the stream, and a router makes it anew",
       cause: error,
     });
-  if (error.code === ErrorCode.NoResponders || code === JS_OTHER_STREAM)
-    return new RetryableError("nats_unavailable", `NATS: no stream ${STREAM} takes ${SUBJECTS} in`, {
-      hint: "See /readyz of a router: it makes the stream where there is none",
-      cause: error,
-    });
   if (code === JS_STREAM_FULL)
     return new RetryableError("stream_full", "the event stream is full: no router takes events out of it", {
       hint: "Start a router (`actcore serve --roles=router`), or raise the stream's max_bytes",
+      cause: error,
+    });
+  // JetStream's own refusals carry the same code as "no responders" where they are no fault of the sender.
+  const isUnheard = code === undefined && error.code === ErrorCode.NoResponders;
+  if (isUnheard || code === JS_OTHER_STREAM)
+    return new RetryableError("nats_unavailable", `NATS: no stream ${STREAM} takes ${SUBJECTS} in`, {
+      hint: "See /readyz of a router: it makes the stream where there is none",
       cause: error,
     });
   return undefined;

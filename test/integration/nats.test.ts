@@ -3,7 +3,7 @@
  * one process run one after the other.
  */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { type JetStreamManager, nanos } from "nats";
+import { type JetStreamManager, nanos, type StreamConfig } from "nats";
 import { createLog } from "../../src/log.ts";
 import { type Nats, openNats } from "../../src/nats/connection.ts";
 import { type Intake, startIntake } from "../../src/nats/intake.ts";
@@ -115,6 +115,19 @@ describe("the publisher", () => {
     const event = envelopeOf("e1", { payload: "x".repeat(1_048_576) });
     await expect(createPublisher(nats).publish(event)).rejects.toMatchObject({ code: "event_too_large" });
     expect((await manager.streams.info(STREAM)).state.messages).toBe(0);
+  });
+
+  test.each<[string, Partial<StreamConfig>, string]>([
+    ["that has no bytes left", { max_bytes: 100 }, "stream_full"],
+    ["that has no messages left", { max_msgs: 1 }, "stream_full"],
+    ["that takes only small messages", { max_msg_size: 10 }, "event_too_large"],
+    ["that is sealed", { sealed: true }, "stream_sealed"],
+    ["that takes other subjects", { subjects: ["other.>"] }, "nats_unavailable"],
+  ])("says why a stream %s refuses an event", async (_, change, code) => {
+    await ensureStream(nats, log);
+    await publishRaw("first");
+    await manager.streams.update(STREAM, change);
+    await expect(createPublisher(nats).publish(envelopeOf("e1"))).rejects.toMatchObject({ code });
   });
 
   test("does not answer well while nobody keeps the event (I2)", async () => {
