@@ -59,7 +59,7 @@ export async function unpackEngines(
         throw new TerminalError(
           "engines_not_unpacked",
           `the engines cannot be unpacked to ${directory}: ${describeError(error)}`,
-          { hint: "Make the directory writable, or choose another one with ACTCORE_CACHE_DIR", cause: error },
+          { hint: hintFor(error), cause: error },
         );
       }
     }
@@ -162,6 +162,12 @@ async function unpack(archive: string, directory: string, signal: AbortSignal): 
   } finally {
     if (fd >= 0) closeSync(fd);
   }
+}
+
+function hintFor(error: unknown): string {
+  const { code } = error as NodeJS.ErrnoException;
+  const what = code === "ENOSPC" || code === "EDQUOT" ? "Make room on its disk" : "Make the directory writable";
+  return `${what}, or choose another one with ACTCORE_CACHE_DIR`;
 }
 
 function makeDirectory(path: string, mode: number): void {

@@ -1,6 +1,6 @@
 /** The parts of the engines that touch the operating system, without an engine. */
 import { afterEach, describe, expect, test } from "bun:test";
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import {
   appendFileSync,
   existsSync,
@@ -25,6 +25,7 @@ import { checkReachable } from "../../src/engines/unprivileged-user.ts";
 import { InvalidInputError, TerminalError } from "../../src/errors.ts";
 import { ENGINES_TIMEOUT_MS, eventually } from "../support/engines.ts";
 
+const canMount = process.platform === "linux" && process.getuid?.() === 0;
 const made: string[] = [];
 function makeDirectory(): string {
   const path = mkdtempSync(join(tmpdir(), "actcore-directory-"));
@@ -86,6 +87,25 @@ test(
     const aborted = AbortSignal.abort(new Error("only the first step"));
     await unpackEngines(cacheDir, { onProgress: () => {}, signal: aborted }).catch(() => {});
     expect(readdirSync(cacheDir).toSorted()).toEqual([drafts[1] ?? "", ...others].toSorted());
+  },
+  ENGINES_TIMEOUT_MS,
+);
+
+test.if(canMount)(
+  "engines that do not fit on the disk of the cache are said to want room, and leave nothing",
+  async () => {
+    const cacheDir = makeDirectory();
+    const { status, stderr } = spawnSync("mount", ["-t", "tmpfs", "-o", "size=2m", "tmpfs", cacheDir]);
+    if (status !== 0) throw new Error(String(stderr));
+    try {
+      const options = { onProgress: () => {}, signal: new AbortController().signal };
+      const refusal = await unpackEngines(cacheDir, options).catch((error: unknown) => error);
+      const hint = "Make room on its disk, or choose another one with ACTCORE_CACHE_DIR";
+      expect(refusal).toMatchObject({ code: "engines_not_unpacked", hint });
+      expect(readdirSync(cacheDir)).toEqual([]);
+    } finally {
+      spawnSync("umount", [cacheDir]);
+    }
   },
   ENGINES_TIMEOUT_MS,
 );
