@@ -114,7 +114,7 @@ describe("GET /occurrences?outcome=skipped", () => {
     expect((await listAll(`&limit=${limit}`)).map(short)).toEqual((await ownLists()).map(short));
   });
 
-  test.each(["missed", "overlap", "compressed", "paused", "disabled", "nonsense"])(
+  test.each(["missed", "overlap", "compressed", "paused", "disabled", "dst_gap"])(
     "is filtered by the reason %p",
     async (reason) => {
       const expected = (await ownLists()).filter((row) => row.reason === reason).map(short);
