@@ -9,7 +9,7 @@ import type { EventLedger, MatchedEvent, OwedRun, RecordedEvent } from "../trigg
 import { eventWorkflowId } from "../trigger/occurrence.ts";
 import { type Database, guarded, storableText } from "./client.ts";
 import { definitions } from "./definition-tables.ts";
-import { createEventContentReader, readBrought } from "./event-contents.ts";
+import { contentsOf, readStored } from "./event-contents.ts";
 import { isAmong } from "./event-keys.ts";
 import { createEnforcedTypeReader } from "./event-types.ts";
 import { eventKeys, eventOutcomes, events, occurrences } from "./ledger-tables.ts";
@@ -44,7 +44,7 @@ export function createEventLedger(db: Database): EventLedger {
 
     async recordDeadLetter({ event_id, reason, detail, subject, raw, envelope, carried_id = null }) {
       // What says something else than a foreign start brought is not that event: it takes nothing over.
-      if (envelope !== undefined && !isSame(await readBrought(db, [event_id]), envelope)) return false;
+      if (envelope !== undefined && !isSame(await readBrought(db, event_id), envelope)) return false;
       const row_id = timeOrderedUuid();
       const row = {
         row_id,
@@ -99,12 +99,9 @@ async function recordAll(
   const others = matched.filter(({ envelope }) => !inserted.has(envelope.event_id));
   if (others.length === 0) return fresh;
   const ids = others.map(({ envelope }) => envelope.event_id);
-  const { readContents } = createEventContentReader(db);
-  const [known, contents, brought] = await Promise.all([
-    guarded(readKnown(db, ids)),
-    readContents(ids),
-    readBrought(db, ids),
-  ]);
+  const [known, stored] = await Promise.all([guarded(readKnown(db, ids)), readStored(db, ids)]);
+  const contents = contentsOf(stored, { provisional: false });
+  const brought = contentsOf(stored, { provisional: true });
   const standing = known.map((event) => ({ ...event, isNew: false, content: contents.get(event.event_id) ?? null }));
   const answered = new Set(standing.map(({ event_id }) => event_id));
   const unanswered = others.filter(({ envelope }) => !answered.has(envelope.event_id));
@@ -115,6 +112,10 @@ async function recordAll(
   // Also what a foreign start stored after this statement's snapshot was taken: the next one sees it.
   const next = same.length > 0 ? await recordAll(db, same, new Set(brought.keys())) : [];
   return [...fresh, ...standing, ...refused, ...next];
+}
+
+async function readBrought(db: Database, eventId: string): Promise<ReadonlyMap<string, EventContent | null>> {
+  return contentsOf(await readStored(db, [eventId]), { provisional: true });
 }
 
 /** Whether the envelope says what a foreign start brought under its id, if one did, and its row is still there. */
