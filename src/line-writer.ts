@@ -4,7 +4,7 @@
  */
 import { constants, fstatSync, openSync, writeSync } from "node:fs";
 import { isatty } from "node:tty";
-import { describeError } from "./errors.ts";
+import { describeError, TerminalError } from "./errors.ts";
 
 /** How long a line may wait for a reader that is behind, in milliseconds. */
 const PATIENCE_MS = 100;
@@ -35,12 +35,13 @@ export function createLossyWriter(descriptor: number): LineWriter {
 
 /**
  * Writes a whole text, however long its reader takes.
- * @throws Error of the operating system when it cannot be written
+ * @throws TerminalError `output_not_written` when the disk is full or the reader has gone
  */
 export function writeWhole(fd: number, text: string): void {
   const bytes = Buffer.from(text);
   const { written, failure } = writeUntil(fd, bytes, () => false);
-  if (written < bytes.length) throw new Error(`descriptor ${fd} cannot be written: ${describeError(failure)}`);
+  if (written < bytes.length)
+    throw new TerminalError("output_not_written", `descriptor ${fd} cannot be written: ${describeError(failure)}`);
 }
 
 /** Answers how many bytes were written, and why not all: an error, or `isOver` while the reader is behind. */

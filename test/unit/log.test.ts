@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process";
 import { closeSync, constants, mkdtempSync, openSync, readFileSync, readSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { TerminalError } from "../../src/errors.ts";
 import { writeWhole } from "../../src/line-writer.ts";
 import { createLog } from "../../src/log.ts";
 
@@ -77,7 +78,10 @@ describe.if(process.platform === "linux")("a log that cannot be written costs on
 });
 
 test.if(process.platform === "linux")("what a command prints is not lost in silence", () => {
-  expect(() => writeWhole(open("/dev/full", "w"), "a key\n")).toThrow("ENOSPC");
+  const write = () => writeWhole(open("/dev/full", "w"), "a key\n");
+  expect(write).toThrow("ENOSPC");
+  // A command tells it in one line, and not with a stack.
+  expect(write).toThrow(TerminalError);
 });
 
 describe("what was logged cannot pass for another line, or command the terminal", () => {
