@@ -1,16 +1,17 @@
 /** argv → command → exit code. The only place that ends the process. */
 import { isatty } from "node:tty";
-import { trustInProcess } from "./certificates.ts";
-import { COMMANDS, type CommandContext } from "./cli/commands.ts";
+import type { CommandContext } from "./cli/command.ts";
+import { COMMANDS } from "./cli/commands.ts";
 import { commandHelp, overview } from "./cli/help.ts";
 import { parseCommandLine } from "./cli/parse.ts";
 import { createTeller } from "./cli/teller.ts";
-import { loadConfig } from "./config.ts";
-import { ActcoreError, describeError, InvalidInputError } from "./errors.ts";
-import { listenForShutdown } from "./lifecycle.ts";
-import { createLossyWriter, writeWhole } from "./line-writer.ts";
-import { createLog } from "./log.ts";
-import { inLines } from "./printable.ts";
+import { trustInProcess } from "./kernel/certificates.ts";
+import { loadConfig } from "./kernel/config.ts";
+import { ActcoreError, describeError, InvalidInputError } from "./kernel/errors.ts";
+import { listenForShutdown } from "./kernel/lifecycle.ts";
+import { createLossyWriter, writeWhole } from "./kernel/line-writer.ts";
+import { createLog } from "./kernel/log.ts";
+import { inLines } from "./kernel/printable.ts";
 
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;

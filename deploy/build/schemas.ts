@@ -1,10 +1,10 @@
 /** Writes docs/schemas/*.json, the published JSON Schemas, from the schemas that validate. A test holds them together. */
 import { join } from "node:path";
-import { renderDocumentSchema } from "../../src/definition/document-schema.ts";
-import { EventTypeSchema } from "../../src/definition/event-type.ts";
 import { DefinitionInputSchema, DefinitionSchema } from "../../src/definition/schema.ts";
-import { RunView, TaskView } from "../../src/ledger/views.ts";
-import { EventEnvelopeSchema } from "../../src/trigger/event/envelope.ts";
+import { renderDocumentSchema } from "../../src/document/document-schema.ts";
+import { EventEnvelopeSchema } from "../../src/event/envelope.ts";
+import { EventTypeSchema } from "../../src/event/event-type.ts";
+import { RunView, TaskView } from "../../src/explain/views.ts";
 import { REPOSITORY } from "./repository.ts";
 
 const PUBLISHED = {

@@ -1,4 +1,4 @@
-/** What a reader of the audit log sees, and the port that reads it; postgres/audit.ts is behind it. */
+/** What a reader of the audit log sees, and the port that reads it; postgres/access/audit.ts is behind it. */
 import { type Static, Type } from "@sinclair/typebox";
 
 export const AuditView = Type.Object(

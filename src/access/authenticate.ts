@@ -5,8 +5,8 @@
  *   A2. On loopback nobody needs a key until the first one is made; from then on, for ever.
  *   A3. Who does not hold a key learns nothing of keys: only the whole, right key is told that it is expired or revoked.
  */
-import { describeError, RetryableError, TerminalError } from "../errors.ts";
-import type { Log } from "../log.ts";
+import { describeError, RetryableError, TerminalError } from "../kernel/errors.ts";
+import type { Log } from "../kernel/log.ts";
 import { createFailureLimit } from "./failure-limit.ts";
 import { hashKey, isKeyShaped } from "./key.ts";
 import type { KeyStore, KeyView } from "./key-store.ts";

@@ -1,9 +1,9 @@
 /** A request for a new key, as REST and the command line make it. */
 import { type Static, Type } from "@sinclair/typebox";
-import { DurationSchema, parseDuration } from "../definition/duration.ts";
-import { findFaults } from "../definition/faults.ts";
-import { EXPECTED_TIME, parseTime, TimeSchema } from "../definition/time.ts";
-import { type Fault, InvalidInputError } from "../errors.ts";
+import { DurationSchema, parseDuration } from "../calendar/duration.ts";
+import { EXPECTED_TIME, parseTime, TimeSchema } from "../calendar/time.ts";
+import { findFaults } from "../json/faults.ts";
+import { type Fault, InvalidInputError } from "../kernel/errors.ts";
 import { createKey, hashKey } from "./key.ts";
 import type { KeyStore, KeyView, NewKey } from "./key-store.ts";
 import { SCOPES, ScopeSchema } from "./scope.ts";

@@ -1,4 +1,4 @@
-/** What is known of a key, and the port that keeps keys; postgres/api-keys.ts is behind it. */
+/** What is known of a key, and the port that keeps keys; postgres/access/key-store.ts is behind it. */
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
 import { type Scope, ScopeSchema } from "./scope.ts";
 

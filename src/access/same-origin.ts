@@ -10,8 +10,8 @@
  *
  * Clients that are no browsers send neither Origin nor Sec-Fetch-Site.
  */
-import { isLoopback } from "../address.ts";
-import { TerminalError } from "../errors.ts";
+import { isLoopback } from "../kernel/address.ts";
+import { TerminalError } from "../kernel/errors.ts";
 
 export interface HostPolicy {
   /** Whether the listener is on loopback. */

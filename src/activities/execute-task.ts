@@ -1,12 +1,12 @@
 /** One try of one task: begin in the ledger, do, record how it ended. */
 import { Context } from "@temporalio/activity";
-import { ActcoreError, describeError, RetryableError, TerminalError } from "../errors.ts";
-import type { Log } from "../log.ts";
-import type { Metrics } from "../metrics.ts";
+import { ActcoreError, describeError, RetryableError, TerminalError } from "../kernel/errors.ts";
+import type { Log } from "../kernel/log.ts";
+import type { Metrics } from "../kernel/metrics.ts";
+import { isUuid } from "../kernel/stable-id.ts";
+import { createBackoff, sleep } from "../kernel/wait.ts";
 import { HEARTBEAT_TIMEOUT_MS, type TaskSteps } from "../run/run.ts";
-import { isUuid } from "../stable-id.ts";
 import type { Executor, TaskAttempt, TaskError, TaskLedger } from "../task/task.ts";
-import { createBackoff, sleep } from "../wait.ts";
 import { translated } from "./translate.ts";
 
 const CUT_BY_STOP = "cut by a stop of the worker; what it had begun may have taken effect";

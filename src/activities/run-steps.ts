@@ -1,12 +1,12 @@
 /** The steps of a run, bridged from workflow to ledger. Local activities: small, quick, and safe to repeat. */
-import { RetryableError, TerminalError } from "../errors.ts";
-import type { Log } from "../log.ts";
-import type { Metrics } from "../metrics.ts";
+import { RetryableError, TerminalError } from "../kernel/errors.ts";
+import type { Log } from "../kernel/log.ts";
+import type { Metrics } from "../kernel/metrics.ts";
+import { judgeRequest } from "../occurrence/classify.ts";
+import type { OccurrenceLedger } from "../occurrence/ledger.ts";
 import { decideTasks } from "../run/decide.ts";
 import type { RunLedger } from "../run/ledger.ts";
 import type { RunSteps, TaskStep } from "../run/run.ts";
-import { judgeRequest } from "../trigger/classify.ts";
-import type { OccurrenceLedger } from "../trigger/ledger.ts";
 import { translated } from "./translate.ts";
 
 export interface RunStepsDeps {

@@ -1,6 +1,6 @@
 /** The one boundary where our errors become Temporal's: terminal → not retried, retryable → after the time it names. */
 import { ApplicationFailure } from "@temporalio/common";
-import { RetryableError, TerminalError } from "../errors.ts";
+import { RetryableError, TerminalError } from "../kernel/errors.ts";
 
 export function toFailure(error: unknown): unknown {
   if (error instanceof TerminalError)

@@ -1,50 +1,6 @@
 /** The commands and their flags: the one table behind parsing, help and the nearest name of a typing error. */
 import { SCOPES } from "../access/scope.ts";
-import type { Config } from "../config.ts";
-import type { Shutdown } from "../lifecycle.ts";
-import type { Log } from "../log.ts";
-import type { SettingName } from "../settings.ts";
-
-export interface CommandContext {
-  config: Config;
-  log: Log;
-  /** A line on stdout. @throws Error when it cannot be written: what a command prints is its work */
-  print(line: string): void;
-  /**
-   * How a server is doing: for a person where stdout is a terminal, and else a line of the log, among the others. What cannot
-   * be written is lost, which must not stop the server. `facts` are listed by their names; undefined ones are left out.
-   */
-  tell(message: string, facts?: Readonly<Record<string, string | undefined>>): void;
-  shutdown: Shutdown;
-  /** Whether `--json` was given. */
-  json: boolean;
-  /** The command's own arguments, by the names in `positionals` and `options`. */
-  args: Readonly<Record<string, string>>;
-  /** What stands behind the positionals, of a command that takes more. */
-  rest: readonly string[];
-}
-
-/** A flag of one command that is no setting: it has no variable. */
-export interface Option {
-  /** What stands behind the flag in the help; absent for a switch, which arrives as "true". */
-  value?: string;
-  help: string;
-  required?: true;
-}
-
-export interface Command {
-  summary: string;
-  settings: readonly SettingName[];
-  /** Takes `--json`. */
-  json?: true;
-  /** What must stand behind the command, by the names in the help. */
-  positionals?: readonly string[];
-  /** What may follow them, once or more often, by the name in the help. */
-  rest?: string;
-  options?: Readonly<Record<string, Option>>;
-  /** The exit code. Loaded when it is called: `version` need not wait for Temporal's native core. */
-  run(context: CommandContext): Promise<number>;
-}
+import type { Command } from "./command.ts";
 
 const PORTS = ["postgresPort", "natsPort", "natsMonitorPort", "temporalPort", "temporalUiPort"] as const;
 const URLS = ["dbUrl", "natsUrl", "temporalHost", "temporalTls", "temporalNamespace", "caFile"] as const;

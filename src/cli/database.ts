@@ -1,7 +1,8 @@
 /** The database for commands that work on it without a server. */
-import type { Config } from "../config.ts";
+
 import { findRunningEngines } from "../engines/running-engines.ts";
-import { ActcoreError, describeError, RetryableError, TerminalError } from "../errors.ts";
+import type { Config } from "../kernel/config.ts";
+import { ActcoreError, describeError, RetryableError, TerminalError } from "../kernel/errors.ts";
 import { errorCode, openPostgres, type Postgres, toActcoreError } from "../postgres/client.ts";
 
 const PERMISSION_DENIED = "42501";

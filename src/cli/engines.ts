@@ -1,10 +1,11 @@
 /** `actcore engines`: the engines alone, for roles that run in processes of their own. */
-import { hideSecret } from "../address.ts";
-import type { Config } from "../config.ts";
+
 import { type EngineSet, startEngines } from "../engines/engine-set.ts";
-import { TerminalError } from "../errors.ts";
-import { aborted } from "../wait.ts";
-import type { CommandContext } from "./commands.ts";
+import { hideSecret } from "../kernel/address.ts";
+import type { Config } from "../kernel/config.ts";
+import { TerminalError } from "../kernel/errors.ts";
+import { aborted } from "../kernel/wait.ts";
+import type { CommandContext } from "./command.ts";
 
 /**
  * Runs the engines that have no URL configured until the first signal, and prints where they are.

@@ -1,6 +1,6 @@
 /** The request that the end of a start suggests: one that does something with the activities that are there. */
 import type { Definition } from "../definition/schema.ts";
-import { findPayloadFaults, type PayloadChecks } from "../trigger/event/payload-checks.ts";
+import { findPayloadFaults, type PayloadChecks } from "../event/payload-checks.ts";
 
 /**
  * A command for a shell; undefined where no activity is enabled. `options` are those of curl that every request needs.

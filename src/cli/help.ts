@@ -1,6 +1,7 @@
 /** The help, from the same tables as the parsing. */
-import { SETTINGS } from "../settings.ts";
-import { COMMANDS, type Command, type CommandName } from "./commands.ts";
+import { SETTINGS } from "../kernel/settings.ts";
+import type { Command } from "./command.ts";
+import { COMMANDS, type CommandName } from "./commands.ts";
 import { valueName } from "./parse.ts";
 
 const EXIT_CODES = `Exit codes:

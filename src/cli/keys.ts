@@ -1,13 +1,13 @@
 /** `actcore keys create | list | revoke`: straight on the database, so that the first key needs no key. */
 import { issueKey, readKeyRequest } from "../access/key-request.ts";
 import type { KeyStore, KeyView, NewKey } from "../access/key-store.ts";
-import type { Config } from "../config.ts";
-import { InvalidInputError } from "../errors.ts";
 import { migrations } from "../generated/migrations.ts";
-import { createKeyStore } from "../postgres/api-keys.ts";
+import type { Config } from "../kernel/config.ts";
+import { InvalidInputError } from "../kernel/errors.ts";
+import { isUuid } from "../kernel/stable-id.ts";
+import { createKeyStore } from "../postgres/access/key-store.ts";
 import { migrate } from "../postgres/migrate.ts";
-import { isUuid } from "../stable-id.ts";
-import type { CommandContext } from "./commands.ts";
+import type { CommandContext } from "./command.ts";
 import { withDatabase } from "./database.ts";
 import { formatTable } from "./table.ts";
 

@@ -1,7 +1,7 @@
 /** `actcore migrate`: the schema up to date, and nothing else. */
 import { migrations } from "../generated/migrations.ts";
 import { migrate } from "../postgres/migrate.ts";
-import type { CommandContext } from "./commands.ts";
+import type { CommandContext } from "./command.ts";
 import { withDatabase } from "./database.ts";
 
 /** @throws TerminalError `no_database`, `schema_unknown`; RetryableError `postgres_unavailable` */

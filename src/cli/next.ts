@@ -1,16 +1,12 @@
 /** `actcore next FILE`: when the activities of a file, or of a directory, would be due next, without a server. */
-import { toFindings } from "../definition/check-trees.ts";
-import { readTreeOrFile } from "../definition/files.ts";
+
 import type { DefinitionBody } from "../definition/schema.ts";
-import { InvalidInputError } from "../errors.ts";
+import { toFindings } from "../document/check-trees.ts";
+import { readTreeOrFile } from "../document/tree.ts";
+import { InvalidInputError } from "../kernel/errors.ts";
 import { findOwnEngines } from "../roles/own-engines.ts";
-import {
-  DEFAULT_PREVIEWED,
-  MAX_PREVIEWED,
-  type PreviewedDueTime,
-  previewDueTimes,
-} from "../trigger/schedule/preview.ts";
-import type { CommandContext } from "./commands.ts";
+import { DEFAULT_PREVIEWED, MAX_PREVIEWED, type PreviewedDueTime, previewDueTimes } from "../schedule/preview.ts";
+import type { CommandContext } from "./command.ts";
 import { describeFinding, FAULTY } from "./validate.ts";
 
 interface Preview {

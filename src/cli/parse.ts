@@ -1,10 +1,11 @@
 /** argv → a command and its arguments, with every typing error at once, each with the nearest name. */
 import { parseArgs } from "node:util";
 import { closest, distance } from "fastest-levenshtein";
-import type { Flags } from "../config.ts";
-import { type Fault, InvalidInputError } from "../errors.ts";
-import { SETTINGS, type SettingName } from "../settings.ts";
-import { COMMANDS, type Command, type CommandName } from "./commands.ts";
+import type { Flags } from "../kernel/config.ts";
+import { type Fault, InvalidInputError } from "../kernel/errors.ts";
+import { SETTINGS, type SettingName } from "../kernel/settings.ts";
+import type { Command } from "./command.ts";
+import { COMMANDS, type CommandName } from "./commands.ts";
 
 export type Parsed =
   /** Of one command, of a group of them, or of everything. */

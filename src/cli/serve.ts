@@ -3,30 +3,31 @@
  *
  *   listeners → endpoints (configured, attached, or engines of our own) → roles → wait → drain → close, last in first out
  */
-import { formatAddress } from "../address.ts";
-import { type Config, isWholeServer } from "../config.ts";
+
 import { startEngines } from "../engines/engine-set.ts";
 import { findRunningEngines } from "../engines/running-engines.ts";
+import { indexEnforcedTypes } from "../event/payload-checks.ts";
 import { startMonitor } from "../http/monitor.ts";
-import { type Releasers, type Role, withReleasers } from "../lifecycle.ts";
-import type { Log } from "../log.ts";
-import { createMetrics } from "../metrics.ts";
-import { createKeyStore } from "../postgres/api-keys.ts";
-import { createDefinitionStore } from "../postgres/definitions.ts";
-import { createEnforcedTypeReader } from "../postgres/event-types.ts";
-import { createReadiness } from "../readiness.ts";
+import { formatAddress } from "../kernel/address.ts";
+import { type Config, isWholeServer } from "../kernel/config.ts";
+import { type Releasers, type Role, withReleasers } from "../kernel/lifecycle.ts";
+import type { Log } from "../kernel/log.ts";
+import { createMetrics } from "../kernel/metrics.ts";
+import { createReadiness } from "../kernel/readiness.ts";
+import type { RoleName } from "../kernel/setting-values.ts";
+import { portInUse, SETTINGS } from "../kernel/settings.ts";
+import { aborted, sleep } from "../kernel/wait.ts";
+import { createKeyStore } from "../postgres/access/key-store.ts";
+import { createDefinitionStore } from "../postgres/definition/definition-store.ts";
+import { createEnforcedTypeReader } from "../postgres/event/event-types.ts";
 import { startApi } from "../roles/api.ts";
 import { type Connections, type Endpoints, openConnections } from "../roles/connections.ts";
 import { ROLE_NEEDS, type RoleDeps } from "../roles/role.ts";
 import { startRouter } from "../roles/router.ts";
 import { startSync } from "../roles/sync.ts";
 import { startWorker } from "../roles/worker.ts";
-import type { RoleName } from "../setting-values.ts";
-import { portInUse, SETTINGS } from "../settings.ts";
 import { installRuntime } from "../temporal/runtime.ts";
-import { indexEnforcedTypes } from "../trigger/event/payload-checks.ts";
-import { aborted, sleep } from "../wait.ts";
-import type { CommandContext } from "./commands.ts";
+import type { CommandContext } from "./command.ts";
 import { suggestRequest } from "./first-request.ts";
 
 const ROLE_STARTERS: Readonly<Record<RoleName, (deps: RoleDeps) => Role>> = {

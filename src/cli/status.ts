@@ -1,6 +1,7 @@
 /** `actcore status`: what runs where. */
-import type { Config } from "../config.ts";
+
 import { type EngineReport, type Report, reportEngines } from "../engines/report.ts";
+import type { Config } from "../kernel/config.ts";
 import { formatTable } from "./table.ts";
 
 /** Exit code when something that should run does not. */

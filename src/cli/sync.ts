@@ -1,20 +1,21 @@
 /** `actcore sync`: files and schedules brought up to date by this process, on the engines that are configured or run. */
-import type { Config } from "../config.ts";
+
 import type { EngineEndpoints } from "../engines/engine-status.ts";
 import { findRunningEngines } from "../engines/running-engines.ts";
-import { InvalidInputError, RetryableError, TerminalError } from "../errors.ts";
 import { migrations } from "../generated/migrations.ts";
-import { createLog } from "../log.ts";
-import { createMetrics } from "../metrics.ts";
+import type { Config } from "../kernel/config.ts";
+import { InvalidInputError, RetryableError, TerminalError } from "../kernel/errors.ts";
+import { createLog } from "../kernel/log.ts";
+import { createMetrics } from "../kernel/metrics.ts";
+import { inOneLine } from "../kernel/printable.ts";
 import { migrate, requireMigrated } from "../postgres/migrate.ts";
-import { inOneLine } from "../printable.ts";
 import { findOwnEngines } from "../roles/own-engines.ts";
 import { createSync } from "../roles/sync.ts";
 import type { SyncReport } from "../sync/report.ts";
 import type { SyncRequest } from "../sync/service.ts";
 import { openTemporal, type Temporal, temporalTlsOf } from "../temporal/connection.ts";
 import { ensureNamespace } from "../temporal/namespace.ts";
-import type { CommandContext } from "./commands.ts";
+import type { CommandContext } from "./command.ts";
 import { withDatabase } from "./database.ts";
 
 type Context = Pick<CommandContext, "config" | "print" | "json" | "args" | "shutdown">;

@@ -1,6 +1,6 @@
 /** Tells how a server is doing: on a terminal as text, otherwise in the log. */
-import type { Log } from "../log.ts";
-import type { CommandContext } from "./commands.ts";
+import type { Log } from "../kernel/log.ts";
+import type { CommandContext } from "./command.ts";
 
 /** `write` takes a line of a terminal, without its end; undefined: there is none. */
 export function createTeller(log: Log, write: ((line: string) => void) | undefined): CommandContext["tell"] {

@@ -1,8 +1,8 @@
 /** `actcore validate PATH…`: what a sync would say of these directories and files, without a server or a database. For a repository's CI. */
-import { checkTrees, type Finding, type Findings } from "../definition/check-trees.ts";
-import { inOneLine } from "../printable.ts";
+import { checkTrees, type Finding, type Findings } from "../document/check-trees.ts";
+import { inOneLine } from "../kernel/printable.ts";
 import { findOwnEngines } from "../roles/own-engines.ts";
-import type { CommandContext } from "./commands.ts";
+import type { CommandContext } from "./command.ts";
 
 /** Exit code when there are faults. */
 export const FAULTY = 1;

@@ -1,7 +1,7 @@
 /** `actcore version`. */
 import { buildInfo } from "../generated/build-info.ts";
 import { engineVersions } from "../generated/engines.ts";
-import type { CommandContext } from "./commands.ts";
+import type { CommandContext } from "./command.ts";
 
 export async function runVersion({ print, json }: Pick<CommandContext, "print" | "json">): Promise<number> {
   const { version, commit, dirty, bun, temporalSdk } = buildInfo;

@@ -1,4 +1,4 @@
-/** The port through which the rest of the program keeps definitions; postgres/definitions.ts is behind it. */
+/** The port through which the rest of the program keeps definitions; postgres/definition/definition-store.ts is behind it. */
 import type { Definition, DefinitionBody, TriggerType } from "./schema.ts";
 
 /** Where a definition came from when no file made it. */

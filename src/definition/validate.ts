@@ -5,24 +5,18 @@
  * that is wrong and not of "a union".
  */
 import { Type } from "@sinclair/typebox";
-import { type Fault, InvalidInputError } from "../errors.ts";
+import { findDurationFaults } from "../calendar/duration.ts";
+import { findTriggerValueFaults } from "../calendar/trigger-faults.ts";
 import { MAX_DEPTH } from "../json/depth.ts";
 import { isExactNumber } from "../json/exact-number.ts";
+import { findFaults, preview } from "../json/faults.ts";
 import { pointTo } from "../json/pointer.ts";
-import { findForbiddenUrl, type OwnEngines } from "./destination.ts";
-import { findFaults, preview } from "./faults.ts";
-import { findRequestFaults } from "./http-request-faults.ts";
-import { findPlaceholders } from "./placeholders.ts";
-import {
-  type DefinitionBody,
-  DefinitionInputSchema,
-  TASK_SCHEMAS,
-  TASK_TYPES,
-  type TaskTemplate,
-  TRIGGER_SCHEMAS,
-  TRIGGER_TYPES,
-} from "./schema.ts";
-import { findDurationFaults, findTriggerValueFaults } from "./trigger-faults.ts";
+import { type Fault, InvalidInputError } from "../kernel/errors.ts";
+import { findForbiddenUrl, type OwnEngines } from "../task/http/destination.ts";
+import { findRequestFaults } from "../task/http/request-faults.ts";
+import { findPlaceholders } from "../task/placeholders.ts";
+import { TASK_SCHEMAS, TASK_TYPES, type TaskTemplate } from "../task/types.ts";
+import { type DefinitionBody, DefinitionInputSchema, TRIGGER_SCHEMAS, TRIGGER_TYPES } from "./schema.ts";
 
 type Fields = Record<string, unknown>;
 

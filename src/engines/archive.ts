@@ -20,8 +20,8 @@ import {
   writeSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
-import { describeError, TerminalError } from "../errors.ts";
 import { enginesArchive, enginesKey, engineVersions } from "../generated/engines.ts";
+import { describeError, TerminalError } from "../kernel/errors.ts";
 
 export interface EngineBinaries {
   readonly directory: string;

@@ -6,8 +6,8 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { describeError, TerminalError } from "../errors.ts";
-import { sleep } from "../wait.ts";
+import { describeError, TerminalError } from "../kernel/errors.ts";
+import { sleep } from "../kernel/wait.ts";
 import type { EngineLog } from "./engine-log.ts";
 import { type ProcessIdentity, startTimeOf } from "./process-table.ts";
 import { MARKER } from "./stale-children.ts";

@@ -20,8 +20,8 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { describeError, TerminalError } from "../errors.ts";
-import { sleep } from "../wait.ts";
+import { describeError, TerminalError } from "../kernel/errors.ts";
+import { sleep } from "../kernel/wait.ts";
 import type { EngineEndpoints, EngineStatus } from "./engine-status.ts";
 import { isAlive, type ProcessIdentity, startTimeOf } from "./process-table.ts";
 

@@ -1,8 +1,8 @@
 /** The databases that the engines need, on the embedded Postgres or on one that the operator runs. */
 import postgres from "postgres";
-import { hideSecret } from "../address.ts";
-import { describeError, RetryableError, TerminalError } from "../errors.ts";
-import { createBackoff, sleep } from "../wait.ts";
+import { hideSecret } from "../kernel/address.ts";
+import { describeError, RetryableError, TerminalError } from "../kernel/errors.ts";
+import { createBackoff, sleep } from "../kernel/wait.ts";
 
 export const TEMPORAL_DATABASES = { store: "temporal", visibility: "temporal_visibility" } as const;
 

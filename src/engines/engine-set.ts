@@ -9,9 +9,9 @@
  *   E2. A start that fails or is aborted leaves nothing: no child, no lock, no timer.
  *   E3. Endpoints hold for the life of the set: an engine that dies comes back on the same port.
  */
-import type { Config } from "../config.ts";
-import { type Releasers, withReleasers } from "../lifecycle.ts";
-import type { Log } from "../log.ts";
+import type { Config } from "../kernel/config.ts";
+import { type Releasers, withReleasers } from "../kernel/lifecycle.ts";
+import type { Log } from "../kernel/log.ts";
 import { type EngineBinaries, unpackEngines } from "./archive.ts";
 import type { ChildContext } from "./child-process.ts";
 import {

@@ -1,8 +1,8 @@
 /** The embedded NATS with JetStream; its streams are the nats adapter's. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { EnginePorts } from "../config.ts";
-import { ActcoreError } from "../errors.ts";
+import type { EnginePorts } from "../kernel/config.ts";
+import { ActcoreError } from "../kernel/errors.ts";
 import type { EngineBinaries } from "./archive.ts";
 import type { DataDirectory } from "./data-directory.ts";
 import { requireRoom } from "./disk-room.ts";

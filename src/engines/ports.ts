@@ -6,9 +6,9 @@
  * would find the dead ones there.
  */
 import { createServer } from "node:net";
-import type { EnginePorts } from "../config.ts";
-import { type Fault, InvalidInputError } from "../errors.ts";
-import { SETTINGS } from "../settings.ts";
+import type { EnginePorts } from "../kernel/config.ts";
+import { type Fault, InvalidInputError } from "../kernel/errors.ts";
+import { SETTINGS } from "../kernel/settings.ts";
 import type { EngineName } from "./engine-status.ts";
 import { listenerOf } from "./process-table.ts";
 

@@ -4,8 +4,8 @@
 import { randomBytes } from "node:crypto";
 import { chmodSync, chownSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Config } from "../config.ts";
-import { TerminalError } from "../errors.ts";
+import type { Config } from "../kernel/config.ts";
+import { TerminalError } from "../kernel/errors.ts";
 import type { EngineBinaries } from "./archive.ts";
 import { type ChildContext, runCommand } from "./child-process.ts";
 import type { DataDirectory } from "./data-directory.ts";

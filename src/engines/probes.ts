@@ -5,8 +5,8 @@
  */
 import { connect, type Socket } from "node:net";
 import { Connection } from "@temporalio/client";
-import { formatAddress } from "../address.ts";
-import { RetryableError } from "../errors.ts";
+import { formatAddress } from "../kernel/address.ts";
+import { RetryableError } from "../kernel/errors.ts";
 
 export interface Target {
   readonly host: string;

@@ -1,6 +1,6 @@
 /** Keeps the record of a data directory's engines up to date while they run. */
-import { describeError } from "../errors.ts";
-import type { Log } from "../log.ts";
+import { describeError } from "../kernel/errors.ts";
+import type { Log } from "../kernel/log.ts";
 import { type DataDirectory, ownIdentity, writeRecord } from "./data-directory.ts";
 import type { EngineEndpoints, EngineStatus } from "./engine-status.ts";
 import type { ProcessIdentity } from "./process-table.ts";

@@ -2,9 +2,9 @@
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import postgres from "postgres";
-import { hostOf } from "../address.ts";
-import type { Config } from "../config.ts";
-import { describeError } from "../errors.ts";
+import { hostOf } from "../kernel/address.ts";
+import type { Config } from "../kernel/config.ts";
+import { describeError } from "../kernel/errors.ts";
 import { type EnginesRecord, isDataDirectoryHeld, readHolder, readRecord } from "./data-directory.ts";
 import { TEMPORAL_DATABASES } from "./databases.ts";
 import { ENGINE_NAMES, type EngineName, type EngineStatus } from "./engine-status.ts";

@@ -7,8 +7,8 @@
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { RetryableError } from "../errors.ts";
-import { sleep } from "../wait.ts";
+import { RetryableError } from "../kernel/errors.ts";
+import { sleep } from "../kernel/wait.ts";
 import type { DataDirectory, EnginesRecord } from "./data-directory.ts";
 import {
   executableNameOf,

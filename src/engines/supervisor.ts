@@ -5,9 +5,9 @@
  * else cures. Any other engine that lives and does not answer is named in its status and left alone: it may be recovering, or
  * stopped by someone who looks at it.
  */
-import { describeError, describeWithHint, RetryableError } from "../errors.ts";
-import type { Log } from "../log.ts";
-import { createBackoff, sleep } from "../wait.ts";
+import { describeError, describeWithHint, RetryableError } from "../kernel/errors.ts";
+import type { Log } from "../kernel/log.ts";
+import { createBackoff, sleep } from "../kernel/wait.ts";
 import { type Child, type ChildContext, type Command, endChild, startChild } from "./child-process.ts";
 import type { EngineName, EngineStatus } from "./engine-status.ts";
 

@@ -2,7 +2,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { stringify } from "yaml";
-import type { EnginePorts } from "../config.ts";
+import type { EnginePorts } from "../kernel/config.ts";
 import type { EngineBinaries } from "./archive.ts";
 import type { DataDirectory } from "./data-directory.ts";
 import { LOOPBACK } from "./ports.ts";

@@ -3,7 +3,7 @@
  */
 import { readFileSync, realpathSync, statSync } from "node:fs";
 import { dirname } from "node:path";
-import { TerminalError } from "../errors.ts";
+import { TerminalError } from "../kernel/errors.ts";
 
 export interface UnprivilegedUser {
   readonly name: string;

@@ -4,8 +4,8 @@
  */
 import { type TObject, Type } from "@sinclair/typebox";
 import type { DefinitionStore } from "../definition/store.ts";
-import { InvalidInputError, TerminalError } from "../errors.ts";
-import { isUuid } from "../stable-id.ts";
+import { InvalidInputError, TerminalError } from "../kernel/errors.ts";
+import { isUuid } from "../kernel/stable-id.ts";
 
 const PREFIX = "name:";
 /** Tells such a value from every other text. */

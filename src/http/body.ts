@@ -1,8 +1,9 @@
 /** Reads a JSON body within bounds, before anything looks at it. */
-import { describeError, InvalidInputError, TerminalError } from "../errors.ts";
+
 import { isWithinDepth, TOO_DEEP } from "../json/depth.ts";
 import { NumberFaultError, parseJson } from "../json/parse.ts";
-import { inTime } from "../wait.ts";
+import { describeError, InvalidInputError, TerminalError } from "../kernel/errors.ts";
+import { inTime } from "../kernel/wait.ts";
 
 /** Bytes. */
 export const MAX_BODY_BYTES = 1_048_576;

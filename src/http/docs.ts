@@ -3,7 +3,7 @@ import { swagger } from "@elysiajs/swagger";
 import { type TSchema, Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
 import type { Scope } from "../access/scope.ts";
-import { renderDocumentSchema } from "../definition/document-schema.ts";
+import { renderDocumentSchema } from "../document/document-schema.ts";
 import { buildInfo } from "../generated/build-info.ts";
 import { swaggerUi } from "../generated/swagger-ui.ts";
 import type { Route } from "./route.ts";

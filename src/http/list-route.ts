@@ -1,6 +1,6 @@
 /** The route of a list that is newest first and paged by the ids of its rows. */
 import { type Static, type TObject, Type } from "@sinclair/typebox";
-import type { Page } from "../ledger/reader.ts";
+import type { Page } from "../explain/ledger-reader.ts";
 import { linkNext, readPage, readSince } from "./query.ts";
 import type { Route, RouteInput } from "./route.ts";
 import type { Services } from "./services.ts";

@@ -2,10 +2,10 @@
  * The listener of every process, whatever its roles: `/metrics` (actcore's own and the Temporal SDK's in one scrape),
  * `/healthz`, `/readyz`.
  */
-import type { Address } from "../address.ts";
-import type { Metrics } from "../metrics.ts";
-import type { Readiness } from "../readiness.ts";
-import { readinessStatus } from "./health-routes.ts";
+import type { Address } from "../kernel/address.ts";
+import type { Metrics } from "../kernel/metrics.ts";
+import type { Readiness } from "../kernel/readiness.ts";
+import { readinessStatus } from "./routes/health-routes.ts";
 import { foldForeignNames } from "./sdk-metrics.ts";
 
 export interface MonitorDeps {

@@ -1,5 +1,5 @@
 /** Errors on the wire: RFC 9457 problem+json, every fault at once. The one place where our errors become statuses. */
-import { ActcoreError, type Fault, InvalidInputError, RetryableError } from "../errors.ts";
+import { ActcoreError, type Fault, InvalidInputError, RetryableError } from "../kernel/errors.ts";
 
 /** Statuses of error codes; other inputs are 400, other refusals 422, what may work later 503. */
 const STATUS: Readonly<Record<string, number>> = {

@@ -1,11 +1,11 @@
 /** The query of a request: what is asked for, and which page of it. A fault in it is named as `?name`. */
 import { KindGuard, type Static, type TObject, type TProperties, Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
-import { findFaults } from "../definition/faults.ts";
-import { EXPECTED_TIME, parseTime, TimeSchema } from "../definition/time.ts";
-import { type Fault, InvalidInputError } from "../errors.ts";
-import type { Page } from "../ledger/reader.ts";
-import { isUuid } from "../stable-id.ts";
+import { EXPECTED_TIME, parseTime, TimeSchema } from "../calendar/time.ts";
+import type { Page } from "../explain/ledger-reader.ts";
+import { findFaults } from "../json/faults.ts";
+import { type Fault, InvalidInputError } from "../kernel/errors.ts";
+import { isUuid } from "../kernel/stable-id.ts";
 
 const PageQuery = {
   limit: Type.Optional(

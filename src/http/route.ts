@@ -1,8 +1,8 @@
 /** A route as data: what it is called, what it takes, what it answers. http/app.ts serves the table of them. */
 import type { TObject, TSchema } from "@sinclair/typebox";
 import type { Scope } from "../access/scope.ts";
-import { type Fault, InvalidInputError, TerminalError } from "../errors.ts";
-import { isUuid } from "../stable-id.ts";
+import { type Fault, InvalidInputError, TerminalError } from "../kernel/errors.ts";
+import { isUuid } from "../kernel/stable-id.ts";
 import type { Services } from "./services.ts";
 
 export interface RouteInput {

@@ -1,17 +1,17 @@
 /** What the API's routes work with; roles/api.ts makes it. */
 import type { AuditReader } from "../access/audit.ts";
 import type { KeyStore } from "../access/key-store.ts";
-import type { OwnEngines } from "../definition/destination.ts";
-import type { EventTypeReader } from "../definition/event-type.ts";
 import type { DefinitionStore } from "../definition/store.ts";
-import type { DueTimeReader } from "../ledger/due-times.ts";
-import type { LedgerReader } from "../ledger/reader.ts";
-import type { ScheduleReader } from "../ledger/schedule.ts";
-import type { SkippedReader } from "../ledger/skipped-due-times.ts";
-import type { Readiness } from "../readiness.ts";
+import type { CheckedPublisher } from "../dispatch/checked-publisher.ts";
+import type { EventTypeReader } from "../event/event-type.ts";
+import type { DueTimeReader } from "../explain/due-time-views.ts";
+import type { LedgerReader } from "../explain/ledger-reader.ts";
+import type { ScheduleReader } from "../explain/schedule-view.ts";
+import type { SkippedReader } from "../explain/skipped-due-times.ts";
+import type { Readiness } from "../kernel/readiness.ts";
+import type { RunControl } from "../occurrence/control.ts";
 import type { SyncService } from "../sync/service.ts";
-import type { RunControl } from "../trigger/control.ts";
-import type { CheckedPublisher } from "../trigger/event/checked-publisher.ts";
+import type { OwnEngines } from "../task/http/destination.ts";
 
 /** Each getter throws RetryableError while its engine was never reached; the answer is then 503. */
 export interface Services {

@@ -1,5 +1,5 @@
 /** How deep JSON from outside may be nested: far above what anybody means, far below what any parser chokes on. */
-import type { Fault } from "../errors.ts";
+import type { Fault } from "../kernel/errors.ts";
 import { isExactNumber } from "./exact-number.ts";
 
 export const MAX_DEPTH = 100;

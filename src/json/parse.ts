@@ -1,5 +1,5 @@
 /** JSON text → values, of which no number is changed. Use it instead of JSON.parse for whatever comes from outside. */
-import type { Fault } from "../errors.ts";
+import type { Fault } from "../kernel/errors.ts";
 import { isWithinDepth } from "./depth.ts";
 import { readNumber } from "./exact-number.ts";
 import { findLongNumbers } from "./long-numbers.ts";

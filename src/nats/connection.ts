@@ -1,7 +1,7 @@
 /** The connection to NATS. Once made it is kept: the client reconnects for ever, and `ping` says how it stands. */
 import { connect, type NatsConnection } from "nats";
-import { describeError, RetryableError } from "../errors.ts";
-import { inTime } from "../wait.ts";
+import { describeError, RetryableError } from "../kernel/errors.ts";
+import { inTime } from "../kernel/wait.ts";
 
 export interface Nats {
   readonly connection: NatsConnection;

@@ -4,10 +4,10 @@
  * nothing.
  */
 import type { ConsumerMessages, JsMsg } from "nats";
-import { describeError } from "../errors.ts";
-import type { Log } from "../log.ts";
-import type { StreamMessage } from "../trigger/event/dispatcher.ts";
-import { aborted, createBackoff, sleep } from "../wait.ts";
+import type { StreamMessage } from "../dispatch/stream-message.ts";
+import { describeError } from "../kernel/errors.ts";
+import type { Log } from "../kernel/log.ts";
+import { aborted, createBackoff, sleep } from "../kernel/wait.ts";
 import { type Nats, unavailable } from "./connection.ts";
 import { CONSUMER, ensureStream, STREAM } from "./stream.ts";
 import { findConsumerFault, findStreamFault, type StreamFault } from "./stream-faults.ts";

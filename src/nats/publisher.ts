@@ -1,7 +1,7 @@
 /** Publishes events into the stream; answered only when JetStream has them (I2). */
 import { ErrorCode, NatsError } from "nats";
-import { RetryableError, TerminalError } from "../errors.ts";
-import { type EventEnvelope, type EventPublisher, MAX_EVENT_BYTES } from "../trigger/event/envelope.ts";
+import { type EventEnvelope, type EventPublisher, MAX_EVENT_BYTES } from "../event/envelope.ts";
+import { RetryableError, TerminalError } from "../kernel/errors.ts";
 import { type Nats, unavailable } from "./connection.ts";
 import { STREAM, SUBJECTS } from "./stream.ts";
 

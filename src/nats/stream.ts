@@ -14,9 +14,9 @@ import {
   StorageType,
   type StreamConfig,
 } from "nats";
-import { TerminalError } from "../errors.ts";
-import type { Log } from "../log.ts";
-import { MAX_EVENT_BYTES } from "../trigger/event/envelope.ts";
+import { MAX_EVENT_BYTES } from "../event/envelope.ts";
+import { TerminalError } from "../kernel/errors.ts";
+import type { Log } from "../kernel/log.ts";
 import { type Nats, unavailable } from "./connection.ts";
 
 export const STREAM = "ACTIVITY_EVENTS";

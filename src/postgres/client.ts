@@ -1,9 +1,9 @@
 /** The connection pool, and how a Postgres error becomes one of ours. */
 import { drizzle, type PostgresJsDatabase } from "drizzle-orm/postgres-js";
 import postgres from "postgres";
-import { ActcoreError, describeError, RetryableError, TerminalError } from "../errors.ts";
 import { parseJson } from "../json/parse.ts";
-import { inTime } from "../wait.ts";
+import { ActcoreError, describeError, RetryableError, TerminalError } from "../kernel/errors.ts";
+import { inTime } from "../kernel/wait.ts";
 
 export type Database = PostgresJsDatabase;
 export type Sql = postgres.Sql;

@@ -57,7 +57,7 @@ export const definitionRevision = actcore.table("definition_revision", {
   revision: bigint({ mode: "bigint" }).notNull(),
 });
 
-/** Which plan of a definition the engine was last given (trigger/schedule/plan.ts). */
+/** Which plan of a definition the engine was last given (schedule/plan.ts). */
 export const scheduleProjections = actcore.table("schedule_projections", {
   definition_id: uuid()
     .primaryKey()

@@ -6,11 +6,11 @@
  */
 import { sql } from "drizzle-orm";
 import { boolean, customType, index, integer, primaryKey, text, uniqueIndex, uuid } from "drizzle-orm/pg-core";
+import type { ActivityOutcome, EventOutcome } from "../event/outcome.ts";
+import type { OccurrenceKind } from "../occurrence/occurrence.ts";
 import type { TaskPolicy } from "../run/decide.ts";
 import type { RunStatus, RunTrigger } from "../run/run.ts";
 import type { TaskError, TaskStatus } from "../task/task.ts";
-import type { ActivityOutcome, EventOutcome } from "../trigger/ledger.ts";
-import type { OccurrenceKind } from "../trigger/occurrence.ts";
 import { definitions } from "./definition-tables.ts";
 import { actcore, json, time } from "./schema.ts";
 
@@ -18,7 +18,7 @@ import { actcore, json, time } from "./schema.ts";
 const endedBadly = sql`status in ('failed', 'skipped', 'cancelled')`;
 const bytea = customType<{ data: Uint8Array }>({ dataType: () => "bytea" });
 
-/** How far the due times of a definition are accounted for (trigger/schedule/reconciler.ts). */
+/** How far the due times of a definition are accounted for (schedule/reconciler.ts). */
 export const dueProgress = actcore.table("due_progress", {
   definition_id: uuid()
     .primaryKey()

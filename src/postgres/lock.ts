@@ -1,5 +1,5 @@
 /** Work that one process at a time does, whichever: held by a session's advisory lock, which ends with the session. */
-import { sleep } from "../wait.ts";
+import { sleep } from "../kernel/wait.ts";
 import { guarded, type Postgres, type Sql } from "./client.ts";
 
 /** Keys of pg_try_advisory_lock; migrate.ts has one of its own. */

@@ -6,7 +6,7 @@
  *   M3. A schema that is up to date is only read: a role without the right to change tables starts.
  */
 import { createHash } from "node:crypto";
-import { TerminalError } from "../errors.ts";
+import { TerminalError } from "../kernel/errors.ts";
 import type { ISql, Sql } from "./client.ts";
 
 export interface Migration {

@@ -2,20 +2,21 @@
  * The connections of one process, shared by its roles. Each is made when a role first asks for it, waited for with
  * backoff, prepared once (schema, stream, namespace), and then watched, so that `/readyz` says how it stands (I7).
  */
-import type { Config } from "../config.ts";
+
 import { probeNatsHealth } from "../engines/probes.ts";
-import { ActcoreError, describeWithHint, TerminalError } from "../errors.ts";
 import { migrations } from "../generated/migrations.ts";
-import { createReleasers } from "../lifecycle.ts";
-import type { Log } from "../log.ts";
+import type { Config } from "../kernel/config.ts";
+import { ActcoreError, describeWithHint, TerminalError } from "../kernel/errors.ts";
+import { createReleasers } from "../kernel/lifecycle.ts";
+import type { Log } from "../kernel/log.ts";
+import type { Engine, Readiness } from "../kernel/readiness.ts";
+import { createBackoff, retryUntilDone, sleep } from "../kernel/wait.ts";
 import { type Nats, openNats } from "../nats/connection.ts";
 import { ensureStream } from "../nats/stream.ts";
 import { openPostgres, type Postgres } from "../postgres/client.ts";
 import { migrate } from "../postgres/migrate.ts";
-import type { Engine, Readiness } from "../readiness.ts";
 import { openTemporal, type Temporal, temporalTlsOf } from "../temporal/connection.ts";
 import { ensureNamespace } from "../temporal/namespace.ts";
-import { createBackoff, retryUntilDone, sleep } from "../wait.ts";
 
 /** Where the engines are. */
 export interface Endpoints {

@@ -1,11 +1,11 @@
 /** Where the engines listen that this process uses, embedded or configured: no http task may call them. */
 import { networkInterfaces } from "node:os";
-import { isLoopback } from "../address.ts";
-import type { Config } from "../config.ts";
-import type { OwnEngines } from "../definition/destination.ts";
 import { wantedEngines } from "../engines/engine-set.ts";
 import type { EngineEndpoints } from "../engines/engine-status.ts";
 import { neededPorts } from "../engines/ports.ts";
+import { isLoopback } from "../kernel/address.ts";
+import type { Config } from "../kernel/config.ts";
+import type { OwnEngines } from "../task/http/destination.ts";
 
 /** What listens at each endpoint, and the port where its URL names none. */
 const ENDPOINTS: Readonly<Record<keyof EngineEndpoints, readonly [use: string, port: number]>> = {

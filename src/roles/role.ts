@@ -1,12 +1,12 @@
 /** What every role is made from, and which engines each asks for (I7). */
-import type { Config } from "../config.ts";
-import { describeError } from "../errors.ts";
-import type { DrainOutcome, Role } from "../lifecycle.ts";
-import type { Log } from "../log.ts";
-import type { Metrics } from "../metrics.ts";
-import type { Engine, Readiness } from "../readiness.ts";
-import type { RoleName } from "../setting-values.ts";
-import { aborted } from "../wait.ts";
+import type { Config } from "../kernel/config.ts";
+import { describeError } from "../kernel/errors.ts";
+import type { DrainOutcome, Role } from "../kernel/lifecycle.ts";
+import type { Log } from "../kernel/log.ts";
+import type { Metrics } from "../kernel/metrics.ts";
+import type { Engine, Readiness } from "../kernel/readiness.ts";
+import type { RoleName } from "../kernel/setting-values.ts";
+import { aborted } from "../kernel/wait.ts";
 import type { Connections, Endpoints } from "./connections.ts";
 
 export const ROLE_NEEDS: Readonly<Record<RoleName, readonly Engine[]>> = {

@@ -1,12 +1,13 @@
 /** The router: events from the stream into started runs. Any number of copies share the one consumer. */
-import type { Role } from "../lifecycle.ts";
+
+import { createDispatcher } from "../dispatch/dispatcher.ts";
+import type { Role } from "../kernel/lifecycle.ts";
+import { aborted, sleep } from "../kernel/wait.ts";
 import { type Intake, startIntake } from "../nats/intake.ts";
-import { createEventLedger } from "../postgres/events.ts";
-import { createWorkflowIdLedger } from "../postgres/workflow-ids.ts";
+import { createOwedStarter } from "../occurrence/owed-starter.ts";
+import { createEventLedger } from "../postgres/event/event-ledger.ts";
+import { createWorkflowIdLedger } from "../postgres/occurrence/workflow-id-ledger.ts";
 import { createRunStarter } from "../temporal/run-starter.ts";
-import { createDispatcher } from "../trigger/event/dispatcher.ts";
-import { createOwedStarter } from "../trigger/owed-starter.ts";
-import { aborted, sleep } from "../wait.ts";
 import { createRole, type RoleDeps } from "./role.ts";
 
 const LOOK_EVERY_MS = 2_000;

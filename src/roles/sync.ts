@@ -2,22 +2,23 @@
  * The sync role: files and schedules brought up to date at an interval. The worker does it once at its start, the API when
  * it is asked, the command line by itself: all of them with what is made here.
  */
-import type { Config } from "../config.ts";
-import type { OwnEngines } from "../definition/destination.ts";
-import { readTree } from "../definition/files.ts";
-import { describeError, RetryableError } from "../errors.ts";
-import type { Role } from "../lifecycle.ts";
-import type { Log } from "../log.ts";
-import type { Metrics } from "../metrics.ts";
+
+import { readTree } from "../document/tree.ts";
+import type { Config } from "../kernel/config.ts";
+import { describeError, RetryableError } from "../kernel/errors.ts";
+import type { Role } from "../kernel/lifecycle.ts";
+import type { Log } from "../kernel/log.ts";
+import type { Metrics } from "../kernel/metrics.ts";
+import type { Readiness } from "../kernel/readiness.ts";
+import { sleep } from "../kernel/wait.ts";
 import type { Postgres } from "../postgres/client.ts";
-import { createProjectionStore } from "../postgres/schedule-projections.ts";
-import { createSyncStore } from "../postgres/sync.ts";
-import type { Readiness } from "../readiness.ts";
+import { createProjectionStore } from "../postgres/schedule/projection-store.ts";
+import { createSyncStore } from "../postgres/sync/sync-store.ts";
+import { createScheduleSync, type ScheduleSync } from "../schedule/schedule-sync.ts";
 import { createSyncService, type SyncDeps, type SyncService } from "../sync/service.ts";
+import type { OwnEngines } from "../task/http/destination.ts";
 import type { Temporal } from "../temporal/connection.ts";
 import { createScheduler } from "../temporal/schedules.ts";
-import { createScheduleSync, type ScheduleSync } from "../trigger/schedule/sync.ts";
-import { sleep } from "../wait.ts";
 import { findOwnEngines } from "./own-engines.ts";
 import { createRole, type RoleDeps } from "./role.ts";
 

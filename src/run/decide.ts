@@ -1,7 +1,8 @@
 /** From a definition to the tasks of one run. Pure: the same input decides the same tasks with the same ids (I8, I9). */
-import { parseDuration } from "../definition/duration.ts";
-import type { DefinitionBody, TaskTemplate, TaskType } from "../definition/schema.ts";
-import { childUuid } from "../stable-id.ts";
+import { parseDuration } from "../calendar/duration.ts";
+import type { DefinitionBody } from "../definition/schema.ts";
+import { childUuid } from "../kernel/stable-id.ts";
+import type { TaskTemplate, TaskType } from "../task/types.ts";
 import type { TaskStep } from "./run.ts";
 
 const DEFAULT_TIMEOUT_MS = 30_000;

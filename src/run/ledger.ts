@@ -1,5 +1,5 @@
 /**
- * The port through which claimed runs are decided and closed; postgres/runs.ts is behind it. Each method may be called
+ * The port through which claimed runs are decided and closed; postgres/run/run-ledger.ts is behind it. Each method may be called
  * again with the same arguments: it then answers what stands there.
  */
 import type { DefinitionBody } from "../definition/schema.ts";

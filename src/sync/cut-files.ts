@@ -5,9 +5,13 @@
  * gone that it had, it is taken as cut: nothing of it is synced until its last line is ended.
  */
 import { join } from "node:path";
-import type { FileFault } from "../definition/files.ts";
+import type { FileFault, TreeRead } from "../document/tree.ts";
 import { KIND_OF, type StoredRow } from "./document-row.ts";
-import type { ConfiguredTree } from "./plan.ts";
+
+export interface ConfiguredTree extends Pick<TreeRead, "documents" | "faults">, Partial<Pick<TreeRead, "unended">> {
+  /** The absolute path of its directory. */
+  tree: string;
+}
 
 /** The tree with a fault in place of the documents of each file that seems to be cut. */
 export function withoutCutFiles(tree: ConfiguredTree, stored: readonly StoredRow[]): ConfiguredTree {

@@ -1,8 +1,9 @@
 /** What the documents of trees become: rows of definitions and of event types, and the changes between them. */
-import type { EventTypeBody } from "../definition/event-type.ts";
-import type { TreeDocument } from "../definition/files.ts";
+import { join } from "node:path";
 import type { DefinitionBody } from "../definition/schema.ts";
 import { isFields } from "../definition/validate.ts";
+import type { TreeDocument } from "../document/tree.ts";
+import type { EventTypeBody } from "../event/event-type.ts";
 import { pointTo } from "../json/pointer.ts";
 
 /** A stage that stores documents, named for its rows. */
@@ -99,4 +100,17 @@ function diff(before: unknown, after: unknown, path: string): FieldChange[] {
   return [...new Set([...Object.keys(old), ...Object.keys(now)])].flatMap((key) =>
     diff(own(old, key), own(now, key), pointTo(path, key)),
   );
+}
+
+export function placeOfWrite({ after }: Pick<Write, "after">): string {
+  return placeOf(after);
+}
+
+export function placeOfRow(row: StoredRow): string {
+  const what = `${row.stage === "definitions" ? "definition" : "event type"} ${row.id}`;
+  return `${row.retired ? "retired " : ""}${what} from ${placeOf(row)}`;
+}
+
+export function placeOf({ source, tree }: Pick<RowState, "tree" | "source">): string {
+  return tree === null ? source : join(tree, source.replace(/^file:/, ""));
 }

@@ -1,8 +1,7 @@
 /** Who has which name when a sync is through. Pure. */
-import { join } from "node:path";
-import { placeOfDocument } from "../definition/files.ts";
-import type { Match, RowState, StoredRow, Write } from "./document-row.ts";
-import type { SyncError } from "./report.ts";
+import { placeOfDocument } from "../document/tree.ts";
+import { type Match, placeOf, placeOfRow, type RowState, type StoredRow } from "./document-row.ts";
+import type { SyncError } from "./sync-error.ts";
 
 /** Who has a name, or is promised it. */
 interface Owner extends Pick<RowState, "tree" | "source"> {
@@ -62,17 +61,4 @@ export function resolveNames(
 
 function nameOf(stage: string, name: string): string {
   return `${stage} ${name}`;
-}
-
-export function placeOfWrite({ after }: Pick<Write, "after">): string {
-  return placeOf(after);
-}
-
-export function placeOfRow(row: StoredRow): string {
-  const what = `${row.stage === "definitions" ? "definition" : "event type"} ${row.id}`;
-  return `${row.retired ? "retired " : ""}${what} from ${placeOf(row)}`;
-}
-
-function placeOf({ source, tree }: Pick<RowState, "tree" | "source">): string {
-  return tree === null ? source : join(tree, source.replace(/^file:/, ""));
 }

@@ -7,35 +7,32 @@
  *
  * A tree is closed when it is held or refused: its documents are not looked at, its rows not touched.
  */
-import { type FileFault, isInDoubt, placeOfDocument, type TreeRead } from "../definition/files.ts";
-import { checkRunAt } from "../definition/run-at.ts";
+
+import { checkRunAt } from "../calendar/run-at.ts";
 import type { DefinitionBody } from "../definition/schema.ts";
+import { type FileFault, isInDoubt, placeOfDocument } from "../document/tree.ts";
 import { parseJson } from "../json/parse.ts";
-import { timeOrderedUuid } from "../stable-id.ts";
-import { withoutCutFiles } from "./cut-files.ts";
+import { timeOrderedUuid } from "../kernel/stable-id.ts";
+import { type ConfiguredTree, withoutCutFiles } from "./cut-files.ts";
 import {
   type DocumentStage,
   KIND_OF,
   type Match,
+  placeOfRow,
   type RowState,
   STAGE_OF,
   type StoredRow,
   stateOf,
   type Write,
 } from "./document-row.ts";
-import { placeOfRow, resolveNames } from "./names.ts";
-import type { SyncError } from "./report.ts";
+import { resolveNames } from "./names.ts";
+import type { SyncError } from "./sync-error.ts";
 
 /** A tree whose documents vanish is more often a mistake than a wish: beyond both of these it takes `force`. */
 const RETIRED_SHARE = 0.2;
 const RETIRED_COUNT = 3;
 /** Stands for the tree of rows that a release without trees made. */
 const NO_TREE = "";
-
-export interface ConfiguredTree extends Pick<TreeRead, "documents" | "faults">, Partial<Pick<TreeRead, "unended">> {
-  /** The absolute path of its directory. */
-  tree: string;
-}
 
 export interface PlanInput {
   trees: readonly ConfiguredTree[];

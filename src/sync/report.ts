@@ -1,12 +1,8 @@
 /** The answer of a sync: what it changed, what it could not, and what it left alone. */
 import { type Static, Type } from "@sinclair/typebox";
-import { type DocumentStage, fieldChanges, WRITE_ACTIONS, type Write } from "./document-row.ts";
-import { placeOfWrite } from "./names.ts";
+import { type DocumentStage, fieldChanges, placeOfWrite, WRITE_ACTIONS, type Write } from "./document-row.ts";
 import type { Plan } from "./plan.ts";
-import type { HeldTree } from "./store.ts";
-
-const STAGES = ["definitions", "event_types", "schedules"] as const;
-export type Stage = (typeof STAGES)[number];
+import { SyncError } from "./sync-error.ts";
 
 /** Errors and changes of one answer; the rest is counted. */
 const MAX_ERRORS = 50;
@@ -16,11 +12,6 @@ const MAX_NAMES = 10;
 
 const Count = Type.Integer({ minimum: 0 });
 const DocumentCounts = Type.Object({ created: Count, updated: Count, unchanged: Count, retired: Count });
-const StageError = Type.Object({
-  stage: Type.Union(STAGES.map((stage) => Type.Literal(stage))),
-  subject: Type.String({ description: "A file and its line, a tree, a definition, or an engine." }),
-  message: Type.String(),
-});
 const Change = Type.Object({
   stage: Type.Union([Type.Literal("definitions"), Type.Literal("event_types")]),
   action: Type.Union(
@@ -71,7 +62,7 @@ export const SyncReport = Type.Object(
       }),
       { description: "What somebody did to schedules behind actcore's back." },
     ),
-    errors: Type.Array(StageError),
+    errors: Type.Array(SyncError),
     errors_total: Count,
     refused: Type.Array(Type.String(), { description: "Trees that would lose too much: with `force` it is done." }),
     held: Type.Array(Type.String(), {
@@ -87,7 +78,12 @@ export const SyncReport = Type.Object(
   { title: "SyncReport" },
 );
 export type SyncReport = Static<typeof SyncReport>;
-export type SyncError = SyncReport["errors"][number];
+
+export interface HeldTree {
+  tree: string;
+  /** The sync that was rolled back: what `release` takes. */
+  sync_id: string;
+}
 
 /** A sync as a list of the history has it. */
 export const SyncSummary = Type.Omit(SyncReport, ["changes"], { title: "SyncSummary" });

@@ -1,7 +1,6 @@
 /** What takes a sync back. Pure. */
-import { type RowState, type StoredRow, stateOf, type Write, type WriteAction } from "./document-row.ts";
-import { placeOfWrite } from "./names.ts";
-import type { SyncError } from "./report.ts";
+import { placeOfWrite, type RowState, type StoredRow, stateOf, type Write, type WriteAction } from "./document-row.ts";
+import type { SyncError } from "./sync-error.ts";
 
 /** The trees that these writes touched. */
 export function treesOf(writes: readonly Write[]): string[] {

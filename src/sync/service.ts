@@ -5,13 +5,14 @@
  *
  * One sync at a time, anywhere; others wait. A stage that fails is an error of the answer, and the next one runs.
  */
-import { ActcoreError, describeError, RetryableError, TerminalError } from "../errors.ts";
-import type { Log } from "../log.ts";
-import { timeOrderedUuid } from "../stable-id.ts";
-import type { ScheduleSync } from "../trigger/schedule/sync.ts";
-import { inTime } from "../wait.ts";
+import { ActcoreError, describeError, RetryableError, TerminalError } from "../kernel/errors.ts";
+import type { Log } from "../kernel/log.ts";
+import { timeOrderedUuid } from "../kernel/stable-id.ts";
+import { inTime } from "../kernel/wait.ts";
+import type { ScheduleSync } from "../schedule/schedule-sync.ts";
+import type { ConfiguredTree } from "./cut-files.ts";
 import { DOCUMENT_STAGES, type DocumentStage } from "./document-row.ts";
-import { type ConfiguredTree, type Plan, planSync } from "./plan.ts";
+import { type Plan, planSync } from "./plan.ts";
 import {
   addErrors,
   addPlan,
@@ -19,12 +20,12 @@ import {
   emptyReport,
   noteHeld,
   noteNotAsked,
-  type Stage,
   type SyncReport,
   type SyncSummary,
 } from "./report.ts";
 import { planRollback, treesOf } from "./rollback.ts";
 import type { PastSync, SyncStore } from "./store.ts";
+import type { Stage } from "./sync-error.ts";
 
 export interface SyncRequest {
   definitions: boolean;

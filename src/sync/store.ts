@@ -1,6 +1,6 @@
-/** What a sync needs of the database; postgres/sync.ts and postgres/sync-history.ts are behind it. */
+/** What a sync needs of the database; postgres/sync/sync-store.ts and postgres/sync/sync-history.ts are behind it. */
 import type { DocumentStage, StoredRow, Write } from "./document-row.ts";
-import type { SyncReport, SyncSummary } from "./report.ts";
+import type { HeldTree, SyncReport, SyncSummary } from "./report.ts";
 
 /** A sync of the history, with what it changed. */
 export interface PastSync {
@@ -14,12 +14,6 @@ export interface AppliedBy {
   report: SyncReport;
   /** Trees that no sync touches from this transaction on. */
   hold?: readonly string[];
-}
-
-export interface HeldTree {
-  tree: string;
-  /** The sync that was rolled back: what `release` takes. */
-  sync_id: string;
 }
 
 export interface SyncStore {

@@ -1,6 +1,8 @@
 /** What of a task's params is shown to somebody who may read tasks, but not the definitions that they come from. */
-import type { HttpTemplate, TaskType } from "../definition/schema.ts";
+
 import { showUrl } from "./http/request.ts";
+import type { HttpTemplate } from "./http/shape.ts";
+import type { TaskType } from "./types.ts";
 
 const HIDDEN = "***";
 

@@ -1,5 +1,5 @@
 /** A task: one thing to do for a run, recorded before it is done (I8). The port to its ledger, and what an executor is. */
-import type { Log } from "../log.ts";
+import type { Log } from "../kernel/log.ts";
 
 export const TASK_STATUSES = ["pending", "running", "retrying", "succeeded", "failed", "cancelled"] as const;
 export type TaskStatus = (typeof TASK_STATUSES)[number];

@@ -1,7 +1,7 @@
 /** The client's connection to Temporal. */
 import { Client, Connection } from "@temporalio/client";
-import type { Config } from "../config.ts";
-import { describeError, RetryableError } from "../errors.ts";
+import type { Config } from "../kernel/config.ts";
+import { describeError, RetryableError } from "../kernel/errors.ts";
 
 export interface Temporal {
   readonly connection: Connection;

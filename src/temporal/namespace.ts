@@ -7,9 +7,9 @@
 import { type Connection, isGrpcServiceError } from "@temporalio/client";
 import { msToTs } from "@temporalio/common/lib/time";
 import { temporal } from "@temporalio/proto";
-import { describeError, RetryableError, TerminalError } from "../errors.ts";
+import { describeError, RetryableError, TerminalError } from "../kernel/errors.ts";
+import { sleep } from "../kernel/wait.ts";
 import { SEARCH_ATTRIBUTES } from "../run/run.ts";
-import { sleep } from "../wait.ts";
 
 const { IndexedValueType } = temporal.api.enums.v1;
 

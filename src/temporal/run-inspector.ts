@@ -4,9 +4,8 @@
  */
 import { isGrpcServiceError } from "@temporalio/client";
 import { temporal } from "@temporalio/proto";
+import type { RunInspector, RunWorkflow } from "../run/engine.ts";
 import { ORCHESTRATOR_QUEUE, RUN_ACTIVITY_WORKFLOW } from "../run/run.ts";
-import type { RunInspector } from "../trigger/finisher.ts";
-import type { RunWorkflow } from "../trigger/ledger.ts";
 import { type Temporal, unavailable } from "./connection.ts";
 
 type Description = temporal.api.workflowservice.v1.IDescribeWorkflowExecutionResponse;

@@ -1,10 +1,8 @@
 /** Starts a run under its workflow id (design §4), and asks it to end. */
 import { WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError } from "@temporalio/client";
-import { RetryableError, TerminalError } from "../errors.ts";
+import { RetryableError, TerminalError } from "../kernel/errors.ts";
+import type { OwedRun, RunCanceller, RunStarter } from "../run/engine.ts";
 import { ORCHESTRATOR_QUEUE, RUN_ACTIVITY_WORKFLOW } from "../run/run.ts";
-import type { RunCanceller } from "../trigger/control.ts";
-import type { RunStarter } from "../trigger/event/dispatcher.ts";
-import type { OwedRun } from "../trigger/ledger.ts";
 import { type Temporal, unavailable } from "./connection.ts";
 import { DEADLINE_MS, describeWorkflow, isOpen, isWorkflowOf } from "./run-inspector.ts";
 import { searchAttributesOf } from "./search-attributes.ts";

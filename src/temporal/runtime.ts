@@ -1,7 +1,7 @@
 /** Temporal's native core, installed once per process: its signals are ours, its logs go into ours, its metrics are scraped. */
 import { DefaultLogger, type LogEntry, makeTelemetryFilterString, Runtime } from "@temporalio/worker";
-import { describeError } from "../errors.ts";
-import type { Log, LogLevel } from "../log.ts";
+import { describeError } from "../kernel/errors.ts";
+import type { Log, LogLevel } from "../kernel/log.ts";
 
 const LEVELS: Record<string, LogLevel> = { TRACE: "trace", DEBUG: "debug", INFO: "info", WARN: "warn", ERROR: "error" };
 

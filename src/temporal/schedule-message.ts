@@ -4,10 +4,10 @@ import { defaultPayloadConverter, toPayloads } from "@temporalio/common";
 import { encodeUnifiedSearchAttributes } from "@temporalio/common/lib/converter/payload-search-attributes";
 import { msToTs } from "@temporalio/common/lib/time";
 import { temporal } from "@temporalio/proto";
+import { scheduledWorkflowId } from "../occurrence/occurrence.ts";
 import { ORCHESTRATOR_QUEUE, RUN_ACTIVITY_WORKFLOW } from "../run/run.ts";
-import { scheduledWorkflowId } from "../trigger/occurrence.ts";
-import type { Calendar, Range } from "../trigger/schedule/calendar.ts";
-import type { SchedulePlan } from "../trigger/schedule/plan.ts";
+import type { Calendar, Range } from "../schedule/calendar-spec.ts";
+import type { SchedulePlan } from "../schedule/plan.ts";
 import { searchAttributesOf } from "./search-attributes.ts";
 
 const { Schedule, ScheduleSpec } = temporal.api.schedule.v1;

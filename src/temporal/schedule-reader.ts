@@ -1,7 +1,7 @@
 /** Schedules as the engine has them. */
 import { type ScheduleDescription, ScheduleNotFoundError } from "@temporalio/client";
-import type { ScheduleReader } from "../ledger/schedule.ts";
-import type { PauseInspector } from "../trigger/schedule/reconciler.ts";
+import type { ScheduleReader } from "../explain/schedule-view.ts";
+import type { PauseInspector } from "../schedule/reconciler.ts";
 import { type Temporal, unavailable } from "./connection.ts";
 
 const DEADLINE_MS = 5_000;

@@ -2,13 +2,13 @@
 import { isGrpcServiceError } from "@temporalio/client";
 import { defaultPayloadConverter } from "@temporalio/common";
 import type { temporal } from "@temporalio/proto";
-import { describeError, RetryableError, TerminalError } from "../errors.ts";
-import type { Metrics } from "../metrics.ts";
-import { type SchedulePlan, scheduleId } from "../trigger/schedule/plan.ts";
-import type { Scheduler } from "../trigger/schedule/projector.ts";
-import type { StandingSchedule } from "../trigger/schedule/step.ts";
-import type { ListedSchedule, ScheduleLister } from "../trigger/schedule/sync.ts";
-import { sleep } from "../wait.ts";
+import { describeError, RetryableError, TerminalError } from "../kernel/errors.ts";
+import type { Metrics } from "../kernel/metrics.ts";
+import { sleep } from "../kernel/wait.ts";
+import type { StandingSchedule } from "../schedule/drift.ts";
+import { type SchedulePlan, scheduleId } from "../schedule/plan.ts";
+import type { Scheduler } from "../schedule/projector.ts";
+import type { ListedSchedule, ScheduleLister } from "../schedule/schedule-sync.ts";
 import { type Temporal, unavailable } from "./connection.ts";
 import { encodeSchedule, encodeSearchAttributes, hashSchedule, isListedAs } from "./schedule-message.ts";
 

@@ -3,8 +3,8 @@
  * worker is `FAILED` and polls no more, but its `run` waits for that thread for ever.
  */
 import type { Worker } from "@temporalio/worker";
-import { RetryableError } from "../errors.ts";
-import { sleep } from "../wait.ts";
+import { RetryableError } from "../kernel/errors.ts";
+import { sleep } from "../kernel/wait.ts";
 
 const CHECK_EVERY_MS = 500;
 /** How long a worker that has stopped or failed may take to free what it holds. */

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { Client, Connection } from "@temporalio/client";
 import { bundleWorkflowCode, NativeConnection, Worker } from "@temporalio/worker";
 import { connect, type NatsConnection } from "nats";
-import { createLog } from "../../src/log.ts";
+import { createLog } from "../../src/kernel/log.ts";
 import { installRuntime } from "../../src/temporal/runtime.ts";
 import { createDataDir, eventually, findFreePorts } from "../support/engines.ts";
 import { describeCpuTime, readCpuTime } from "./cpu.ts";

@@ -3,13 +3,14 @@
  * lookup is timed, with rare and with common values, on the first page and on a deep one; then 500,000 rows are swept
  * while events are ingested. Fails when an answer takes more than 50 ms, or ingest slows by more than 20 %.
  */
-import { createAuditReader } from "../../src/postgres/audit.ts";
-import { createDefinitionStore } from "../../src/postgres/definitions.ts";
-import { createEventLedger } from "../../src/postgres/events.ts";
-import { createLedgerReader } from "../../src/postgres/ledger-reader.ts";
-import { sweep } from "../../src/postgres/retention.ts";
-import { createUnfinishedLedger } from "../../src/postgres/unfinished.ts";
-import { firstUuidAt } from "../../src/stable-id.ts";
+
+import { firstUuidAt } from "../../src/kernel/stable-id.ts";
+import { createAuditReader } from "../../src/postgres/access/audit.ts";
+import { createDefinitionStore } from "../../src/postgres/definition/definition-store.ts";
+import { createEventLedger } from "../../src/postgres/event/event-ledger.ts";
+import { createLedgerReader } from "../../src/postgres/explain/ledger-reader.ts";
+import { sweep } from "../../src/postgres/maintenance/retention.ts";
+import { createUnfinishedLedger } from "../../src/postgres/occurrence/unfinished-ledger.ts";
 import { createTestDatabase } from "../support/database.ts";
 import { envelopeOf } from "../support/ledger.ts";
 import { ACTIVITY, DAYS, fillTables } from "./scale-rows.ts";

@@ -4,7 +4,7 @@
  *
  * usage: bun test/bench/schedules.ts [minutes, 10] [schedules, 100]
  */
-import type { DueTimeView } from "../../src/ledger/due-times.ts";
+import type { DueTimeView } from "../../src/explain/due-time-views.ts";
 import { eventually } from "../support/engines.ts";
 import { startServer } from "../support/server.ts";
 

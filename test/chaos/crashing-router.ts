@@ -3,15 +3,16 @@
  *
  * usage: bun crashing-router.ts ENDPOINTS_JSON POINT    (no POINT: it never does)
  */
-import { createLog } from "../../src/log.ts";
-import { createMetrics } from "../../src/metrics.ts";
+
+import { createDispatcher } from "../../src/dispatch/dispatcher.ts";
+import { createLog } from "../../src/kernel/log.ts";
+import { createMetrics } from "../../src/kernel/metrics.ts";
 import { openNats } from "../../src/nats/connection.ts";
 import { startIntake } from "../../src/nats/intake.ts";
 import { openPostgres } from "../../src/postgres/client.ts";
-import { createEventLedger } from "../../src/postgres/events.ts";
+import { createEventLedger } from "../../src/postgres/event/event-ledger.ts";
 import { openTemporal } from "../../src/temporal/connection.ts";
 import { createRunStarter } from "../../src/temporal/run-starter.ts";
-import { createDispatcher } from "../../src/trigger/event/dispatcher.ts";
 
 const [, , endpoints = "{}", fatalPoint] = process.argv;
 const { dbUrl, natsUrl, temporalHost } = JSON.parse(endpoints);

@@ -2,7 +2,7 @@
  * Temporal stops for a while, with one schedule per misfire policy, and others that are edited or disabled meanwhile.
  * Afterwards every due time of the gap has a run or a reason (docs/schedules.md). Prints one line for each schedule.
  */
-import type { DueTimeView } from "../../src/ledger/due-times.ts";
+import type { DueTimeView } from "../../src/explain/due-time-views.ts";
 import { eventually } from "../support/engines.ts";
 import { readStatus, type Server } from "../support/server.ts";
 

@@ -5,7 +5,7 @@
 import { type Client, Connection, Client as TemporalClient } from "@temporalio/client";
 import type { NatsConnection } from "nats";
 import postgres from "postgres";
-import type { DispatchPoint } from "../../src/trigger/event/dispatcher.ts";
+import type { DispatchPoint } from "../../src/dispatch/dispatcher.ts";
 import { eventually } from "../support/engines.ts";
 import { connectNats, countMessages, STREAM } from "../support/nats-client.ts";
 import { besides, readEndpoints, type Server, type ServerOptions } from "../support/server.ts";

@@ -1,6 +1,6 @@
 /** A server killed in the middle of its work: nothing accepted is lost (I2), nothing runs twice (I1), nothing is left. */
 import { afterAll, expect, test } from "bun:test";
-import type { DueTimeView } from "../../src/ledger/due-times.ts";
+import type { DueTimeView } from "../../src/explain/due-time-views.ts";
 import { eventually } from "../support/engines.ts";
 import { findAllOf } from "../support/leash.ts";
 import { connectNats, countMessages } from "../support/nats-client.ts";

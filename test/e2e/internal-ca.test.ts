@@ -5,7 +5,7 @@ import { connect } from "node:net";
 import { createServer } from "node:tls";
 import { unpackEngines } from "../../src/engines/archive.ts";
 import { type EngineSet, startEngines } from "../../src/engines/engine-set.ts";
-import { createLog } from "../../src/log.ts";
+import { createLog } from "../../src/kernel/log.ts";
 import { openPostgres } from "../../src/postgres/client.ts";
 import { createTestConfig, eventually, removeDataDir } from "../support/engines.ts";
 import { createDirectory, readEndpoints, run, SERVER_TIMEOUT_MS, type Server, startServer } from "../support/server.ts";

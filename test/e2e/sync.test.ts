@@ -3,8 +3,8 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Definition } from "../../src/definition/schema.ts";
-import type { ScheduleView } from "../../src/ledger/schedule.ts";
-import type { ReadinessReport } from "../../src/readiness.ts";
+import type { ScheduleView } from "../../src/explain/schedule-view.ts";
+import type { ReadinessReport } from "../../src/kernel/readiness.ts";
 import type { SyncReport, SyncSummary } from "../../src/sync/report.ts";
 import { eventually } from "../support/engines.ts";
 import {

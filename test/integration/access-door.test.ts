@@ -1,12 +1,12 @@
 /** When the API asks for keys at all: each test has a database in which no key was made yet. */
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { runKeysCreate, runKeysList, runKeysRevoke } from "../../src/cli/keys.ts";
-import { type Flags, loadConfig } from "../../src/config.ts";
-import type { Role } from "../../src/lifecycle.ts";
-import { createLog } from "../../src/log.ts";
-import { createMetrics } from "../../src/metrics.ts";
+import { type Flags, loadConfig } from "../../src/kernel/config.ts";
+import type { Role } from "../../src/kernel/lifecycle.ts";
+import { createLog } from "../../src/kernel/log.ts";
+import { createMetrics } from "../../src/kernel/metrics.ts";
+import { createReadiness } from "../../src/kernel/readiness.ts";
 import type { Postgres } from "../../src/postgres/client.ts";
-import { createReadiness } from "../../src/readiness.ts";
 import { startApi } from "../../src/roles/api.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS, eventually } from "../support/engines.ts";

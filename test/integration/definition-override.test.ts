@@ -1,9 +1,9 @@
 /** A definition that a file made, over syncs and over what REST says of it. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { applyChange } from "../../src/definition/change.ts";
+import { applyChange } from "../../src/definition/rest-change.ts";
 import type { Definition } from "../../src/definition/schema.ts";
 import type { DefinitionStore } from "../../src/definition/store.ts";
-import { createDefinitionStore } from "../../src/postgres/definitions.ts";
+import { createDefinitionStore } from "../../src/postgres/definition/definition-store.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";
 import { BY_TEST, bodyOf } from "../support/ledger.ts";

@@ -1,15 +1,15 @@
 /** Due times on the real ledger: what the engine did not start is run or gets its reason, and REST tells which. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import type { Definition } from "../../src/definition/schema.ts";
-import { createLog } from "../../src/log.ts";
-import { createMetrics } from "../../src/metrics.ts";
-import { createDefinitionStore } from "../../src/postgres/definitions.ts";
-import { createDueTimeReader } from "../../src/postgres/due-time-reader.ts";
-import { createDueLedger } from "../../src/postgres/due-times.ts";
-import { createRunLedger } from "../../src/postgres/runs.ts";
-import type { OwedRun } from "../../src/trigger/ledger.ts";
-import type { Absence } from "../../src/trigger/schedule/due-facts.ts";
-import { reconcile } from "../../src/trigger/schedule/reconciler.ts";
+import { createLog } from "../../src/kernel/log.ts";
+import { createMetrics } from "../../src/kernel/metrics.ts";
+import type { Absence } from "../../src/occurrence/due-facts.ts";
+import { createDefinitionStore } from "../../src/postgres/definition/definition-store.ts";
+import { createDueTimeReader } from "../../src/postgres/explain/due-time-reader.ts";
+import { createRunLedger } from "../../src/postgres/run/run-ledger.ts";
+import { createDueLedger } from "../../src/postgres/schedule/due-ledger.ts";
+import type { OwedRun } from "../../src/run/engine.ts";
+import { reconcile } from "../../src/schedule/reconciler.ts";
 import { createTestApi, definitionPath, type TestApi } from "../support/api.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";

@@ -1,6 +1,6 @@
 /** What is remembered of the reconciler's rounds, on the real ledger. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { createDueWatch } from "../../src/postgres/due-watch.ts";
+import { createDueWatch } from "../../src/postgres/schedule/due-watch.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";
 

@@ -4,11 +4,12 @@
  */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { msToTs, tsToMs } from "@temporalio/common/lib/time";
-import type { CronTrigger, Definition } from "../../src/definition/schema.ts";
+import { dueTimes, firstPass } from "../../src/calendar/due-times.ts";
+import { timeZone } from "../../src/calendar/time-zone.ts";
+import type { CronTrigger } from "../../src/calendar/trigger.ts";
+import type { Definition } from "../../src/definition/schema.ts";
+import { planSchedule } from "../../src/schedule/plan.ts";
 import { encodeSchedule } from "../../src/temporal/schedule-message.ts";
-import { dueTimes, firstPass } from "../../src/trigger/schedule/due-times.ts";
-import { planSchedule } from "../../src/trigger/schedule/plan.ts";
-import { timeZone } from "../../src/trigger/schedule/time-zone.ts";
 import { createRandom, OTHER_ZONES, randomCron, SEED, WHOLE_HOUR_ZONES } from "../support/cron-samples.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";
 import { openTestNamespace } from "../support/workflow.ts";

@@ -22,7 +22,7 @@ import { openEngineLog } from "../../src/engines/engine-log.ts";
 import { checkPorts } from "../../src/engines/ports.ts";
 import { hasEnvironment, isAlive, listenerOf, startTimeOf } from "../../src/engines/process-table.ts";
 import { checkReachable } from "../../src/engines/unprivileged-user.ts";
-import { InvalidInputError, TerminalError } from "../../src/errors.ts";
+import { InvalidInputError, TerminalError } from "../../src/kernel/errors.ts";
 import { ENGINES_TIMEOUT_MS, eventually } from "../support/engines.ts";
 
 const canMount = process.platform === "linux" && process.getuid?.() === 0;

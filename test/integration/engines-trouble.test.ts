@@ -3,13 +3,13 @@ import { afterEach, describe, expect, test } from "bun:test";
 import { spawn } from "node:child_process";
 import { chmodSync, mkdirSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Config } from "../../src/config.ts";
 import { unpackEngines } from "../../src/engines/archive.ts";
 import { readRecord } from "../../src/engines/data-directory.ts";
 import { type EngineSet, startEngines } from "../../src/engines/engine-set.ts";
 import { hasEnvironment, listProcesses, startTimeOf } from "../../src/engines/process-table.ts";
 import { MARKER } from "../../src/engines/stale-children.ts";
-import { createLog } from "../../src/log.ts";
+import type { Config } from "../../src/kernel/config.ts";
+import { createLog } from "../../src/kernel/log.ts";
 import { createTestConfig, ENGINES_TIMEOUT_MS, eventually, findFreePorts, removeDataDir } from "../support/engines.ts";
 
 const log = createLog("silent");
@@ -41,7 +41,7 @@ test(
     const config = await newConfig();
     const program = `
       const { startEngines } = await import(${JSON.stringify(join(import.meta.dir, "../../src/engines/engine-set.ts"))});
-      const { createLog } = await import(${JSON.stringify(join(import.meta.dir, "../../src/log.ts"))});
+      const { createLog } = await import(${JSON.stringify(join(import.meta.dir, "../../src/kernel/log.ts"))});
       await startEngines(${JSON.stringify(config)}, { log: createLog("error"), signal: new AbortController().signal });
       console.log("running");`;
     const owner = spawn(process.execPath, ["-e", program], { stdio: ["ignore", "pipe", "inherit"] });

@@ -5,12 +5,12 @@ import { join } from "node:path";
 import { connect as connectNats } from "nats";
 import postgres from "postgres";
 import { runStatus } from "../../src/cli/status.ts";
-import type { Config } from "../../src/config.ts";
 import { type EngineSet, startEngines } from "../../src/engines/engine-set.ts";
 import type { EngineName, EngineStatus } from "../../src/engines/engine-status.ts";
 import { startTimeOf } from "../../src/engines/process-table.ts";
 import { findRunningEngines } from "../../src/engines/running-engines.ts";
-import { createLog } from "../../src/log.ts";
+import type { Config } from "../../src/kernel/config.ts";
+import { createLog } from "../../src/kernel/log.ts";
 import { createTestConfig, ENGINES_TIMEOUT_MS, eventually, removeDataDir } from "../support/engines.ts";
 
 const log = createLog("silent");

@@ -1,10 +1,10 @@
 /** Event types from their files to what they refuse: at the door of the API, and in the router. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { createLog } from "../../src/log.ts";
-import { createMetrics } from "../../src/metrics.ts";
-import { createEventLedger } from "../../src/postgres/events.ts";
-import { createDispatcher } from "../../src/trigger/event/dispatcher.ts";
-import type { EventEnvelope } from "../../src/trigger/event/envelope.ts";
+import { createDispatcher } from "../../src/dispatch/dispatcher.ts";
+import type { EventEnvelope } from "../../src/event/envelope.ts";
+import { createLog } from "../../src/kernel/log.ts";
+import { createMetrics } from "../../src/kernel/metrics.ts";
+import { createEventLedger } from "../../src/postgres/event/event-ledger.ts";
 import { createTestApi, pathsOf, type TestApi } from "../support/api.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";

@@ -1,6 +1,6 @@
 /** Definitions and their versions, changed over REST. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { createDefinitionStore } from "../../src/postgres/definitions.ts";
+import { createDefinitionStore } from "../../src/postgres/definition/definition-store.ts";
 import { createTestApi, definitionPath, pathsOf, type TestApi } from "../support/api.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";

@@ -1,10 +1,11 @@
 /** Events over REST whose id the ledger knows. The router that records them is the real one, over fakes of its engines. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { createLog } from "../../src/log.ts";
-import { createMetrics } from "../../src/metrics.ts";
-import { createEventLedger } from "../../src/postgres/events.ts";
-import { createDispatcher, type StreamMessage } from "../../src/trigger/event/dispatcher.ts";
-import type { OwedRun } from "../../src/trigger/ledger.ts";
+import { createDispatcher } from "../../src/dispatch/dispatcher.ts";
+import type { StreamMessage } from "../../src/dispatch/stream-message.ts";
+import { createLog } from "../../src/kernel/log.ts";
+import { createMetrics } from "../../src/kernel/metrics.ts";
+import { createEventLedger } from "../../src/postgres/event/event-ledger.ts";
+import type { OwedRun } from "../../src/run/engine.ts";
 import { createTestApi, pathsOf, type TestApi } from "../support/api.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";

@@ -1,6 +1,6 @@
 /** Lists over REST, each with its filters and its pages. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { createEventLedger } from "../../src/postgres/events.ts";
+import { createEventLedger } from "../../src/postgres/event/event-ledger.ts";
 import { createTestApi, definitionOf, type TestApi } from "../support/api.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";

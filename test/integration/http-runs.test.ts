@@ -1,6 +1,6 @@
 /** Runs that are triggered, repeated and cancelled over REST. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { createRunLedger } from "../../src/postgres/runs.ts";
+import { createRunLedger } from "../../src/postgres/run/run-ledger.ts";
 import { createTestApi, definitionPath, pathsOf, type TestApi } from "../support/api.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";

@@ -4,13 +4,13 @@
  */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { type JetStreamManager, nanos, type StreamConfig } from "nats";
-import { createLog } from "../../src/log.ts";
+import type { StreamMessage } from "../../src/dispatch/stream-message.ts";
+import { createLog } from "../../src/kernel/log.ts";
+import { retryUntilDone } from "../../src/kernel/wait.ts";
 import { type Nats, openNats } from "../../src/nats/connection.ts";
 import { type Intake, startIntake } from "../../src/nats/intake.ts";
 import { createPublisher } from "../../src/nats/publisher.ts";
 import { CONSUMER, ensureStream, STREAM } from "../../src/nats/stream.ts";
-import type { StreamMessage } from "../../src/trigger/event/dispatcher.ts";
-import { retryUntilDone } from "../../src/wait.ts";
 import { ENGINES_TIMEOUT_MS, eventually, useEngines } from "../support/engines.ts";
 import { envelopeOf } from "../support/ledger.ts";
 

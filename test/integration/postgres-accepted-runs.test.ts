@@ -1,16 +1,16 @@
 /** Runs that a person asked for, from the request to the claim of their workflow. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import type { Definition } from "../../src/definition/schema.ts";
-import type { LedgerReader } from "../../src/ledger/reader.ts";
-import { createAcceptanceLedger } from "../../src/postgres/accepted-runs.ts";
-import { createAuditReader } from "../../src/postgres/audit.ts";
-import { createDefinitionStore } from "../../src/postgres/definitions.ts";
-import { createLedgerReader } from "../../src/postgres/ledger-reader.ts";
-import { createRunLedger } from "../../src/postgres/runs.ts";
-import { createTaskLedger } from "../../src/postgres/tasks.ts";
-import { createUnfinishedLedger } from "../../src/postgres/unfinished.ts";
+import type { LedgerReader } from "../../src/explain/ledger-reader.ts";
+import type { AcceptanceLedger } from "../../src/occurrence/control.ts";
+import { createAuditReader } from "../../src/postgres/access/audit.ts";
+import { createDefinitionStore } from "../../src/postgres/definition/definition-store.ts";
+import { createLedgerReader } from "../../src/postgres/explain/ledger-reader.ts";
+import { createAcceptanceLedger } from "../../src/postgres/occurrence/acceptance-ledger.ts";
+import { createUnfinishedLedger } from "../../src/postgres/occurrence/unfinished-ledger.ts";
+import { createRunLedger } from "../../src/postgres/run/run-ledger.ts";
+import { createTaskLedger } from "../../src/postgres/run/task-ledger.ts";
 import { decideTasks } from "../../src/run/decide.ts";
-import type { AcceptanceLedger } from "../../src/trigger/control.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";
 import { BY_TEST, bodyOf, claim, disable, envelopeOf, logTask } from "../support/ledger.ts";

@@ -1,19 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import type { EventFilter, Page } from "../../src/ledger/reader.ts";
-import { createDefinitionStore } from "../../src/postgres/definitions.ts";
-import { createEventContentReader } from "../../src/postgres/event-contents.ts";
-import { createEventLedger } from "../../src/postgres/events.ts";
-import { createLedgerReader } from "../../src/postgres/ledger-reader.ts";
-import { contentOf } from "../../src/trigger/event/content.ts";
-import type { EventEnvelope } from "../../src/trigger/event/envelope.ts";
-import type { Subscription } from "../../src/trigger/event/match.ts";
-import type {
-  ActivityOutcome,
-  DeadLetter,
-  EventLedger,
-  MatchedEvent,
-  RecordedEvent,
-} from "../../src/trigger/ledger.ts";
+import { contentOf } from "../../src/event/content.ts";
+import type { EventEnvelope } from "../../src/event/envelope.ts";
+import type { DeadLetter, EventLedger, MatchedEvent, RecordedEvent } from "../../src/event/event-ledger.ts";
+import type { Subscription } from "../../src/event/match.ts";
+import type { ActivityOutcome } from "../../src/event/outcome.ts";
+import type { EventFilter, Page } from "../../src/explain/ledger-reader.ts";
+import { createDefinitionStore } from "../../src/postgres/definition/definition-store.ts";
+import { createEventContentReader } from "../../src/postgres/event/event-contents.ts";
+import { createEventLedger } from "../../src/postgres/event/event-ledger.ts";
+import { createLedgerReader } from "../../src/postgres/explain/ledger-reader.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS, eventually } from "../support/engines.ts";
 import { BY_TEST, bodyOf, claim, envelopeOf } from "../support/ledger.ts";

@@ -1,8 +1,8 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { runMigrate } from "../../src/cli/migrate.ts";
-import { loadConfig } from "../../src/config.ts";
 import { urlOfDatabase } from "../../src/engines/databases.ts";
 import { migrations } from "../../src/generated/migrations.ts";
+import { loadConfig } from "../../src/kernel/config.ts";
 import { openPostgres } from "../../src/postgres/client.ts";
 import { migrate, requireMigrated } from "../../src/postgres/migrate.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";

@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { sql } from "drizzle-orm";
 import type { Definition } from "../../src/definition/schema.ts";
-import { createDefinitionStore } from "../../src/postgres/definitions.ts";
-import { createEventLedger } from "../../src/postgres/events.ts";
-import { createLedgerReader } from "../../src/postgres/ledger-reader.ts";
-import type { EventEnvelope } from "../../src/trigger/event/envelope.ts";
-import type { MatchedEvent } from "../../src/trigger/ledger.ts";
-import { retryUntilDone } from "../../src/wait.ts";
+import type { EventEnvelope } from "../../src/event/envelope.ts";
+import type { MatchedEvent } from "../../src/event/event-ledger.ts";
+import { retryUntilDone } from "../../src/kernel/wait.ts";
+import { createDefinitionStore } from "../../src/postgres/definition/definition-store.ts";
+import { createEventLedger } from "../../src/postgres/event/event-ledger.ts";
+import { createLedgerReader } from "../../src/postgres/explain/ledger-reader.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";
 import { BY_TEST, bodyOf, claim, disable, envelopeOf, recordEvent } from "../support/ledger.ts";

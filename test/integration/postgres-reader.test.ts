@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import type { LedgerReader, Page, RunFilter } from "../../src/ledger/reader.ts";
-import { createLedgerReader } from "../../src/postgres/ledger-reader.ts";
-import { createRunLedger } from "../../src/postgres/runs.ts";
+import type { LedgerReader, Page, RunFilter } from "../../src/explain/ledger-reader.ts";
+import { createLedgerReader } from "../../src/postgres/explain/ledger-reader.ts";
+import { createRunLedger } from "../../src/postgres/run/run-ledger.ts";
 import { decideTasks } from "../../src/run/decide.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";

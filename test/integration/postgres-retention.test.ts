@@ -1,9 +1,9 @@
 /** What retention removes and what it keeps. Rows get old by their id, which begins with their time. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { createEventLedger } from "../../src/postgres/events.ts";
-import { createLedgerReader } from "../../src/postgres/ledger-reader.ts";
-import { sweep } from "../../src/postgres/retention.ts";
-import { firstUuidAt } from "../../src/stable-id.ts";
+import { firstUuidAt } from "../../src/kernel/stable-id.ts";
+import { createEventLedger } from "../../src/postgres/event/event-ledger.ts";
+import { createLedgerReader } from "../../src/postgres/explain/ledger-reader.ts";
+import { sweep } from "../../src/postgres/maintenance/retention.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";
 import { envelopeOf } from "../support/ledger.ts";

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import type { LedgerReader } from "../../src/ledger/reader.ts";
-import type { TaskView } from "../../src/ledger/views.ts";
-import { createLedgerReader } from "../../src/postgres/ledger-reader.ts";
-import { createRunLedger } from "../../src/postgres/runs.ts";
-import { createTaskLedger } from "../../src/postgres/tasks.ts";
+import type { LedgerReader } from "../../src/explain/ledger-reader.ts";
+import type { TaskView } from "../../src/explain/views.ts";
+import { createLedgerReader } from "../../src/postgres/explain/ledger-reader.ts";
+import { createRunLedger } from "../../src/postgres/run/run-ledger.ts";
+import { createTaskLedger } from "../../src/postgres/run/task-ledger.ts";
 import { decideTasks } from "../../src/run/decide.ts";
 import type { RunLedger } from "../../src/run/ledger.ts";
 import type { TaskLedger } from "../../src/task/task.ts";

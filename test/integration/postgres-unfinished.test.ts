@@ -1,15 +1,15 @@
 /** What a crash left half done, as the finisher finds it. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import type { Definition } from "../../src/definition/schema.ts";
-import type { LedgerReader } from "../../src/ledger/reader.ts";
-import { createAcceptanceLedger } from "../../src/postgres/accepted-runs.ts";
-import { createDefinitionStore } from "../../src/postgres/definitions.ts";
-import { createEventLedger } from "../../src/postgres/events.ts";
-import { createLedgerReader } from "../../src/postgres/ledger-reader.ts";
-import { createRunLedger } from "../../src/postgres/runs.ts";
-import { createUnfinishedLedger } from "../../src/postgres/unfinished.ts";
-import type { UnfinishedLedger } from "../../src/trigger/finisher.ts";
-import { eventWorkflowId } from "../../src/trigger/occurrence.ts";
+import type { LedgerReader } from "../../src/explain/ledger-reader.ts";
+import type { UnfinishedLedger } from "../../src/occurrence/finisher.ts";
+import { eventWorkflowId } from "../../src/occurrence/occurrence.ts";
+import { createDefinitionStore } from "../../src/postgres/definition/definition-store.ts";
+import { createEventLedger } from "../../src/postgres/event/event-ledger.ts";
+import { createLedgerReader } from "../../src/postgres/explain/ledger-reader.ts";
+import { createAcceptanceLedger } from "../../src/postgres/occurrence/acceptance-ledger.ts";
+import { createUnfinishedLedger } from "../../src/postgres/occurrence/unfinished-ledger.ts";
+import { createRunLedger } from "../../src/postgres/run/run-ledger.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";
 import { BY_TEST, bodyOf, claim, claimedRun, recordEvent } from "../support/ledger.ts";

@@ -4,16 +4,16 @@
  */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { AckPolicy, type JetStreamManager, type StreamConfig } from "nats";
-import type { Config } from "../../src/config.ts";
-import type { Role } from "../../src/lifecycle.ts";
-import { createLog } from "../../src/log.ts";
-import { createMetrics, type Metrics } from "../../src/metrics.ts";
+import type { Config } from "../../src/kernel/config.ts";
+import type { Role } from "../../src/kernel/lifecycle.ts";
+import { createLog } from "../../src/kernel/log.ts";
+import { createMetrics, type Metrics } from "../../src/kernel/metrics.ts";
+import { createReadiness, type Readiness } from "../../src/kernel/readiness.ts";
 import { type Nats, openNats } from "../../src/nats/connection.ts";
 import { createPublisher } from "../../src/nats/publisher.ts";
 import { CONSUMER, STREAM } from "../../src/nats/stream.ts";
 import { findStreamFault } from "../../src/nats/stream-faults.ts";
-import { createLedgerReader } from "../../src/postgres/ledger-reader.ts";
-import { createReadiness, type Readiness } from "../../src/readiness.ts";
+import { createLedgerReader } from "../../src/postgres/explain/ledger-reader.ts";
 import { type Connections, openConnections } from "../../src/roles/connections.ts";
 import { ROLE_NEEDS } from "../../src/roles/role.ts";
 import { startRouter } from "../../src/roles/router.ts";

@@ -1,12 +1,12 @@
 /** The steps of a run on the real ledger: claim and decide in one, and what a crash of Postgres between them leaves. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { createRunSteps } from "../../src/activities/run-steps.ts";
-import { TerminalError } from "../../src/errors.ts";
-import { createLog } from "../../src/log.ts";
-import { createMetrics } from "../../src/metrics.ts";
-import { createDefinitionStore } from "../../src/postgres/definitions.ts";
-import { createOccurrenceLedger } from "../../src/postgres/occurrences.ts";
-import { createRunLedger } from "../../src/postgres/runs.ts";
+import { TerminalError } from "../../src/kernel/errors.ts";
+import { createLog } from "../../src/kernel/log.ts";
+import { createMetrics } from "../../src/kernel/metrics.ts";
+import { createDefinitionStore } from "../../src/postgres/definition/definition-store.ts";
+import { createOccurrenceLedger } from "../../src/postgres/occurrence/occurrence-ledger.ts";
+import { createRunLedger } from "../../src/postgres/run/run-ledger.ts";
 import type { RunLedger } from "../../src/run/ledger.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";

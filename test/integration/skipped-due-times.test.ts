@@ -1,8 +1,8 @@
 /** The list of what did not run, over all activities, against what each activity's own list says. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import type { SkippedDueTimeView } from "../../src/ledger/skipped-due-times.ts";
-import { createDefinitionStore } from "../../src/postgres/definitions.ts";
-import { timeOrderedUuid } from "../../src/stable-id.ts";
+import type { SkippedDueTimeView } from "../../src/explain/skipped-due-times.ts";
+import { timeOrderedUuid } from "../../src/kernel/stable-id.ts";
+import { createDefinitionStore } from "../../src/postgres/definition/definition-store.ts";
 import { createTestApi, definitionPath, pathsOf, type TestApi } from "../support/api.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";

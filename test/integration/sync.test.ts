@@ -1,13 +1,13 @@
 /** The sync service on files and a real database; the stage of schedules is test/integration/sync-schedules.test.ts. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { chmodSync } from "node:fs";
-import { readTree } from "../../src/definition/files.ts";
-import { RetryableError } from "../../src/errors.ts";
-import { createAuditReader } from "../../src/postgres/audit.ts";
+import { readTree } from "../../src/document/tree.ts";
+import { RetryableError } from "../../src/kernel/errors.ts";
+import { createAuditReader } from "../../src/postgres/access/audit.ts";
+import { createDefinitionStore } from "../../src/postgres/definition/definition-store.ts";
 import { eventTypes } from "../../src/postgres/definition-tables.ts";
-import { createDefinitionStore } from "../../src/postgres/definitions.ts";
-import { createEventLedger } from "../../src/postgres/events.ts";
-import { createSyncStore } from "../../src/postgres/sync.ts";
+import { createEventLedger } from "../../src/postgres/event/event-ledger.ts";
+import { createSyncStore } from "../../src/postgres/sync/sync-store.ts";
 import type { SyncDeps } from "../../src/sync/service.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";

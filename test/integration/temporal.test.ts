@@ -2,12 +2,12 @@
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { temporal as temporalProto } from "@temporalio/proto";
+import { eventWorkflowId } from "../../src/occurrence/occurrence.ts";
+import type { OwedRun } from "../../src/run/engine.ts";
 import { ORCHESTRATOR_QUEUE, RUN_ACTIVITY_WORKFLOW } from "../../src/run/run.ts";
 import { createRunInspector } from "../../src/temporal/run-inspector.ts";
 import { createRunStarter } from "../../src/temporal/run-starter.ts";
 import { searchAttributesOf } from "../../src/temporal/search-attributes.ts";
-import type { OwedRun } from "../../src/trigger/ledger.ts";
-import { eventWorkflowId } from "../../src/trigger/occurrence.ts";
 import { ENGINES_TIMEOUT_MS, eventually } from "../support/engines.ts";
 import { openTestNamespace } from "../support/workflow.ts";
 

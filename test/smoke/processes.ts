@@ -1,5 +1,5 @@
 /** Which processes are looked at: the API's, and those whose metrics are named. A restart would show in either. */
-import type { ReadinessReport } from "../../src/readiness.ts";
+import type { ReadinessReport } from "../../src/kernel/readiness.ts";
 
 export interface SeenProcess {
   /** Where it was asked. */

@@ -1,8 +1,8 @@
 /** The server under test, as an operator reaches it: over REST, and nothing else. */
 import type { Definition } from "../../src/definition/schema.ts";
-import type { ScheduleView } from "../../src/ledger/schedule.ts";
-import type { RunView } from "../../src/ledger/views.ts";
-import type { ReadinessReport } from "../../src/readiness.ts";
+import type { ScheduleView } from "../../src/explain/schedule-view.ts";
+import type { RunView } from "../../src/explain/views.ts";
+import type { ReadinessReport } from "../../src/kernel/readiness.ts";
 import type { SyncReport, SyncSummary } from "../../src/sync/report.ts";
 
 const ANSWER_WITHIN_MS = 10_000;

@@ -13,13 +13,13 @@ import { spawnSync } from "node:child_process";
 import { chmodSync, existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Config, type Flags, loadConfig } from "../../src/config.ts";
 import { type EngineEndpoints, startEngines } from "../../src/engines/engine-set.ts";
 import { checkPorts, neededPorts } from "../../src/engines/ports.ts";
 import { isAlive, type ProcessIdentity, startTimeOf } from "../../src/engines/process-table.ts";
-import { describeError } from "../../src/errors.ts";
-import { createLog } from "../../src/log.ts";
-import { aborted } from "../../src/wait.ts";
+import { type Config, type Flags, loadConfig } from "../../src/kernel/config.ts";
+import { describeError } from "../../src/kernel/errors.ts";
+import { createLog } from "../../src/kernel/log.ts";
+import { aborted } from "../../src/kernel/wait.ts";
 
 /** What a hook that may start engines needs: `beforeAll(…, ENGINES_TIMEOUT_MS)`. */
 export const ENGINES_TIMEOUT_MS = 60_000;

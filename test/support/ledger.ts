@@ -1,13 +1,13 @@
 /** Rows that tests of the ledger begin with. */
 import type { Definition, DefinitionBody } from "../../src/definition/schema.ts";
 import { parseDefinition } from "../../src/definition/validate.ts";
-import { createDefinitionStore } from "../../src/postgres/definitions.ts";
-import { createEventLedger } from "../../src/postgres/events.ts";
-import { createLedgerReader } from "../../src/postgres/ledger-reader.ts";
-import { createOccurrenceLedger } from "../../src/postgres/occurrences.ts";
+import type { EventEnvelope } from "../../src/event/envelope.ts";
+import { judgeRequest } from "../../src/occurrence/classify.ts";
+import { createDefinitionStore } from "../../src/postgres/definition/definition-store.ts";
+import { createEventLedger } from "../../src/postgres/event/event-ledger.ts";
+import { createLedgerReader } from "../../src/postgres/explain/ledger-reader.ts";
+import { createOccurrenceLedger } from "../../src/postgres/occurrence/occurrence-ledger.ts";
 import type { ClaimRequest, TriggerEvent } from "../../src/run/run.ts";
-import { judgeRequest } from "../../src/trigger/classify.ts";
-import type { EventEnvelope } from "../../src/trigger/event/envelope.ts";
 import type { TestDatabase } from "./database.ts";
 import { NO_ENGINES } from "./own-engines.ts";
 

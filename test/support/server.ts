@@ -7,9 +7,9 @@ import { spawnSync } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { type Flags, loadConfig } from "../../src/config.ts";
 import { parseJson } from "../../src/json/parse.ts";
-import { SETTINGS, type SettingName } from "../../src/settings.ts";
+import { type Flags, loadConfig } from "../../src/kernel/config.ts";
+import { SETTINGS, type SettingName } from "../../src/kernel/settings.ts";
 import { eventually, findFreePorts } from "./engines.ts";
 import { endAllOf } from "./leash.ts";
 

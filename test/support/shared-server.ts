@@ -1,5 +1,5 @@
 /** One whole server for all e2e tests that do not end it; it ends with the test process (leash.ts). */
-import type { EventEnvelope } from "../../src/trigger/event/envelope.ts";
+import type { EventEnvelope } from "../../src/event/envelope.ts";
 import { eventually } from "./engines.ts";
 import { type Answer, type Server, startServer } from "./server.ts";
 

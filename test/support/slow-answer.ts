@@ -1,5 +1,5 @@
 /** A process of its own for http-task-time.test.ts: one http task whose receiver answers after the milliseconds of argv. */
-import { createLog } from "../../src/log.ts";
+import { createLog } from "../../src/kernel/log.ts";
 import { executeHttp, httpAttempt } from "./http-attempt.ts";
 import { startRawReceiver } from "./raw-receiver.ts";
 

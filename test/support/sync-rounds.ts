@@ -4,15 +4,15 @@
  * that its file says, and nobody else's was touched.
  */
 
-import { createLog } from "../../src/log.ts";
-import { createMetrics } from "../../src/metrics.ts";
+import { createLog } from "../../src/kernel/log.ts";
+import { createMetrics } from "../../src/kernel/metrics.ts";
 import { openPostgres, type Postgres } from "../../src/postgres/client.ts";
-import { createDefinitionStore } from "../../src/postgres/definitions.ts";
-import { createProjectionStore } from "../../src/postgres/schedule-projections.ts";
+import { createDefinitionStore } from "../../src/postgres/definition/definition-store.ts";
+import { createProjectionStore } from "../../src/postgres/schedule/projection-store.ts";
+import { scheduleId } from "../../src/schedule/plan.ts";
+import { createScheduleSync } from "../../src/schedule/schedule-sync.ts";
 import type { SyncReport } from "../../src/sync/report.ts";
 import { createScheduler } from "../../src/temporal/schedules.ts";
-import { scheduleId } from "../../src/trigger/schedule/plan.ts";
-import { createScheduleSync } from "../../src/trigger/schedule/sync.ts";
 import { createTestDatabase, type TestDatabase } from "./database.ts";
 import { eventually } from "./engines.ts";
 import { activity, createTestSync, createTree, type Tree } from "./trees.ts";

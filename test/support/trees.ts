@@ -2,12 +2,12 @@
 import { mkdirSync, mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { readTree } from "../../src/definition/files.ts";
-import { createLog } from "../../src/log.ts";
-import { createSyncStore } from "../../src/postgres/sync.ts";
+import { readTree } from "../../src/document/tree.ts";
+import { createLog } from "../../src/kernel/log.ts";
+import { createSyncStore } from "../../src/postgres/sync/sync-store.ts";
+import type { ScheduleSyncReport } from "../../src/schedule/schedule-sync.ts";
 import type { SyncReport } from "../../src/sync/report.ts";
 import { createSyncService, type SyncDeps, type SyncRequest } from "../../src/sync/service.ts";
-import type { ScheduleSyncReport } from "../../src/trigger/schedule/sync.ts";
 import type { TestDatabase } from "./database.ts";
 import { NO_ENGINES } from "./own-engines.ts";
 

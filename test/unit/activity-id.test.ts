@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { type Access, createApp, ROUTES } from "../../src/http/app.ts";
 import type { Services } from "../../src/http/services.ts";
-import { createLog } from "../../src/log.ts";
+import { createLog } from "../../src/kernel/log.ts";
 
 const ID = "0b0b0b0b-0000-7000-8000-000000000000";
 const access: Access = {

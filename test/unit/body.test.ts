@@ -5,7 +5,7 @@ import { gzipSync } from "node:zlib";
 import { type Access, createApp } from "../../src/http/app.ts";
 import { readJson } from "../../src/http/body.ts";
 import type { Services } from "../../src/http/services.ts";
-import type { Log } from "../../src/log.ts";
+import type { Log } from "../../src/kernel/log.ts";
 
 const post = (body: string | Uint8Array, headers: Record<string, string> = {}) =>
   readJson(new Request("http://localhost/events", { method: "POST", body: body as string, headers }));

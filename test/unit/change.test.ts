@@ -1,10 +1,10 @@
 /** What a REST change makes of a definition. */
 import { describe, expect, test } from "bun:test";
-import { applyChange, parseNewDefinition } from "../../src/definition/change.ts";
+import { applyChange, parseNewDefinition } from "../../src/definition/rest-change.ts";
 import type { Definition, DefinitionBody } from "../../src/definition/schema.ts";
 import type { StoredDefinition } from "../../src/definition/store.ts";
 import { parseDefinition } from "../../src/definition/validate.ts";
-import type { InvalidInputError } from "../../src/errors.ts";
+import type { InvalidInputError } from "../../src/kernel/errors.ts";
 import { NO_ENGINES } from "../support/own-engines.ts";
 
 const TRIGGER = { trigger_type: "event", event_type: "x", filters: { tier: "pro" } } as const;

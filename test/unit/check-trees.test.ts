@@ -2,7 +2,7 @@ import { afterAll, beforeEach, describe, expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { checkTrees } from "../../src/definition/check-trees.ts";
+import { checkTrees } from "../../src/document/check-trees.ts";
 import { NO_ENGINES } from "../support/own-engines.ts";
 
 const top = mkdtempSync(join(tmpdir(), "actcore-check-"));

@@ -1,9 +1,9 @@
 /** The door of the API: what it refuses, and what it lets through when it cannot know. */
 import { describe, expect, test } from "bun:test";
-import { InvalidInputError, RetryableError } from "../../src/errors.ts";
-import { createCheckedPublisher } from "../../src/trigger/event/checked-publisher.ts";
-import { contentOf, type EventContent } from "../../src/trigger/event/content.ts";
-import type { EventEnvelope } from "../../src/trigger/event/envelope.ts";
+import { createCheckedPublisher } from "../../src/dispatch/checked-publisher.ts";
+import { contentOf, type EventContent } from "../../src/event/content.ts";
+import type { EventEnvelope } from "../../src/event/envelope.ts";
+import { InvalidInputError, RetryableError } from "../../src/kernel/errors.ts";
 
 const event = (event_id: string, payload: unknown = {}): EventEnvelope => ({
   event_id,

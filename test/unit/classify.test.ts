@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
+import { classifyStart, judgeRequest, MAX_INLINE_BYTES } from "../../src/occurrence/classify.ts";
+import type { Segment } from "../../src/occurrence/due-facts.ts";
+import type { Start } from "../../src/occurrence/start.ts";
 import type { ClaimRequest } from "../../src/run/run.ts";
-import { classifyStart, judgeRequest, MAX_INLINE_BYTES, type Start } from "../../src/trigger/classify.ts";
-import type { Segment } from "../../src/trigger/schedule/due-facts.ts";
 
 const now = new Date("2026-01-31T09:30:00Z");
 const envelope = { event_id: "e1", type: "x", source: "s", occurred_at: "2026-01-31T09:00:00Z" };

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import { hideSecret, isLoopback } from "../../src/address.ts";
-import { type Flags, isWholeServer, loadConfig } from "../../src/config.ts";
-import type { Fault, InvalidInputError } from "../../src/errors.ts";
-import type { Environment } from "../../src/setting-values.ts";
+import { hideSecret, isLoopback } from "../../src/kernel/address.ts";
+import { type Flags, isWholeServer, loadConfig } from "../../src/kernel/config.ts";
+import type { Fault, InvalidInputError } from "../../src/kernel/errors.ts";
+import type { Environment } from "../../src/kernel/setting-values.ts";
 
 /** The faults with which the configuration is refused. */
 function faultsOf(flags: Flags, env: Environment = {}, earlier: Fault[] = []): readonly Fault[] {

@@ -1,7 +1,7 @@
 /** What a crontab's five fields mean, and what is none. */
 import { describe, expect, test } from "bun:test";
-import { type CronFields, checkCron, parseCron } from "../../src/definition/cron-expression.ts";
-import type { TerminalError } from "../../src/errors.ts";
+import { type CronFields, checkCron, parseCron } from "../../src/calendar/cron-expression.ts";
+import type { TerminalError } from "../../src/kernel/errors.ts";
 
 const ALL = {
   minutes: range(0, 59),

@@ -1,6 +1,6 @@
 /** Which places no http task may connect to, however they are spelled. */
 import { describe, expect, test } from "bun:test";
-import { findForbiddenAddress, findForbiddenUrl, type OwnEngines } from "../../src/definition/destination.ts";
+import { findForbiddenAddress, findForbiddenUrl, type OwnEngines } from "../../src/task/http/destination.ts";
 
 const ENGINES: OwnEngines = {
   ports: new Map([

@@ -1,13 +1,16 @@
 /** The dispatcher over fakes of its ports: what it does with failures that real engines do not make on demand. */
 import { describe, expect, test } from "bun:test";
-import { RetryableError, TerminalError } from "../../src/errors.ts";
-import { createLog } from "../../src/log.ts";
-import { createMetrics } from "../../src/metrics.ts";
-import { contentOf, type EventContent } from "../../src/trigger/event/content.ts";
-import { createDispatcher, type StreamMessage } from "../../src/trigger/event/dispatcher.ts";
-import { outcomeOf } from "../../src/trigger/event/match.ts";
-import type { EnforcedType } from "../../src/trigger/event/payload-checks.ts";
-import type { DeadLetter, EventLedger, EventOutcome, OwedRun } from "../../src/trigger/ledger.ts";
+import { createDispatcher } from "../../src/dispatch/dispatcher.ts";
+import type { StreamMessage } from "../../src/dispatch/stream-message.ts";
+import { contentOf, type EventContent } from "../../src/event/content.ts";
+import type { DeadLetter, EventLedger } from "../../src/event/event-ledger.ts";
+import { outcomeOf } from "../../src/event/match.ts";
+import type { EventOutcome } from "../../src/event/outcome.ts";
+import type { EnforcedType } from "../../src/event/payload-checks.ts";
+import { RetryableError, TerminalError } from "../../src/kernel/errors.ts";
+import { createLog } from "../../src/kernel/log.ts";
+import { createMetrics } from "../../src/kernel/metrics.ts";
+import type { OwedRun } from "../../src/run/engine.ts";
 
 type Settled = string[];
 

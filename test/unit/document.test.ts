@@ -1,7 +1,7 @@
 /** What becomes of a definition file's text: its documents, or each fault with its line. */
 import { describe, expect, test } from "bun:test";
-import { isFault, readDocuments, type TreeDocument } from "../../src/definition/document.ts";
-import { preview } from "../../src/definition/faults.ts";
+import { isFault, readDocuments, type TreeDocument } from "../../src/document/document.ts";
+import { preview } from "../../src/json/faults.ts";
 import { NO_ENGINES } from "../support/own-engines.ts";
 import { startProcessorTime } from "../support/processor-time.ts";
 

@@ -1,6 +1,6 @@
 /** What the reconciler asks of the due times of an activity. Every minute something is due. */
 import { describe, expect, test } from "bun:test";
-import type { IntervalTrigger } from "../../src/definition/schema.ts";
+import type { IntervalTrigger } from "../../src/calendar/trigger.ts";
 import {
   type DueRun,
   hasUnrun,
@@ -11,7 +11,7 @@ import {
   type Segment,
   wasDue,
   wasGoing,
-} from "../../src/trigger/schedule/due-facts.ts";
+} from "../../src/occurrence/due-facts.ts";
 
 /** Minute n of an hour. */
 const at = (minute: number, second = 0, ms = 0) => new Date(Date.UTC(2026, 0, 31, 9, minute, second, ms));

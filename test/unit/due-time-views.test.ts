@@ -1,9 +1,9 @@
 /** What a reader is told of each due time of a range. */
 import { describe, expect, test } from "bun:test";
-import type { CronTrigger, IntervalTrigger } from "../../src/definition/schema.ts";
-import { type DueTimeFacts, type DueTimeRun, describeDueTimes } from "../../src/ledger/due-times.ts";
-import type { Segment } from "../../src/trigger/schedule/due-facts.ts";
-import type { SkippedStretch, SkipReason } from "../../src/trigger/schedule/misfire.ts";
+import type { SkippedStretch, SkipReason } from "../../src/calendar/misfire.ts";
+import type { CronTrigger, IntervalTrigger } from "../../src/calendar/trigger.ts";
+import { type DueTimeFacts, type DueTimeRun, describeDueTimes } from "../../src/explain/due-time-views.ts";
+import type { Segment } from "../../src/occurrence/due-facts.ts";
 
 /** Minute n of an hour; every minute something is due. */
 const at = (minute: number, second = 0) => new Date(Date.UTC(2026, 0, 31, 9, minute, second));

@@ -1,9 +1,9 @@
 /** Due times of random expressions, against cronie's rules and against croner. */
 import { describe, expect, test } from "bun:test";
 import { Cron } from "croner";
-import { parseCron } from "../../src/definition/cron-expression.ts";
-import type { CronTrigger } from "../../src/definition/schema.ts";
-import { dueTimes, firstPass } from "../../src/trigger/schedule/due-times.ts";
+import { parseCron } from "../../src/calendar/cron-expression.ts";
+import { dueTimes, firstPass } from "../../src/calendar/due-times.ts";
+import type { CronTrigger } from "../../src/calendar/trigger.ts";
 import { createRandom, MOVED_ZONES, OTHER_ZONES, randomCron, SEED, WHOLE_HOUR_ZONES } from "../support/cron-samples.ts";
 import { type ClockMinute, loadEntry, runCronie } from "../support/cronie.ts";
 

@@ -1,7 +1,7 @@
 /** When triggers are due, over clock changes above all. */
 import { describe, expect, test } from "bun:test";
-import type { CronTrigger, ScheduleTrigger } from "../../src/definition/schema.ts";
-import { dueTimes, firstPass, gapRuns, nextDueTimes } from "../../src/trigger/schedule/due-times.ts";
+import { dueTimes, firstPass, gapRuns, nextDueTimes } from "../../src/calendar/due-times.ts";
+import type { CronTrigger, ScheduleTrigger } from "../../src/calendar/trigger.ts";
 
 const cron = (cron_expression: string, timezone?: string, dst_gap?: "run" | "skip"): CronTrigger => ({
   trigger_type: "cron",

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { Value } from "@sinclair/typebox/value";
-import { DurationSchema, parseDuration } from "../../src/definition/duration.ts";
+import { DurationSchema, parseDuration } from "../../src/calendar/duration.ts";
 
 const schema = DurationSchema({ description: "" });
 

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import { loadConfig } from "../../src/config.ts";
 import { wantedEngines } from "../../src/engines/engine-set.ts";
 import { checkPorts, neededPorts } from "../../src/engines/ports.ts";
 import { sqlServerOf } from "../../src/engines/temporal.ts";
+import { loadConfig } from "../../src/kernel/config.ts";
 
 describe("which engines are started", () => {
   test("all of them when no URL is configured", () => {

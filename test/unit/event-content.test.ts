@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
+import { contentOf, findDifferences } from "../../src/event/content.ts";
+import type { EventEnvelope } from "../../src/event/envelope.ts";
 import { parseJson } from "../../src/json/parse.ts";
-import { contentOf, findDifferences } from "../../src/trigger/event/content.ts";
-import type { EventEnvelope } from "../../src/trigger/event/envelope.ts";
 
 const envelope: EventEnvelope = {
   event_id: "e",

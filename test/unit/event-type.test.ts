@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import { parseEventType } from "../../src/definition/event-type.ts";
-import { compileCheck, type JsonSchema } from "../../src/definition/json-schema.ts";
-import { InvalidInputError } from "../../src/errors.ts";
+import { parseEventType } from "../../src/event/event-type.ts";
+import { compileCheck, type JsonSchema } from "../../src/json/json-schema.ts";
 import { parseJson } from "../../src/json/parse.ts";
+import { InvalidInputError } from "../../src/kernel/errors.ts";
 import { startProcessorTime } from "../support/processor-time.ts";
 
 /** The faults of an enforced event type with this schema, as `path message`. */

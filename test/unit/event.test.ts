@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { deadLetterId, decodeEvent, MAX_EVENT_BYTES } from "../../src/trigger/event/envelope.ts";
+import { deadLetterId, decodeEvent, MAX_EVENT_BYTES } from "../../src/event/envelope.ts";
 
 const envelope = { event_id: "e1", type: "user.created", source: "crm", occurred_at: "2026-01-31T09:30:00Z" };
 const encode = (value: unknown) => new TextEncoder().encode(typeof value === "string" ? value : JSON.stringify(value));

@@ -2,9 +2,9 @@
 import { describe, expect, test } from "bun:test";
 import { asyncLocalStorage, type Context } from "@temporalio/activity";
 import { createTaskSteps } from "../../src/activities/execute-task.ts";
-import { RetryableError, TerminalError } from "../../src/errors.ts";
-import { createLog } from "../../src/log.ts";
-import { createMetrics } from "../../src/metrics.ts";
+import { RetryableError, TerminalError } from "../../src/kernel/errors.ts";
+import { createLog } from "../../src/kernel/log.ts";
+import { createMetrics } from "../../src/kernel/metrics.ts";
 import type { Executor, TaskAttempt, TaskLedger } from "../../src/task/task.ts";
 
 const TASK_ID = crypto.randomUUID();

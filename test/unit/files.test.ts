@@ -4,7 +4,7 @@ import { execFileSync } from "node:child_process";
 import { linkSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { isInDoubt, readTree } from "../../src/definition/files.ts";
+import { isInDoubt, readTree } from "../../src/document/tree.ts";
 import { NO_ENGINES } from "../support/own-engines.ts";
 import { startProcessorTime } from "../support/processor-time.ts";
 

@@ -1,17 +1,17 @@
 /** One round of the finisher over fakes of its ports: a crash at each step, made on demand. */
 import { describe, expect, test } from "bun:test";
-import { RetryableError, TerminalError } from "../../src/errors.ts";
-import { createLog } from "../../src/log.ts";
-import { createMetrics } from "../../src/metrics.ts";
-import type { RunClose } from "../../src/run/run.ts";
+import { RetryableError, TerminalError } from "../../src/kernel/errors.ts";
+import { createLog } from "../../src/kernel/log.ts";
+import { createMetrics } from "../../src/kernel/metrics.ts";
 import {
   createFinisher,
   type FinisherDeps,
   type OpenRun,
   type OwedEvent,
   type UnclaimedRun,
-} from "../../src/trigger/finisher.ts";
-import type { OwedRun } from "../../src/trigger/ledger.ts";
+} from "../../src/occurrence/finisher.ts";
+import type { OwedRun } from "../../src/run/engine.ts";
+import type { RunClose } from "../../src/run/run.ts";
 
 const BEFORE = new Date("2026-01-31T09:30:00Z");
 /** Made once: making it takes long in a process with a large heap, which the default metrics measure. */

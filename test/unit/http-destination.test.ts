@@ -1,6 +1,6 @@
 /** Where an http task's request goes: to a checked address, or through a proxy. */
 import { afterAll, afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { createLog } from "../../src/log.ts";
+import { createLog } from "../../src/kernel/log.ts";
 import type { DialDeps } from "../../src/task/http/dial.ts";
 import { createHttpExecutor } from "../../src/task/http/executor.ts";
 import { httpAttempt } from "../support/http-attempt.ts";

@@ -1,7 +1,7 @@
 /** Requests of http tasks that are refused when a definition is stored, because no try could send them as written. */
 import { expect, test } from "bun:test";
-import { findRequestFaults } from "../../src/definition/http-request-faults.ts";
-import type { HttpTemplate } from "../../src/definition/schema.ts";
+import { findRequestFaults } from "../../src/task/http/request-faults.ts";
+import type { HttpTemplate } from "../../src/task/http/shape.ts";
 
 const faultsOf = (params: object) =>
   findRequestFaults({ url: "http://x.test/", ...params } as HttpTemplate["params"], "/params");

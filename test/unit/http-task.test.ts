@@ -1,8 +1,8 @@
 /** The `http` executor against a server of this process. */
 import { afterAll, beforeEach, describe, expect, test } from "bun:test";
-import type { ActcoreError } from "../../src/errors.ts";
 import { parseJson } from "../../src/json/parse.ts";
-import { createLog } from "../../src/log.ts";
+import type { ActcoreError } from "../../src/kernel/errors.ts";
+import { createLog } from "../../src/kernel/log.ts";
 import { type HttpResult, MAX_RESPONSE_BYTES } from "../../src/task/http/response.ts";
 import type { TaskAttempt } from "../../src/task/task.ts";
 import { executeHttp, httpAttempt } from "../support/http-attempt.ts";

@@ -2,9 +2,9 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import { tmpdir } from "node:os";
 import { getCACertificates } from "node:tls";
-import { loadConfig } from "../../src/config.ts";
-import type { InvalidInputError } from "../../src/errors.ts";
-import { createLog } from "../../src/log.ts";
+import { loadConfig } from "../../src/kernel/config.ts";
+import type { InvalidInputError } from "../../src/kernel/errors.ts";
+import { createLog } from "../../src/kernel/log.ts";
 import { createHttpExecutor } from "../../src/task/http/executor.ts";
 import { httpAttempt } from "../support/http-attempt.ts";
 import { NO_ENGINES } from "../support/own-engines.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { findJsonFault } from "../../src/definition/json-text.ts";
+import { findJsonFault } from "../../src/json/json-text.ts";
 
 function isJson(text: string): boolean {
   try {

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { createKey, hashKey, isKeyShaped } from "../../src/access/key.ts";
 import { readKeyRequest } from "../../src/access/key-request.ts";
 import { allows, SCOPES } from "../../src/access/scope.ts";
-import type { InvalidInputError } from "../../src/errors.ts";
+import type { InvalidInputError } from "../../src/kernel/errors.ts";
 
 const NOW = new Date("2026-01-31T09:30:00Z");
 const request = (rest: object = {}) => ({ name: "ci", scopes: ["trigger"], ...rest });

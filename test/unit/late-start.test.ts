@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import type { IntervalTrigger, ScheduleTrigger } from "../../src/definition/schema.ts";
-import { judgeStart } from "../../src/trigger/schedule/late-start.ts";
-import { misfireOf } from "../../src/trigger/schedule/misfire.ts";
+import { misfireOf } from "../../src/calendar/misfire.ts";
+import type { IntervalTrigger, ScheduleTrigger } from "../../src/calendar/trigger.ts";
+import { judgeStart } from "../../src/occurrence/late-start.ts";
 
 /** Minute n of an hour; every minute something is due. */
 const at = (minute: number, second = 0) => new Date(Date.UTC(2026, 0, 31, 9, minute, second));

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createReleasers, listenForShutdown, withReleasers } from "../../src/lifecycle.ts";
+import { createReleasers, listenForShutdown, withReleasers } from "../../src/kernel/lifecycle.ts";
 
 describe("what was acquired", () => {
   test("is released last in first out, each once, and the first error is thrown after the last", async () => {
@@ -68,7 +68,7 @@ describe("a shutdown", () => {
 });
 
 describe("a terminal that is closed", () => {
-  const lifecycle = JSON.stringify(join(import.meta.dir, "../../src/lifecycle.ts"));
+  const lifecycle = JSON.stringify(join(import.meta.dir, "../../src/kernel/lifecycle.ts"));
   const program = `
     const { listenForShutdown } = await import(${lifecycle});
     const end = (text) => require("node:fs").writeFileSync(process.argv[1], text);

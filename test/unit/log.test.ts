@@ -3,9 +3,9 @@ import { spawnSync } from "node:child_process";
 import { closeSync, constants, mkdtempSync, openSync, readFileSync, readSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { TerminalError } from "../../src/errors.ts";
-import { writeWhole } from "../../src/line-writer.ts";
-import { createLog } from "../../src/log.ts";
+import { TerminalError } from "../../src/kernel/errors.ts";
+import { writeWhole } from "../../src/kernel/line-writer.ts";
+import { createLog } from "../../src/kernel/log.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "actcore-log-"));
 const opened = new Set<number>();

@@ -1,12 +1,6 @@
 import { describe, expect, test } from "bun:test";
+import { indexSubscriptions, type Match, matchEvent, outcomeOf, type Subscription } from "../../src/event/match.ts";
 import { parseJson } from "../../src/json/parse.ts";
-import {
-  indexSubscriptions,
-  type Match,
-  matchEvent,
-  outcomeOf,
-  type Subscription,
-} from "../../src/trigger/event/match.ts";
 
 const parse = (text: string) => parseJson(text) as Record<string, unknown>;
 const subscription = (

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { runNext } from "../../src/cli/next.ts";
-import { loadConfig } from "../../src/config.ts";
+import { loadConfig } from "../../src/kernel/config.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "actcore-next-"));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));

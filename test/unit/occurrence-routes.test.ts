@@ -1,8 +1,8 @@
 /** What may be asked of the list of skipped due times: a reason that does not exist would find nothing, as if nothing had been missed. */
 import { expect, test } from "bun:test";
-import type { InvalidInputError } from "../../src/errors.ts";
-import { OCCURRENCE_ROUTES } from "../../src/http/occurrence-routes.ts";
 import { readQuery } from "../../src/http/query.ts";
+import { OCCURRENCE_ROUTES } from "../../src/http/routes/skipped-routes.ts";
+import type { InvalidInputError } from "../../src/kernel/errors.ts";
 
 function faultsOf(query: string): string[] {
   const schema = OCCURRENCE_ROUTES[0]?.query;

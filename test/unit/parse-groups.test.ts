@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { COMMANDS } from "../../src/cli/commands.ts";
 import { commandHelp, overview } from "../../src/cli/help.ts";
 import { parseCommandLine } from "../../src/cli/parse.ts";
-import type { InvalidInputError } from "../../src/errors.ts";
+import type { InvalidInputError } from "../../src/kernel/errors.ts";
 
 function faultsOf(...argv: string[]) {
   try {

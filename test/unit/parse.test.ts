@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { COMMANDS, type CommandName } from "../../src/cli/commands.ts";
 import { commandHelp, overview } from "../../src/cli/help.ts";
 import { parseCommandLine } from "../../src/cli/parse.ts";
-import { SETTINGS } from "../../src/settings.ts";
+import { SETTINGS } from "../../src/kernel/settings.ts";
 
 function faultsOf(...argv: string[]) {
   const parsed = parseCommandLine(argv);

@@ -1,9 +1,9 @@
 /** Placeholders that this version does not fill in are refused wherever a task would send them. */
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: they are what is tested
 import { describe, expect, test } from "bun:test";
-import { findPlaceholders } from "../../src/definition/placeholders.ts";
 import { parseDefinition } from "../../src/definition/validate.ts";
-import type { InvalidInputError } from "../../src/errors.ts";
+import type { InvalidInputError } from "../../src/kernel/errors.ts";
+import { findPlaceholders } from "../../src/task/placeholders.ts";
 import { NO_ENGINES } from "../support/own-engines.ts";
 
 const HTTP = { url: "http://127.0.0.1:3000/" };

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { inLines, inOneLine } from "../../src/printable.ts";
+import { inLines, inOneLine } from "../../src/kernel/printable.ts";
 
 test("control characters are shown as escapes, tabs and the ends of lines only where one line is asked for", () => {
   const text = "a\nb\tc\u0000\u001b[2J\u007f\u0085\u009b é ✓";

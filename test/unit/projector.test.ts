@@ -1,10 +1,10 @@
 /** What a schedule becomes when the projector dies between the engine and its note. */
 import { expect, test } from "bun:test";
 import type { Definition } from "../../src/definition/schema.ts";
-import { createLog } from "../../src/log.ts";
-import { hashPlan, planSchedule, type SchedulePlan } from "../../src/trigger/schedule/plan.ts";
-import { bringUp, type ProjectorDeps } from "../../src/trigger/schedule/projector.ts";
-import type { ToldSchedule } from "../../src/trigger/schedule/step.ts";
+import { createLog } from "../../src/kernel/log.ts";
+import type { ToldSchedule } from "../../src/schedule/drift.ts";
+import { hashPlan, planSchedule, type SchedulePlan } from "../../src/schedule/plan.ts";
+import { bringUp, type ProjectorDeps } from "../../src/schedule/projector.ts";
 
 test("a pause of ours that was not noted ends when the definition is enabled again", async () => {
   const definition = (enabled: boolean, version: number) =>

@@ -1,7 +1,7 @@
 /** Which proxy a request of an http task goes through. */
 import { describe, expect, test } from "bun:test";
-import { loadConfig } from "../../src/config.ts";
-import type { InvalidInputError } from "../../src/errors.ts";
+import { loadConfig } from "../../src/kernel/config.ts";
+import type { InvalidInputError } from "../../src/kernel/errors.ts";
 import { findProxy } from "../../src/task/http/proxy.ts";
 
 const ALL = { http: "http://h:1", https: "http://s:1", all: "http://a:1", exempt: [] };

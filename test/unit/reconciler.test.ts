@@ -1,11 +1,11 @@
 /** When the reconciler notes how far it got: seldom, for each note is a commit. */
 import { expect, test } from "bun:test";
-import type { IntervalTrigger } from "../../src/definition/schema.ts";
-import { createLog } from "../../src/log.ts";
-import { createMetrics } from "../../src/metrics.ts";
-import type { DueRun } from "../../src/trigger/schedule/due-facts.ts";
-import { type DueActivity, type ReconcilerDeps, reconcile } from "../../src/trigger/schedule/reconciler.ts";
-import type { Settlement } from "../../src/trigger/schedule/settlement.ts";
+import type { IntervalTrigger } from "../../src/calendar/trigger.ts";
+import { createLog } from "../../src/kernel/log.ts";
+import { createMetrics } from "../../src/kernel/metrics.ts";
+import type { DueRun } from "../../src/occurrence/due-facts.ts";
+import { type DueActivity, type ReconcilerDeps, reconcile } from "../../src/schedule/reconciler.ts";
+import type { Settlement } from "../../src/schedule/settlement.ts";
 
 const at = (minute: number, second = 0) => new Date(Date.UTC(2026, 0, 31, 9, minute, second));
 const EVERY_TEN: IntervalTrigger = { trigger_type: "interval", every: "10m" };

@@ -1,7 +1,7 @@
 /** Retry-After: seconds or a date; what names no time in the future leaves the wait to the task's own policy. */
 import { expect, test } from "bun:test";
 import { toFailure } from "../../src/activities/translate.ts";
-import { RetryableError } from "../../src/errors.ts";
+import { RetryableError } from "../../src/kernel/errors.ts";
 import { parseRetryAfter } from "../../src/task/http/retry-after.ts";
 
 const NOW = Date.parse("2026-11-06T08:49:37Z");

@@ -1,12 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import { readKeyRequest } from "../../src/access/key-request.ts";
 import { SCOPES } from "../../src/access/scope.ts";
-import { parseNewDefinition } from "../../src/definition/change.ts";
-import { findFaults } from "../../src/definition/faults.ts";
+import { parseNewDefinition } from "../../src/definition/rest-change.ts";
+import { findEnvelopeFaults } from "../../src/event/envelope.ts";
 import { type Access, createApp, ROUTES } from "../../src/http/app.ts";
 import type { Services } from "../../src/http/services.ts";
-import { createLog } from "../../src/log.ts";
-import { findEnvelopeFaults } from "../../src/trigger/event/envelope.ts";
+import { findFaults } from "../../src/json/faults.ts";
+import { createLog } from "../../src/kernel/log.ts";
 import { NO_ENGINES } from "../support/own-engines.ts";
 
 const OPEN = ["GET /healthz", "GET /readyz"];

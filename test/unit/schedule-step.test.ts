@@ -1,12 +1,12 @@
 import { expect, test } from "bun:test";
-import { hashPlan, type SchedulePlan } from "../../src/trigger/schedule/plan.ts";
 import {
   type DriftKind,
   judgeSchedule,
   type ScheduleStep,
   type StandingSchedule,
   type ToldSchedule,
-} from "../../src/trigger/schedule/step.ts";
+} from "../../src/schedule/drift.ts";
+import { hashPlan, type SchedulePlan } from "../../src/schedule/plan.ts";
 
 const running: SchedulePlan = {
   schedule_id: "activity-schedule-1",

@@ -1,12 +1,12 @@
 /** What a sync of schedules does when the engine fails it in the middle; the rest is tested with the real engine. */
 import { expect, test } from "bun:test";
 import type { Definition } from "../../src/definition/schema.ts";
-import { RetryableError } from "../../src/errors.ts";
-import { createLog } from "../../src/log.ts";
-import type { SchedulePlan } from "../../src/trigger/schedule/plan.ts";
-import type { Projection, ProjectionStore } from "../../src/trigger/schedule/projector.ts";
-import type { StandingSchedule } from "../../src/trigger/schedule/step.ts";
-import { createScheduleSync, type ScheduleSyncDeps } from "../../src/trigger/schedule/sync.ts";
+import { RetryableError } from "../../src/kernel/errors.ts";
+import { createLog } from "../../src/kernel/log.ts";
+import type { StandingSchedule } from "../../src/schedule/drift.ts";
+import type { SchedulePlan } from "../../src/schedule/plan.ts";
+import type { Projection, ProjectionStore } from "../../src/schedule/projector.ts";
+import { createScheduleSync, type ScheduleSyncDeps } from "../../src/schedule/schedule-sync.ts";
 
 const AWAY = new RetryableError("temporal_unavailable", "Temporal: away");
 const CONFLICT = new RetryableError("schedule_conflict", "schedule: somebody else");

@@ -4,7 +4,7 @@ import { Ajv } from "ajv";
 import { Glob } from "bun";
 import { parseAllDocuments } from "yaml";
 import { renderSchemas } from "../../deploy/build/schemas.ts";
-import { isFault, readDocuments } from "../../src/definition/document.ts";
+import { isFault, readDocuments } from "../../src/document/document.ts";
 import { NO_ENGINES } from "../support/own-engines.ts";
 
 const EXAMPLES = join(import.meta.dir, "../../docs/examples");

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import type { IntervalTrigger } from "../../src/definition/schema.ts";
-import type { DueFacts, DueRun, Segment } from "../../src/trigger/schedule/due-facts.ts";
-import { judgeStart } from "../../src/trigger/schedule/late-start.ts";
-import { settleDueTimes } from "../../src/trigger/schedule/settlement.ts";
+import type { IntervalTrigger } from "../../src/calendar/trigger.ts";
+import type { DueFacts, DueRun, Segment } from "../../src/occurrence/due-facts.ts";
+import { judgeStart } from "../../src/occurrence/late-start.ts";
+import { settleDueTimes } from "../../src/schedule/settlement.ts";
 
 /** Minute n of an hour; every minute something is due. */
 const at = (minute: number, second = 0) => new Date(Date.UTC(2026, 0, 31, 9, minute, second));

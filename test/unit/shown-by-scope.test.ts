@@ -5,7 +5,7 @@ import type { Definition } from "../../src/definition/schema.ts";
 import { parseDefinition } from "../../src/definition/validate.ts";
 import { type Access, createApp } from "../../src/http/app.ts";
 import type { Services } from "../../src/http/services.ts";
-import { createLog } from "../../src/log.ts";
+import { createLog } from "../../src/kernel/log.ts";
 import { NO_ENGINES } from "../support/own-engines.ts";
 
 const ID = "0b0b0b0b-0000-7000-8000-000000000000";

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { childUuid, firstUuidAt, isUuid, stableTraceId, timeOrderedUuid } from "../../src/stable-id.ts";
+import { childUuid, firstUuidAt, isUuid, stableTraceId, timeOrderedUuid } from "../../src/kernel/stable-id.ts";
 
 const parent = "01976f2a-5b3c-7123-8abc-0123456789ab";
 

@@ -6,10 +6,10 @@ import { join } from "node:path";
 import { suggestRequest } from "../../src/cli/first-request.ts";
 import { createTeller } from "../../src/cli/teller.ts";
 import type { Definition } from "../../src/definition/schema.ts";
-import { createLog } from "../../src/log.ts";
-import { findEnvelopeFaults } from "../../src/trigger/event/envelope.ts";
-import { indexSubscriptions, matchEvent } from "../../src/trigger/event/match.ts";
-import { indexEnforcedTypes } from "../../src/trigger/event/payload-checks.ts";
+import { findEnvelopeFaults } from "../../src/event/envelope.ts";
+import { indexSubscriptions, matchEvent } from "../../src/event/match.ts";
+import { indexEnforcedTypes } from "../../src/event/payload-checks.ts";
+import { createLog } from "../../src/kernel/log.ts";
 
 const API = "http://127.0.0.1:8010";
 const NO_CHECKS = indexEnforcedTypes([], new Map());

@@ -1,6 +1,6 @@
 /** When an open workflow counts as stuck, and what happens to it then. */
 import { expect, test } from "bun:test";
-import { createStuckEnder } from "../../src/trigger/stuck-workflow.ts";
+import { createStuckEnder } from "../../src/occurrence/stuck-workflow.ts";
 
 const at = (minutes: number) => new Date(Date.UTC(2026, 0, 31, 9, minutes));
 

@@ -1,6 +1,6 @@
 /** What holds of every plan, whatever was edited: tried on random trees, with the writes applied as Postgres would. */
 import { expect, test } from "bun:test";
-import type { TreeDocument } from "../../src/definition/files.ts";
+import type { TreeDocument } from "../../src/document/tree.ts";
 import type { StoredRow, Write } from "../../src/sync/document-row.ts";
 import { planSync } from "../../src/sync/plan.ts";
 import { planRollback } from "../../src/sync/rollback.ts";

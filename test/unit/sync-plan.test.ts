@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import type { FileFault, TreeDocument } from "../../src/definition/files.ts";
+import type { FileFault, TreeDocument } from "../../src/document/tree.ts";
 import { fieldChanges, type RowState, type StoredRow, type Write } from "../../src/sync/document-row.ts";
 import { type PlanInput, planSync } from "../../src/sync/plan.ts";
 import { planRollback, treesOf } from "../../src/sync/rollback.ts";

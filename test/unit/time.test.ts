@@ -1,13 +1,13 @@
 /** Times from outside: which are accepted, and that every door reads them alike. */
 import { describe, expect, test } from "bun:test";
 import { readKeyRequest } from "../../src/access/key-request.ts";
-import { findFaults } from "../../src/definition/faults.ts";
-import { parseTime } from "../../src/definition/time.ts";
+import { parseTime } from "../../src/calendar/time.ts";
 import { parseDefinition } from "../../src/definition/validate.ts";
-import { InvalidInputError } from "../../src/errors.ts";
+import { findEnvelopeFaults } from "../../src/event/envelope.ts";
 import { listQuery, readQuery, readSince, Since } from "../../src/http/query.ts";
-import { SCHEDULE_ROUTES } from "../../src/http/schedule-routes.ts";
-import { findEnvelopeFaults } from "../../src/trigger/event/envelope.ts";
+import { SCHEDULE_ROUTES } from "../../src/http/routes/schedule-routes.ts";
+import { findFaults } from "../../src/json/faults.ts";
+import { InvalidInputError } from "../../src/kernel/errors.ts";
 import { NO_ENGINES } from "../support/own-engines.ts";
 
 const ACCEPTED: [text: string, instant: string][] = [

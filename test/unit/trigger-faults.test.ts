@@ -1,9 +1,9 @@
 /** Triggers that have due times: what is accepted, and how each fault is named. */
 import { describe, expect, test } from "bun:test";
-import { checkRunAt, parseRunAt } from "../../src/definition/run-at.ts";
+import { checkRunAt, parseRunAt } from "../../src/calendar/run-at.ts";
 import { parseDefinition } from "../../src/definition/validate.ts";
-import type { Fault, InvalidInputError } from "../../src/errors.ts";
 import { ENGINE_TIME_ZONES } from "../../src/generated/time-zones.ts";
+import type { Fault, InvalidInputError } from "../../src/kernel/errors.ts";
 import { NO_ENGINES } from "../support/own-engines.ts";
 
 const cron = (rest: object) => ({ trigger_type: "cron", cron_expression: "0 9 * * *", ...rest });

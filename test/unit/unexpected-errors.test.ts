@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 import { createApp } from "../../src/http/app.ts";
 import type { Services } from "../../src/http/services.ts";
-import { createLog } from "../../src/log.ts";
+import { createLog } from "../../src/kernel/log.ts";
 
 test("an unexpected error is a problem without a stack, also where it cannot be logged", async () => {
   const log = new Proxy(createLog("silent"), {

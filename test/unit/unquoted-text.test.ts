@@ -1,6 +1,6 @@
 /** YAML that means something else than it looks, because a text is not in quotes. */
 import { describe, expect, test } from "bun:test";
-import { isFault, readDocuments } from "../../src/definition/document.ts";
+import { isFault, readDocuments } from "../../src/document/document.ts";
 import { NO_ENGINES } from "../support/own-engines.ts";
 
 function faultsOf(text: string, path = "f.yaml"): string[] {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { parseDefinition } from "../../src/definition/validate.ts";
-import type { Fault, InvalidInputError } from "../../src/errors.ts";
 import { parseJson } from "../../src/json/parse.ts";
+import type { Fault, InvalidInputError } from "../../src/kernel/errors.ts";
 import { NO_ENGINES } from "../support/own-engines.ts";
 
 const event = { trigger_type: "event", event_type: "user.created" };

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { createBackoff, inTime, retryUntilDone, sleep } from "../../src/wait.ts";
+import { createBackoff, inTime, retryUntilDone, sleep } from "../../src/kernel/wait.ts";
 
 describe("a sleep", () => {
   test("ends at once, and says so, when its signal aborts or has", async () => {

@@ -10,10 +10,10 @@
  */
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
-import { hostOf, portOf } from "../../address.ts";
-import { findForbiddenAddress, findForbiddenUrl, type OwnEngines } from "../../definition/destination.ts";
-import { TerminalError } from "../../errors.ts";
-import type { Proxies } from "../../setting-values.ts";
+import { hostOf, portOf } from "../../kernel/address.ts";
+import { TerminalError } from "../../kernel/errors.ts";
+import type { Proxies } from "../../kernel/setting-values.ts";
+import { findForbiddenAddress, findForbiddenUrl, type OwnEngines } from "./destination.ts";
 import { findProxy } from "./proxy.ts";
 import { findReachable } from "./reachable-address.ts";
 import { type HttpRequest, showUrl } from "./request.ts";

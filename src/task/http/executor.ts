@@ -5,7 +5,7 @@
  * its answer and our record causes (I8), and `traceparent`, so that its trace continues ours. Redirects are not followed:
  * they would carry headers to a place that the definition does not name.
  */
-import { RetryableError, TerminalError } from "../../errors.ts";
+import { RetryableError, TerminalError } from "../../kernel/errors.ts";
 import type { Executor } from "../task.ts";
 import { createDial, type DialDeps } from "./dial.ts";
 import { withoutUrl } from "./fetch-failure.ts";

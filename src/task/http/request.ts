@@ -1,9 +1,10 @@
 /** The request of one try, from the definition's params and what the task is about. */
-import { METHODS_WITHOUT_BODY } from "../../definition/http-request-faults.ts";
-import type { HttpTemplate } from "../../definition/schema.ts";
-import { describeError, TerminalError } from "../../errors.ts";
-import { stableHex, stableTraceId } from "../../stable-id.ts";
+
+import { describeError, TerminalError } from "../../kernel/errors.ts";
+import { stableHex, stableTraceId } from "../../kernel/stable-id.ts";
 import type { TaskAttempt } from "../task.ts";
+import { METHODS_WITHOUT_BODY } from "./request-faults.ts";
+import type { HttpTemplate } from "./shape.ts";
 
 export interface HttpRequest {
   readonly method: string;

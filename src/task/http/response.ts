@@ -1,7 +1,8 @@
 /** What is kept of a response, and what its status says about the task. */
-import { RetryableError, TerminalError } from "../../errors.ts";
+
 import { isWithinDepth } from "../../json/depth.ts";
 import { parseJson } from "../../json/parse.ts";
+import { RetryableError, TerminalError } from "../../kernel/errors.ts";
 import { unpack } from "./content-encoding.ts";
 import { withoutUrl } from "./fetch-failure.ts";
 import { showUrl } from "./request.ts";

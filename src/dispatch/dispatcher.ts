@@ -1,0 +1,201 @@
+/**
+ * From raw messages to started runs. Decode → check → match → record → start → settle.
+ *
+ *   I1  the occurrence is recorded with the event before a workflow is started, under an id that follows from both
+ *   I2  a message is acknowledged after its event's outcome is durable; whatever fails before that comes again
+ *   I3  every event ends in an outcome that can be looked up; what is no event is kept as a dead letter
+ *   I4  the revision is read after the group's last message arrived; definitions and types are loaded only when it moved
+ */
+
+import { contentOf, type EventContent, findDifferences } from "../event/content.ts";
+import { decodeEvent, type EventEnvelope } from "../event/envelope.ts";
+import type { EventLedger, RecordedEvent } from "../event/event-ledger.ts";
+import { indexSubscriptions, matchEvent, type SubscriptionIndex } from "../event/match.ts";
+import { findPayloadFaults, indexEnforcedTypes, type PayloadChecks } from "../event/payload-checks.ts";
+import { TerminalError } from "../kernel/errors.ts";
+import type { Log } from "../kernel/log.ts";
+import type { Metrics } from "../kernel/metrics.ts";
+import type { RunStarter } from "../run/engine.ts";
+import { createDeadLetters } from "./dead-letters.ts";
+import { createPutBack } from "./put-back.ts";
+import type { StreamMessage } from "./stream-message.ts";
+
+export interface DispatcherDeps {
+  ledger: EventLedger;
+  starter: RunStarter;
+  metrics: Metrics;
+  log: Log;
+  /** Hears of each point that a crash may follow (docs/idempotency.md); the chaos tests crash there. */
+  onPoint?(point: DispatchPoint): void;
+}
+
+export type DispatchPoint = "fetched" | "recorded" | "started" | "marked";
+
+interface Received {
+  message: StreamMessage;
+  envelope: EventEnvelope;
+}
+
+const MAX_CONCURRENT_STARTS = 64;
+
+export function createDispatcher({ ledger, starter, metrics, log, onPoint = () => {} }: DispatcherDeps) {
+  const putBack = createPutBack(log);
+  const deadLetters = createDeadLetters({ ledger, putBack, metrics, log });
+  let index: SubscriptionIndex = new Map();
+  let checks: PayloadChecks = new Map();
+  let knownRevision: bigint | undefined;
+
+  async function refresh(): Promise<void> {
+    const revision = await ledger.readRevision();
+    if (revision === knownRevision) return;
+    const [subscriptions, types] = await Promise.all([ledger.listSubscriptions(), ledger.listEnforcedTypes()]);
+    index = indexSubscriptions(subscriptions);
+    checks = indexEnforcedTypes(types, checks);
+    knownRevision = revision;
+  }
+
+  /** Keeps as dead letters the events that do not match the schema of their type; answers the others. Never rejects. */
+  async function withoutMismatched(received: readonly Received[]): Promise<readonly Received[]> {
+    if (checks.size === 0) return received;
+    const going: Received[] = [];
+    for (const copies of groupById(received).values()) {
+      const [{ envelope }] = copies as [Received];
+      const faults = findPayloadFaults(checks, envelope);
+      const messages = copies.map(({ message }) => message);
+      if (faults.length === 0 || !(await deadLetters.keepMismatched(messages, envelope, faults))) going.push(...copies);
+    }
+    return going;
+  }
+
+  /** Matches and records the events, then starts the runs that they owe. */
+  async function dispatch(received: readonly Received[]): Promise<void> {
+    const byId = groupById(received);
+    const matched = byId
+      .values()
+      .map(([first]) => (first as Received).envelope)
+      .map((envelope) => ({ envelope, matches: matchEvent(index, envelope) }))
+      .toArray();
+    const recorded = await ledger.record(matched);
+    onPoint("recorded");
+    const failed = await startAll(recorded);
+    onPoint("started");
+
+    const settled = recorded.filter(({ event_id }) => !failed.has(event_id));
+    await ledger.markDispatched(
+      settled.filter(({ outcome }) => outcome === "received").map(({ event_id }) => event_id),
+    );
+    onPoint("marked");
+    for (const event of settled) await settle(event, byId.get(event.event_id) ?? []);
+    for (const [eventId, error] of failed) for (const { message } of byId.get(eventId) ?? []) putBack(message, error);
+  }
+
+  async function settle(event: RecordedEvent, copies: readonly Received[]): Promise<void> {
+    const [first] = copies;
+    if (first === undefined) return;
+    // An event that was recorded before and still owed runs was not counted then: its router was killed.
+    const isCounted = !event.isNew && event.outcome !== "received";
+    if (!isCounted) metrics.events.inc({ outcome: event.outcome === "received" ? "dispatched" : event.outcome });
+    const differences = event.content === null ? [] : findDifferences(event.content, first.envelope);
+    if (differences.length > 0) return keepDiffering(copies, differences);
+    for (const { message, envelope } of copies) {
+      message.ack();
+      log.debug(
+        { event_id: event.event_id, type: envelope.type, trace_id: envelope.trace_id, runs: event.owed.length },
+        "event settled",
+      );
+    }
+    const duplicates = copies.length - (isCounted ? 0 : 1);
+    if (duplicates > 0) metrics.events.inc({ outcome: "duplicate" }, duplicates);
+  }
+
+  /** What was recorded first stands; the messages that say something else under its id are no repetition of it. */
+  async function keepDiffering(copies: readonly Received[], differences: readonly string[]): Promise<void> {
+    const detail = `differs in ${differences.join(", ")} from the event that was recorded before under its id`;
+    for (const { message, envelope } of copies)
+      await deadLetters.keep(message, { reason: "event_differs", detail, envelope, carried_id: envelope.event_id });
+  }
+
+  /** The events of which a start failed, with the error. */
+  async function startAll(recorded: readonly RecordedEvent[]): Promise<Map<string, unknown>> {
+    const failed = new Map<string, unknown>();
+    const runs = recorded.flatMap(({ event_id, owed }) => owed.map((run) => ({ event_id, run })));
+    const queue = runs.values();
+    const starters = Array.from({ length: Math.min(MAX_CONCURRENT_STARTS, runs.length) }, async () => {
+      for (const { event_id, run } of queue) {
+        try {
+          await starter.start(run);
+        } catch (error) {
+          failed.set(event_id, error);
+        }
+      }
+    });
+    await Promise.all(starters);
+    return failed;
+  }
+
+  async function handleEvents(received: readonly Received[]): Promise<void> {
+    onPoint("fetched");
+    try {
+      await refresh();
+    } catch (error) {
+      for (const { message } of received) putBack(message, error);
+      return;
+    }
+    const going = await withoutMismatched(received);
+    if (going.length > 0) await dispatchOrPutBack(going);
+  }
+
+  async function dispatchOrPutBack(received: readonly Received[]): Promise<void> {
+    try {
+      await dispatch(received);
+    } catch (error) {
+      const [only] = received;
+      const unstorable = error instanceof TerminalError;
+      // One event that the ledger refuses must not hold up the others of its group.
+      if (unstorable && received.length > 1) for (const one of received) await dispatchOrPutBack([one]);
+      else if (unstorable && only)
+        await deadLetters.keep(only.message, {
+          reason: "not_storable",
+          detail: error.message,
+          carried_id: only.envelope.event_id,
+        });
+      else for (const { message } of received) putBack(message, error);
+    }
+  }
+
+  return {
+    /** Settles every message of the group; never rejects. */
+    async handle(group: readonly StreamMessage[]): Promise<void> {
+      const decoded = group.map((message) => ({ message, ...decodeEvent(message.bytes) }));
+      const received = decoded.filter((each) => each.ok);
+      for (const agreeing of inAgreement(received)) await handleEvents(agreeing);
+      for (const { message, ...rest } of decoded)
+        if (!rest.ok) {
+          const { ok: _, ...refusal } = rest;
+          await deadLetters.keep(message, refusal);
+        }
+    },
+  };
+}
+
+/**
+ * The messages in parts, one after the other: in each, those of one id say the same. What says something else comes later,
+ * and meets in the ledger what the first one was recorded as.
+ */
+function* inAgreement(received: readonly Received[]): Generator<readonly Received[]> {
+  for (let waiting = received; waiting.length > 0; ) {
+    const firsts = new Map<string, EventContent>();
+    const { agreeing = [], differing = [] } = Object.groupBy(waiting, ({ envelope }) => {
+      const first = firsts.get(envelope.event_id);
+      if (first === undefined) firsts.set(envelope.event_id, contentOf(envelope));
+      return first === undefined || findDifferences(first, envelope).length === 0 ? "agreeing" : "differing";
+    });
+    yield agreeing;
+    waiting = differing;
+  }
+}
+
+/** The copies of each event. */
+function groupById(received: readonly Received[]): Map<string, Received[]> {
+  return Map.groupBy(received, ({ envelope }) => envelope.event_id);
+}

@@ -1,0 +1,41 @@
+/** The shape of a document in a definition file, for editors: what REST takes, and what only files have. */
+import { type TObject, type TSchema, Type } from "@sinclair/typebox";
+import { DefinitionInputSchema } from "../definition/schema.ts";
+import { EventTypeInputSchema } from "../event/event-type.ts";
+
+export const DOCUMENT_KINDS = ["activity", "event_type"] as const;
+export type DocumentKind = (typeof DOCUMENT_KINDS)[number];
+export const ID_PATTERN = "^[A-Za-z0-9._-]{1,100}$";
+
+const id = Type.Optional(
+  Type.String({
+    pattern: ID_PATTERN,
+    description: "Keeps it the same document when its name changes. Without it, the name is what it is known by.",
+  }),
+);
+const kindOf = (kind: DocumentKind, description: string) => Type.Literal(kind, { description });
+
+function documentOf(input: TObject, kind: TSchema): TSchema {
+  const { title: _, properties, ...rest } = input;
+  return Type.Object({ kind, id, ...properties }, { additionalProperties: rest.additionalProperties as false });
+}
+
+/** Chosen by `kind`, so that an editor speaks of the one that is meant. */
+const DocumentSchema = {
+  // The older draft is what every editor knows.
+  $schema: "http://json-schema.org/draft-07/schema#",
+  title: "ActcoreDocument",
+  description: "A document of a definition file: an activity, or with `kind: event_type` an event type.",
+  type: "object",
+  if: { required: ["kind"], properties: { kind: { const: "event_type" } } },
+  // biome-ignore lint/suspicious/noThenProperty: the keyword of JSON Schema
+  then: documentOf(EventTypeInputSchema, kindOf("event_type", "What events of one type carry.")),
+  else: documentOf(DefinitionInputSchema, Type.Optional(kindOf("activity", "What to do when: the default."))),
+};
+
+/** As editors read it: docs/schemas has it, and the API serves it. */
+export function renderDocumentSchema(): string {
+  // `expected` words our own errors; it is no part of JSON Schema.
+  const text = JSON.stringify(DocumentSchema, (key, value) => (key === "expected" ? undefined : value), 2);
+  return `${text}\n`;
+}

@@ -1,0 +1,166 @@
+/**
+ * The event envelope, and the way from raw bytes to it: an envelope, or the reason why it is none.
+ *
+ * What passes here can be stored and matched. So the bounds are Postgres' and JetStream's: no NUL in plain text,
+ * a depth that no parser chokes on, a size below the stream's.
+ */
+import { createHash } from "node:crypto";
+import { type Static, Type } from "@sinclair/typebox";
+import { Value } from "@sinclair/typebox/value";
+import { EXPECTED_TIME, parseTime, TimeSchema } from "../calendar/time.ts";
+import { isWithinDepth, TOO_DEEP } from "../json/depth.ts";
+import { findFaults } from "../json/faults.ts";
+import { NumberFaultError, parseJson } from "../json/parse.ts";
+import type { Fault } from "../kernel/errors.ts";
+
+/** Bytes of one encoded envelope; larger ones are dead-lettered. */
+export const MAX_EVENT_BYTES = 1_048_576;
+export const MAX_EVENT_ID_BYTES = 200;
+/** Larger messages are not looked into for the id that they carry. */
+const MAX_BYTES_READ = 8 * MAX_EVENT_BYTES;
+const UTF8 = new TextDecoder("utf-8", { fatal: true });
+const PLAIN = "^[^\\u0000]*$";
+const HALF_A_PAIR = "has half of a surrogate pair";
+
+/** How the ids of events begin that actcore makes itself. Nobody else may publish under such an id. */
+export const OWN_EVENT_IDS = { manual: "manual:", foreign: "foreign:", deadLetter: "dead-letter:" } as const;
+/** How the workflow ids of repeated runs end (design §4): the run of an event with such an id could be taken for one. */
+const REPEATED = /:(rerun|replay)-\d+$/;
+
+export const EventEnvelopeSchema = Type.Object(
+  {
+    event_id: Type.String({
+      minLength: 1,
+      maxLength: 200,
+      pattern: "^[^\\u0000-\\u001f\\u007f-\\u009f]*$",
+      description: "1 to 200 bytes; the same id is the same event. Some are actcore's own: docs/conventions.md.",
+      expected: "1 to 200 bytes without control characters",
+    }),
+    type: Type.String({
+      minLength: 1,
+      maxLength: 200,
+      pattern: PLAIN,
+      description: "What definitions match on.",
+      expected: "1 to 200 characters",
+    }),
+    source: Type.String({ minLength: 1, maxLength: 500, pattern: PLAIN, expected: "1 to 500 characters" }),
+    occurred_at: TimeSchema("when it happened."),
+    subject: Type.Optional(Type.String({ maxLength: 500, pattern: PLAIN, expected: "at most 500 characters" })),
+    trace_id: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 128,
+        pattern: "^[\\x21-\\x7e]+$",
+        expected: "1 to 128 printable ASCII characters",
+      }),
+    ),
+    payload: Type.Optional(Type.Unknown({ description: "Any JSON value; `{}` when absent." })),
+  },
+  { additionalProperties: false, title: "EventEnvelope" },
+);
+export type EventEnvelope = Static<typeof EventEnvelopeSchema>;
+
+/** `event_differs`: another event was recorded under its id before. */
+export type DeadLetterReason =
+  | "not_json"
+  | "not_an_envelope"
+  | "too_large"
+  | "not_storable"
+  | "schema_mismatch"
+  | "event_differs";
+/**
+ * `carried_id`: the event id that bytes without an envelope carry, where it is one that an event may have. Their sender will look
+ * them up under it.
+ */
+export type Decoded =
+  | { ok: true; envelope: EventEnvelope }
+  | { ok: false; reason: DeadLetterReason; detail: string; carried_id?: string };
+
+/** The envelope in `bytes` (JSON, UTF-8), or why there is none. */
+export function decodeEvent(bytes: Uint8Array): Decoded {
+  if (bytes.byteLength <= MAX_EVENT_BYTES) return decodeText(bytes);
+  const detail = `${bytes.byteLength} bytes are more than ${MAX_EVENT_BYTES}`;
+  const read = bytes.byteLength <= MAX_BYTES_READ ? decodeText(bytes) : undefined;
+  const carried_id = read?.ok ? read.envelope.event_id : read?.carried_id;
+  return { ok: false, reason: "too_large", detail, ...(carried_id !== undefined && { carried_id }) };
+}
+
+function decodeText(bytes: Uint8Array): Decoded {
+  let text = "";
+  let value: unknown;
+  try {
+    text = UTF8.decode(bytes);
+    value = parseJson(text);
+  } catch (error) {
+    const detail = (error as Error).message;
+    if (!(error instanceof NumberFaultError)) return { ok: false, reason: "not_json", detail };
+    return { ok: false, reason: "not_storable", detail, ...carriedIdOf(JSON.parse(text)) };
+  }
+  const faults = findEnvelopeFaults(value);
+  if (faults.length === 0) return { ok: true, envelope: value as EventEnvelope };
+  const detail = faults.map(({ path, message }) => `${path} ${message}`).join("; ");
+  return { ok: false, reason: "not_an_envelope", detail, ...carriedIdOf(value) };
+}
+
+function carriedIdOf(value: unknown): { carried_id?: string } {
+  if (typeof value !== "object" || value === null || !("event_id" in value)) return {};
+  const { event_id } = value;
+  const isId = Value.Check(EventEnvelopeSchema.properties.event_id, event_id) && findIdFaults(event_id).length === 0;
+  return isId ? { carried_id: event_id } : {};
+}
+
+/** Every fault of a value that should be an envelope. */
+export function findEnvelopeFaults(value: unknown): Fault[] {
+  if (!isWithinDepth(value)) return [TOO_DEEP];
+  const faults = findFaults(EventEnvelopeSchema, value);
+  if (faults.length > 0) return faults;
+  const envelope = value as EventEnvelope;
+  const { event_id, occurred_at } = envelope;
+  faults.push(...findIdFaults(event_id));
+  for (const field of ["type", "source", "subject"] as const)
+    if (envelope[field]?.isWellFormed() === false) faults.push({ path: `/${field}`, message: HALF_A_PAIR });
+  if (parseTime(occurred_at) === undefined)
+    faults.push({
+      path: "/occurred_at",
+      message: `expected ${EXPECTED_TIME}, received ${JSON.stringify(occurred_at)}`,
+    });
+  return faults;
+}
+
+/** What is wrong with an id that the schema lets through. */
+function findIdFaults(eventId: string): Fault[] {
+  const messages: string[] = [];
+  if (!eventId.isWellFormed()) messages.push(HALF_A_PAIR);
+  if (Buffer.byteLength(eventId) > MAX_EVENT_ID_BYTES) messages.push(`expected at most ${MAX_EVENT_ID_BYTES} bytes`);
+  const reserved = reservedPartOf(eventId);
+  if (reserved !== undefined) messages.push(`${reserved} is reserved`);
+  return messages.map((message) => ({ path: "/event_id", message }));
+}
+
+/**
+ * The id under which a message without a usable envelope is kept. Its bytes, subject and the time at which the
+ * stream took it in make it, so that a redelivery finds the same record; a stream sequence would repeat in a new stream.
+ */
+export function deadLetterId(subject: string, streamedAtNs: bigint | number, bytes: Uint8Array): string {
+  const hash = createHash("sha256").update(`${subject}\n${streamedAtNs}\n`).update(bytes).digest("hex");
+  return `${OWN_EVENT_IDS.deadLetter}${hash.slice(0, 32)}`;
+}
+
+/** What no id from outside may be, begin with or end with, as words; undefined: it may. */
+function reservedPartOf(eventId: string): string | undefined {
+  // A client takes them for steps of a path: the event could not be looked up.
+  if (eventId === "." || eventId === "..") return JSON.stringify(eventId);
+  const prefix = Object.values(OWN_EVENT_IDS).find((own) => eventId.startsWith(own));
+  if (prefix !== undefined) return `the beginning ${JSON.stringify(prefix)}`;
+  const [suffix] = REPEATED.exec(eventId) ?? [];
+  return suffix === undefined ? undefined : `the end ${JSON.stringify(suffix)}`;
+}
+
+/** The port through which actcore publishes; nats/publisher.ts is behind it. */
+export interface EventPublisher {
+  /**
+   * Resolves when the stream has the event.
+   * @throws RetryableError `nats_unavailable`, `stream_full`, `stream_sealed`; TerminalError `event_too_large`
+   */
+  publish(envelope: EventEnvelope): Promise<void>;
+}

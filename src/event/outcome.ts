@@ -1,0 +1,12 @@
+/** What may come of an event, as a whole and for each activity that waits for its type (I3). */
+
+/**
+ * What came of an event. `received`: it owes runs, not all of them are started yet. `unmatched`: no definition waits for
+ * its type. `dispatched`: every definition that waits for its type has its outcome, and the runs that are owed, if any,
+ * are started. `dead_lettered`: it is kept, and reaches nothing.
+ */
+export const EVENT_OUTCOMES = ["received", "unmatched", "dispatched", "dead_lettered"] as const;
+export type EventOutcome = (typeof EVENT_OUTCOMES)[number];
+/** What an event did to one activity of its type. */
+export const ACTIVITY_OUTCOMES = ["run", "filtered", "skipped"] as const;
+export type ActivityOutcome = (typeof ACTIVITY_OUTCOMES)[number];

@@ -1,0 +1,141 @@
+/** What did not run, over all activities: the due times that were skipped, and why, in the order in which they were due. */
+import { type Static, Type } from "@sinclair/typebox";
+import { dueTimes } from "../calendar/due-times.ts";
+import type { SkippedStretch, SkipReason } from "../calendar/misfire.ts";
+import type { Segment } from "../occurrence/due-facts.ts";
+import { dueKey } from "../occurrence/occurrence.ts";
+import { DueTimeView } from "./due-time-views.ts";
+
+export const SkippedDueTimeView = Type.Object(
+  {
+    activity_id: Type.String({ format: "uuid" }),
+    activity_name: Type.String(),
+    ...DueTimeView.properties,
+  },
+  { title: "SkippedDueTime" },
+);
+export type SkippedDueTimeView = Static<typeof SkippedDueTimeView>;
+
+/** A place in the list: behind the due time of this activity. */
+export interface SkippedPlace {
+  at: Date;
+  activity_id: string;
+}
+
+export interface SkippedQuery {
+  activity_id?: string;
+  reason?: string;
+  /** The range of due times, both included. */
+  since: Date;
+  until: Date;
+  after?: SkippedPlace;
+  limit: number;
+}
+
+/** `next` is where the list goes on, also behind a page that is not full: a page looks at so many due times and no more. */
+export interface SkippedDueTimes {
+  rows: SkippedDueTimeView[];
+  next?: SkippedPlace;
+}
+
+/** postgres/explain/skipped-reader.ts is behind it. */
+export interface SkippedReader {
+  listSkipped(query: SkippedQuery): Promise<SkippedDueTimes>;
+}
+
+/** What is known of an activity's due times in a range. */
+export interface SkippingActivity {
+  activity_id: string;
+  activity_name: string;
+  segments: readonly Segment[];
+  skips: readonly SkippedStretch[];
+}
+
+/** A due time that was skipped, unless it has a run by now. */
+export interface UnrunDueTime extends SkippedPlace {
+  activity_name: string;
+  reason: SkipReason;
+  /** The run that stands for it. */
+  into?: string;
+}
+
+/** Due times of an activity that were skipped for one reason, from its `begin` on. */
+interface Part {
+  begin: number;
+  dueTimes(): Generator<UnrunDueTime>;
+}
+
+/** From `from` on, in order; computed as it is read. Only those of `reason`, where there is one. */
+export function* unrunDueTimes(
+  activities: readonly SkippingActivity[],
+  from: Date,
+  reason?: string,
+): Generator<UnrunDueTime> {
+  const waiting = activities.flatMap((activity) => partsOf(activity, from, reason)).sort((a, b) => b.begin - a.begin);
+  const open: { head: UnrunDueTime; rest: Generator<UnrunDueTime> }[] = [];
+  function advance(rest: Generator<UnrunDueTime>): void {
+    const { value, done } = rest.next();
+    if (!done) open.push({ head: value, rest });
+  }
+  for (;;) {
+    const first = open.reduce((least, { head }, index) => (isBefore(head, open[least]?.head) ? index : least), 0);
+    // A part is begun when its first due time may be the next one.
+    const next = waiting.at(-1);
+    const head = open[first]?.head;
+    if (next !== undefined && (head === undefined || next.begin <= head.at.getTime())) {
+      waiting.pop();
+      advance(next.dueTimes());
+      continue;
+    }
+    if (head === undefined) return;
+    const [{ rest }] = open.splice(first, 1) as [(typeof open)[number]];
+    yield head;
+    advance(rest);
+  }
+}
+
+/** The order of the list: by due time, then by activity. */
+export function isBefore(a: SkippedPlace, b: SkippedPlace | undefined): boolean {
+  if (b === undefined) return true;
+  return a.at.getTime() === b.at.getTime() ? a.activity_id < b.activity_id : a.at < b.at;
+}
+
+export function describeUnrun({ activity_id, activity_name, at, reason, into }: UnrunDueTime): SkippedDueTimeView {
+  const scheduled_for = dueKey(at);
+  const run = { run_id: into ?? null, run_status: null, delay_ms: null };
+  return { activity_id, activity_name, scheduled_for, outcome: "skipped", reason, ...run };
+}
+
+function partsOf(activity: SkippingActivity, start: Date, wanted: string | undefined): Part[] {
+  const { activity_id, activity_name, skips } = activity;
+  return activity.segments.flatMap(({ from, until, trigger, enabled }) => {
+    if (trigger === undefined) return [];
+    const part = (
+      first: number,
+      last: number,
+      { reason, into }: Pick<SkippedStretch, "reason" | "into">,
+      isOf: (at: Date) => boolean,
+    ): Part[] => {
+      if (wanted !== undefined && reason !== wanted) return [];
+      const after = Math.max(from.getTime(), first - 1, start.getTime() - 1);
+      const end = Math.min(until.getTime(), last);
+      if (after >= end) return [];
+      return [
+        {
+          begin: after + 1,
+          *dueTimes() {
+            for (const { at } of dueTimes(trigger, new Date(after), new Date(end)))
+              if (isOf(at)) yield { activity_id, activity_name, at, reason, ...(into !== undefined && { into }) };
+          },
+        },
+      ];
+    };
+    if (!enabled) return part(from.getTime() + 1, until.getTime(), { reason: "disabled" }, () => true);
+    return skips.flatMap((stretch) => {
+      const { firstDue, lastDue } = stretch;
+      // A stretch may lie over due times of another one that begins later.
+      const isOf = (at: Date) => skips.findLast((other) => other.firstDue <= at && at <= other.lastDue) === stretch;
+      return part(firstDue.getTime(), lastDue.getTime(), stretch, isOf);
+    });
+  });
+}

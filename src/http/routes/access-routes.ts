@@ -1,0 +1,66 @@
+/** Over REST: who may use the API, and who changed what. */
+import { Type } from "@sinclair/typebox";
+import { AuditView } from "../../access/audit.ts";
+import { issueKey, KeyRequest, readKeyRequest } from "../../access/key-request.ts";
+import { KeyView } from "../../access/key-store.ts";
+import { listRoute } from "../list-route.ts";
+import { listQuery, Since } from "../query.ts";
+import { type Route, requireUuid } from "../route.ts";
+
+const IssuedKey = Type.Composite([Type.Object({ key: Type.String({ description: "Shown only here." }) }), KeyView], {
+  title: "IssuedApiKey",
+});
+
+export const ACCESS_ROUTES: readonly Route[] = [
+  listRoute({
+    path: "/keys",
+    tag: "Access",
+    scope: "admin",
+    summary: "List the API keys, newest first, without the keys themselves",
+    query: listQuery({}),
+    row: KeyView,
+    id: "key_id",
+    read: ({ keys }, _, page) => keys.list(page),
+  }),
+  {
+    method: "POST",
+    path: "/keys",
+    tag: "Access",
+    scope: "admin",
+    summary: "Make an API key; from the first one on, loopback needs one too",
+    body: KeyRequest,
+    example: { name: "shop", scopes: ["events:write"], expires_in: "90d" },
+    answers: { 201: IssuedKey },
+    async handle({ body, services, actor }) {
+      const issued = await issueKey(services.keys, readKeyRequest(body), { actor });
+      return { status: 201, body: issued, headers: { "cache-control": "no-store" } };
+    },
+  },
+  {
+    method: "DELETE",
+    path: "/keys/:key_id",
+    tag: "Access",
+    scope: "admin",
+    summary: "Revoke an API key, for ever and at once",
+    params: Type.Object({ key_id: Type.String({ format: "uuid" }) }),
+    answers: { 204: Type.Null() },
+    async handle({ params, services, actor }) {
+      await services.keys.revoke(requireUuid(params, "key_id"), { actor });
+      return { status: 204 };
+    },
+  },
+  listRoute({
+    path: "/audit",
+    tag: "Access",
+    scope: "admin",
+    summary: "List who changed what, newest first",
+    query: listQuery({
+      subject: Type.Optional(Type.String({ maxLength: 300, description: "Such as `definition:{id}`." })),
+      actor: Type.Optional(Type.String({ maxLength: 1000, description: "Such as `key:{name}`." })),
+      since: Type.Optional(Since),
+    }),
+    row: AuditView,
+    id: "entry_id",
+    read: ({ audit }, filter, page) => audit.list(filter, page),
+  }),
+];

@@ -1,0 +1,86 @@
+/** Events over REST: published into the stream (I2), and read back with what came of them (I3). */
+import { Type } from "@sinclair/typebox";
+import { type EventEnvelope, EventEnvelopeSchema, findEnvelopeFaults } from "../../event/envelope.ts";
+import { EventSummary, EventView } from "../../explain/views.ts";
+import { InvalidInputError } from "../../kernel/errors.ts";
+import { listRoute } from "../list-route.ts";
+import { listQuery, Since } from "../query.ts";
+import { type Route, requireFound } from "../route.ts";
+
+const Published = Type.Object(
+  {
+    event_id: Type.String(),
+    duplicate: Type.Boolean({
+      description:
+        "True: the event was recorded before, and is not published again. False: it was published; that it repeats one " +
+        "which no router has recorded yet is found later.",
+    }),
+  },
+  { title: "Published" },
+);
+
+export const EVENT_ROUTES: readonly Route[] = [
+  {
+    method: "POST",
+    path: "/events",
+    tag: "Events",
+    scope: "events:write",
+    summary:
+      "Publish an event; 409 where another was recorded under its id, 422 where its payload does not match an enforced type",
+    body: EventEnvelopeSchema,
+    example: {
+      event_id: "signup-1",
+      type: "user.created",
+      source: "shop",
+      occurred_at: "2026-01-31T09:30:00Z",
+      payload: { tier: "pro" },
+    },
+    answers: { 202: Published },
+    async handle({ body, services }) {
+      const faults = findEnvelopeFaults(body);
+      if (faults.length > 0) throw new InvalidInputError("the event is not valid", faults, "invalid_event");
+      const envelope = body as EventEnvelope;
+      const { duplicate } = await services.events.publish(envelope);
+      const { event_id } = envelope;
+      return {
+        status: 202,
+        body: { event_id, duplicate },
+        headers: { location: `/events/${encodeURIComponent(event_id)}` },
+      };
+    },
+  },
+  listRoute({
+    path: "/events",
+    tag: "Events",
+    scope: "runs:read",
+    summary: "List events, newest first",
+    query: listQuery({
+      type: Type.Optional(Type.String({ maxLength: 200 })),
+      outcome: Type.Optional(EventSummary.properties.outcome),
+      since: Type.Optional(Since),
+    }),
+    row: EventSummary,
+    id: "row_id",
+    read: ({ ledger }, filter, page) => ledger.listEvents(filter, page),
+  }),
+  {
+    method: "GET",
+    path: "/events/:event_id",
+    tag: "Events",
+    scope: "runs:read",
+    summary: "Read an event: its outcome, one per activity that it reached, and what else came under its id",
+    params: Type.Object({ event_id: Type.String() }),
+    answers: { 200: EventView },
+    async handle({ params, services }) {
+      const id = params.event_id ?? "";
+      // Such an id is no event's, and Postgres could not even look for it.
+      const isStorable = !id.includes("\0") && id.isWellFormed();
+      return {
+        body: requireFound(
+          isStorable ? await services.ledger.findEvent(id) : undefined,
+          `event ${JSON.stringify(id.slice(0, 200))}`,
+        ),
+      };
+    },
+  },
+];

@@ -1,0 +1,65 @@
+/** `/healthz` and `/readyz` of the API; every process serves both on its metrics port too (http/monitor.ts). */
+import { Type } from "@sinclair/typebox";
+import type { ReadinessReport } from "../../kernel/readiness.ts";
+import type { Route } from "../route.ts";
+
+const State = Type.Object({
+  state: Type.String(),
+  since: Type.String({ format: "date-time" }),
+  error: Type.Optional(Type.String()),
+  waiting_for: Type.Optional(Type.Array(Type.String())),
+});
+const MaybeTime = Type.Union([Type.String({ format: "date-time" }), Type.Null()]);
+const Sync = Type.Object(
+  {
+    last_success: MaybeTime,
+    last_failure: MaybeTime,
+    error: Type.Union([Type.String(), Type.Null()]),
+    duration_ms: Type.Union([Type.Integer(), Type.Null()]),
+  },
+  { description: "Of this process: a sync that fails makes it no less ready." },
+);
+const Report = Type.Object(
+  {
+    status: Type.String(),
+    process: Type.Object({ pid: Type.Integer(), started_at: Type.String({ format: "date-time" }) }),
+    engines: Type.Record(Type.String(), State),
+    roles: Type.Record(Type.String(), State),
+    sync: Sync,
+  },
+  { title: "Readiness" },
+);
+
+/** 200 when ready, 503 otherwise: what a load balancer asks. */
+export function readinessStatus(report: ReadinessReport): number {
+  return report.status === "ready" ? 200 : 503;
+}
+
+/** What load balancers ask: under any name, and before anything else is answered. */
+export function isHealth(path: string): boolean {
+  return HEALTH_ROUTES.some((route) => route.path === path.replace(/(.)\/$/, "$1"));
+}
+
+export const HEALTH_ROUTES: readonly Route[] = [
+  {
+    method: "GET",
+    path: "/healthz",
+    tag: "Health",
+    scope: null,
+    summary: "Whether the process lives",
+    answers: { 200: Type.Object({ status: Type.Literal("ok") }) },
+    handle: async () => ({ body: { status: "ok" } }),
+  },
+  {
+    method: "GET",
+    path: "/readyz",
+    tag: "Health",
+    scope: null,
+    summary: "Whether each engine and role is ready, by name",
+    answers: { 200: Report, 503: Report },
+    async handle({ services }) {
+      const report = services.readiness.report();
+      return { status: readinessStatus(report), body: report };
+    },
+  },
+];

@@ -1,0 +1,98 @@
+/** Files and schedules brought up to date over REST: the same sync as at start-up, at an interval and on the command line. */
+import { type Static, Type } from "@sinclair/typebox";
+import { listChanges, SyncReport, SyncSummary } from "../../sync/report.ts";
+import { listRoute } from "../list-route.ts";
+import { listQuery } from "../query.ts";
+import { type Reply, type Route, requireFound, requireUuid } from "../route.ts";
+
+/** Many schedules, or a sync that is at it, take their time. */
+const ANSWER_WITHIN_MS = 240_000;
+
+const Params = Type.Object({ sync_id: Type.String({ format: "uuid" }) });
+const flag = (description: string, fallback: boolean) =>
+  Type.Optional(Type.Boolean({ default: fallback, description, expected: "true or false" }));
+const SyncQuery = Type.Object(
+  {
+    definitions: flag("Bring the activities up to their files.", true),
+    schedules: flag("Bring the engine's schedules up to the activities.", true),
+    event_types: flag("Bring the event types up to their files.", false),
+    dry_run: flag("Answer what would be changed, field by field, and change nothing.", false),
+    force: flag("Retire however much has vanished from the files.", false),
+  },
+  { additionalProperties: false },
+);
+const Released = Type.Object({ released: Type.Array(Type.String(), { description: "The trees that are free now." }) });
+
+export const SYNC_ROUTES: readonly Route[] = [
+  {
+    method: "POST",
+    path: "/admin/sync",
+    tag: "Sync",
+    scope: "admin",
+    summary: "Sync files and schedules: 207 when something could not be, 409 when a tree would lose too much",
+    query: SyncQuery,
+    answerWithinMs: ANSWER_WITHIN_MS,
+    answers: { 200: SyncReport, 207: SyncReport, 409: SyncReport },
+    async handle({ query, services, actor }) {
+      const { definitions = true, schedules = true, event_types = false, ...rest } = query as Static<typeof SyncQuery>;
+      const { dry_run: dryRun = false, force = false } = rest;
+      const request = { definitions, schedules, event_types, dryRun, force, actor };
+      return replyWith(await services.sync.sync(request, AbortSignal.timeout(ANSWER_WITHIN_MS)));
+    },
+  },
+  listRoute({
+    path: "/admin/syncs",
+    tag: "Sync",
+    scope: "admin",
+    summary: "List the syncs that changed something or had errors, newest first",
+    query: listQuery({}),
+    row: SyncSummary,
+    id: "sync_id",
+    read: ({ sync }, _, page) => sync.list(page),
+  }),
+  {
+    method: "GET",
+    path: "/admin/syncs/:sync_id",
+    tag: "Sync",
+    scope: "admin",
+    summary: "Read a sync, with all that it changed",
+    params: Params,
+    answers: { 200: SyncReport },
+    async handle({ params, services }) {
+      const id = requireUuid(params, "sync_id");
+      const { summary, writes } = requireFound(await services.sync.find(id), `sync ${id}`);
+      return { body: { ...summary, changes: listChanges(writes) } };
+    },
+  },
+  {
+    method: "POST",
+    path: "/admin/syncs/:sync_id/rollback",
+    tag: "Sync",
+    scope: "admin",
+    summary: "Put back what the newest sync of its trees changed, and hold the trees until they are released",
+    params: Params,
+    answerWithinMs: ANSWER_WITHIN_MS,
+    answers: { 200: SyncReport, 207: SyncReport },
+    async handle({ params, services, actor }) {
+      const id = requireUuid(params, "sync_id");
+      return replyWith(await services.sync.rollback(id, actor, AbortSignal.timeout(ANSWER_WITHIN_MS)));
+    },
+  },
+  {
+    method: "POST",
+    path: "/admin/syncs/:sync_id/release",
+    tag: "Sync",
+    scope: "admin",
+    summary: "Release the trees that a rollback holds: the next sync brings them up to their files",
+    params: Params,
+    answers: { 200: Released },
+    async handle({ params, services, actor }) {
+      return { body: { released: await services.sync.release(requireUuid(params, "sync_id"), actor) } };
+    },
+  },
+];
+
+function replyWith(report: SyncReport): Reply {
+  const status = report.refused.length > 0 ? 409 : report.errors_total > 0 ? 207 : 200;
+  return { status, body: report };
+}

@@ -1,0 +1,126 @@
+/**
+ * What started a workflow: the router (a recorded event), a schedule (a due time), or somebody with a Temporal client
+ * of their own (an envelope or a bare payload, which is persisted before anything else happens: I5, I8).
+ */
+
+import { firstPass } from "../calendar/due-times.ts";
+import type { ScheduleTrigger } from "../calendar/trigger.ts";
+import { type EventEnvelope, findEnvelopeFaults, MAX_EVENT_ID_BYTES, OWN_EVENT_IDS } from "../event/envelope.ts";
+import { isWithinDepth, TOO_DEEP } from "../json/depth.ts";
+import { isExactNumber } from "../json/exact-number.ts";
+import { parseJson } from "../json/parse.ts";
+import { TerminalError } from "../kernel/errors.ts";
+import { isUuid, stableHex } from "../kernel/stable-id.ts";
+import type { ClaimRequest, TriggerEvent } from "../run/run.ts";
+import type { Segment } from "./due-facts.ts";
+import { judgeStart } from "./late-start.ts";
+import type { OccurrenceLedger } from "./ledger.ts";
+import { dueKey } from "./occurrence.ts";
+import type { AcceptedStart, Start } from "./start.ts";
+
+/** Bytes of JSON that a foreign start may bring inline. */
+export const MAX_INLINE_BYTES = 65_536;
+/** Characters of what somebody else gave that an error shows. */
+const MAX_SHOWN = 200;
+/** Milliseconds by which the clocks of the engine and of a worker may differ. */
+const CLOCK_SKEW_MS = 60_000;
+
+/** @throws TerminalError `activity_id_invalid`, `event_not_found`, `trigger_event_invalid`, `trigger_event_too_large` or `not_due` */
+export function classifyStart(request: ClaimRequest, now: Date): Start | AcceptedStart {
+  // Both come from whoever started the workflow, as any JSON.
+  const { trigger_event_json } = request;
+  const event: unknown = trigger_event_json === undefined ? request.trigger_event : parseJson(trigger_event_json);
+  if (typeof request.activity_id !== "string")
+    throw new TerminalError("activity_id_invalid", "RunActivityWorkflow: activity_id must be a string");
+  // Of what the workflow could not read it passes on a text that says why.
+  if (!isObject(event))
+    throw new TerminalError(
+      "trigger_event_invalid",
+      `RunActivityWorkflow: trigger_event must be an object, received ${JSON.stringify(event)?.slice(0, MAX_SHOWN)}`,
+    );
+
+  const keys = Object.keys(event);
+  if (keys.length === 1 && typeof event.event_id === "string") return recordedStart(event.event_id);
+  if (keys.length === 1 && typeof event.run_id === "string" && isUuid(event.run_id)) return { run_id: event.run_id };
+  if (keys.length === 0 && request.scheduled_for !== undefined) return dueStart(request.scheduled_for, now);
+  return foreignStart(request, event, now);
+}
+
+function recordedStart(event_id: string): Start {
+  // Postgres could not look for such an id, or would look for another one.
+  if (Buffer.byteLength(event_id) > MAX_EVENT_ID_BYTES || event_id.includes("\0") || !event_id.isWellFormed())
+    throw new TerminalError(
+      "event_not_found",
+      `no event can have the id ${JSON.stringify(event_id.slice(0, MAX_SHOWN))}`,
+    );
+  return { kind: "event", key: event_id, trigger: "event", event_id };
+}
+
+/** As `classifyStart`; what a schedule started is judged by what the definition said when it was due. */
+export async function judgeRequest(
+  { findSchedule }: Pick<OccurrenceLedger, "findSchedule">,
+  request: ClaimRequest,
+  now: Date,
+): Promise<Start | AcceptedStart> {
+  const start = classifyStart(request, now);
+  if ("run_id" in start || start.kind !== "due") return start;
+  const segments = await findSchedule(request.activity_id, new Date(start.key), now);
+  const { trigger, enabled } = segments[0] ?? {};
+  if (trigger === undefined) return start;
+  const judged = judgeDueStart(start, trigger, segments, now);
+  return enabled ? judged : { ...judged, refusal: "disabled" };
+}
+
+/** A start by the schedule of `trigger`: it may come too late, or be the second pass of a repeated hour. */
+function judgeDueStart(start: Start, trigger: ScheduleTrigger, segments: readonly Segment[], now: Date): Start {
+  const due = firstPass(trigger, new Date(start.key));
+  const refusal = judgeStart(trigger, segments, due, now);
+  return { ...start, key: dueKey(due), trigger: trigger.trigger_type, ...(refusal !== undefined && { refusal }) };
+}
+
+/** A client can name a due time as the schedule does: it must not take one before the schedule comes to it. */
+function dueStart(scheduledFor: string, now: Date): Start {
+  const due = new Date(scheduledFor);
+  if (due.getTime() - now.getTime() > CLOCK_SKEW_MS)
+    throw new TerminalError("not_due", `RunActivityWorkflow: it is not ${scheduledFor} yet`);
+  return { kind: "due", key: dueKey(due), trigger: "cron" };
+}
+
+function isObject(value: unknown): value is TriggerEvent {
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !isExactNumber(value);
+}
+
+function foreignStart(request: ClaimRequest, event: TriggerEvent, now: Date): Start {
+  if (!isWithinDepth(event))
+    throw new TerminalError("trigger_event_invalid", `RunActivityWorkflow: trigger_event ${TOO_DEEP.message}`);
+  const bytes = Buffer.byteLength(JSON.stringify(event));
+  if (bytes > MAX_INLINE_BYTES)
+    throw new TerminalError(
+      "trigger_event_too_large",
+      `RunActivityWorkflow: trigger_event has ${bytes} bytes, more than ${MAX_INLINE_BYTES}`,
+      { hint: "Publish it as an event and start with {event_id}" },
+    );
+  const isEnvelope = "event_id" in event && "type" in event;
+  if (isEnvelope) {
+    const faults = findEnvelopeFaults(event);
+    if (faults.length > 0)
+      throw new TerminalError(
+        "trigger_event_invalid",
+        `RunActivityWorkflow: trigger_event is no envelope: ${faults.map(({ path, message }) => `${path} ${message}`).join("; ")}`,
+      );
+  }
+  const inline = isEnvelope
+    ? (event as EventEnvelope)
+    : {
+        event_id: `${OWN_EVENT_IDS.foreign}${stableHex(request.workflow_id, 32)}`,
+        type: "actcore.foreign",
+        source: "temporal",
+        occurred_at: now.toISOString(),
+        payload: event,
+      };
+  const { event_id } = inline;
+  // An envelope is its event, whichever door it comes by: the stream's copy of it is the same occurrence (I1).
+  return isEnvelope
+    ? { kind: "event", key: event_id, trigger: "event", event_id, inline }
+    : { kind: "foreign", key: request.workflow_id, trigger: "manual", event_id, inline };
+}

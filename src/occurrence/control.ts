@@ -1,0 +1,161 @@
+/**
+ * What a person does to runs: trigger, repeat, cancel.
+ *
+ * A request is recorded first, with its run, and started then (I8). A start that fails because the engine is away does
+ * not fail the request: it stands in the ledger, and the finisher starts it.
+ */
+
+import { dueTimes } from "../calendar/due-times.ts";
+import type { Definition } from "../definition/schema.ts";
+import { describeError, InvalidInputError, RetryableError, TerminalError } from "../kernel/errors.ts";
+import type { Log } from "../kernel/log.ts";
+import type { OwedRun, RunCanceller, RunStarter, RunWorkflow } from "../run/engine.ts";
+import type { RunLedger } from "../run/ledger.ts";
+import type { RunStatus } from "../run/run.ts";
+import { dueKey } from "./occurrence.ts";
+
+export interface AcceptedRun {
+  run_id: string;
+  workflow_id: string;
+}
+
+/** postgres/occurrence/acceptance-ledger.ts is behind it. Each call is one transaction, audited. */
+export interface AcceptanceLedger {
+  /**
+   * Records a manual run with its payload. The same `requestKey` gets the run that it got first.
+   * @throws TerminalError `definition_not_found`
+   */
+  acceptManual(request: {
+    activity_id: string;
+    payload: unknown;
+    requestKey?: string;
+    actor: string;
+  }): Promise<AcceptedRun & OwedRun>;
+  /**
+   * Records a run with the input of an earlier one.
+   * @throws TerminalError `not_found`, `definition_not_found`, `input_not_kept`
+   */
+  acceptRerun(request: { run_id: string; actor: string }): Promise<AcceptedRun & OwedRun>;
+  /**
+   * Records a run for each due time that has none, or whose run was skipped; answers only those.
+   * @throws TerminalError `definition_not_found`
+   */
+  acceptBackfill(request: {
+    activity_id: string;
+    due: readonly Date[];
+    actor: string;
+  }): Promise<(AcceptedRun & OwedRun & { scheduled_for: string })[]>;
+  /** The keys of those due times that a run was made for, and not skipped. */
+  listRun(activityId: string, due: readonly Date[]): Promise<Set<string>>;
+  auditCancel(request: { run_id: string; actor: string }): Promise<void>;
+}
+
+export interface BackfillRequest {
+  activity_id: string;
+  /** Both included. */
+  from: Date;
+  to: Date;
+  dryRun: boolean;
+  actor: string;
+}
+
+export interface Backfill {
+  dry_run: boolean;
+  /** Due times of the range by the definition as it is now. */
+  due: number;
+  already_run: number;
+  /** In order; without ids where nothing was made. */
+  runs: ({ scheduled_for: string } & Partial<AcceptedRun>)[];
+}
+
+/** Due times of one backfill. */
+export const MAX_BACKFILL = 1000;
+const CONCURRENT_STARTS = 16;
+
+export interface RunControl {
+  trigger(request: { activity_id: string; payload: unknown; requestKey?: string; actor: string }): Promise<AcceptedRun>;
+  rerun(request: { run_id: string; actor: string }): Promise<AcceptedRun>;
+  /**
+   * Runs the due times of a range that did not run, one by one or all at once as the engine takes them.
+   * @throws TerminalError `definition_not_found`, `no_schedule`; InvalidInputError `invalid_backfill`
+   */
+  backfill(request: BackfillRequest): Promise<Backfill>;
+  /** Asks the run to end; it is cancelled once its workflow has closed it. @throws TerminalError `not_found`, `run_not_running` */
+  cancel(request: { run_id: string; actor: string }): Promise<void>;
+}
+
+export interface RunFinder {
+  findRun(runId: string): Promise<(RunWorkflow & { status: RunStatus }) | undefined>;
+}
+
+export interface RunControlDeps {
+  accepted: AcceptanceLedger;
+  reader: RunFinder;
+  definitions: { find(id: string): Promise<Definition | undefined> };
+  runs: RunLedger;
+  /** Throw RetryableError while the engine was never reached. */
+  starter: RunStarter & RunCanceller;
+  log: Log;
+}
+
+export function createRunControl({ accepted, reader, definitions, runs, starter, log }: RunControlDeps): RunControl {
+  async function start(run: AcceptedRun & OwedRun): Promise<AcceptedRun> {
+    const { run_id, workflow_id } = run;
+    try {
+      return { run_id, workflow_id: await starter.start(run) };
+    } catch (error) {
+      if (!(error instanceof RetryableError)) throw error;
+      log.warn({ run_id, reason: describeError(error) }, "accepted run not started yet; the finisher will");
+      return { run_id, workflow_id };
+    }
+  }
+
+  async function findDue(activityId: string, from: Date, to: Date): Promise<Date[]> {
+    const definition = await definitions.find(activityId);
+    if (definition === undefined)
+      throw new TerminalError("definition_not_found", `definition ${activityId} is not there`);
+    const trigger = definition.trigger_config;
+    if (trigger.trigger_type === "event")
+      throw new TerminalError("no_schedule", `${definition.name} runs on events: it has no due times`);
+    const due: Date[] = [];
+    for (const { at, skipped } of dueTimes(trigger, new Date(from.getTime() - 1), to)) {
+      if (skipped) continue;
+      if (due.push(at) > MAX_BACKFILL) {
+        const fault = { path: "/to", message: `the range has more than ${MAX_BACKFILL} due times: take a shorter one` };
+        throw new InvalidInputError("the backfill is not valid", [fault], "invalid_backfill");
+      }
+    }
+    return due;
+  }
+
+  return {
+    trigger: async (request) => start(await accepted.acceptManual(request)),
+    rerun: async (request) => start(await accepted.acceptRerun(request)),
+    async backfill({ activity_id, from, to, dryRun, actor }) {
+      const due = await findDue(activity_id, from, to);
+      const ran = await accepted.listRun(activity_id, due);
+      const missing = due.filter((at) => !ran.has(dueKey(at)));
+      const answer = { dry_run: dryRun, due: due.length, already_run: ran.size };
+      if (dryRun) return { ...answer, runs: missing.map((at) => ({ scheduled_for: dueKey(at) })) };
+      const owed = await accepted.acceptBackfill({ activity_id, due: missing, actor });
+      const queue = owed.values();
+      await Promise.all(
+        Array.from({ length: CONCURRENT_STARTS }, async () => {
+          for (const run of queue) await start(run);
+        }),
+      );
+      const made = owed.map(({ scheduled_for, run_id, workflow_id }) => ({ scheduled_for, run_id, workflow_id }));
+      return { ...answer, already_run: due.length - made.length, runs: made };
+    },
+
+    async cancel({ run_id, actor }) {
+      const run = await reader.findRun(run_id);
+      if (run === undefined) throw new TerminalError("not_found", `run ${run_id} is not there`);
+      if (run.status !== "running")
+        throw new TerminalError("run_not_running", `run ${run_id} is ${run.status} already`);
+      await accepted.auditCancel({ run_id, actor });
+      const asked = await starter.cancel({ workflow_id: run.workflow_id, activity_id: run.activity_id });
+      if (!asked) await runs.close({ run_id, failures: [], interruption: { status: "cancelled" } });
+    },
+  };
+}

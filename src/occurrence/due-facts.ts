@@ -1,0 +1,110 @@
+/** What is known of an activity's due times when they are settled: what its versions said, and which runs there are. Pure. */
+
+import { dueTimes, isDueWithin } from "../calendar/due-times.ts";
+import { misfireOf } from "../calendar/misfire.ts";
+import type { ScheduleTrigger } from "../calendar/trigger.ts";
+
+/** The engine is given this long to start what is due, and the workflow to claim it. */
+export const SETTLE_AFTER_MS = 15_000;
+
+/** A version of a definition while it was in force: after `from`, until `until`. */
+export interface Segment {
+  from: Date;
+  until: Date;
+  /** Undefined: it had no due times. */
+  trigger: ScheduleTrigger | undefined;
+  enabled: boolean;
+}
+
+/** A run for a due time, as the ledger knows it. */
+export interface DueRun {
+  run_id: string;
+  due: Date;
+  firedAt: Date;
+  /** Undefined: it is open. */
+  finishedAt?: Date;
+  /** Whether the reconciler made it, and not the engine. */
+  filled: boolean;
+  /** It was claimed too late, and did nothing. */
+  skipped: boolean;
+}
+
+/** A time in which nobody accounted for due times: every worker was away, or an engine that they need for it. */
+export interface Absence {
+  from: Date;
+  until: Date;
+}
+
+export interface DueFacts {
+  /** In order, without holes between them; the first begins where the last settlement ended. */
+  segments: readonly Segment[];
+  /** In order: runs for due times within the segments, and those before that are open. */
+  runs: readonly DueRun[];
+  /** As the definition is now; deleted counts as disabled. What is disabled does not run what it missed. */
+  enabled: boolean;
+  /** When somebody's pause in the engine was last seen: what was due until then is not run later. */
+  seenPausedAt?: Date | undefined;
+  /** The last one. */
+  absence?: Absence | undefined;
+}
+
+/** Whether a due time, whose jitter was over at `now`, has no run. */
+export function hasUnrun(segments: readonly Segment[], runs: readonly DueRun[], now: Date): boolean {
+  const ran = new Set(runs.map(({ due }) => due.getTime()));
+  return segments.some(({ from, until, trigger, enabled }) => {
+    if (trigger === undefined || !enabled) return false;
+    const latest = new Date(Math.min(until.getTime(), now.getTime() - misfireOf(trigger).jitterMs));
+    return dueTimes(trigger, from, latest).some(({ at }) => !ran.has(at.getTime()));
+  });
+}
+
+/** Whether another due time of `at < … <= until` is to run, by the version in force then. The last version stays in force. */
+export function isFollowed(segments: readonly Segment[], at: Date, until: Date): boolean {
+  return segments.some((segment, index) => {
+    const { trigger, enabled } = segment;
+    if (trigger === undefined || !enabled) return false;
+    const from = segment.from > at ? segment.from : at;
+    const isLast = index === segments.length - 1;
+    return isDueWithin(trigger, from, isLast || until < segment.until ? until : segment.until);
+  });
+}
+
+/**
+ * Whether `skip` gives up what was due at `at` by `trigger` and has not begun at `now`: it is later than its grace, or it
+ * gives way to a later one that is due already. A due time has as long as the engine has to start it before it gives way.
+ */
+export function isMissed(segments: readonly Segment[], trigger: ScheduleTrigger, at: Date, now: Date): boolean {
+  const { graceMs, jitterMs } = misfireOf(trigger);
+  const lateMs = now.getTime() - at.getTime() - jitterMs;
+  if (lateMs > graceMs) return true;
+  return lateMs >= SETTLE_AFTER_MS && isFollowed(segments, at, new Date(now.getTime() - jitterMs));
+}
+
+/** Whether anything was due until `time`, without regard to jitter. */
+export function wasDue(segments: readonly Segment[], time: Date): boolean {
+  return segments.some(({ from, until, trigger, enabled }) => {
+    if (trigger === undefined || !enabled) return false;
+    return !dueTimes(trigger, from, until < time ? until : time).next().done;
+  });
+}
+
+/**
+ * Whether to wait before `due` is run in the engine's place. The engine holds due times back while a run is going, and then
+ * starts them in order, one soon after the other: it may still start this one. Even where it will not, the policy says that
+ * one run goes at a time.
+ */
+export function mayStillCome(runs: readonly DueRun[], due: Date, now: Date): boolean {
+  if (runs.some(({ finishedAt }) => finishedAt === undefined)) return true;
+  if (runs.some((run) => run.due > due)) return false;
+  return runs.some(
+    ({ finishedAt, filled }) => !filled && now.getTime() - (finishedAt as Date).getTime() < SETTLE_AFTER_MS,
+  );
+}
+
+/** Whether a run of an earlier due time was going at `due`. */
+export function wasGoing(runs: readonly DueRun[], due: Date): boolean {
+  // Asked of every due time of a long gap, so the comparison that most runs fail comes first.
+  return runs.some(
+    (run) => (run.finishedAt === undefined || run.finishedAt > due) && run.due < due && run.firedAt <= due,
+  );
+}

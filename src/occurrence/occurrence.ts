@@ -1,0 +1,56 @@
+/** Occurrences (I1): what may happen once, and the ids under which the engine knows it. */
+import { stableHex } from "../kernel/stable-id.ts";
+
+/** What Temporal's tables hold, in bytes; they count characters, which are never more. */
+const MAX_WORKFLOW_ID_BYTES = 255;
+const HASH_LENGTH = 32;
+
+/** `due` is shared by cron, interval, one-shot and backfill, so that a backfill cannot run a due time again. */
+export type OccurrenceKind = "due" | "event" | "manual" | "rerun" | "replay" | "foreign";
+
+/** The workflow id of an event's run (design §4). */
+export function eventWorkflowId(activityId: string, eventId: string): string {
+  return `activity-${activityId}:${eventId}`;
+}
+
+/** The key of a `due` occurrence: its instant, RFC 3339 in UTC with milliseconds. */
+export function dueKey(due: Date): string {
+  return due.toISOString();
+}
+
+/** The base of the workflow ids of a schedule; Temporal appends the due time. */
+export function scheduledWorkflowId(activityId: string): string {
+  return `activity-${activityId}`;
+}
+
+/** The workflow id of a due time's run: the one that the engine gives it too, so that both start it once. */
+export function dueWorkflowId(activityId: string, due: Date): string {
+  return `${scheduledWorkflowId(activityId)}-${due.toISOString().replace(".000Z", "Z")}`;
+}
+
+/**
+ * A workflow id that nobody has, for a run whose own is taken by a workflow of somebody else. No event and no due time leads
+ * to it.
+ */
+export function unusedWorkflowId(activityId: string): string {
+  return `${scheduledWorkflowId(activityId)}-run-${crypto.randomUUID()}`;
+}
+
+/**
+ * The workflow id of the nth repetition of the run of workflow `id` (design §4). The longest ids, repeated often, would be
+ * longer than Temporal's tables hold: such a one ends in a hash of itself instead.
+ */
+export function rerunWorkflowId(id: string, number: number): string {
+  const suffix = `:rerun-${number}`;
+  const bytes = Buffer.from(id);
+  const room = MAX_WORKFLOW_ID_BYTES - suffix.length;
+  if (bytes.length <= room) return id + suffix;
+  // A character that is cut in half is left out.
+  const start = new TextDecoder().decode(bytes.subarray(0, room - HASH_LENGTH - 1), { stream: true });
+  return `${start}~${stableHex(id, HASH_LENGTH)}${suffix}`;
+}
+
+/** Of what `rerunWorkflowId` made: the workflow id that it was made of. */
+export function repeatedWorkflowId(id: string): string {
+  return id.replace(/:rerun-\d+$/, "");
+}

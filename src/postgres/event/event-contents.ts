@@ -1,0 +1,53 @@
+/** What recorded events say, for whoever compares a second message of the same id with it. */
+import { eq } from "drizzle-orm";
+import type { EventContent, EventContentReader } from "../../event/content.ts";
+import type { EventOutcome } from "../../event/outcome.ts";
+import { type Database, guarded } from "../client.ts";
+import { eventKeys, events } from "../ledger-tables.ts";
+import { isAmong } from "./event-keys.ts";
+
+export function createEventContentReader(db: Database): EventContentReader {
+  return {
+    async readContents(eventIds) {
+      return contentsOf(await readStored(db, eventIds), { provisional: false });
+    },
+  };
+}
+
+/** `content` is null where only the id is still kept. */
+export interface StoredEvent {
+  event_id: string;
+  row_id: string;
+  /** Whether only foreign starts have brought it: the stream's copy takes it over where that says the same. */
+  provisional: boolean;
+  content: EventContent | null;
+}
+
+/** What stands under the ids, whoever brought it. */
+export async function readStored(db: Database, eventIds: readonly string[]): Promise<StoredEvent[]> {
+  if (eventIds.length === 0) return [];
+  const { type, source, subject, payload, outcome } = events;
+  const { event_id, row_id, provisional } = eventKeys;
+  const rows = await guarded(
+    db
+      .select({ event_id, row_id, provisional, content: { type, source, subject, payload, outcome } })
+      .from(eventKeys)
+      .leftJoin(events, eq(events.row_id, eventKeys.row_id))
+      .where(isAmong(eventIds)),
+  );
+  return rows.map(({ content, ...row }) => ({ ...row, content: content && toContent(content) }));
+}
+
+/** By its id, the content of what only foreign starts have brought, or of all else. */
+export function contentsOf(
+  stored: readonly StoredEvent[],
+  { provisional }: Pick<StoredEvent, "provisional">,
+): ReadonlyMap<string, EventContent | null> {
+  const wanted = stored.filter((event) => event.provisional === provisional);
+  return new Map(wanted.map(({ event_id, content }) => [event_id, content]));
+}
+
+/** A dead letter's `subject` is the one of the stream under which its message came. */
+function toContent({ outcome, subject, ...content }: EventContent & { outcome: EventOutcome }): EventContent {
+  return outcome === "dead_lettered" ? content : { ...content, subject: subject ?? null };
+}

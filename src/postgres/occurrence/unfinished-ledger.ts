@@ -1,0 +1,101 @@
+/** What a crash left half done, found by partial indexes that are empty while all is well. */
+import { and, asc, eq, gt, isNotNull, isNull, lt, or, sql } from "drizzle-orm";
+import { firstUuidAt } from "../../kernel/stable-id.ts";
+import type { OwedEvent, UnclaimedRun, UnfinishedLedger } from "../../occurrence/finisher.ts";
+import { guarded, type Postgres } from "../client.ts";
+import { definitions } from "../definition-tables.ts";
+import { readKnown, toOwedRun } from "../event/event-ledger.ts";
+import { eventKeys, events, occurrences, runs } from "../ledger-tables.ts";
+import { holdingLock, LOCKS } from "../lock.ts";
+
+export function createUnfinishedLedger(postgres: Postgres): UnfinishedLedger {
+  const { db } = postgres;
+  return {
+    async listOwedEvents(before, limit, after) {
+      const newer = after === undefined ? undefined : gt(events.row_id, after);
+      const owed = and(eq(events.outcome, "received"), lt(events.row_id, firstUuidAt(before)), newer);
+      const query = db.select({ row_id: events.row_id, event_id: events.event_id }).from(events).where(owed);
+      const rows = await guarded(query.orderBy(asc(events.row_id)).limit(limit));
+      if (rows.length === 0) return [];
+      const recorded = await guarded(
+        readKnown(
+          db,
+          rows.map(({ event_id }) => event_id),
+        ),
+      );
+      const byId = new Map(recorded.map((event) => [event.event_id, event]));
+      return rows.flatMap(({ row_id, event_id }): OwedEvent[] => {
+        const event = byId.get(event_id);
+        return event === undefined ? [] : [{ row_id, ...event }];
+      });
+    },
+
+    async listUnclaimed(before, limit, after) {
+      const rows = await guarded(
+        db
+          .select({
+            activity_id: occurrences.activity_id,
+            activity_name: definitions.name,
+            run_id: occurrences.run_id,
+            kind: occurrences.kind,
+            event_id: occurrences.event_id,
+            workflow_id: occurrences.workflow_id,
+          })
+          .from(occurrences)
+          .innerJoin(definitions, eq(definitions.id, occurrences.activity_id))
+          .where(
+            and(
+              isNull(occurrences.claimed_by),
+              lt(occurrences.run_id, firstUuidAt(before)),
+              after === undefined ? undefined : gt(occurrences.run_id, after),
+            ),
+          )
+          .orderBy(asc(occurrences.run_id))
+          .limit(limit),
+      );
+      return rows.map(
+        ({ kind, event_id, workflow_id, ...row }): UnclaimedRun =>
+          // What is no event's was accepted with its run, and with a workflow id.
+          kind === "event" || workflow_id === null
+            ? { run_id: row.run_id, ...toOwedRun(row, event_id ?? "", workflow_id) }
+            : { ...row, workflow_id, trigger_event: { run_id: row.run_id } },
+      );
+    },
+
+    async listOpenRuns(before, limit, after) {
+      const newer = after === undefined ? undefined : gt(runs.run_id, after);
+      // What nobody has claimed is listUnclaimed's: that a workflow is missing there does not say that the run is lost.
+      const claimed = or(isNull(occurrences.run_id), isNotNull(occurrences.claimed_by));
+      const open = and(isNull(runs.finished_at), lt(runs.run_id, firstUuidAt(before)), newer, claimed);
+      const { run_id, activity_id, workflow_id } = runs;
+      const { claimed_by } = occurrences;
+      const query = db.select({ run_id, activity_id, workflow_id, claimed_by }).from(runs);
+      const found = query.leftJoin(occurrences, eq(occurrences.run_id, runs.run_id)).where(open);
+      const rows = await guarded(found.orderBy(asc(runs.run_id)).limit(limit));
+      return rows.map(({ claimed_by, ...row }) => ({ ...row, ...(claimed_by !== null && { claimed_by }) }));
+    },
+
+    async recordLost({ run_id, activity_id, workflow_id }, reason) {
+      const recorded = await guarded(
+        db.execute(sql`
+          with lost as (
+            update ${occurrences} o set claimed_by = ${reason}, version_used = coalesce(o.version_used, d.version)
+            from ${definitions} d where d.id = o.activity_id and o.run_id = ${run_id} and o.claimed_by is null
+            returning o.event_id, o.version_used, d.name
+          )
+          insert into ${runs} (run_id, activity_id, activity_name, trigger, status, reason, error, finished_at, event_id,
+            trace_id, workflow_id, version_used, tasks_spawned)
+          select ${run_id}::uuid, ${activity_id}::uuid, name, 'event', 'failed', ${reason},
+            'its workflow ended before it began', now(), event_id, coalesce((
+              select e.trace_id from ${eventKeys} k join ${events} e on e.row_id = k.row_id where k.event_id = lost.event_id
+            ), replace(${run_id}::text, '-', '')), ${workflow_id}, version_used, 0
+          from lost
+          on conflict (run_id) do update set status = 'failed', reason = excluded.reason, error = excluded.error,
+            finished_at = now() where ${runs}.finished_at is null`),
+      );
+      return recorded.count > 0;
+    },
+
+    exclusively: (body) => holdingLock(postgres, LOCKS.finisher, body),
+  };
+}

@@ -1,0 +1,128 @@
+/** Runs in Postgres: decide once, close once. */
+import { and, eq, sql } from "drizzle-orm";
+import { TerminalError } from "../../kernel/errors.ts";
+import type { RunLedger } from "../../run/ledger.ts";
+import type { RunClose, RunStatus, TaskStep } from "../../run/run.ts";
+import { type Database, guarded, storableText } from "../client.ts";
+import { definitionVersions } from "../definition-tables.ts";
+import { occurrences, runs, tasks } from "../ledger-tables.ts";
+
+export function createRunLedger(db: Database): RunLedger {
+  return {
+    async findPinned(runId) {
+      const [row] = await guarded(
+        db
+          .select({ run_id: runs.run_id, body: definitionVersions.body })
+          .from(runs)
+          .innerJoin(
+            definitionVersions,
+            and(
+              eq(definitionVersions.definition_id, runs.activity_id),
+              eq(definitionVersions.version, runs.version_used),
+            ),
+          )
+          .where(eq(runs.run_id, runId)),
+      );
+      return row;
+    },
+
+    async recordDecision(runId, instances) {
+      // Parameters as text within the rows: see events.ts.
+      const rows = instances.map((instance) => ({ ...instance, params: JSON.stringify(instance.params) }));
+      const recorded = await guarded(
+        db.execute<{ decided: boolean }>(sql`
+          with decided as (
+            update ${runs} set tasks_spawned = ${instances.length}, context_snapshot = coalesce(context_snapshot, '{}')
+            where run_id = ${runId} and tasks_spawned is null and finished_at is null returning activity_id
+          ), recorded as (
+            insert into ${tasks} (task_id, run_id, activity_id, key, type, status, params, policy)
+            select t.task_id, ${runId}::uuid, d.activity_id, t.key, t.type, 'pending', t.params::json, t.policy
+            from decided d, json_to_recordset(${JSON.stringify(rows)}::json)
+              as t(task_id uuid, key text, type text, params text, policy json)
+            on conflict do nothing
+          )
+          select exists (select from decided) as decided`),
+      );
+      if (recorded[0]?.decided) return instances.map(({ task_id, policy }): TaskStep => ({ task_id, ...policy }));
+      const standing = await guarded(
+        db
+          .select({ task_id: tasks.task_id, policy: tasks.policy })
+          .from(tasks)
+          .where(eq(tasks.run_id, runId))
+          .orderBy(tasks.key),
+      );
+      return standing.map(({ task_id, policy }): TaskStep => ({ task_id, ...policy }));
+    },
+
+    async close(request) {
+      const [row] = await guarded(db.execute<ClosedRow>(closeStatement(request)));
+      if (row === undefined) throw new TerminalError("run_not_found", `run ${request.run_id} is not in the ledger`);
+      const { status, reason, activity_id, activity_name, closed_now } = row;
+      return {
+        run_id: request.run_id,
+        status,
+        ...(reason !== null && { reason }),
+        activity: { activity_id, activity_name },
+        closedNow: closed_now,
+      };
+    },
+  };
+}
+
+interface ClosedRow extends Record<string, unknown> {
+  status: RunStatus;
+  reason: string | null;
+  activity_id: string;
+  activity_name: string;
+  closed_now: boolean;
+}
+
+/** The ledger counts a try before it begins, so a task without one has done nothing, whatever the engine lost. */
+const NEVER_BEGUN = "it was handed to a worker, which was not heard of before it began: nothing was done";
+
+/** Ends what is unfinished, then closes the run by its tasks: one statement, so a crash leaves it open or closed. */
+function closeStatement({ run_id, failures, interruption }: RunClose) {
+  const cancelled = interruption?.status === "cancelled";
+  const failure = interruption?.status === "failed" ? interruption : undefined;
+  const message = failure === undefined ? null : storableText(failure.message);
+  // A run must close whatever the world put into an error's message.
+  const reasons = failures.map((each) => ({ ...each, message: storableText(each.message) }));
+  return sql`
+    with failure as (
+      select * from json_to_recordset(${JSON.stringify(reasons)}::json) as f(task_id uuid, code text, message text)
+    ), ended as (
+      update ${tasks} t set
+        status = ${cancelled ? "cancelled" : "failed"},
+        finished_at = now(),
+        error = coalesce(
+          (select json_build_object('code', f.code, 'message', case when t.attempts = 0 then ${NEVER_BEGUN} else f.message end)
+            from failure f where f.task_id = t.task_id and f.code is not null),
+          t.error,
+          json_build_object('code', ${cancelled ? "cancelled" : "not_finished"}::text, 'message',
+            coalesce((select f.message from failure f where f.task_id = t.task_id), ${message}, 'the run ended before the task did')))
+      where t.run_id = ${run_id} and t.finished_at is null
+      returning key, status, t.error
+    ), failed as (
+      select key, error from ended where status = 'failed'
+      union all select key, error from ${tasks} where run_id = ${run_id} and status = 'failed'
+    ), verdict as (
+      select case when ${cancelled} then 'cancelled'
+                  when ${message}::text is not null or exists (select from failed) then 'failed'
+                  else 'succeeded' end as status,
+             case when ${cancelled} then 'cancelled'
+                  when ${message}::text is not null then ${failure?.reason ?? "error"}
+                  when exists (select from failed) then 'task_failed' end as reason,
+             coalesce(${message}, (select left(string_agg(key || ': ' || (error->>'message'), '; ' order by key), 2000) from failed)) as error
+    ), closed as (
+      update ${runs} r set status = v.status, reason = v.reason, error = v.error, finished_at = now()
+      from verdict v where r.run_id = ${run_id} and r.finished_at is null
+      returning r.status, r.reason, r.activity_id, r.activity_name
+    ), disowned as (
+      -- An accepted run that is cancelled before its workflow began: nobody claims it any more.
+      update ${occurrences} set claimed_by = 'cancelled'
+      where ${cancelled} and run_id = ${run_id} and claimed_by is null
+    )
+    select *, true as closed_now from closed
+    union all
+    select status, reason, activity_id, activity_name, false from ${runs} where run_id = ${run_id} and not exists (select from closed)`;
+}

@@ -1,0 +1,127 @@
+/** Tasks in Postgres: begun, then finished once. What an attempt that is not the latest reports changes nothing. */
+import { and, eq, isNull, lte, sql } from "drizzle-orm";
+import { isExactNumber } from "../../json/exact-number.ts";
+import { TerminalError } from "../../kernel/errors.ts";
+import type { TaskPolicy } from "../../run/decide.ts";
+import type { RunTrigger } from "../../run/run.ts";
+import type { TaskError, TaskLedger, TaskStatus } from "../../task/task.ts";
+import { type Database, guarded, storableText, withoutUnstorable } from "../client.ts";
+import { eventKeys, events, runs, tasks } from "../ledger-tables.ts";
+import { RELAXED_COMMIT } from "../relaxed-commit.ts";
+
+interface BegunRow extends Record<string, unknown> {
+  key: string;
+  type: string;
+  attempts: number;
+  params: unknown;
+  policy: TaskPolicy;
+  run_id: string;
+  activity_id: string;
+  activity_name: string;
+  trigger: RunTrigger;
+  scheduled_for: string | null;
+  trace_id: string;
+  event_id: string | null;
+  event_type: string | null;
+  source: string | null;
+  occurred_at: string | null;
+  subject: string | null;
+  payload: unknown;
+}
+
+export function createTaskLedger(db: Database): TaskLedger {
+  async function record(
+    taskId: string,
+    attempt: number,
+    set: { status: TaskStatus; result?: unknown; error?: TaskError | null },
+  ) {
+    const finished = set.status === "retrying" ? {} : { finished_at: sql`now()` };
+    await guarded(
+      db
+        .update(tasks)
+        .set({ ...set, ...finished, attempts: attempt })
+        .where(and(eq(tasks.task_id, taskId), lte(tasks.attempts, attempt), isNull(tasks.finished_at))),
+    );
+  }
+
+  return {
+    async begin(taskId) {
+      const [row] = await guarded(db.execute<BegunRow>(beginStatement(taskId)));
+      if (row === undefined) {
+        const [known] = await guarded(db.select({ status: tasks.status }).from(tasks).where(eq(tasks.task_id, taskId)));
+        if (known === undefined) throw new TerminalError("task_not_found", `task ${taskId} is not in the ledger`);
+        return undefined;
+      }
+      const {
+        run_id,
+        activity_id,
+        activity_name,
+        trigger,
+        scheduled_for,
+        event_id,
+        source,
+        occurred_at,
+        subject,
+        payload,
+      } = row;
+      return {
+        task_id: taskId,
+        key: row.key,
+        type: row.type,
+        params: row.params,
+        attempt: row.attempts,
+        trace_id: row.trace_id,
+        timeout_ms: row.policy.timeout_ms,
+        input: {
+          run: { run_id, activity_id, activity_name, trigger, scheduled_for },
+          event:
+            event_id === null
+              ? null
+              : {
+                  event_id,
+                  type: row.event_type ?? "",
+                  source: source ?? "",
+                  occurred_at: occurred_at ?? "",
+                  subject,
+                  payload,
+                },
+        },
+      };
+    },
+    succeed: (taskId, attempt, result) => record(taskId, attempt, { status: "succeeded", result, error: null }),
+    retry: (taskId, attempt, error) => record(taskId, attempt, { status: "retrying", error: storable(error) }),
+    fail: (taskId, attempt, error) => record(taskId, attempt, { status: "failed", error: storable(error) }),
+  };
+}
+
+/**
+ * The close of the run reads the message as text, and for that Postgres reads the whole error: what the outside answered
+ * must be text that it can keep, to the last key.
+ */
+function storable({ details, ...error }: TaskError): TaskError {
+  const message = storableText(error.message);
+  return { ...error, message, ...(details !== undefined && { details: storableJson(details) }) };
+}
+
+function storableJson<T>(value: T): T;
+function storableJson(value: unknown): unknown {
+  if (typeof value === "string") return withoutUnstorable(value);
+  if (Array.isArray(value)) return value.map(storableJson);
+  if (typeof value !== "object" || value === null || isExactNumber(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [withoutUnstorable(key), storableJson(inner)]));
+}
+
+/** Relaxed: the end of an attempt whose beginning a crash of Postgres undid counts all the same. */
+function beginStatement(taskId: string) {
+  return sql`
+    with ${RELAXED_COMMIT}, begun as (
+      update ${tasks} set status = 'running', attempts = attempts + 1, started_at = coalesce(started_at, now())
+      from relaxed where task_id = ${taskId} and finished_at is null
+      returning run_id, key, type, attempts, params, policy
+    )
+    select b.key, b.type, b.attempts, b.params, b.policy, r.run_id, r.activity_id, r.activity_name, r.trigger, r.trace_id,
+      to_char(r.scheduled_for at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as scheduled_for,
+      r.event_id, e.type as event_type, e.source, e.occurred_at, e.subject, e.payload
+    from begun b join ${runs} r using (run_id)
+      left join ${eventKeys} k on k.event_id = r.event_id left join ${events} e on e.row_id = k.row_id`;
+}

@@ -1,0 +1,59 @@
+/** Keeps, over restarts, when the reconciler's rounds end. A stretch in which none ended is an absence. */
+import { sql } from "drizzle-orm";
+import type { Absence } from "../../occurrence/due-facts.ts";
+import type { DueWatch } from "../../schedule/reconciler.ts";
+import { guarded, type Postgres } from "../client.ts";
+import { dueWatch } from "../ledger-tables.ts";
+import { RELAXED_COMMIT } from "../relaxed-commit.ts";
+
+/** A longer stretch without the end of a round is an absence: some worker begins one every five seconds. */
+const AWAY_AFTER_MS = 10_000;
+/** An absence that begins so soon after another is joined with it, because the due times of the first may not be judged yet. */
+const JOINED_WITHIN_MS = 60_000;
+
+interface WatchRow extends Record<string, unknown> {
+  away_from: string | null;
+  away_until: string | null;
+}
+
+export function createDueWatch({ prepared }: Postgres): DueWatch {
+  return {
+    async begin(now) {
+      const [row] = await guarded(prepared.execute<WatchRow>(beginStatement(now)));
+      return row === undefined ? undefined : absenceOf(row);
+    },
+
+    async end(now) {
+      const at = now.toISOString();
+      await guarded(
+        prepared.execute(sql`
+          with ${RELAXED_COMMIT}
+          insert into ${dueWatch} ("only", round_ended_at) select true, ${at}::timestamptz from relaxed
+          on conflict ("only") do update set round_ended_at = excluded.round_ended_at`),
+      );
+    },
+  };
+}
+
+/** A round that fails does not end, so the absence goes on to the next one's beginning. */
+function beginStatement(now: Date) {
+  const at = now.toISOString();
+  const ended = sql`${dueWatch.round_ended_at}`;
+  return sql`
+    with noted as (
+      update ${dueWatch} set
+        away_from = case when ${dueWatch.away_until} > ${ended} - ${JOINED_WITHIN_MS} * interval '1 ms'
+          then ${dueWatch.away_from} else ${ended} end,
+        away_until = ${at}::timestamptz
+      where ${at}::timestamptz - ${ended} > ${AWAY_AFTER_MS} * interval '1 ms'
+      returning away_from, away_until
+    )
+    select away_from, away_until from noted
+    union all
+    select away_from, away_until from ${dueWatch} where not exists (select from noted)`;
+}
+
+function absenceOf({ away_from, away_until }: WatchRow): Absence | undefined {
+  if (away_from === null || away_until === null) return undefined;
+  return { from: new Date(away_from), until: new Date(away_until) };
+}

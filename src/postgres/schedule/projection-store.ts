@@ -1,0 +1,97 @@
+/** What the engine was told of each definition, and the lock under which one process at a time tells it. */
+import { and, asc, eq, inArray, isNotNull, isNull, ne, not, notInArray, or, sql } from "drizzle-orm";
+import type { TriggerType } from "../../definition/schema.ts";
+import type { Projection, ProjectionStore } from "../../schedule/projector.ts";
+import { guarded, type Postgres } from "../client.ts";
+import { DEFINITIONS_CHANNEL, toDefinition } from "../definition/definition-store.ts";
+import { definitions, scheduleProjections } from "../definition-tables.ts";
+import { dueProgress } from "../ledger-tables.ts";
+import { holdingLock, LOCKS, waitingForLock } from "../lock.ts";
+
+const EVENT: TriggerType = "event";
+const ONE_SHOT: TriggerType = "scheduled";
+
+const told = scheduleProjections;
+/** A one-shot that is accounted for, and did not change since. */
+const isDone = sql`(${definitions.trigger_type} = ${ONE_SHOT}
+  and coalesce(${dueProgress.done_at} >= ${definitions.updated_at}, false))`;
+/** The engine was not told of the definition's version, or has the schedule of a one-shot that is done. */
+const isStale = or(isNull(told.version), ne(told.version, definitions.version), and(isDone, isNotNull(told.plan_hash)));
+
+export function createProjectionStore(postgres: Postgres): ProjectionStore {
+  const { db, sql: client } = postgres;
+
+  function select() {
+    return db
+      .select({ definition: definitions, told, done_at: dueProgress.done_at })
+      .from(definitions)
+      .leftJoin(told, eq(told.definition_id, definitions.id))
+      .leftJoin(dueProgress, eq(dueProgress.definition_id, definitions.id));
+  }
+
+  return {
+    async listStale(limit, except = []) {
+      const others = except.length === 0 ? undefined : notInArray(definitions.id, [...except]);
+      const query = select().where(and(others, isStale)).orderBy(definitions.updated_at).limit(limit);
+      return (await guarded(query)).map(toProjection);
+    },
+
+    async listAll(ids) {
+      const scheduled = and(isNull(definitions.deleted_at), ne(definitions.trigger_type, EVENT), not(isDone));
+      const named = inArray(
+        sql`${definitions.id}::text`,
+        sql`(select json_array_elements_text(${JSON.stringify(ids)}::json))`,
+      );
+      const query = select()
+        .where(or(scheduled, isNotNull(told.plan_hash), named))
+        .orderBy(asc(definitions.id));
+      return (await guarded(query)).map(toProjection);
+    },
+
+    async markProjected(definition_id, { version, plan_hash, paused, engine_hash }) {
+      const set = { version: version ?? 0, plan_hash, paused, engine_hash, updated_at: sql`now()` };
+      await guarded(
+        db
+          .insert(told)
+          .values({ definition_id, ...set })
+          .onConflictDoUpdate({ target: told.definition_id, set }),
+      );
+    },
+
+    async exclusively(body) {
+      let ran = false;
+      // Not beside a sync: what that changed it tells the engine itself, and its answer counts it.
+      await holdingLock(postgres, LOCKS.sync, async () => {
+        ran = await holdingLock(postgres, LOCKS.schedules, body);
+      });
+      return ran;
+    },
+
+    inTurn: (body, signal) => waitingForLock(postgres, LOCKS.schedules, body, signal),
+
+    async onChange(listener) {
+      const { unlisten } = await guarded(client.listen(DEFINITIONS_CHANNEL, listener));
+      return unlisten;
+    },
+  };
+}
+
+interface Row {
+  definition: typeof definitions.$inferSelect;
+  told: typeof scheduleProjections.$inferSelect | null;
+  done_at: Date | null;
+}
+
+function toProjection({ definition, told, done_at }: Row): Projection {
+  return {
+    definition: toDefinition(definition),
+    deleted: definition.deleted_at !== null,
+    done_at,
+    told: {
+      version: told?.version ?? null,
+      plan_hash: told?.plan_hash ?? null,
+      paused: told?.paused ?? false,
+      engine_hash: told?.engine_hash ?? null,
+    },
+  };
+}

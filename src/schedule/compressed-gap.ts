@@ -1,0 +1,105 @@
+/**
+ * The gap of `compress`: due times that did not run, and for all of which one run is to stand. Pure.
+ *
+ * That is a run that is there already, where one came because of the gap; else the gap's latest due time is run.
+ */
+
+import { dueTimes } from "../calendar/due-times.ts";
+import { misfireOf, PUNCTUAL_MS, type SkippedStretch } from "../calendar/misfire.ts";
+import { type DueFacts, type DueRun, mayStillCome, type Segment, wasGoing } from "../occurrence/due-facts.ts";
+
+/** A due time that comes so soon stands for a gap that a long run made. */
+const SOON_MS = 60_000;
+/** A gap of so many is closed although it may go on: the engine may never start them. */
+const LONG = 100;
+
+/** A due time to be run now. */
+export interface RunToMake {
+  due: Date;
+  /** The others of its gap, which go into it. */
+  compressed?: SkippedStretch;
+}
+
+/** How a gap ends: not yet; in a run that is there; or in one that is to be made. */
+export type GapEnd = { waitFor: Date } | { into: SkippedStretch } | { run: RunToMake };
+
+export interface CompressedGap {
+  /** Its first and its latest due time without a run; undefined: there is none. */
+  first(): Date | undefined;
+  latest(): Date | undefined;
+  /** A due time without a run. */
+  add(due: Date): void;
+  /** A due time whose run came so late that its claim gave way to a later one. */
+  addClaimed(due: Date): void;
+  /** Whether the run behind it stands for it: it came because of it, is what a claim gave way to, or follows a long run. */
+  isCoveredBy(run: DueRun): boolean;
+  /** Ends in `run`, which is there; another gap may begin. Answers the stretch that goes into the run, if there is one. */
+  endIn(run: DueRun): SkippedStretch[];
+  /** Whether a due time behind it has come that is too young to tell: it may be a part of the gap, or stand for it. */
+  mayGoOn(): boolean;
+  /** For a gap that has due times and does not go on. */
+  end(): GapEnd;
+}
+
+export function createCompressedGap({ segments, runs }: Pick<DueFacts, "segments" | "runs">, now: Date): CompressedGap {
+  let unrun: Date[] = [];
+  let claimed: Date[] = [];
+
+  function isCoveredBy(run: DueRun): boolean {
+    const latest = unrun.at(-1);
+    const gaveWay = claimed.some((due) => latest === undefined || due > latest);
+    return gaveWay || isLate(run, segments) || isOfLongRun();
+  }
+
+  /** Whether all of it was due while a run before it was going. */
+  function isOfLongRun(): boolean {
+    return unrun.every((due) => wasGoing(runs, due));
+  }
+
+  return {
+    first: () => unrun[0],
+    latest: () => unrun.at(-1),
+    add: (due) => void unrun.push(due),
+    addClaimed: (due) => void claimed.push(due),
+    isCoveredBy,
+
+    endIn({ run_id }) {
+      const due = [...unrun, ...claimed];
+      [unrun, claimed] = [[], []];
+      return due.length === 0 ? [] : [{ ...stretchOf(due), into: run_id }];
+    },
+
+    mayGoOn() {
+      const { trigger, from } = segments.at(-1) ?? {};
+      const latest = unrun.at(-1);
+      if (trigger === undefined || from === undefined || latest === undefined || unrun.length >= LONG) return false;
+      const soonMs = isOfLongRun() ? SOON_MS : 0;
+      const until = new Date(now.getTime() - misfireOf(trigger).jitterMs + soonMs);
+      const ran = new Set(runs.map(({ due }) => due.getTime()));
+      const after = new Date(Math.max(latest.getTime(), from.getTime()));
+      return dueTimes(trigger, after, until).some(({ at, skipped }) => skipped === undefined && !ran.has(at.getTime()));
+    },
+
+    end() {
+      const [first, latest] = [unrun[0] as Date, unrun.at(-1) as Date];
+      if (mayStillCome(runs, latest, now)) return { waitFor: first };
+      const next = runs.find((run) => run.due > latest && !run.skipped);
+      if (next !== undefined && isCoveredBy(next))
+        return { into: { ...stretchOf([...unrun, ...claimed]), into: next.run_id } };
+      const others = [...unrun.slice(0, -1), ...claimed];
+      return { run: { due: latest, ...(others.length > 0 && { compressed: stretchOf(others) }) } };
+    },
+  };
+}
+
+/** By the version in force when it was due, and beyond its jitter. */
+function isLate({ due, firedAt }: DueRun, segments: readonly Segment[]): boolean {
+  const trigger = segments.findLast(({ from }) => from < due)?.trigger;
+  const jitterMs = trigger === undefined ? 0 : misfireOf(trigger).jitterMs;
+  return firedAt.getTime() - due.getTime() - jitterMs > PUNCTUAL_MS;
+}
+
+function stretchOf(compressed: readonly Date[]): SkippedStretch {
+  const due = compressed.toSorted((a, b) => a.getTime() - b.getTime());
+  return { firstDue: due[0] as Date, lastDue: due.at(-1) as Date, count: due.length, reason: "compressed" };
+}

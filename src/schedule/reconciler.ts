@@ -1,0 +1,181 @@
+/**
+ * Accounts for every due time (I2, I3): those that have neither run nor reason are run, or get their reason.
+ *
+ * The engine starts what is due; this looks some seconds later at what it did not start, because it was away, because an
+ * update discarded it, or because its overlap policy dropped it. One process at a time does it. What it decides is one
+ * transaction with how far it got, so a crash repeats nothing; the run that it owes is started then, or by the finisher.
+ */
+import { describeError, RetryableError } from "../kernel/errors.ts";
+import type { Log } from "../kernel/log.ts";
+import type { Metrics } from "../kernel/metrics.ts";
+import { sleep } from "../kernel/wait.ts";
+import { type Absence, type DueRun, hasUnrun, type Segment, wasDue } from "../occurrence/due-facts.ts";
+import type { OwedRun, RunStarter } from "../run/engine.ts";
+import { scheduleId } from "./plan.ts";
+import { type Settlement, settleDueTimes } from "./settlement.ts";
+
+/** A definition with due times that are not accounted for. */
+export interface DueActivity {
+  activity_id: string;
+  activity_name: string;
+  /** As it is now; deleted counts as disabled. */
+  enabled: boolean;
+  /** What it said since it was last settled, in order; the first begins there. */
+  segments: Segment[];
+  /** The engine was not told yet that it is enabled: a pause that stands there is ours. */
+  pausedByUs: boolean;
+  /** When somebody's pause in the engine was last seen. */
+  seenPausedAt?: Date | undefined;
+}
+
+/** postgres/schedule/due-ledger.ts is behind it. */
+export interface DueLedger {
+  /** Definitions that have, or had since they were settled, a schedule. */
+  listActivities(now: Date): Promise<DueActivity[]>;
+  /** Runs for due times after `since`, and for earlier ones that were open then. */
+  listDueRuns(activityId: string, since: Date): Promise<DueRun[]>;
+  /** Remembers that somebody's pause stands in the engine: what is due until then is not run later. */
+  notePaused(activityId: string, at: Date): Promise<void>;
+  /** Records the settlement; answers the run that is owed, unless somebody else has its due time by now. */
+  settle(activity: DueActivity, settlement: Settlement): Promise<OwedRun | undefined>;
+  /** Runs `body` when no other process holds the lock; answers whether it ran. */
+  exclusively(body: () => Promise<void>): Promise<boolean>;
+}
+
+/** Remembers when due times were looked at, and so when nobody did. postgres/schedule/due-watch.ts is behind it. */
+export interface DueWatch {
+  /** A round begins; answers the last absence, which ends with this moment where the last round ended too long ago. */
+  begin(now: Date): Promise<Absence | undefined>;
+  /** A round came to its end. */
+  end(now: Date): Promise<void>;
+}
+
+/** temporal/schedule-reader.ts is behind it. */
+export interface PauseInspector {
+  /** Whether it stands paused in the engine; a schedule that is not there is not. @throws RetryableError */
+  isPaused(scheduleId: string): Promise<boolean>;
+}
+
+export interface ReconcilerDeps {
+  due: DueLedger;
+  watch: DueWatch;
+  schedules: PauseInspector;
+  starter: RunStarter;
+  metrics: Metrics;
+  log: Log;
+}
+
+const EVERY_MS = 5_000;
+/** So old is a due time before the engine is asked why it did not start: a question in a burst costs one of its turns. */
+const ASK_AFTER_MS = 10_000;
+/** The pause between rounds while there are more due times to run. */
+const FILLING_EVERY_MS = 250;
+/** An activity without due times is noted as settled this often. */
+const NOTE_AFTER_MS = 3_600_000;
+const MAX_RUNS_AT_ONCE = 100;
+
+/** Until `signal` aborts; never rejects. */
+export async function runReconciler(deps: ReconcilerDeps, signal: AbortSignal): Promise<void> {
+  let filling = false;
+  while (!(await sleep(filling ? FILLING_EVERY_MS : EVERY_MS, signal))) {
+    filling = false;
+    try {
+      await deps.due.exclusively(async () => {
+        filling = await reconcile(deps, new Date(), signal);
+      });
+    } catch (error) {
+      deps.log.warn({ reason: describeError(error) }, "due times not accounted for yet");
+    }
+  }
+}
+
+/** One round over every activity; answers whether it made a run. */
+export async function reconcile(deps: ReconcilerDeps, now: Date, signal: AbortSignal): Promise<boolean> {
+  let filled = false;
+  const absence = await deps.watch.begin(now);
+  for (const activity of await deps.due.listActivities(now)) {
+    if (signal.aborted) return false;
+    try {
+      if (await settleActivity(deps, activity, now, absence)) filled = true;
+    } catch (error) {
+      // One that cannot be settled holds up no other, unless it is the engine that is away.
+      if (error instanceof RetryableError) throw error;
+      const { activity_id, activity_name } = activity;
+      deps.log.error({ activity_id, activity_name, reason: describeError(error) }, "due times not accounted for");
+    }
+  }
+  await deps.watch.end(new Date(Math.max(now.getTime(), Date.now())));
+  return filled;
+}
+
+async function settleActivity(
+  deps: ReconcilerDeps,
+  activity: DueActivity,
+  now: Date,
+  absence: Absence | undefined,
+): Promise<boolean> {
+  let filled = false;
+  for (let round = 0; round < MAX_RUNS_AT_ONCE; round++) {
+    const settlement = await settlementOf(deps, activity, now, absence);
+    if (settlement === undefined) return filled;
+    const owed = await deps.due.settle(activity, settlement);
+    report(deps, activity, settlement);
+    if (owed !== undefined) {
+      filled = true;
+      await deps.starter.start(owed);
+    }
+    if (!settlement.again) return filled;
+    activity.segments = after(activity.segments, settlement.until);
+  }
+  return filled;
+}
+
+function after(segments: readonly Segment[], time: Date): Segment[] {
+  const left = segments.filter(({ until }) => until > time);
+  return left.map((segment) => (segment.from < time ? { ...segment, from: time } : segment));
+}
+
+/** Undefined: there is nothing to note. */
+async function settlementOf(
+  { due, schedules }: ReconcilerDeps,
+  activity: DueActivity,
+  now: Date,
+  absence: Absence | undefined,
+): Promise<Settlement | undefined> {
+  const { activity_id, enabled, pausedByUs, segments } = activity;
+  const since = segments[0]?.from;
+  if (since === undefined) return undefined;
+  const asked = new Date(now.getTime() - ASK_AFTER_MS);
+  if (!hasUnrun(segments, [], asked)) {
+    const idle = settleDueTimes({ segments, runs: [], enabled }, now);
+    // A deleted one is listed until it is noted as settled to its end.
+    const isOver = idle.until.getTime() === segments.at(-1)?.until.getTime();
+    return !isOver && idle.until.getTime() - since.getTime() < NOTE_AFTER_MS ? undefined : idle;
+  }
+
+  const runs = await due.listDueRuns(activity_id, since);
+  // A pause that somebody made in the engine is honoured, also when it ends before its due times are settled.
+  const unrun = enabled && !pausedByUs && hasUnrun(segments, runs, asked);
+  if (unrun && (await schedules.isPaused(scheduleId(activity_id)))) {
+    activity.seenPausedAt = now;
+    await due.notePaused(activity_id, now);
+  }
+  const { seenPausedAt } = activity;
+  const settlement = settleDueTimes({ segments, runs, enabled, seenPausedAt, absence }, now);
+  return hasHoles(settlement) || wasDue(segments, settlement.until) ? settlement : undefined;
+}
+
+function hasHoles({ skips, run }: Settlement): boolean {
+  return skips.length > 0 || run !== undefined;
+}
+
+function report({ metrics, log }: ReconcilerDeps, activity: DueActivity, { skips, run }: Settlement): void {
+  const { activity_id, activity_name } = activity;
+  for (const { reason, count, firstDue, lastDue } of run?.compressed ? [...skips, run.compressed] : skips) {
+    metrics.dueTimes.inc({ outcome: "skipped", reason }, count);
+    log.warn({ activity_id, activity_name, reason, count, first: firstDue, last: lastDue }, "due times skipped");
+  }
+  if (run === undefined) return;
+  metrics.dueTimes.inc({ outcome: "filled", reason: "" });
+  log.warn({ activity_id, activity_name, scheduled_for: run.due }, "due time run late: the engine did not start it");
+}
