@@ -1,32 +1,34 @@
 /** Writes docs/schemas/*.json, the published JSON Schemas, from the schemas that validate. A test holds them together. */
 import { join } from "node:path";
-import { DefinitionInputSchema, DefinitionSchema } from "../../src/definition/schema.ts";
+import { definitionInputSchema, definitionSchema } from "../../src/definition/schema.ts";
 import { renderDocumentSchema } from "../../src/document/document-schema.ts";
 import { EventEnvelopeSchema } from "../../src/event/envelope.ts";
 import { EventTypeSchema } from "../../src/event/event-type.ts";
 import { RunView, TaskView } from "../../src/explain/views.ts";
+import type { TaskTypes } from "../../src/task/task-type.ts";
+import { TASK_TYPES } from "../../src/task/types.ts";
 import { REPOSITORY } from "./repository.ts";
 
-const PUBLISHED = {
+const published = (types: TaskTypes) => ({
   envelope: EventEnvelopeSchema,
-  "definition-input": DefinitionInputSchema,
-  definition: DefinitionSchema,
+  "definition-input": definitionInputSchema(types),
+  definition: definitionSchema(types),
   "event-type": EventTypeSchema,
   run: RunView,
   task: TaskView,
-};
+});
 
 /** File name below docs/schemas → its text. */
-export function renderSchemas(): Record<string, string> {
-  const published = Object.fromEntries(
-    Object.entries(PUBLISHED).map(([name, schema]) => {
+export function renderSchemas(types: TaskTypes = TASK_TYPES): Record<string, string> {
+  const texts = Object.fromEntries(
+    Object.entries(published(types)).map(([name, schema]) => {
       // `expected` words our own errors; it is no part of JSON Schema.
       const plain = JSON.parse(JSON.stringify(schema, (key, value) => (key === "expected" ? undefined : value)));
       const document = { $schema: "https://json-schema.org/draft/2020-12/schema", ...plain };
       return [`${name}.json`, `${JSON.stringify(document, null, 2)}\n`];
     }),
   );
-  return { ...published, "definition-file.schema.json": renderDocumentSchema() };
+  return { ...texts, "definition-file.schema.json": renderDocumentSchema(types) };
 }
 
 if (import.meta.main) {

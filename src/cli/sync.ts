@@ -9,7 +9,7 @@ import { createLog } from "../kernel/log.ts";
 import { createMetrics } from "../kernel/metrics.ts";
 import { inOneLine } from "../kernel/printable.ts";
 import { migrate, requireMigrated } from "../postgres/migrate.ts";
-import { findOwnEngines } from "../roles/own-engines.ts";
+import { findTaskRules } from "../roles/own-engines.ts";
 import { createSync } from "../roles/sync.ts";
 import type { SyncReport } from "../sync/report.ts";
 import type { SyncRequest } from "../sync/service.ts";
@@ -54,7 +54,7 @@ export async function runSync({ config, print, json, args, shutdown }: Context):
         const log = createLog("error");
         const service = createSync({
           config,
-          engines: findOwnEngines(config, located),
+          rules: findTaskRules(config, located),
           postgres,
           temporal,
           metrics: createMetrics(),

@@ -1,7 +1,7 @@
 /** `actcore validate PATH…`: what a sync would say of these directories and files, without a server or a database. For a repository's CI. */
 import { checkTrees, type Finding, type Findings } from "../document/check-trees.ts";
 import { inOneLine } from "../kernel/printable.ts";
-import { findOwnEngines } from "../roles/own-engines.ts";
+import { findTaskRules } from "../roles/own-engines.ts";
 import type { CommandContext } from "./command.ts";
 
 /** Exit code when there are faults. */
@@ -14,7 +14,7 @@ export async function runValidate({
   json,
   rest,
 }: Pick<CommandContext, "config" | "print" | "json" | "rest">): Promise<number> {
-  const findings = await checkTrees(rest, new Date(), findOwnEngines(config));
+  const findings = await checkTrees(rest, new Date(), findTaskRules(config));
   if (json) print(JSON.stringify(findings));
   else for (const line of toLines(findings)) print(line);
   return findings.errors.length > 0 ? FAULTY : 0;

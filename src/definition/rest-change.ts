@@ -3,7 +3,7 @@
 import { checkRunAt, parseRunAt } from "../calendar/run-at.ts";
 import { preview } from "../json/faults.ts";
 import { type Fault, InvalidInputError, TerminalError } from "../kernel/errors.ts";
-import type { OwnEngines } from "../task/http/destination.ts";
+import type { TaskRules } from "../task/task-type.ts";
 import type { DefinitionBody } from "./schema.ts";
 import { type DefinitionChange, REST_SOURCE, type StoredDefinition } from "./store.ts";
 import { isFields, parseDefinition } from "./validate.ts";
@@ -12,8 +12,8 @@ import { isFields, parseDefinition } from "./validate.ts";
 const READ_ONLY = ["id", "enabled_override", "version", "source", "retired_at", "created_at", "updated_at"] as const;
 
 /** @throws InvalidInputError `invalid_definition` with every fault; a one-shot's time that is past is one */
-export function parseNewDefinition(input: unknown, now: Date, engines: OwnEngines): DefinitionBody {
-  const body = parseDefinition(input, engines);
+export function parseNewDefinition(input: unknown, now: Date, rules: TaskRules): DefinitionBody {
+  const body = parseDefinition(input, rules);
   requireFuture(body, now);
   return body;
 }
@@ -27,7 +27,7 @@ export function applyChange(
   { definition, body }: StoredDefinition,
   input: unknown,
   now: Date,
-  engines: OwnEngines,
+  rules: TaskRules,
 ): DefinitionChange {
   if (!isFields(input))
     throw new InvalidInputError(
@@ -49,7 +49,7 @@ export function applyChange(
   const { trigger_type: _, ...before } = body;
   const after: Record<string, unknown> = { ...before, ...changed };
   const kept = Object.entries(before).flatMap(([key, value]) => (Bun.deepEquals(after[key], value) ? [key] : []));
-  const next = parseDefinition(after, engines, kept);
+  const next = parseDefinition(after, rules, kept);
   // A one-shot that has fired stays valid, whatever else is changed: only a new time has to come.
   if (runAtOf(next) !== runAtOf(body)) requireFuture(next, now);
   return { body: next, enabled_override: null };

@@ -6,7 +6,9 @@
  */
 import { type Static, Type } from "@sinclair/typebox";
 import { CronTriggerSchema, IntervalTriggerSchema, ScheduledTriggerSchema } from "../calendar/trigger.ts";
-import { TASK_SCHEMAS } from "../task/types.ts";
+import type { TaskTypes } from "../task/task-type.ts";
+import { templateSchema } from "../task/template.ts";
+import type { TaskTemplate } from "../task/types.ts";
 
 const closed = { additionalProperties: false } as const;
 /** Text without NUL, which Postgres cannot store. */
@@ -54,60 +56,75 @@ const TriggerTypeSchema = Type.Union(
 );
 const TriggerConfigSchema = Type.Union(Object.values(TRIGGER_SCHEMAS), { expected: "a trigger" });
 
-const TaskTemplateSchema = Type.Union(Object.values(TASK_SCHEMAS), { expected: "a task template" });
+function taskTemplateSchema(types: TaskTypes) {
+  const templates = Object.entries(types).map(([name, type]) => templateSchema(name, type));
+  return Type.Unsafe<TaskTemplate>(Type.Union(templates, { expected: "a task template" }));
+}
 
-/** What a user sends: everything but `name` and `trigger_config` has a default. */
-export const DefinitionInputSchema = Type.Object(
-  {
-    name: NameSchema,
-    enabled: Type.Optional(Type.Boolean({ default: true })),
-    trigger_type: Type.Optional(TriggerTypeSchema),
-    trigger_config: TriggerConfigSchema,
-    context_sources: Type.Optional(
-      Type.Array(Type.Never(), {
-        maxItems: 0,
-        description: "None is supported yet.",
-        expected: "an empty list: this version resolves no context sources yet",
+/** What a user sends, with tasks of these types: everything but `name` and `trigger_config` has a default. */
+export const definitionInputSchema = (types: TaskTypes) =>
+  Type.Object(
+    {
+      name: NameSchema,
+      enabled: Type.Optional(Type.Boolean({ default: true })),
+      trigger_type: Type.Optional(TriggerTypeSchema),
+      trigger_config: TriggerConfigSchema,
+      context_sources: Type.Optional(
+        Type.Array(Type.Never(), {
+          maxItems: 0,
+          description: "None is supported yet.",
+          expected: "an empty list: this version resolves no context sources yet",
+        }),
+      ),
+      task_templates: Type.Optional(
+        Type.Array(taskTemplateSchema(types), {
+          maxItems: 100,
+          default: [],
+          expected: "a list of at most 100 task templates",
+        }),
+      ),
+      dedupe_key_strategy: Type.Optional(
+        Type.Literal("event_id", {
+          default: "event_id",
+          expected: "event_id: this version knows no other strategy yet",
+        }),
+      ),
+    },
+    { ...closed, title: "ActivityDefinitionInput" },
+  );
+
+/** What is stored and answered, with tasks of these types. */
+export const definitionSchema = (types: TaskTypes) =>
+  Type.Object(
+    {
+      id: Type.String({ format: "uuid" }),
+      name: NameSchema,
+      enabled: Type.Boolean(),
+      trigger_type: TriggerTypeSchema,
+      trigger_config: TriggerConfigSchema,
+      context_sources: Type.Array(Type.Unknown()),
+      task_templates: Type.Array(taskTemplateSchema(types)),
+      dedupe_key_strategy: Type.String(),
+      version: Type.Integer({
+        minimum: 1,
+        description: "Every change adds one; a run names the version that it used.",
       }),
-    ),
-    task_templates: Type.Optional(
-      Type.Array(TaskTemplateSchema, { maxItems: 100, default: [], expected: "a list of at most 100 task templates" }),
-    ),
-    dedupe_key_strategy: Type.Optional(
-      Type.Literal("event_id", { default: "event_id", expected: "event_id: this version knows no other strategy yet" }),
-    ),
-  },
-  { ...closed, title: "ActivityDefinitionInput" },
-);
-
-/** What is stored and answered. */
-export const DefinitionSchema = Type.Object(
-  {
-    id: Type.String({ format: "uuid" }),
-    name: NameSchema,
-    enabled: Type.Boolean(),
-    trigger_type: TriggerTypeSchema,
-    trigger_config: TriggerConfigSchema,
-    context_sources: Type.Array(Type.Unknown()),
-    task_templates: Type.Array(TaskTemplateSchema),
-    dedupe_key_strategy: Type.String(),
-    version: Type.Integer({ minimum: 1, description: "Every change adds one; a run names the version that it used." }),
-    enabled_override: Type.Union([Type.Boolean(), Type.Null()], {
-      description: "Of a definition that a file made: what REST said last, until it is lifted with `enabled: null`.",
-    }),
-    source: Type.String({ description: "`rest`, or the file that made it." }),
-    retired_at: Type.Union([Type.String({ format: "date-time" }), Type.Null()], {
-      description: "Since when its document is gone from the files: until it returns, the definition is disabled.",
-    }),
-    created_at: Type.String({ format: "date-time" }),
-    updated_at: Type.String({ format: "date-time" }),
-  },
-  { ...closed, title: "ActivityDefinition" },
-);
+      enabled_override: Type.Union([Type.Boolean(), Type.Null()], {
+        description: "Of a definition that a file made: what REST said last, until it is lifted with `enabled: null`.",
+      }),
+      source: Type.String({ description: "`rest`, or the file that made it." }),
+      retired_at: Type.Union([Type.String({ format: "date-time" }), Type.Null()], {
+        description: "Since when its document is gone from the files: until it returns, the definition is disabled.",
+      }),
+      created_at: Type.String({ format: "date-time" }),
+      updated_at: Type.String({ format: "date-time" }),
+    },
+    { ...closed, title: "ActivityDefinition" },
+  );
 
 export type TriggerType = keyof typeof TRIGGER_SCHEMAS;
 export type EventTrigger = Static<typeof EventTriggerSchema>;
-export type Definition = Static<typeof DefinitionSchema>;
+export type Definition = Static<ReturnType<typeof definitionSchema>>;
 /** A definition without what the store adds: the part that a version keeps. */
 export type DefinitionBody = Omit<
   Definition,

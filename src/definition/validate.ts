@@ -12,18 +12,18 @@ import { isExactNumber } from "../json/exact-number.ts";
 import { findFaults, preview } from "../json/faults.ts";
 import { pointTo } from "../json/pointer.ts";
 import { type Fault, InvalidInputError } from "../kernel/errors.ts";
-import { findForbiddenUrl, type OwnEngines } from "../task/http/destination.ts";
-import { findRequestFaults } from "../task/http/request-faults.ts";
 import { findPlaceholders } from "../task/placeholders.ts";
-import { TASK_SCHEMAS, TASK_TYPES, type TaskTemplate } from "../task/types.ts";
-import { type DefinitionBody, DefinitionInputSchema, TRIGGER_SCHEMAS, TRIGGER_TYPES } from "./schema.ts";
+import type { OwnEngines, TaskRules, TaskType } from "../task/task-type.ts";
+import { templateSchema } from "../task/template.ts";
+import type { TaskTemplate } from "../task/types.ts";
+import { type DefinitionBody, definitionInputSchema, TRIGGER_SCHEMAS, TRIGGER_TYPES } from "./schema.ts";
 
 type Fields = Record<string, unknown>;
 
 /** The input with its two unions opened; they are checked branch by branch. */
 const OuterSchema = Type.Composite(
   [
-    Type.Omit(DefinitionInputSchema, ["trigger_config", "task_templates"]),
+    Type.Omit(definitionInputSchema({}), ["trigger_config", "task_templates"]),
     Type.Object({
       trigger_config: Type.Object({}, { additionalProperties: true, expected: "an object with a trigger_type" }),
       task_templates: Type.Optional(
@@ -35,12 +35,12 @@ const OuterSchema = Type.Composite(
 );
 
 /**
- * The definition body with its defaults filled in. No http task of it may call one of `engines`. What stands under the
+ * The definition body with its defaults filled in. Its tasks are checked by `rules`. What stands under the
  * top-level keys that are `kept` was accepted before: a rule that is stricter since then does not refuse it.
  * @throws InvalidInputError code `invalid_definition`, with every fault.
  */
-export function parseDefinition(input: unknown, engines: OwnEngines, kept: readonly string[] = []): DefinitionBody {
-  const found = isFields(input) ? findAllFaults(input, engines) : [{ path: "/", message: "expected an object" }];
+export function parseDefinition(input: unknown, rules: TaskRules, kept: readonly string[] = []): DefinitionBody {
+  const found = isFields(input) ? findAllFaults(input, rules) : [{ path: "/", message: "expected an object" }];
   const faults = found.filter(({ path }) => !kept.includes(path.split("/")[1] ?? ""));
   if (faults.length > 0) throw new InvalidInputError("the definition is not valid", faults, "invalid_definition");
 
@@ -58,15 +58,15 @@ export function parseDefinition(input: unknown, engines: OwnEngines, kept: reado
 }
 
 /** Faults of what cannot be stored come alone: the schemas do not find them, and what reads on may fail on them. */
-function findAllFaults(input: Fields, engines: OwnEngines): Fault[] {
+function findAllFaults(input: Fields, rules: TaskRules): Fault[] {
   const unstorable = findUnstorable(input);
-  return unstorable.length > 0 ? unstorable : findDefinitionFaults(input, engines);
+  return unstorable.length > 0 ? unstorable : findDefinitionFaults(input, rules);
 }
 
-function findDefinitionFaults(input: Fields, engines: OwnEngines): Fault[] {
+function findDefinitionFaults(input: Fields, rules: TaskRules): Fault[] {
   const faults = findFaults(OuterSchema, input);
   if (isFields(input.trigger_config)) faults.push(...findTriggerFaults(input));
-  if (Array.isArray(input.task_templates)) faults.push(...findTaskFaults(input.task_templates, engines));
+  if (Array.isArray(input.task_templates)) faults.push(...findTaskFaults(input.task_templates, rules));
   return faults;
 }
 
@@ -102,20 +102,21 @@ function describeType(type: unknown, types: readonly string[]): string {
   return type === undefined ? `is required: ${choice}` : `expected ${choice}, received ${preview(type)}`;
 }
 
-function findTaskFaults(templates: unknown[], engines: OwnEngines): Fault[] {
+function findTaskFaults(templates: unknown[], { types, engines }: TaskRules): Fault[] {
   const faults: Fault[] = [];
   const keys = new Map<unknown, number>();
   templates.forEach((template, index) => {
     const path = `/task_templates/${index}`;
-    const type = isFields(template) ? template.type : undefined;
     if (!isFields(template)) {
       faults.push({ path, message: `expected an object, received ${preview(template)}` });
       return;
     }
-    if (isKeyOf(TASK_SCHEMAS, type)) {
-      const found = findFaults(TASK_SCHEMAS[type], template, path);
-      faults.push(...(found.length > 0 ? found : findTaskValueFaults(template as TaskTemplate, path, engines)));
-    } else faults.push({ path: `${path}/type`, message: describeType(type, TASK_TYPES) });
+    const name = template.type;
+    const type = isKeyOf(types, name) ? types[name] : undefined;
+    if (type !== undefined) {
+      const found = findFaults(templateSchema(name as string, type), template, path);
+      faults.push(...(found.length > 0 ? found : findTaskValueFaults(template as TaskTemplate, type, path, engines)));
+    } else faults.push({ path: `${path}/type`, message: describeType(name, Object.keys(types)) });
     const first = keys.get(template.key);
     if (template.key !== undefined && first !== undefined)
       faults.push({
@@ -127,32 +128,20 @@ function findTaskFaults(templates: unknown[], engines: OwnEngines): Fault[] {
   return faults;
 }
 
-/** What a schema does not say: durations that the engine can keep, and a request that can be made. */
+/** What a schema does not say: durations that the engine can keep, and what the type of the task checks. */
 function findTaskValueFaults(
-  { type, params, timeout, retry }: TaskTemplate,
+  { params, timeout, retry }: TaskTemplate,
+  type: TaskType,
   path: string,
   engines: OwnEngines,
-): Fault[] {
-  const faults = [
+) {
+  return [
     ...findDurationFaults(timeout, `${path}/timeout`, 1),
     ...findDurationFaults(retry?.initial_interval, `${path}/retry/initial_interval`, 1),
     ...findDurationFaults(retry?.max_interval, `${path}/retry/max_interval`, 1),
     ...findPlaceholders(params, `${path}/params`),
+    ...type.findFaults(params, `${path}/params`, engines),
   ];
-  if (type !== "http") return faults;
-  const urlPath = `${path}/params/url`;
-  const urlFault = describeUrlFault(params.url, engines);
-  // One with a placeholder is no URL because of it.
-  if (urlFault !== undefined && faults.every((fault) => fault.path !== urlPath))
-    faults.push({ path: urlPath, message: urlFault });
-  faults.push(...findRequestFaults(params, `${path}/params`));
-  return faults;
-}
-
-function describeUrlFault(text: string, engines: OwnEngines): string | undefined {
-  if (!URL.canParse(text)) return `expected an http:// or https:// URL, received ${preview(text)}`;
-  const forbidden = findForbiddenUrl(new URL(text), engines);
-  return forbidden && `no task may call this URL: ${forbidden}`;
 }
 
 /** Text that Postgres cannot keep (NUL, half a surrogate pair), as key or value, and nesting without end. */

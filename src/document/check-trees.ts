@@ -1,7 +1,7 @@
 /** What there is to say of trees of definition files before they are synced. */
 
 import { checkRunAt, PAST_IN_FILE } from "../calendar/run-at.ts";
-import type { OwnEngines } from "../task/http/destination.ts";
+import type { TaskRules } from "../task/task-type.ts";
 import {
   type DocumentKind,
   type FileFault,
@@ -37,8 +37,8 @@ interface Placed {
 }
 
 /** Every fault of every tree or file, and of the trees together: a name is unique among all of them. Never rejects. */
-export async function checkTrees(paths: readonly string[], now: Date, engines: OwnEngines): Promise<Findings> {
-  const trees = await Promise.all(paths.map((path) => readTreeOrFile(path, engines)));
+export async function checkTrees(paths: readonly string[], now: Date, rules: TaskRules): Promise<Findings> {
+  const trees = await Promise.all(paths.map((path) => readTreeOrFile(path, rules)));
   const placed = trees.flatMap(({ directory, documents }) => documents.map((document) => ({ directory, document })));
   const count = (kind: DocumentKind) => placed.filter(({ document }) => document.kind === kind).length;
   return {

@@ -1,7 +1,8 @@
 /** The shape of a document in a definition file, for editors: what REST takes, and what only files have. */
 import { type TObject, type TSchema, Type } from "@sinclair/typebox";
-import { DefinitionInputSchema } from "../definition/schema.ts";
+import { definitionInputSchema } from "../definition/schema.ts";
 import { EventTypeInputSchema } from "../event/event-type.ts";
+import type { TaskTypes } from "../task/task-type.ts";
 
 export const DOCUMENT_KINDS = ["activity", "event_type"] as const;
 export type DocumentKind = (typeof DOCUMENT_KINDS)[number];
@@ -21,7 +22,7 @@ function documentOf(input: TObject, kind: TSchema): TSchema {
 }
 
 /** Chosen by `kind`, so that an editor speaks of the one that is meant. */
-const DocumentSchema = {
+const documentSchema = (types: TaskTypes) => ({
   // The older draft is what every editor knows.
   $schema: "http://json-schema.org/draft-07/schema#",
   title: "ActcoreDocument",
@@ -30,12 +31,12 @@ const DocumentSchema = {
   if: { required: ["kind"], properties: { kind: { const: "event_type" } } },
   // biome-ignore lint/suspicious/noThenProperty: the keyword of JSON Schema
   then: documentOf(EventTypeInputSchema, kindOf("event_type", "What events of one type carry.")),
-  else: documentOf(DefinitionInputSchema, Type.Optional(kindOf("activity", "What to do when: the default."))),
-};
+  else: documentOf(definitionInputSchema(types), Type.Optional(kindOf("activity", "What to do when: the default."))),
+});
 
 /** As editors read it: docs/schemas has it, and the API serves it. */
-export function renderDocumentSchema(): string {
+export function renderDocumentSchema(types: TaskTypes): string {
   // `expected` words our own errors; it is no part of JSON Schema.
-  const text = JSON.stringify(DocumentSchema, (key, value) => (key === "expected" ? undefined : value), 2);
+  const text = JSON.stringify(documentSchema(types), (key, value) => (key === "expected" ? undefined : value), 2);
   return `${text}\n`;
 }

@@ -5,7 +5,7 @@ import { isFields, parseDefinition } from "../definition/validate.ts";
 import { type EventTypeBody, parseEventType } from "../event/event-type.ts";
 import { preview } from "../json/faults.ts";
 import { type Fault, InvalidInputError } from "../kernel/errors.ts";
-import type { OwnEngines } from "../task/http/destination.ts";
+import type { TaskRules } from "../task/task-type.ts";
 import { DOCUMENT_KINDS, type DocumentKind, ID_PATTERN } from "./document-schema.ts";
 import { readDocumentText, type TextDocument } from "./document-text.ts";
 
@@ -50,7 +50,7 @@ export interface FileFault {
  * The documents and faults of one file's text; `path` is below the tree's directory. One after the other, as they are
  * asked for: a large text need not be read in one go. Never throws.
  */
-export function* readDocuments(text: string, path: string, engines: OwnEngines): Generator<TreeDocument | FileFault> {
+export function* readDocuments(text: string, path: string, rules: TaskRules): Generator<TreeDocument | FileFault> {
   const source = `file:${path}`;
   const faultAt = (line: number, rest: Pick<FileFault, "path" | "message" | "hides">): FileFault => ({
     source,
@@ -74,7 +74,7 @@ export function* readDocuments(text: string, path: string, engines: OwnEngines):
       yield faultAt(part.line, { message: part.message });
       continue;
     }
-    const { kind, key, body, faults: found } = readDocument(part, engines);
+    const { kind, key, body, faults: found } = readDocument(part, rules);
     const hides = found.length === 0 ? {} : hiding(kind, part.value);
     faults += found.length;
     for (const { path, message } of found)
@@ -103,7 +103,7 @@ interface ReadDocument {
   faults: readonly Fault[];
 }
 
-function readDocument({ value }: TextDocument, engines: OwnEngines): ReadDocument {
+function readDocument({ value }: TextDocument, rules: TaskRules): ReadDocument {
   if (!isFields(value))
     return {
       kind: "activity",
@@ -127,7 +127,7 @@ function readDocument({ value }: TextDocument, engines: OwnEngines): ReadDocumen
   const key = typeof name === "string" && name !== "" ? name : undefined;
   if (kind === undefined) return { kind: "activity", key, faults };
   try {
-    const body = kind === "activity" ? parseDefinition(input, engines) : parseEventType(input);
+    const body = kind === "activity" ? parseDefinition(input, rules) : parseEventType(input);
     return faults.length > 0 ? { kind, key, faults } : { kind, key, body, faults };
   } catch (error) {
     if (!(error instanceof InvalidInputError)) throw error;

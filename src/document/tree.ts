@@ -2,7 +2,7 @@
 import { realpath, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { preview } from "../json/faults.ts";
-import type { OwnEngines } from "../task/http/destination.ts";
+import type { TaskRules } from "../task/task-type.ts";
 import { type DocumentKey, type FileFault, isFault, readDocuments, type TreeDocument } from "./document.ts";
 import { type Content, findMoving, isUnended, readBytes, readRegularFile } from "./file-content.ts";
 import { describeFileError, listTree } from "./tree-paths.ts";
@@ -33,7 +33,7 @@ export interface TreeRead {
  * the rest stands. Of documents that share a key or a name none is taken: which one is meant is not known. A file that
  * changes within `quietMs` after it was read is a fault: it is still being written.
  */
-export async function readTree(directory: string, engines: OwnEngines, quietMs = QUIET_MS): Promise<TreeRead> {
+export async function readTree(directory: string, rules: TaskRules, quietMs = QUIET_MS): Promise<TreeRead> {
   const { root, paths, faults } = await listTree(directory);
   const documents: TreeDocument[] = [];
   const pause = createPause();
@@ -50,7 +50,7 @@ export async function readTree(directory: string, engines: OwnEngines, quietMs =
         if (content.changedMs > Date.now() - quietMs) recent.set(path, content);
         if (isUnended(content.bytes, path)) unended.push(`file:${path}`);
       }
-      for (const read of parseContent(content, path, engines)) {
+      for (const read of parseContent(content, path, rules)) {
         if (isFault(read)) faults.push({ ...read, subject: join(directory, read.subject) });
         else documents.push(read);
         await pause();
@@ -72,19 +72,19 @@ export async function readTree(directory: string, engines: OwnEngines, quietMs =
 }
 
 /** A tree, or one file, whatever its name, as if it were all that its directory has. Never rejects. */
-export async function readTreeOrFile(path: string, engines: OwnEngines): Promise<TreeRead & { directory: string }> {
+export async function readTreeOrFile(path: string, rules: TaskRules): Promise<TreeRead & { directory: string }> {
   const isFile = await stat(path).then(
     (found) => !found.isDirectory(),
     () => false,
   );
-  if (!isFile) return { directory: path, ...(await readTree(path, engines)) };
+  if (!isFile) return { directory: path, ...(await readTree(path, rules)) };
   const [directory, name] = [dirname(path), basename(path)];
   const content = await realpath(path)
     .then(readRegularFile)
     .catch((error) => `cannot be read: ${describeFileError(error)}`);
   const documents: TreeDocument[] = [];
   const faults: FileFault[] = [];
-  for (const read of parseContent(content, name, engines)) {
+  for (const read of parseContent(content, name, rules)) {
     if (isFault(read)) faults.push({ ...read, subject: join(directory, read.subject) });
     else documents.push(read);
   }
@@ -110,15 +110,11 @@ export function isInDoubt(
 }
 
 /** The documents and faults of a file's bytes, or why there are none. */
-function* parseContent(
-  content: Content | string,
-  path: string,
-  engines: OwnEngines,
-): Generator<TreeDocument | FileFault> {
+function* parseContent(content: Content | string, path: string, rules: TaskRules): Generator<TreeDocument | FileFault> {
   const source = `file:${path}`;
   if (typeof content === "string") return yield { source, subject: path, message: content };
   const text = decodeUtf8(content.bytes);
-  if (text !== undefined) return yield* readDocuments(text, path, engines);
+  if (text !== undefined) return yield* readDocuments(text, path, rules);
   const line = findLineThatIsNoUtf8(content.bytes);
   yield { source, subject: `${path}:${line}`, line, message: "is no UTF-8" };
 }

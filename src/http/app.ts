@@ -6,9 +6,12 @@ import { Elysia } from "elysia";
 import { type Authenticator, type Caller, requireScope } from "../access/authenticate.ts";
 import { findRefusal, type HostPolicy } from "../access/same-origin.ts";
 import { allows, type Scope } from "../access/scope.ts";
+import { renderDocumentSchema } from "../document/document-schema.ts";
 import { type ActcoreError, describeError, RetryableError, TerminalError } from "../kernel/errors.ts";
 import type { Log } from "../kernel/log.ts";
 import { inTime } from "../kernel/wait.ts";
+import type { TaskTypes } from "../task/task-type.ts";
+import { TASK_TYPES } from "../task/types.ts";
 import { resolveActivityNames } from "./activity-id.ts";
 import { readJson } from "./body.ts";
 import { createDocs } from "./docs.ts";
@@ -16,25 +19,26 @@ import { problemResponse } from "./problem.ts";
 import { readQuery } from "./query.ts";
 import type { Reply, Route } from "./route.ts";
 import { ACCESS_ROUTES } from "./routes/access-routes.ts";
-import { DEFINITION_ROUTES } from "./routes/definition-routes.ts";
+import { definitionRoutes } from "./routes/definition-routes.ts";
 import { EVENT_ROUTES } from "./routes/event-routes.ts";
 import { EVENT_TYPE_ROUTES } from "./routes/event-type-routes.ts";
 import { HEALTH_ROUTES, isHealth } from "./routes/health-routes.ts";
-import { LEDGER_ROUTES } from "./routes/ledger-routes.ts";
-import { PREVIEW_ROUTES } from "./routes/preview-routes.ts";
+import { ledgerRoutes } from "./routes/ledger-routes.ts";
+import { previewRoutes } from "./routes/preview-routes.ts";
 import { RUN_ROUTES } from "./routes/run-routes.ts";
 import { SCHEDULE_ROUTES } from "./routes/schedule-routes.ts";
 import { OCCURRENCE_ROUTES } from "./routes/skipped-routes.ts";
 import { SYNC_ROUTES } from "./routes/sync-routes.ts";
 import type { Services } from "./services.ts";
 
-export const ROUTES: readonly Route[] = [
-  ...DEFINITION_ROUTES,
-  ...PREVIEW_ROUTES,
+/** The table of routes, where tasks may be of these types. */
+export const createRoutes = (types: TaskTypes): readonly Route[] => [
+  ...definitionRoutes(types),
+  ...previewRoutes(types),
   ...SCHEDULE_ROUTES,
   ...OCCURRENCE_ROUTES,
   ...RUN_ROUTES,
-  ...LEDGER_ROUTES,
+  ...ledgerRoutes(types),
   ...EVENT_ROUTES,
   ...EVENT_TYPE_ROUTES,
   ...SYNC_ROUTES,
@@ -57,7 +61,8 @@ const noAnswer = (withinMs: number) =>
   });
 
 /** The application, not listening yet. */
-export function createApp(services: Services, access: Access, log: Log) {
+export function createApp(services: Services, access: Access, log: Log, types: TaskTypes = TASK_TYPES) {
+  const routes = createRoutes(types);
   // Bun's own page for an error, which nothing here should let through, would show the code.
   const app = new Elysia({ normalize: false, serve: { development: false, error: problemResponse } })
     // Before routing: it holds for every route, for the documentation, and for what is no route.
@@ -66,11 +71,11 @@ export function createApp(services: Services, access: Access, log: Log) {
       return refusal && problemResponse(refusal);
     })
     .onError(({ code, error, request }) => {
-      if (code === "NOT_FOUND") return notFound(request);
+      if (code === "NOT_FOUND") return notFound(routes, request);
       return unexpected(error);
     })
-    .use(createDocs(ROUTES));
-  for (const route of ROUTES) {
+    .use(createDocs(routes, renderDocumentSchema(types)));
+  for (const route of routes) {
     app.route(
       route.method,
       route.path,
@@ -150,9 +155,9 @@ export function createApp(services: Services, access: Access, log: Log) {
 }
 
 /** 404, or 405 with `Allow` where the path has other methods. */
-function notFound(request: Request): Response {
+function notFound(routes: readonly Route[], request: Request): Response {
   const path = new URL(request.url).pathname.replace(/(.)\/$/, "$1");
-  const allowed = ROUTES.filter((route) => pathPattern(route.path).test(path)).map(({ method }) => method);
+  const allowed = routes.filter((route) => pathPattern(route.path).test(path)).map(({ method }) => method);
   if (allowed.length === 0) return problemResponse(new TerminalError("not_found", `there is no ${path}`));
   const error = new TerminalError("method_not_allowed", `${path} takes ${allowed.join(", ")}, not ${request.method}`);
   return problemResponse(error, { allow: allowed.join(", ") });

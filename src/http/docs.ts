@@ -3,7 +3,6 @@ import { swagger } from "@elysiajs/swagger";
 import { type TSchema, Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
 import type { Scope } from "../access/scope.ts";
-import { renderDocumentSchema } from "../document/document-schema.ts";
 import { buildInfo } from "../generated/build-info.ts";
 import { swaggerUi } from "../generated/swagger-ui.ts";
 import type { Route } from "./route.ts";
@@ -55,7 +54,7 @@ const PROBLEM = Type.Object(
   { title: "Problem" },
 );
 
-export function createDocs(routes: readonly Route[]) {
+export function createDocs(routes: readonly Route[], documentSchema: string) {
   let document: Promise<string> | undefined;
   const headers = {
     "content-security-policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:",
@@ -68,7 +67,7 @@ export function createDocs(routes: readonly Route[]) {
     .get("/docs/start.js", page(START, "text/javascript; charset=utf-8"))
     .get("/docs/swagger-ui.js", page(Bun.file(swaggerUi.script.path), swaggerUi.script.contentType))
     .get("/docs/swagger-ui.css", page(Bun.file(swaggerUi.style.path), swaggerUi.style.contentType))
-    .get("/schemas/definition-file.schema.json", page(renderDocumentSchema(), "application/schema+json"))
+    .get("/schemas/definition-file.schema.json", page(documentSchema, "application/schema+json"))
     .get("/openapi.json", async () => {
       document ??= renderDocument(routes).catch((error) => {
         document = undefined;

@@ -11,7 +11,7 @@ import type { SkippedReader } from "../explain/skipped-due-times.ts";
 import type { Readiness } from "../kernel/readiness.ts";
 import type { RunControl } from "../occurrence/control.ts";
 import type { SyncService } from "../sync/service.ts";
-import type { OwnEngines } from "../task/http/destination.ts";
+import type { OwnEngines } from "../task/task-type.ts";
 
 /** Each getter throws RetryableError while its engine was never reached; the answer is then 503. */
 export interface Services {

@@ -26,6 +26,7 @@ import { createSkippedReader } from "../postgres/explain/skipped-reader.ts";
 import { createAcceptanceLedger } from "../postgres/occurrence/acceptance-ledger.ts";
 import { createWorkflowIdLedger } from "../postgres/occurrence/workflow-id-ledger.ts";
 import { createRunLedger } from "../postgres/run/run-ledger.ts";
+import { TASK_TYPES } from "../task/types.ts";
 import type { Temporal } from "../temporal/connection.ts";
 import { createRunStarter } from "../temporal/run-starter.ts";
 import { createScheduleReader } from "../temporal/schedule-reader.ts";
@@ -109,7 +110,7 @@ export function startApi({ config, connections, endpoints, readiness, metrics, l
         reached.audit = createAuditReader(db);
         reached.sync = createSync({
           config,
-          engines: ownEngines,
+          rules: { types: TASK_TYPES, engines: ownEngines },
           postgres,
           temporal: () => temporalReached ?? missing("temporal"),
           metrics,

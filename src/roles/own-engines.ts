@@ -5,7 +5,8 @@ import type { EngineEndpoints } from "../engines/engine-status.ts";
 import { neededPorts } from "../engines/ports.ts";
 import { isLoopback } from "../kernel/address.ts";
 import type { Config } from "../kernel/config.ts";
-import type { OwnEngines } from "../task/http/destination.ts";
+import type { OwnEngines, TaskRules } from "../task/task-type.ts";
+import { TASK_TYPES } from "../task/types.ts";
 
 /** What listens at each endpoint, and the port where its URL names none. */
 const ENDPOINTS: Readonly<Record<keyof EngineEndpoints, readonly [use: string, port: number]>> = {
@@ -39,6 +40,11 @@ export function findOwnEngines(config: Config, located: EndpointTexts = {}): Own
       }
   const addresses = Object.values(networkInterfaces()).flatMap((each = []) => each.map(({ address }) => address));
   return { ports, elsewhere, addresses };
+}
+
+/** What definitions of this process are checked by. */
+export function findTaskRules(config: Config, located?: EndpointTexts): TaskRules {
+  return { types: TASK_TYPES, engines: findOwnEngines(config, located) };
 }
 
 /** Of a URL, of several that are separated by commas, or of `host:port`; the host as an http URL has it. */

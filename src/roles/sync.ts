@@ -16,10 +16,10 @@ import { createProjectionStore } from "../postgres/schedule/projection-store.ts"
 import { createSyncStore } from "../postgres/sync/sync-store.ts";
 import { createScheduleSync, type ScheduleSync } from "../schedule/schedule-sync.ts";
 import { createSyncService, type SyncDeps, type SyncService } from "../sync/service.ts";
-import type { OwnEngines } from "../task/http/destination.ts";
+import type { TaskRules } from "../task/task-type.ts";
 import type { Temporal } from "../temporal/connection.ts";
 import { createScheduler } from "../temporal/schedules.ts";
-import { findOwnEngines } from "./own-engines.ts";
+import { findTaskRules } from "./own-engines.ts";
 import { createRole, type RoleDeps } from "./role.ts";
 
 /** Without an interval of its own, a sync role looks this often. */
@@ -30,8 +30,8 @@ const JITTER = 0.1;
 interface SyncParts {
   config: Config;
   postgres: Postgres;
-  /** What no http task may call. */
-  engines: OwnEngines;
+  /** What the tasks of files are checked by. */
+  rules: TaskRules;
   /** Throws why it is not there: the stage of schedules is then an error, and the others go on. */
   temporal(): Temporal;
   metrics: Metrics;
@@ -40,7 +40,7 @@ interface SyncParts {
   log: Log;
 }
 
-export function createSync({ config, engines, postgres, temporal, metrics, readiness, log }: SyncParts): SyncService {
+export function createSync({ config, rules, postgres, temporal, metrics, readiness, log }: SyncParts): SyncService {
   let made: { temporal: Temporal; sync: ScheduleSync } | undefined;
   const schedules: ScheduleSync = async (options) => {
     const reached = temporal();
@@ -57,7 +57,7 @@ export function createSync({ config, engines, postgres, temporal, metrics, readi
   const onEnd = createObserver(metrics, readiness);
   return createSyncService({
     directories: config.definitionsDirs,
-    readTree: (directory) => readTree(directory, engines),
+    readTree: (directory) => readTree(directory, rules),
     store,
     schedules,
     onEnd,
@@ -119,8 +119,8 @@ export function startSync({ config, connections, endpoints, readiness, metrics, 
       },
       (error) => log.warn({ reason: describeError(error) }, "schedules are not synced"),
     );
-    const engines = findOwnEngines(config, await endpoints);
-    const service = createSync({ config, engines, postgres, temporal, metrics, readiness, log });
+    const rules = findTaskRules(config, await endpoints);
+    const service = createSync({ config, rules, postgres, temporal, metrics, readiness, log });
     const intervalMs = config.syncIntervalMs || DEFAULT_INTERVAL_MS;
     const pause = () => sleep(intervalMs * (1 - JITTER + 2 * JITTER * Math.random()), signal);
     // A worker in this process has just done it.

@@ -25,14 +25,15 @@ import { createDueWatch } from "../postgres/schedule/due-watch.ts";
 import { createProjectionStore } from "../postgres/schedule/projection-store.ts";
 import { runProjector } from "../schedule/projector.ts";
 import { runReconciler } from "../schedule/reconciler.ts";
-import { createExecutors } from "../task/executors.ts";
+import { createExecutors } from "../task/task-type.ts";
+import { TASK_TYPES } from "../task/types.ts";
 import { type Temporal, temporalTlsOf } from "../temporal/connection.ts";
 import { createRunInspector } from "../temporal/run-inspector.ts";
 import { createRunStarter } from "../temporal/run-starter.ts";
 import { createScheduleReader } from "../temporal/schedule-reader.ts";
 import { createScheduler } from "../temporal/schedules.ts";
 import { startWorkers, type Workers } from "../temporal/workers.ts";
-import { findOwnEngines } from "./own-engines.ts";
+import { findOwnEngines, findTaskRules } from "./own-engines.ts";
 import { createRole, type RoleDeps } from "./role.ts";
 import { createSync, syncQuietly } from "./sync.ts";
 
@@ -62,7 +63,7 @@ export function startWorker(deps: RoleDeps): Role {
       }),
       taskSteps: createTaskSteps({
         tasks: createTaskLedger(postgres.prepared),
-        executors: createExecutors({
+        executors: createExecutors(TASK_TYPES, {
           engines: findOwnEngines(config, located),
           proxies: config.proxies,
           trusted: config.caFile?.trusted,
@@ -137,8 +138,8 @@ export function startWorker(deps: RoleDeps): Role {
   /** Beside everything else: files, and an engine that takes its time, keep nothing from starting. */
   async function syncAtStart(postgres: Postgres, temporal: Temporal, signal: AbortSignal): Promise<void> {
     if (config.skipScheduleSync) return;
-    const engines = findOwnEngines(config, await endpoints);
-    const service = createSync({ config, engines, postgres, temporal: () => temporal, metrics, readiness, log });
+    const rules = findTaskRules(config, await endpoints);
+    const service = createSync({ config, rules, postgres, temporal: () => temporal, metrics, readiness, log });
     await syncQuietly(service, "start", { signal, log });
   }
 

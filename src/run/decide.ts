@@ -2,7 +2,7 @@
 import { parseDuration } from "../calendar/duration.ts";
 import type { DefinitionBody } from "../definition/schema.ts";
 import { childUuid } from "../kernel/stable-id.ts";
-import type { TaskTemplate, TaskType } from "../task/types.ts";
+import type { TaskTemplate } from "../task/types.ts";
 import type { TaskStep } from "./run.ts";
 
 const DEFAULT_TIMEOUT_MS = 30_000;
@@ -17,7 +17,7 @@ export interface TaskInstance {
   task_id: string;
   /** Unique within the run. */
   key: string;
-  type: TaskType;
+  type: TaskTemplate["type"];
   params: TaskTemplate["params"];
   policy: TaskPolicy;
 }

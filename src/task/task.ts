@@ -17,12 +17,12 @@ export interface TaskInput {
   } | null;
 }
 
-/** One try of a recorded task. */
-export interface TaskAttempt {
+/** One try of a recorded task, with the params of its type. */
+export interface TaskAttempt<Params = unknown> {
   task_id: string;
   key: string;
   type: string;
-  params: unknown;
+  params: Params;
   /** 1 for the first. */
   attempt: number;
   trace_id: string;
@@ -53,7 +53,10 @@ export interface TaskError {
 }
 
 /**
- * Does one try. Resolves with a small JSON result; when `signal` aborts, rejects with its reason.
+ * Does one try. Resolves with a small JSON result; when `signal` aborts, rejects with its reason. Written as a method, so
+ * that TypeScript takes the executor of one type's params for one of unknown params.
  * @throws TerminalError when trying again cannot help; RetryableError, or anything else, when it may.
  */
-export type Executor = (attempt: TaskAttempt, context: { signal: AbortSignal; log: Log }) => Promise<unknown>;
+export type Executor<Params = unknown> = {
+  execute(attempt: TaskAttempt<Params>, context: { signal: AbortSignal; log: Log }): Promise<unknown>;
+}["execute"];

@@ -1,9 +1,12 @@
-/** The task types that there are. */
-import { HttpTaskSchema, type HttpTemplate } from "./http/shape.ts";
-import { LogTaskSchema, type LogTemplate } from "./log/shape.ts";
+/** The table of task types: a type is a folder, task/{type}/, and a line here. */
+import { httpTask } from "./http/http-task.ts";
+import { logTask } from "./log/log-task.ts";
+import type { TaskTypes } from "./task-type.ts";
+import type { TemplateOf } from "./template.ts";
 
-/** By task `type`. */
-export const TASK_SCHEMAS = { log: LogTaskSchema, http: HttpTaskSchema } as const;
-export const TASK_TYPES = Object.keys(TASK_SCHEMAS) as TaskType[];
-export type TaskType = keyof typeof TASK_SCHEMAS;
-export type TaskTemplate = LogTemplate | HttpTemplate;
+/** By the `type` of a task. */
+export const TASK_TYPES = { log: logTask, http: httpTask } satisfies TaskTypes;
+
+type Table = typeof TASK_TYPES;
+/** A task of a definition, told apart by its `type`. */
+export type TaskTemplate = { [Name in keyof Table]: TemplateOf<Name, Table[Name]["params"]> }[keyof Table];

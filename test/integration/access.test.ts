@@ -5,13 +5,14 @@ import { createKey, hashKey } from "../../src/access/key.ts";
 import { issueKey } from "../../src/access/key-request.ts";
 import type { KeyStore } from "../../src/access/key-store.ts";
 import { SCOPES, type Scope } from "../../src/access/scope.ts";
-import { createApp, ROUTES } from "../../src/http/app.ts";
+import { createApp, createRoutes } from "../../src/http/app.ts";
 import type { Services } from "../../src/http/services.ts";
 import { describeError, RetryableError } from "../../src/kernel/errors.ts";
 import { createLog } from "../../src/kernel/log.ts";
 import { createReadiness } from "../../src/kernel/readiness.ts";
 import { createAuditReader } from "../../src/postgres/access/audit.ts";
 import { createKeyStore } from "../../src/postgres/access/key-store.ts";
+import { TASK_TYPES } from "../../src/task/types.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";
 import { NO_ENGINES } from "../support/own-engines.ts";
@@ -88,7 +89,7 @@ function createApi(keyless: Keyless, store: KeyStore = keys) {
 
 const bearer = (key: string) => ({ authorization: `Bearer ${key}` });
 
-describe.each(ROUTES.map((route) => [nameOf(route), route] as const))("%s", (_, route) => {
+describe.each(createRoutes(TASK_TYPES).map((route) => [nameOf(route), route] as const))("%s", (_, route) => {
   const { scope } = route;
   if (scope === null) {
     test("answers without a key", async () => {

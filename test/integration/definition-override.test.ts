@@ -7,7 +7,7 @@ import { createDefinitionStore } from "../../src/postgres/definition/definition-
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";
 import { BY_TEST, bodyOf } from "../support/ledger.ts";
-import { NO_ENGINES } from "../support/own-engines.ts";
+import { TASK_RULES } from "../support/own-engines.ts";
 import { activity, createTestSync, createTree } from "../support/trees.ts";
 
 const tree = createTree();
@@ -29,7 +29,7 @@ async function sync(enabled: boolean, event_type = "x") {
 }
 
 const change = ({ id }: Definition, input: unknown) =>
-  store.change(id, (stored) => applyChange(stored, input, new Date(), NO_ENGINES), BY_TEST);
+  store.change(id, (stored) => applyChange(stored, input, new Date(), TASK_RULES), BY_TEST);
 
 async function find(): Promise<Definition> {
   return (await store.findByName("mail"))?.definition as Definition;

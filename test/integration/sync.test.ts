@@ -12,7 +12,7 @@ import type { SyncDeps } from "../../src/sync/service.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";
 import { BY_TEST, bodyOf } from "../support/ledger.ts";
-import { NO_ENGINES } from "../support/own-engines.ts";
+import { TASK_RULES } from "../support/own-engines.ts";
 import { activity, createTestSync, createTree, NO_SCHEDULES, type Tree } from "../support/trees.ts";
 
 let database: TestDatabase;
@@ -177,7 +177,7 @@ describe("a fault in the files", () => {
     await createTestSync(database, both).sync();
     await other.write("b.yaml", activity("b"));
     const read = (path: string) =>
-      path === hanging.path ? new Promise<never>(() => {}) : readTree(path, NO_ENGINES, 0);
+      path === hanging.path ? new Promise<never>(() => {}) : readTree(path, TASK_RULES, 0);
     const report = await createTestSync(database, both, { readTree: read, readWithinMs: 200 }).sync();
     expect(report).toMatchObject({
       definitions: counts(1),

@@ -22,7 +22,7 @@ import { createScheduler } from "../../src/temporal/schedules.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS, eventually } from "../support/engines.ts";
 import { BY_TEST, bodyOf, replace } from "../support/ledger.ts";
-import { NO_ENGINES } from "../support/own-engines.ts";
+import { TASK_RULES } from "../support/own-engines.ts";
 import { openTestNamespace } from "../support/workflow.ts";
 
 setDefaultTimeout(30_000);
@@ -231,7 +231,7 @@ test("the engine takes a schedule of whatever a definition may say, at its limit
   ];
   const names = ["a", "\u{1f600}".repeat(100), "\u00e9".repeat(200), "x".repeat(200)];
   for (const [index, trigger_config] of triggers.entries()) {
-    const body = parseDefinition({ name: names[index % names.length], trigger_config }, NO_ENGINES);
+    const body = parseDefinition({ name: names[index % names.length], trigger_config }, TASK_RULES);
     const definition = { ...body, id: crypto.randomUUID(), enabled: true } as unknown as Definition;
     const plan = planSchedule(definition, new Date("2026-06-01T00:00:00Z")) as SchedulePlan;
     expect(await scheduler.create(plan).then(() => "created", String)).toBe("created");

@@ -24,7 +24,7 @@ import { createSyncStore } from "../../src/postgres/sync/sync-store.ts";
 import type { OwedRun } from "../../src/run/engine.ts";
 import { createSyncService } from "../../src/sync/service.ts";
 import type { TestDatabase } from "./database.ts";
-import { NO_ENGINES } from "./own-engines.ts";
+import { NO_ENGINES, TASK_RULES } from "./own-engines.ts";
 import { NO_SCHEDULES } from "./trees.ts";
 
 export interface Answer {
@@ -72,7 +72,7 @@ export function createTestApi(database: TestDatabase, directories: readonly stri
     audit: createAuditReader(db),
     sync: createSyncService({
       directories,
-      readTree: (directory) => readTree(directory, NO_ENGINES, 0),
+      readTree: (directory) => readTree(directory, TASK_RULES, 0),
       store: createSyncStore(database),
       schedules: async () => {
         if (away.temporal) throw temporalAway();

@@ -1,16 +1,16 @@
 /** One try of an http task, and an executor that may go anywhere, without a proxy. */
 import { createHttpExecutor } from "../../src/task/http/executor.ts";
+import type { HttpParams } from "../../src/task/http/params.ts";
 import type { TaskAttempt } from "../../src/task/task.ts";
 import { NO_ENGINES } from "./own-engines.ts";
 
 export const executeHttp = createHttpExecutor({ engines: NO_ENGINES, proxies: { exempt: [] } });
 
-export function httpAttempt(params: object, rest: Partial<TaskAttempt> = {}): TaskAttempt {
+export function httpAttempt(params: HttpParams, rest: Partial<TaskAttempt> = {}): TaskAttempt<HttpParams> {
   return {
     task_id: "01976f2a-5b3c-8123-8abc-0123456789ab",
     key: "mail",
     type: "http",
-    params,
     attempt: 1,
     trace_id: "4bf92f3577b34da6a3ce929d0e0e4736",
     timeout_ms: 1000,
@@ -19,5 +19,6 @@ export function httpAttempt(params: object, rest: Partial<TaskAttempt> = {}): Ta
       event: null,
     },
     ...rest,
+    params,
   };
 }

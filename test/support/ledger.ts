@@ -9,13 +9,13 @@ import { createLedgerReader } from "../../src/postgres/explain/ledger-reader.ts"
 import { createOccurrenceLedger } from "../../src/postgres/occurrence/occurrence-ledger.ts";
 import type { ClaimRequest, TriggerEvent } from "../../src/run/run.ts";
 import type { TestDatabase } from "./database.ts";
-import { NO_ENGINES } from "./own-engines.ts";
+import { TASK_RULES } from "./own-engines.ts";
 
 /** Who changes definitions here. */
 export const BY_TEST = { actor: "test" } as const;
 
 export function bodyOf(name: string, rest: object = {}): DefinitionBody {
-  return parseDefinition({ name, trigger_config: { trigger_type: "event", event_type: name }, ...rest }, NO_ENGINES);
+  return parseDefinition({ name, trigger_config: { trigger_type: "event", event_type: name }, ...rest }, TASK_RULES);
 }
 
 export const logTask = (key: string) => ({ key, type: "log", params: { message: key } });

@@ -9,7 +9,7 @@ import type { ScheduleSyncReport } from "../../src/schedule/schedule-sync.ts";
 import type { SyncReport } from "../../src/sync/report.ts";
 import { createSyncService, type SyncDeps, type SyncRequest } from "../../src/sync/service.ts";
 import type { TestDatabase } from "./database.ts";
-import { NO_ENGINES } from "./own-engines.ts";
+import { TASK_RULES } from "./own-engines.ts";
 
 export interface Tree {
   readonly path: string;
@@ -58,7 +58,7 @@ export const NO_SCHEDULES: ScheduleSyncReport = {
 export function createTestSync(database: TestDatabase, trees: readonly Tree[], deps: Partial<SyncDeps> = {}) {
   const service = createSyncService({
     directories: trees.map(({ path }) => path),
-    readTree: (directory) => readTree(directory, NO_ENGINES, 0),
+    readTree: (directory) => readTree(directory, TASK_RULES, 0),
     store: createSyncStore(database),
     schedules: async () => NO_SCHEDULES,
     onEnd: () => {},

@@ -1,8 +1,9 @@
 /** Wherever a route takes an activity's id, it takes its name as well. */
 import { describe, expect, test } from "bun:test";
-import { type Access, createApp, ROUTES } from "../../src/http/app.ts";
+import { type Access, createApp, createRoutes } from "../../src/http/app.ts";
 import type { Services } from "../../src/http/services.ts";
 import { createLog } from "../../src/kernel/log.ts";
+import { TASK_TYPES } from "../../src/task/types.ts";
 
 const ID = "0b0b0b0b-0000-7000-8000-000000000000";
 const access: Access = {
@@ -82,7 +83,7 @@ test.each(["morning-report", "name:", "42"])(
 );
 
 test("every route with an activity in its path or query takes both", () => {
-  const taking = ROUTES.flatMap(({ path, params, query }) => [
+  const taking = createRoutes(TASK_TYPES).flatMap(({ path, params, query }) => [
     ...(path.startsWith("/activity-definitions/:id") ? [params?.properties.id] : []),
     ...(query?.properties.activity_id ? [query.properties.activity_id] : []),
   ]);

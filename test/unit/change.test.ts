@@ -5,7 +5,7 @@ import type { Definition, DefinitionBody } from "../../src/definition/schema.ts"
 import type { StoredDefinition } from "../../src/definition/store.ts";
 import { parseDefinition } from "../../src/definition/validate.ts";
 import type { InvalidInputError } from "../../src/kernel/errors.ts";
-import { NO_ENGINES } from "../support/own-engines.ts";
+import { TASK_RULES } from "../support/own-engines.ts";
 
 const TRIGGER = { trigger_type: "event", event_type: "x", filters: { tier: "pro" } } as const;
 const CRON = { trigger_type: "cron", cron_expression: "0 9 * * *" } as const;
@@ -14,7 +14,7 @@ const NOW = new Date("2026-06-01T12:00:00Z");
 const TASK = { key: "a", type: "log", params: { message: "m" } } as const;
 const body: DefinitionBody = parseDefinition(
   { name: "mail", trigger_config: TRIGGER, task_templates: [TASK] },
-  NO_ENGINES,
+  TASK_RULES,
 );
 
 function stored(source: string, enabled_override: boolean | null = null): StoredDefinition {
@@ -38,7 +38,7 @@ const asRead = ({ definition }: StoredDefinition): Definition => JSON.parse(JSON
 /** The paths of the faults for which the change is refused. */
 function faultsOf(before: StoredDefinition, input: unknown): string[] {
   try {
-    applyChange(before, input, NOW, NO_ENGINES);
+    applyChange(before, input, NOW, TASK_RULES);
   } catch (error) {
     expect(error).toMatchObject({ code: "invalid_definition" });
     return (error as InvalidInputError).faults.map(({ path }) => path);
@@ -51,11 +51,11 @@ test("a retired definition cannot be enabled; its document has to be put back", 
     body,
     definition: { ...file.definition, enabled: false, retired_at: "2026-01-03T00:00:00.000Z" },
   };
-  expect(() => applyChange(retired, { enabled: true }, NOW, NO_ENGINES)).toThrow(
+  expect(() => applyChange(retired, { enabled: true }, NOW, TASK_RULES)).toThrow(
     expect.objectContaining({ code: "definition_retired", hint: "put its document back and sync, which revives it" }),
   );
   for (const input of [{ enabled: false }, { enabled: null }, asRead(retired)])
-    expect(() => applyChange(retired, input, NOW, NO_ENGINES)).not.toThrow();
+    expect(() => applyChange(retired, input, NOW, TASK_RULES)).not.toThrow();
 });
 
 describe("a change of what REST made", () => {
@@ -75,15 +75,15 @@ describe("a change of what REST made", () => {
     ],
     [{ trigger_type: "event" }, {}],
   ])("by %j replaces these keys whole and keeps the others", (input, changed) => {
-    expect(applyChange(rest, input, NOW, NO_ENGINES)).toEqual({
+    expect(applyChange(rest, input, NOW, TASK_RULES)).toEqual({
       body: { ...body, ...changed } as DefinitionBody,
       enabled_override: null,
     });
   });
 
   test("by the whole object as it was read changes nothing, and one changed key in it is that change", () => {
-    expect(applyChange(rest, asRead(rest), NOW, NO_ENGINES)).toEqual({ body, enabled_override: null });
-    expect(applyChange(rest, { ...asRead(rest), name: "post" }, NOW, NO_ENGINES).body).toEqual({
+    expect(applyChange(rest, asRead(rest), NOW, TASK_RULES)).toEqual({ body, enabled_override: null });
+    expect(applyChange(rest, { ...asRead(rest), name: "post" }, NOW, TASK_RULES).body).toEqual({
       ...body,
       name: "post",
     });
@@ -110,7 +110,7 @@ describe("a change of what REST made", () => {
   });
 
   test("says of a read-only key what it is", () => {
-    expect(() => applyChange(rest, { version: 4 }, NOW, NO_ENGINES)).toThrow(
+    expect(() => applyChange(rest, { version: 4 }, NOW, TASK_RULES)).toThrow(
       expect.objectContaining({ faults: [{ path: "/version", message: "is 3 and cannot be changed" }] }),
     );
   });
@@ -131,7 +131,7 @@ describe("a change of what a file made", () => {
     [false, {}, false],
     [false, { name: "mail", version: 3, trigger_config: TRIGGER }, false],
   ])("whose override is %p by %j makes the override %p, and keeps the file's word", (override, input, after) => {
-    expect(applyChange(stored("file:mail.yaml", override), input, NOW, NO_ENGINES)).toEqual({
+    expect(applyChange(stored("file:mail.yaml", override), input, NOW, TASK_RULES)).toEqual({
       body,
       enabled_override: after,
     });
@@ -139,9 +139,9 @@ describe("a change of what a file made", () => {
 
   test.each([null, true, false])("by the whole object as it was read keeps the override %p", (override) => {
     const before = stored("file:mail.yaml", override);
-    expect(applyChange(before, asRead(before), NOW, NO_ENGINES)).toEqual({ body, enabled_override: override });
+    expect(applyChange(before, asRead(before), NOW, TASK_RULES)).toEqual({ body, enabled_override: override });
     const other = !before.definition.enabled;
-    expect(applyChange(before, { ...asRead(before), enabled: other }, NOW, NO_ENGINES).enabled_override).toBe(other);
+    expect(applyChange(before, { ...asRead(before), enabled: other }, NOW, TASK_RULES).enabled_override).toBe(other);
   });
 
   test.each<[input: object, named: string]>([
@@ -149,7 +149,7 @@ describe("a change of what a file made", () => {
     [{ enabled: false, trigger_config: CRON }, "trigger_config"],
     [{ task_templates: [], colour: 1 }, "task_templates, colour"],
   ])("by %j is refused: it is the file's", (input, named) => {
-    expect(() => applyChange(file, input, NOW, NO_ENGINES)).toThrow(
+    expect(() => applyChange(file, input, NOW, TASK_RULES)).toThrow(
       expect.objectContaining({
         code: "definition_from_file",
         message: expect.stringContaining(`: ${named} can only`),
@@ -164,7 +164,7 @@ describe("a change of what a file made", () => {
 
 describe("the time of a one-shot", () => {
   const fired: StoredDefinition = (() => {
-    const body = parseDefinition({ name: "once", trigger_config: ONCE }, NO_ENGINES);
+    const body = parseDefinition({ name: "once", trigger_config: ONCE }, TASK_RULES);
     return { definition: { ...rest.definition, ...body }, body };
   })();
   const at = (run_at: string) => ({ trigger_config: { trigger_type: "scheduled", run_at } });
@@ -172,22 +172,22 @@ describe("the time of a one-shot", () => {
   test("is refused when it is new and past", () => {
     expect(faultsOf(fired, at("2026-05-31T00:00:00Z"))).toEqual(["/trigger_config/run_at"]);
     expect(faultsOf(rest, { trigger_config: ONCE })).toEqual(["/trigger_config/run_at"]);
-    expect(() => parseNewDefinition({ name: "once", trigger_config: ONCE }, NOW, NO_ENGINES)).toThrow(
+    expect(() => parseNewDefinition({ name: "once", trigger_config: ONCE }, NOW, TASK_RULES)).toThrow(
       "the definition is not valid",
     );
   });
 
   test("may be past when only something else is changed, and when it is only written in another way", () => {
-    expect(applyChange(fired, { name: "done", enabled: false }, NOW, NO_ENGINES).body.name).toBe("done");
-    expect(applyChange(fired, asRead(fired), NOW, NO_ENGINES).body).toEqual(fired.body);
-    expect(applyChange(fired, at("2026-06-01T02:00:00+02:00"), NOW, NO_ENGINES).body.trigger_config).toMatchObject({
+    expect(applyChange(fired, { name: "done", enabled: false }, NOW, TASK_RULES).body.name).toBe("done");
+    expect(applyChange(fired, asRead(fired), NOW, TASK_RULES).body).toEqual(fired.body);
+    expect(applyChange(fired, at("2026-06-01T02:00:00+02:00"), NOW, TASK_RULES).body.trigger_config).toMatchObject({
       run_at: "2026-06-01T02:00:00+02:00",
     });
   });
 
   test("may be new when it is to come", () => {
-    expect(applyChange(fired, at("2026-06-01T12:00:01Z"), NOW, NO_ENGINES).body.trigger_type).toBe("scheduled");
-    expect(parseNewDefinition({ name: "once", ...at("2026-06-01T12:00:01Z") }, NOW, NO_ENGINES).trigger_type).toBe(
+    expect(applyChange(fired, at("2026-06-01T12:00:01Z"), NOW, TASK_RULES).body.trigger_type).toBe("scheduled");
+    expect(parseNewDefinition({ name: "once", ...at("2026-06-01T12:00:01Z") }, NOW, TASK_RULES).trigger_type).toBe(
       "scheduled",
     );
   });
@@ -201,8 +201,8 @@ describe("what was accepted before a rule became stricter", () => {
   };
 
   test("stays as it is while something else is changed", () => {
-    expect(applyChange(old, { enabled: false }, NOW, NO_ENGINES).body).toEqual({ ...old.body, enabled: false });
-    expect(applyChange(old, { ...asRead(old), name: "post" }, NOW, NO_ENGINES).body.name).toBe("post");
+    expect(applyChange(old, { enabled: false }, NOW, TASK_RULES).body).toEqual({ ...old.body, enabled: false });
+    expect(applyChange(old, { ...asRead(old), name: "post" }, NOW, TASK_RULES).body.name).toBe("post");
   });
 
   test("is refused when it is changed itself", () => {

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { checkTrees } from "../../src/document/check-trees.ts";
-import { NO_ENGINES } from "../support/own-engines.ts";
+import { TASK_RULES } from "../support/own-engines.ts";
 
 const top = mkdtempSync(join(tmpdir(), "actcore-check-"));
 afterAll(() => rmSync(top, { recursive: true, force: true }));
@@ -28,7 +28,7 @@ async function check(...trees: string[]) {
   const found = await checkTrees(
     trees.map((tree) => join(root, tree)),
     NOW,
-    NO_ENGINES,
+    TASK_RULES,
   );
   return JSON.parse(JSON.stringify(found).replaceAll(`${root}/`, ""));
 }

@@ -2,13 +2,13 @@
 import { describe, expect, test } from "bun:test";
 import { isFault, readDocuments, type TreeDocument } from "../../src/document/document.ts";
 import { preview } from "../../src/json/faults.ts";
-import { NO_ENGINES } from "../support/own-engines.ts";
+import { TASK_RULES } from "../support/own-engines.ts";
 import { startProcessorTime } from "../support/processor-time.ts";
 
 const definition = (name: string) => `name: ${name}\ntrigger_config: {trigger_type: event, event_type: x}\n`;
 
 function parseDocuments(text: string, path: string) {
-  const read = [...readDocuments(text, path, NO_ENGINES)];
+  const read = [...readDocuments(text, path, TASK_RULES)];
   return { documents: read.filter((each): each is TreeDocument => !isFault(each)), faults: read.filter(isFault) };
 }
 

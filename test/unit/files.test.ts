@@ -5,7 +5,7 @@ import { linkSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writ
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { isInDoubt, readTree } from "../../src/document/tree.ts";
-import { NO_ENGINES } from "../support/own-engines.ts";
+import { TASK_RULES } from "../support/own-engines.ts";
 import { startProcessorTime } from "../support/processor-time.ts";
 
 const top = mkdtempSync(join(tmpdir(), "actcore-files-"));
@@ -30,7 +30,7 @@ function link(path: string, target: string): void {
 
 /** The documents as `key source`, and the faults as `path message`, without the directory. */
 async function read(directory = root) {
-  const { documents, faults } = await readTree(directory, NO_ENGINES, 0);
+  const { documents, faults } = await readTree(directory, TASK_RULES, 0);
   return {
     documents: documents.map(({ key, source }) => `${key} ${source}`),
     faults: faults.map(({ subject, message }) => `${subject.replace(`${directory}/`, "")} ${message}`),
@@ -61,7 +61,7 @@ describe("a tree", () => {
     put(`${deep(4)}/a.yaml`);
     put(`${deep(5)}/b.yaml`);
     put(`${deep(4)}/${"n".repeat(195)}/${"n".repeat(195)}.yaml`);
-    const { documents, faults } = await readTree(root, NO_ENGINES, 0);
+    const { documents, faults } = await readTree(root, TASK_RULES, 0);
     expect(documents.map(({ key }) => key)).toEqual(["a"]);
     expect(faults.map(({ source, message }) => [source.slice(-6), message]).sort()).toEqual([
       ["dddddd/".slice(-6), "has a path of more than 1000 bytes"],
@@ -131,7 +131,7 @@ describe("one file that cannot be read is one fault, and the others stand:", () 
     // How many turns the listing takes is not ours to say: later and later, until it is between listing and reading.
     for (let turns = 0; turns < 300; turns++) {
       put("a1399.yaml");
-      const reading = readTree(root, NO_ENGINES, 0);
+      const reading = readTree(root, TASK_RULES, 0);
       for (let turn = 0; turn < turns; turn++) await new Promise(setImmediate);
       rmSync(last);
       const { documents, faults } = await reading;
@@ -152,7 +152,7 @@ describe("a tree beyond its bounds", () => {
     put("a10001.yaml", "# none\n");
     for (let n = 10_002; n < 20_000; n++) linkSync(join(root, "a10001.yaml"), join(root, `a${n}.yaml`));
     put("a20000.yaml", activity("last"));
-    const tree = await readTree(root, NO_ENGINES, 0);
+    const tree = await readTree(root, TASK_RULES, 0);
     expect(tree.documents.map(({ key }) => key)).toEqual(["first"]);
     expect(tree.faults).toEqual([
       {
@@ -166,7 +166,7 @@ describe("a tree beyond its bounds", () => {
 
   test("of bytes is a fault, and those within them stand", async () => {
     for (let n = 10; n < 80; n++) put(`a${n}.yaml`, `# ${"x".repeat(1_000_000)}\n${activity(`a${n}`)}`);
-    const { documents, faults } = await readTree(root, NO_ENGINES, 0);
+    const { documents, faults } = await readTree(root, TASK_RULES, 0);
     expect(documents).toHaveLength(64);
     expect(faults).toEqual([
       {
@@ -184,7 +184,7 @@ describe("a file that is being written", () => {
   test("while it is read is a fault, and hides what it had", async () => {
     put("a.yaml", activity("a"));
     put("b.yaml", activity("b"));
-    const reading = readTree(root, NO_ENGINES, QUIET_MS);
+    const reading = readTree(root, TASK_RULES, QUIET_MS);
     await Bun.sleep(QUIET_MS / 2);
     put("a.yaml", `${activity("a")}---\n${activity("more")}`);
     const tree = await reading;
@@ -201,7 +201,7 @@ describe("a file that is being written", () => {
 
   test("is taken as it is once nobody writes it", async () => {
     put("a.yaml", activity("a"));
-    expect((await readTree(root, NO_ENGINES, QUIET_MS)).documents.map(({ key }) => key)).toEqual(["a"]);
+    expect((await readTree(root, TASK_RULES, QUIET_MS)).documents.map(({ key }) => key)).toEqual(["a"]);
   });
 
   test.each([
@@ -212,7 +212,7 @@ describe("a file that is being written", () => {
     ["in the middle of a line of JSON", "a.json", "[]", false],
   ])("may end %s", async (_, path, text, isUnended) => {
     put(path, text);
-    expect((await readTree(root, NO_ENGINES, 0)).unended).toEqual(isUnended ? [`file:${path}`] : []);
+    expect((await readTree(root, TASK_RULES, 0)).unended).toEqual(isUnended ? [`file:${path}`] : []);
   });
 });
 
@@ -296,7 +296,7 @@ describe("documents that share", () => {
 
 describe("whether a document that is not read is in doubt:", () => {
   const doubts = async (key: string, source: string) =>
-    isInDoubt(await readTree(root, NO_ENGINES, 0), { kind: "activity", key, source });
+    isInDoubt(await readTree(root, TASK_RULES, 0), { kind: "activity", key, source });
 
   test("yes, when its file has a fault", async () => {
     put("a.yaml", `${activity("a")}---\nname: "\n`);
@@ -308,7 +308,7 @@ describe("whether a document that is not read is in doubt:", () => {
     put("new.yaml", "name: a\ntrigger_config: {trigger_type: odd}\n");
     expect(await doubts("a", "file:old.yaml")).toBe(true);
     expect(
-      isInDoubt(await readTree(root, NO_ENGINES, 0), { kind: "event_type", key: "a", source: "file:old.yaml" }),
+      isInDoubt(await readTree(root, TASK_RULES, 0), { kind: "event_type", key: "a", source: "file:old.yaml" }),
     ).toBe(false);
   });
 

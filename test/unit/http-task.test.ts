@@ -36,7 +36,7 @@ afterAll(() => server.stop(true));
 
 const log = createLog("silent");
 const base = `http://127.0.0.1:${server.port}`;
-const attempt = httpAttempt({});
+const attempt = httpAttempt({ url: base });
 const never = new AbortController().signal;
 const send = (params: object = {}, rest: Partial<TaskAttempt> = {}, signal = never) =>
   executeHttp({ ...attempt, ...rest, params: { url: `${base}/x`, ...params } }, { signal, log }) as Promise<HttpResult>;

@@ -4,14 +4,14 @@ import { describe, expect, test } from "bun:test";
 import { parseDefinition } from "../../src/definition/validate.ts";
 import type { InvalidInputError } from "../../src/kernel/errors.ts";
 import { findPlaceholders } from "../../src/task/placeholders.ts";
-import { NO_ENGINES } from "../support/own-engines.ts";
+import { TASK_RULES } from "../support/own-engines.ts";
 
 const HTTP = { url: "http://127.0.0.1:3000/" };
 
 function faultsOf(type: "http" | "log", params: object): string[] {
   const trigger_config = { trigger_type: "event", event_type: "x" };
   try {
-    parseDefinition({ name: "a", trigger_config, task_templates: [{ key: "k", type, params }] }, NO_ENGINES);
+    parseDefinition({ name: "a", trigger_config, task_templates: [{ key: "k", type, params }] }, TASK_RULES);
   } catch (error) {
     return (error as InvalidInputError).faults.map(({ path, message }) => `${path} ${message}`);
   }

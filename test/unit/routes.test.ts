@@ -3,11 +3,12 @@ import { readKeyRequest } from "../../src/access/key-request.ts";
 import { SCOPES } from "../../src/access/scope.ts";
 import { parseNewDefinition } from "../../src/definition/rest-change.ts";
 import { findEnvelopeFaults } from "../../src/event/envelope.ts";
-import { type Access, createApp, ROUTES } from "../../src/http/app.ts";
+import { type Access, createApp, createRoutes } from "../../src/http/app.ts";
 import type { Services } from "../../src/http/services.ts";
 import { findFaults } from "../../src/json/faults.ts";
 import { createLog } from "../../src/kernel/log.ts";
-import { NO_ENGINES } from "../support/own-engines.ts";
+import { TASK_TYPES } from "../../src/task/types.ts";
+import { TASK_RULES } from "../support/own-engines.ts";
 
 const OPEN = ["GET /healthz", "GET /readyz"];
 /** Static, the same for everyone, and without a key of their own. */
@@ -27,6 +28,7 @@ const nobody: Access = {
   authenticate: () => Promise.reject(new Error("the documentation asks for no key")),
 };
 const app = createApp({} as Services, nobody, createLog("silent"));
+const ROUTES = createRoutes(TASK_TYPES);
 const nameOf = ({ method, path }: { method: string; path: string }) => `${method} ${path}`;
 
 describe("every route", () => {
@@ -68,7 +70,7 @@ describe("every route that takes a body", () => {
       expect(example).toEqual(route.example);
       if (route.body) expect(findFaults(route.body, example)).toEqual([]);
       if (schema.title === "ActivityDefinitionInput" && route.method === "POST")
-        expect(parseNewDefinition(example, new Date(), NO_ENGINES)).toMatchObject({ name: example.name });
+        expect(parseNewDefinition(example, new Date(), TASK_RULES)).toMatchObject({ name: example.name });
       if (schema.title === "EventEnvelope") expect(findEnvelopeFaults(example)).toEqual([]);
       if (schema.title === "ApiKeyRequest") expect(readKeyRequest(example)).toMatchObject({ name: example.name });
     },

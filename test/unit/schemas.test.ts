@@ -5,7 +5,7 @@ import { Glob } from "bun";
 import { parseAllDocuments } from "yaml";
 import { renderSchemas } from "../../deploy/build/schemas.ts";
 import { isFault, readDocuments } from "../../src/document/document.ts";
-import { NO_ENGINES } from "../support/own-engines.ts";
+import { TASK_RULES } from "../support/own-engines.ts";
 
 const EXAMPLES = join(import.meta.dir, "../../docs/examples");
 
@@ -24,7 +24,7 @@ describe("the schema of a definition file, as an editor uses it,", () => {
     for (const path of new Glob("*.yaml").scanSync(EXAMPLES)) {
       const text = await Bun.file(join(EXAMPLES, path)).text();
       expect(text.split("\n")[0]).toBe("# yaml-language-server: $schema=../schemas/definition-file.schema.json");
-      expect([...readDocuments(text, path, NO_ENGINES)].filter(isFault)).toEqual([]);
+      expect([...readDocuments(text, path, TASK_RULES)].filter(isFault)).toEqual([]);
       for (const document of documentsOf(text))
         expect([path, validate(document), validate.errors]).toEqual([path, true, null]);
     }
@@ -38,6 +38,6 @@ describe("the schema of a definition file, as an editor uses it,", () => {
     ["an id with a space", "id: a b\nname: a\ntrigger_config: {trigger_type: event, event_type: x}\n"],
   ])("refuses %s, as reading it does", (_, text) => {
     expect(documentsOf(text).map((document) => validate(document))).toEqual([false]);
-    expect([...readDocuments(text, "f.yaml", NO_ENGINES)].every(isFault)).toBe(true);
+    expect([...readDocuments(text, "f.yaml", TASK_RULES)].every(isFault)).toBe(true);
   });
 });

@@ -6,7 +6,7 @@ import { parseDefinition } from "../../src/definition/validate.ts";
 import { type Access, createApp } from "../../src/http/app.ts";
 import type { Services } from "../../src/http/services.ts";
 import { createLog } from "../../src/kernel/log.ts";
-import { NO_ENGINES } from "../support/own-engines.ts";
+import { NO_ENGINES, TASK_RULES } from "../support/own-engines.ts";
 
 const ID = "0b0b0b0b-0000-7000-8000-000000000000";
 const SECRET = "s3cret";
@@ -24,7 +24,7 @@ const body = parseDefinition(
     trigger_config: { trigger_type: "event", event_type: "x" },
     task_templates: [{ key: "a", type: "http", params: PARAMS }],
   },
-  NO_ENGINES,
+  TASK_RULES,
 );
 const definition = {
   ...{ id: ID, ...body, enabled_override: null, version: 3, source: "rest", retired_at: null },

@@ -8,7 +8,7 @@ import { listQuery, readQuery, readSince, Since } from "../../src/http/query.ts"
 import { SCHEDULE_ROUTES } from "../../src/http/routes/schedule-routes.ts";
 import { findFaults } from "../../src/json/faults.ts";
 import { InvalidInputError } from "../../src/kernel/errors.ts";
-import { NO_ENGINES } from "../support/own-engines.ts";
+import { TASK_RULES } from "../support/own-engines.ts";
 
 const ACCEPTED: [text: string, instant: string][] = [
   ["2096-12-24T18:00:00Z", "2096-12-24T18:00:00.000Z"],
@@ -65,7 +65,7 @@ test.each(REFUSED)("%j is no time", (text) => {
 const DOORS: Record<string, (time: string) => unknown> = {
   "an event's occurred_at": (occurred_at) => findEnvelopeFaults({ event_id: "e", type: "t", source: "s", occurred_at }),
   "a one-shot's run_at": (run_at) =>
-    faultsOf(() => parseDefinition({ name: "a", trigger_config: { trigger_type: "scheduled", run_at } }, NO_ENGINES)),
+    faultsOf(() => parseDefinition({ name: "a", trigger_config: { trigger_type: "scheduled", run_at } }, TASK_RULES)),
   "a key's expires_at": (expires_at) => faultsOf(() => readKeyRequest({ name: "k", scopes: ["trigger"], expires_at })),
   "a list's since": (since) =>
     faultsOf(() => readSince(readQuery(listQuery({ since: Since }), new URLSearchParams({ since })).since)),

@@ -4,7 +4,7 @@ import { checkRunAt, parseRunAt } from "../../src/calendar/run-at.ts";
 import { parseDefinition } from "../../src/definition/validate.ts";
 import { ENGINE_TIME_ZONES } from "../../src/generated/time-zones.ts";
 import type { Fault, InvalidInputError } from "../../src/kernel/errors.ts";
-import { NO_ENGINES } from "../support/own-engines.ts";
+import { TASK_RULES } from "../support/own-engines.ts";
 
 const cron = (rest: object) => ({ trigger_type: "cron", cron_expression: "0 9 * * *", ...rest });
 const interval = (rest: object) => ({ trigger_type: "interval", every: "5m", ...rest });
@@ -12,7 +12,7 @@ const scheduled = (run_at: unknown) => ({ trigger_type: "scheduled", run_at });
 
 function faultsOf(trigger_config: object): readonly Fault[] {
   try {
-    parseDefinition({ name: "a", trigger_config }, NO_ENGINES);
+    parseDefinition({ name: "a", trigger_config }, TASK_RULES);
   } catch (error) {
     return (error as InvalidInputError).faults;
   }

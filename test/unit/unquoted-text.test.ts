@@ -1,10 +1,10 @@
 /** YAML that means something else than it looks, because a text is not in quotes. */
 import { describe, expect, test } from "bun:test";
 import { isFault, readDocuments } from "../../src/document/document.ts";
-import { NO_ENGINES } from "../support/own-engines.ts";
+import { TASK_RULES } from "../support/own-engines.ts";
 
 function faultsOf(text: string, path = "f.yaml"): string[] {
-  return [...readDocuments(text, path, NO_ENGINES)].filter(isFault).map(({ line, message }) => `${line}: ${message}`);
+  return [...readDocuments(text, path, TASK_RULES)].filter(isFault).map(({ line, message }) => `${line}: ${message}`);
 }
 const block = (value: string) => `name: a\ntrigger_config:\n  cron_expression: ${value}\n  timezone: UTC\n`;
 const flow = (value: string) => `name: a\ntrigger_config: {cron_expression: ${value}, timezone: UTC}\n`;

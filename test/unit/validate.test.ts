@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { parseDefinition } from "../../src/definition/validate.ts";
 import { parseJson } from "../../src/json/parse.ts";
 import type { Fault, InvalidInputError } from "../../src/kernel/errors.ts";
-import { NO_ENGINES } from "../support/own-engines.ts";
+import { TASK_RULES } from "../support/own-engines.ts";
 
 const event = { trigger_type: "event", event_type: "user.created" };
 const minimal = { name: "a", trigger_config: event };
@@ -10,7 +10,7 @@ const log = (key: string, rest: object = {}) => ({ key, type: "log", params: { m
 
 function faultsOf(input: unknown): readonly Fault[] {
   try {
-    parseDefinition(input, NO_ENGINES);
+    parseDefinition(input, TASK_RULES);
   } catch (error) {
     return (error as InvalidInputError).faults;
   }
@@ -19,7 +19,7 @@ function faultsOf(input: unknown): readonly Fault[] {
 const pathsOf = (input: unknown) => faultsOf(input).map(({ path }) => path);
 
 test("a definition of a name and a trigger gets every default", () => {
-  expect(parseDefinition(minimal, NO_ENGINES)).toEqual({
+  expect(parseDefinition(minimal, TASK_RULES)).toEqual({
     name: "a",
     enabled: true,
     trigger_type: "event",
@@ -33,7 +33,7 @@ test("a definition of a name and a trigger gets every default", () => {
 test("a number that a JavaScript number would change is kept where any value may stand, and refused elsewhere", () => {
   const body = (rest: string) => `{"name":"a","trigger_config":{"trigger_type":"event","event_type":"x"${rest}`;
   const kept = body(',"filters":{"id":175928847299117063}}}');
-  expect(JSON.stringify(parseDefinition(parseJson(kept), NO_ENGINES))).toContain('"filters":{"id":175928847299117063}');
+  expect(JSON.stringify(parseDefinition(parseJson(kept), TASK_RULES))).toContain('"filters":{"id":175928847299117063}');
   const task =
     '{"key":"k","type":"log","params":{"message":1e400},"timeout":1e400,"retry":{"max_attempts":1.00000000000000000001}}';
   const wrong = body(`,"filters":{}}, "task_templates":[${task},1e400],"enabled":1e400,"version":1e400}`);
@@ -136,11 +136,11 @@ test.each<[path: string, input: object]>([
 describe("trigger_type", () => {
   test("may stand at the top, in trigger_config, or in both", () => {
     const inner = { event_type: "user.created" };
-    expect(parseDefinition({ name: "a", trigger_type: "event", trigger_config: inner }, NO_ENGINES)).toEqual(
-      parseDefinition(minimal, NO_ENGINES),
+    expect(parseDefinition({ name: "a", trigger_type: "event", trigger_config: inner }, TASK_RULES)).toEqual(
+      parseDefinition(minimal, TASK_RULES),
     );
-    expect(parseDefinition({ ...minimal, trigger_type: "event" }, NO_ENGINES)).toEqual(
-      parseDefinition(minimal, NO_ENGINES),
+    expect(parseDefinition({ ...minimal, trigger_type: "event" }, TASK_RULES)).toEqual(
+      parseDefinition(minimal, TASK_RULES),
     );
   });
 
@@ -156,11 +156,11 @@ test("a task's key is unique, and the first with it is named", () => {
 });
 
 describe("the URL of an http task", () => {
-  const ENGINES = { ports: new Map([[8222, "NATS monitoring"]]) };
+  const RULES = { ...TASK_RULES, engines: { ports: new Map([[8222, "NATS monitoring"]]) } };
   const faultOf = (url: string) => {
     const task = { key: "a", type: "http", params: { url } };
     try {
-      parseDefinition({ ...minimal, task_templates: [log("first"), task] }, ENGINES);
+      parseDefinition({ ...minimal, task_templates: [log("first"), task] }, RULES);
     } catch (error) {
       return (error as InvalidInputError).faults;
     }
@@ -224,7 +224,7 @@ describe("what Postgres cannot keep is refused where it stands", () => {
 });
 
 test("a definition that is refused says so by its code", () => {
-  expect(() => parseDefinition({}, NO_ENGINES)).toThrow(expect.objectContaining({ code: "invalid_definition" }));
+  expect(() => parseDefinition({}, TASK_RULES)).toThrow(expect.objectContaining({ code: "invalid_definition" }));
 });
 
 test("times of a task are at least a millisecond", () => {

@@ -1,8 +1,9 @@
 /** When definitions are due next: one that is stored, and one that is only tried out. */
 import { type Static, Type } from "@sinclair/typebox";
 import { parseNewDefinition } from "../../definition/rest-change.ts";
-import { DefinitionInputSchema } from "../../definition/schema.ts";
+import { definitionInputSchema } from "../../definition/schema.ts";
 import { DEFAULT_PREVIEWED, MAX_PREVIEWED, previewDueTimes } from "../../schedule/preview.ts";
+import type { TaskTypes } from "../../task/task-type.ts";
 import { ActivityParams } from "../activity-id.ts";
 import { type Route, requireFound, requireUuid } from "../route.ts";
 import { EXAMPLE_DEFINITION } from "./definition-routes.ts";
@@ -30,7 +31,7 @@ const NextDueTimeView = Type.Object(
   { title: "NextDueTime" },
 );
 
-export const PREVIEW_ROUTES: readonly Route[] = [
+export const previewRoutes = (types: TaskTypes): readonly Route[] => [
   {
     method: "GET",
     path: "/activity-definitions/:id/next",
@@ -54,13 +55,13 @@ export const PREVIEW_ROUTES: readonly Route[] = [
     scope: "definitions:read",
     summary: "Check a definition and list its next due times, without storing it",
     query: PreviewQuery,
-    body: DefinitionInputSchema,
+    body: definitionInputSchema(types),
     example: EXAMPLE_DEFINITION,
     answers: { 200: Type.Array(NextDueTimeView) },
     async handle({ body, query, services }) {
       const { count = DEFAULT_PREVIEWED } = query as Static<typeof PreviewQuery>;
       const now = new Date();
-      return { body: previewDueTimes(parseNewDefinition(body, now, services.engines), now, count) };
+      return { body: previewDueTimes(parseNewDefinition(body, now, { types, engines: services.engines }), now, count) };
     },
   },
 ];

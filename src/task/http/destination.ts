@@ -13,18 +13,9 @@
  */
 import ipaddr from "ipaddr.js";
 import { hostOf, portOf } from "../../kernel/address.ts";
+import type { OwnEngines } from "../task-type.ts";
 
 type Ip = ipaddr.IPv4 | ipaddr.IPv6;
-
-/** Where the engines listen that actcore uses. */
-export interface OwnEngines {
-  /** By port of this host: what listens there, as words for a person. */
-  readonly ports: ReadonlyMap<number, string>;
-  /** By `host:port` of other hosts, as a URL has it (IPv6 in brackets): what listens there. */
-  readonly elsewhere?: ReadonlyMap<string, string>;
-  /** The IP addresses of this host besides loopback's. */
-  readonly addresses?: readonly string[];
-}
 
 /** Names of metadata services. Any other name that leads to one is found when its address is dialled. */
 const METADATA_NAMES: ReadonlySet<string> = new Set([

@@ -12,18 +12,13 @@ import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
 import { hostOf, portOf } from "../../kernel/address.ts";
 import { TerminalError } from "../../kernel/errors.ts";
-import type { Proxies } from "../../kernel/setting-values.ts";
-import { findForbiddenAddress, findForbiddenUrl, type OwnEngines } from "./destination.ts";
+import type { ExecutorDeps } from "../task-type.ts";
+import { findForbiddenAddress, findForbiddenUrl } from "./destination.ts";
 import { findProxy } from "./proxy.ts";
 import { findReachable } from "./reachable-address.ts";
 import { type HttpRequest, showUrl } from "./request.ts";
 
-export interface DialDeps {
-  /** No request goes to these. */
-  readonly engines: OwnEngines;
-  readonly proxies: Proxies;
-  /** All certificates that are trusted, as PEM; the usual ones when absent. */
-  readonly trusted?: readonly string[] | undefined;
+export interface DialDeps extends ExecutorDeps {
   /** The IP addresses of a name; the operating system's resolver when absent. Rejects when there is none. */
   readonly resolve?: (name: string) => Promise<string[]>;
 }

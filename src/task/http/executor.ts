@@ -9,10 +9,11 @@ import { RetryableError, TerminalError } from "../../kernel/errors.ts";
 import type { Executor } from "../task.ts";
 import { createDial, type DialDeps } from "./dial.ts";
 import { withoutUrl } from "./fetch-failure.ts";
+import type { HttpParams } from "./params.ts";
 import { buildRequest, showUrl } from "./request.ts";
 import { judgeResponse, readResponse } from "./response.ts";
 
-export function createHttpExecutor(deps: DialDeps): Executor {
+export function createHttpExecutor(deps: DialDeps): Executor<HttpParams> {
   const dial = createDial(deps);
   return async (attempt, { signal }) => {
     const request = buildRequest(attempt);

@@ -1,14 +1,27 @@
 /** What makes the request of an http task impossible, or other than it is written. Pure. */
 
+import { preview } from "../../json/faults.ts";
 import { pointTo } from "../../json/pointer.ts";
 import type { Fault } from "../../kernel/errors.ts";
-import type { HttpTemplate } from "./shape.ts";
+import { findPlaceholders } from "../placeholders.ts";
+import type { OwnEngines } from "../task-type.ts";
+import { findForbiddenUrl } from "./destination.ts";
+import type { HttpParams } from "./params.ts";
 
 /** An HTTP client refuses to send a body with these. */
 export const METHODS_WITHOUT_BODY: ReadonlySet<string> = new Set(["GET", "HEAD"]);
 
-/** The faults of method, headers and body; `path` is that of `params`. The URL is judged elsewhere. */
-export function findRequestFaults({ method, headers, body }: HttpTemplate["params"], path: string): Fault[] {
+/** The fault of a URL that is none, or that no task may call. */
+export function findUrlFaults(url: string, path: string, engines: OwnEngines): Fault[] {
+  // One with a placeholder is no URL because of it, which is a fault already.
+  if (findPlaceholders(url, path).length > 0) return [];
+  if (!URL.canParse(url)) return [{ path, message: `expected an http:// or https:// URL, received ${preview(url)}` }];
+  const forbidden = findForbiddenUrl(new URL(url), engines);
+  return forbidden === undefined ? [] : [{ path, message: `no task may call this URL: ${forbidden}` }];
+}
+
+/** The faults of method, headers and body; `path` is that of `params`. */
+export function findRequestFaults({ method, headers, body }: HttpParams, path: string): Fault[] {
   const faults: Fault[] = [];
   if (body !== undefined && METHODS_WITHOUT_BODY.has(method ?? "POST"))
     faults.push({ path: `${path}/body`, message: `a ${method} sends no body: leave it out, or choose another method` });

@@ -3,8 +3,8 @@
 import { describeError, TerminalError } from "../../kernel/errors.ts";
 import { stableHex, stableTraceId } from "../../kernel/stable-id.ts";
 import type { TaskAttempt } from "../task.ts";
+import type { HttpParams } from "./params.ts";
 import { METHODS_WITHOUT_BODY } from "./request-faults.ts";
-import type { HttpTemplate } from "./shape.ts";
 
 export interface HttpRequest {
   readonly method: string;
@@ -14,8 +14,8 @@ export interface HttpRequest {
 }
 
 /** @throws TerminalError `http_request_invalid`: another try would find the same. */
-export function buildRequest(attempt: TaskAttempt): HttpRequest {
-  const { url } = attempt.params as HttpTemplate["params"];
+export function buildRequest(attempt: TaskAttempt<HttpParams>): HttpRequest {
+  const { url } = attempt.params;
   if (!URL.canParse(url)) throw new TerminalError("http_request_invalid", `${showUrl(url)} is no URL`);
   try {
     return { url: new URL(url), ...buildContent(attempt) };
@@ -25,8 +25,8 @@ export function buildRequest(attempt: TaskAttempt): HttpRequest {
 }
 
 /** @throws TypeError for a header that HTTP does not allow, and for a body where there can be none */
-function buildContent(attempt: TaskAttempt): Omit<HttpRequest, "url"> {
-  const { method = "POST", headers: given, body } = attempt.params as HttpTemplate["params"];
+function buildContent(attempt: TaskAttempt<HttpParams>): Omit<HttpRequest, "url"> {
+  const { method = "POST", headers: given, body } = attempt.params;
   const headers = new Headers(given);
   if (!headers.has("user-agent")) headers.set("user-agent", "actcore");
   if (!headers.has("accept-encoding")) headers.set("accept-encoding", "identity");

@@ -1,0 +1,29 @@
+/** The `http` task: one request to the outside. */
+import { HIDDEN, type TaskType } from "../task-type.ts";
+import { createHttpExecutor } from "./executor.ts";
+import { HttpParamsSchema } from "./params.ts";
+import { showUrl } from "./request.ts";
+import { findRequestFaults, findUrlFaults } from "./request-faults.ts";
+
+/** With a longer timeout, a receiver that is slow would keep a claim from ending. */
+const QUICK_MS = 5_000;
+
+export const httpTask: TaskType<typeof HttpParamsSchema> = {
+  title: "HttpTask",
+  params: HttpParamsSchema,
+  findFaults: (params, path, engines) => [
+    ...findUrlFaults(params.url, `${path}/url`, engines),
+    ...findRequestFaults(params, path),
+  ],
+  createExecutor: createHttpExecutor,
+  /** Values that may be credentials are hidden, and their names are kept. */
+  show: ({ method, url, headers, body }) => ({
+    ...(method !== undefined && { method }),
+    url: showUrl(url),
+    ...(headers !== undefined && {
+      headers: Object.fromEntries(Object.keys(headers).map((name) => [name, HIDDEN])),
+    }),
+    ...(body !== undefined && { body: HIDDEN }),
+  }),
+  isQuick: ({ timeout_ms }) => timeout_ms <= QUICK_MS,
+};

@@ -1,0 +1,62 @@
+/**
+ * What a task type consists of. Each type has a folder of its own, task/{type}/, whose registration is a `TaskType`, and a
+ * line in the table of task/types.ts. Validation, the API's documents and the worker read the table that they are given.
+ */
+import type { Static, TObject } from "@sinclair/typebox";
+import type { Fault } from "../kernel/errors.ts";
+import type { Proxies } from "../kernel/setting-values.ts";
+import type { Executor } from "./task.ts";
+
+export interface TaskType<Params extends TObject = TObject> {
+  /** The title of its template's schema. */
+  readonly title: string;
+  /** The schema of `params`. */
+  readonly params: Params;
+  /** What the schema does not say of params that conform to it; `path` is that of `params`. */
+  findFaults(params: Static<Params>, path: string, engines: OwnEngines): Fault[];
+  createExecutor(deps: ExecutorDeps): Executor<Static<Params>>;
+  /** What of the params is shown to somebody who may read tasks, but not the definitions that they come from. */
+  show(params: Static<Params>): unknown;
+  /** Whether a try, which may take `timeout_ms`, is short enough to be made where the run is claimed. */
+  isQuick(policy: { timeout_ms: number }): boolean;
+}
+
+/** By the `type` of a task. */
+export type TaskTypes = Readonly<Record<string, TaskType>>;
+
+/** Where the engines listen that actcore uses: no task may call them. */
+export interface OwnEngines {
+  /** By port of this host: what listens there, as words for a person. */
+  readonly ports: ReadonlyMap<number, string>;
+  /** By `host:port` of other hosts, as a URL has it (IPv6 in brackets): what listens there. */
+  readonly elsewhere?: ReadonlyMap<string, string>;
+  /** The IP addresses of this host besides loopback's. */
+  readonly addresses?: readonly string[];
+}
+
+/** What the tasks of a definition are checked by. */
+export interface TaskRules {
+  readonly types: TaskTypes;
+  readonly engines: OwnEngines;
+}
+
+export interface ExecutorDeps {
+  /** No request goes to these. */
+  readonly engines: OwnEngines;
+  readonly proxies: Proxies;
+  /** All certificates that are trusted, as PEM; the usual ones when absent. */
+  readonly trusted?: readonly string[] | undefined;
+}
+
+/** By the `type` of a task. */
+export function createExecutors(types: TaskTypes, deps: ExecutorDeps): Readonly<Record<string, Executor>> {
+  return Object.fromEntries(Object.entries(types).map(([name, type]) => [name, type.createExecutor(deps)]));
+}
+
+/** What stands in place of a value that may be a secret. */
+export const HIDDEN = "***";
+
+/** Nothing is shown of a type that is not in the table: another release made it. */
+export function showParams(types: TaskTypes, type: string, params: unknown): unknown {
+  return Object.hasOwn(types, type) ? types[type]?.show(params as Record<string, unknown>) : HIDDEN;
+}
