@@ -1,4 +1,5 @@
 /** The steps of a run, bridged from workflow to ledger. Local activities: small, quick, and safe to repeat. */
+import { compileActivity } from "../definition/activity.ts";
 import { RetryableError, TerminalError } from "../kernel/errors.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Metrics } from "../kernel/metrics.ts";
@@ -20,7 +21,7 @@ export function createRunSteps({ occurrences, runs, metrics, log }: RunStepsDeps
   async function decide(runId: string): Promise<TaskStep[]> {
     const pinned = await runs.findPinned(runId);
     if (pinned === undefined) throw new TerminalError("run_not_found", `run ${runId} is not in the ledger`);
-    return runs.recordDecision(runId, decideTasks(runId, pinned.body));
+    return runs.recordDecision(runId, decideTasks(runId, compileActivity(pinned)));
   }
 
   /** Undefined: it cannot be decided, and a step of its own says why and closes the run. */

@@ -6,9 +6,9 @@
  */
 import { sql } from "drizzle-orm";
 import { boolean, customType, index, integer, primaryKey, text, uniqueIndex, uuid } from "drizzle-orm/pg-core";
+import type { TaskPolicy } from "../definition/activity.ts";
 import type { ActivityOutcome, EventOutcome } from "../event/outcome.ts";
 import type { OccurrenceKind } from "../occurrence/occurrence.ts";
-import type { TaskPolicy } from "../run/decide.ts";
 import type { RunStatus, RunTrigger } from "../run/run.ts";
 import type { TaskError, TaskStatus } from "../task/task.ts";
 import { definitions } from "./definition-tables.ts";

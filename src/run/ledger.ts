@@ -2,15 +2,9 @@
  * The port through which claimed runs are decided and closed; postgres/run/run-ledger.ts is behind it. Each method may be called
  * again with the same arguments: it then answers what stands there.
  */
-import type { DefinitionBody } from "../definition/schema.ts";
+import type { ActivityRow } from "../definition/activity.ts";
 import type { TaskInstance } from "./decide.ts";
 import type { RunClose, RunResult, TaskStep } from "./run.ts";
-
-/** What a run decides on. */
-export interface PinnedRun {
-  run_id: string;
-  body: Pick<DefinitionBody, "task_templates">;
-}
 
 /** How a run stands after a request to close it. */
 export interface ClosedRun extends RunResult {
@@ -20,8 +14,8 @@ export interface ClosedRun extends RunResult {
 }
 
 export interface RunLedger {
-  /** The body of the version that the claim pinned, or undefined for an unknown run. */
-  findPinned(runId: string): Promise<PinnedRun | undefined>;
+  /** The version that the claim pinned, or undefined for an unknown run. */
+  findPinned(runId: string): Promise<ActivityRow | undefined>;
   /** Records the decision once; answers the steps of the decision that stands. */
   recordDecision(runId: string, tasks: readonly TaskInstance[]): Promise<TaskStep[]>;
   /** Names every unfinished task as failed (or cancelled) and closes the run by its tasks. */

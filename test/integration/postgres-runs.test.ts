@@ -9,7 +9,7 @@ import type { RunLedger } from "../../src/run/ledger.ts";
 import type { TaskLedger } from "../../src/task/task.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";
-import { bodyOf, claim, claimedRun, envelopeOf, replace } from "../support/ledger.ts";
+import { activityOf, bodyOf, claim, claimedRun, envelopeOf, replace } from "../support/ledger.ts";
 
 let database: TestDatabase;
 let runs: RunLedger;
@@ -30,7 +30,7 @@ const failed = { code: "http_status", message: "answered 404" };
 /** A run that has decided these tasks. */
 async function decidedRun(...keys: string[]) {
   const { definition, run_id } = await claimedRun(database, keys);
-  await runs.recordDecision(run_id, decideTasks(run_id, definition));
+  await runs.recordDecision(run_id, decideTasks(run_id, activityOf(definition)));
   return { run_id, tasks: (await tasksOf(run_id)) as [TaskView, TaskView] };
 }
 
@@ -38,13 +38,13 @@ describe("a decision (I8)", () => {
   test("is made on the version that the claim pinned", async () => {
     const { definition, run_id } = await claimedRun(database, ["a"]);
     await replace(database, definition.id, bodyOf(definition.name));
-    expect(await runs.findPinned(run_id)).toMatchObject({ run_id, body: { task_templates: [{ key: "a" }] } });
+    expect(await runs.findPinned(run_id)).toMatchObject({ version: 1, body: { task_templates: [{ key: "a" }] } });
     expect(await runs.findPinned(crypto.randomUUID())).toBeUndefined();
   });
 
   test("is recorded once: a second one changes nothing and answers the first", async () => {
     const { definition, run_id } = await claimedRun(database, ["a", "b"]);
-    const decided = decideTasks(run_id, definition);
+    const decided = decideTasks(run_id, activityOf(definition));
     const steps = await runs.recordDecision(run_id, decided);
     expect(steps.map(({ task_id }) => task_id)).toEqual(decided.map(({ task_id }) => task_id));
     expect(await runs.recordDecision(run_id, decided.slice(1))).toEqual(steps);
@@ -111,7 +111,7 @@ describe("a task", () => {
     const { definition } = await claimedRun(database, ["a"]);
     const envelope = envelopeOf(`e-${crypto.randomUUID()}`, { payload: { n: 1 }, subject: "users/1" });
     const { run_id } = await claim(database, definition.id, envelope);
-    const [step] = await runs.recordDecision(run_id, decideTasks(run_id, definition));
+    const [step] = await runs.recordDecision(run_id, decideTasks(run_id, activityOf(definition)));
     expect((await tasks.begin(step?.task_id ?? ""))?.input.event).toEqual({ subject: null, ...envelope } as never);
   });
 

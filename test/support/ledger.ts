@@ -1,4 +1,5 @@
 /** Rows that tests of the ledger begin with. */
+import { type Activity, compileActivity } from "../../src/definition/activity.ts";
 import type { Definition, DefinitionBody } from "../../src/definition/schema.ts";
 import { parseDefinition } from "../../src/definition/validate.ts";
 import type { EventEnvelope } from "../../src/event/envelope.ts";
@@ -16,6 +17,12 @@ export const BY_TEST = { actor: "test" } as const;
 
 export function bodyOf(name: string, rest: object = {}): DefinitionBody {
   return parseDefinition({ name, trigger_config: { trigger_type: "event", event_type: name }, ...rest }, TASK_RULES);
+}
+
+/** What runs of a stored definition. */
+export function activityOf(definition: Definition): Activity {
+  const { id, name, version, enabled, updated_at } = definition;
+  return compileActivity({ id, name, version, enabled, deleted: false, since: new Date(updated_at), body: definition });
 }
 
 export const logTask = (key: string) => ({ key, type: "log", params: { message: key } });

@@ -12,7 +12,13 @@ export function createRunLedger(db: Database): RunLedger {
     async findPinned(runId) {
       const [row] = await guarded(
         db
-          .select({ run_id: runs.run_id, body: definitionVersions.body })
+          .select({
+            id: runs.activity_id,
+            name: runs.activity_name,
+            version: definitionVersions.version,
+            since: definitionVersions.created_at,
+            body: definitionVersions.body,
+          })
           .from(runs)
           .innerJoin(
             definitionVersions,
@@ -23,7 +29,7 @@ export function createRunLedger(db: Database): RunLedger {
           )
           .where(eq(runs.run_id, runId)),
       );
-      return row;
+      return row && { ...row, enabled: row.body.enabled, deleted: false };
     },
 
     async recordDecision(runId, instances) {

@@ -1,8 +1,8 @@
 /** Tasks in Postgres: begun, then finished once. What an attempt that is not the latest reports changes nothing. */
 import { and, eq, isNull, lte, sql } from "drizzle-orm";
+import type { TaskPolicy } from "../../definition/activity.ts";
 import { isExactNumber } from "../../json/exact-number.ts";
 import { TerminalError } from "../../kernel/errors.ts";
-import type { TaskPolicy } from "../../run/decide.ts";
 import type { RunTrigger } from "../../run/run.ts";
 import type { TaskError, TaskLedger, TaskStatus } from "../../task/task.ts";
 import { type Database, guarded, storableText, withoutUnstorable } from "../client.ts";
