@@ -6,6 +6,7 @@ import { readTreeOrFile } from "../document/tree.ts";
 import { InvalidInputError } from "../kernel/errors.ts";
 import { findTaskRules } from "../roles/own-engines.ts";
 import { DEFAULT_PREVIEWED, MAX_PREVIEWED, type PreviewedDueTime, previewDueTimes } from "../schedule/preview.ts";
+import { TASK_TYPES } from "../task/types.ts";
 import type { CommandContext } from "./command.ts";
 import { describeFinding, FAULTY } from "./validate.ts";
 
@@ -28,7 +29,7 @@ export async function runNext({
   args,
 }: Pick<CommandContext, "config" | "print" | "json" | "args">): Promise<number> {
   const count = readCount(args.count);
-  const { documents, faults } = await readTreeOrFile(args.FILE ?? "", findTaskRules(config));
+  const { documents, faults } = await readTreeOrFile(args.FILE ?? "", findTaskRules(TASK_TYPES, config));
   const errors = toFindings(faults);
   const now = new Date();
   const previews = documents.flatMap((document) =>

@@ -26,6 +26,7 @@ import { ROLE_NEEDS, type RoleDeps } from "../roles/role.ts";
 import { startRouter } from "../roles/router.ts";
 import { startSync } from "../roles/sync.ts";
 import { startWorker } from "../roles/worker.ts";
+import { TASK_TYPES } from "../task/types.ts";
 import { installRuntime } from "../temporal/runtime.ts";
 import type { CommandContext } from "./command.ts";
 import { suggestRequest } from "./first-request.ts";
@@ -71,7 +72,10 @@ export function runServe({ config, log, tell, shutdown }: CommandContext): Promi
     const connections = openConnections({ config, endpoints, readiness, log, signal });
     releasers.push(connections.close);
 
-    const roles = startRoles({ config, connections, endpoints, readiness, metrics, log }, releasers);
+    const roles = startRoles(
+      { config, connections, endpoints, taskTypes: TASK_TYPES, readiness, metrics, log },
+      releasers,
+    );
     locate(config, { log, tell, signal, insisted: shutdown.insisted }, engines).then(setEndpoints, failEndpoints);
     // A start that is interrupted is a stop like any other.
     const stopped = aborted(signal);

@@ -13,6 +13,7 @@ import { findTaskRules } from "../roles/own-engines.ts";
 import { createSync } from "../roles/sync.ts";
 import type { SyncReport } from "../sync/report.ts";
 import type { SyncRequest } from "../sync/service.ts";
+import { TASK_TYPES } from "../task/types.ts";
 import { openTemporal, type Temporal, temporalTlsOf } from "../temporal/connection.ts";
 import { ensureNamespace } from "../temporal/namespace.ts";
 import type { CommandContext } from "./command.ts";
@@ -54,7 +55,7 @@ export async function runSync({ config, print, json, args, shutdown }: Context):
         const log = createLog("error");
         const service = createSync({
           config,
-          rules: findTaskRules(config, located),
+          rules: findTaskRules(TASK_TYPES, config, located),
           postgres,
           temporal,
           metrics: createMetrics(),

@@ -2,6 +2,7 @@
 import { checkTrees, type Finding, type Findings } from "../document/check-trees.ts";
 import { inOneLine } from "../kernel/printable.ts";
 import { findTaskRules } from "../roles/own-engines.ts";
+import { TASK_TYPES } from "../task/types.ts";
 import type { CommandContext } from "./command.ts";
 
 /** Exit code when there are faults. */
@@ -14,7 +15,7 @@ export async function runValidate({
   json,
   rest,
 }: Pick<CommandContext, "config" | "print" | "json" | "rest">): Promise<number> {
-  const findings = await checkTrees(rest, new Date(), findTaskRules(config));
+  const findings = await checkTrees(rest, new Date(), findTaskRules(TASK_TYPES, config));
   if (json) print(JSON.stringify(findings));
   else for (const line of toLines(findings)) print(line);
   return findings.errors.length > 0 ? FAULTY : 0;

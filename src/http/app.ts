@@ -11,7 +11,6 @@ import { type ActcoreError, describeError, RetryableError, TerminalError } from 
 import type { Log } from "../kernel/log.ts";
 import { inTime } from "../kernel/wait.ts";
 import type { TaskTypes } from "../task/task-type.ts";
-import { TASK_TYPES } from "../task/types.ts";
 import { resolveActivityNames } from "./activity-id.ts";
 import { readJson } from "./body.ts";
 import { createDocs } from "./docs.ts";
@@ -61,7 +60,7 @@ const noAnswer = (withinMs: number) =>
   });
 
 /** The application, not listening yet. */
-export function createApp(services: Services, access: Access, log: Log, types: TaskTypes = TASK_TYPES) {
+export function createApp(services: Services, access: Access, log: Log, types: TaskTypes) {
   const routes = createRoutes(types);
   // Bun's own page for an error, which nothing here should let through, would show the code.
   const app = new Elysia({ normalize: false, serve: { development: false, error: problemResponse } })

@@ -26,7 +26,6 @@ import { createSkippedReader } from "../postgres/explain/skipped-reader.ts";
 import { createAcceptanceLedger } from "../postgres/occurrence/acceptance-ledger.ts";
 import { createWorkflowIdLedger } from "../postgres/occurrence/workflow-id-ledger.ts";
 import { createRunLedger } from "../postgres/run/run-ledger.ts";
-import { TASK_TYPES } from "../task/types.ts";
 import type { Temporal } from "../temporal/connection.ts";
 import { createRunStarter } from "../temporal/run-starter.ts";
 import { createScheduleReader } from "../temporal/schedule-reader.ts";
@@ -35,7 +34,15 @@ import { createRole, type RoleDeps } from "./role.ts";
 import { createSync } from "./sync.ts";
 
 /** @throws InvalidInputError `port_in_use`; fails with TerminalError `keys_required` on an address that needs keys */
-export function startApi({ config, connections, endpoints, readiness, metrics, log: parent }: RoleDeps): Role {
+export function startApi({
+  config,
+  connections,
+  endpoints,
+  taskTypes,
+  readiness,
+  metrics,
+  log: parent,
+}: RoleDeps): Role {
   const log = parent.child({ role: "api" });
   const reached: { -readonly [K in Exclude<keyof Services, "readiness">]?: Services[K] } = {};
   let starter: ReturnType<typeof createRunStarter> | undefined;
@@ -110,7 +117,7 @@ export function startApi({ config, connections, endpoints, readiness, metrics, l
         reached.audit = createAuditReader(db);
         reached.sync = createSync({
           config,
-          rules: { types: TASK_TYPES, engines: ownEngines },
+          rules: { types: taskTypes, engines: ownEngines },
           postgres,
           temporal: () => temporalReached ?? missing("temporal"),
           metrics,
@@ -164,7 +171,7 @@ export function startApi({ config, connections, endpoints, readiness, metrics, l
   function listen(services: Services) {
     const authenticator = createAuthenticator({ keys: () => services.keys, keyless, log });
     const hosts = { loopback: isLoopback(config.apiAddr.host), hosts: config.apiHosts };
-    const app = createApp(services, { ...authenticator, hosts, closed: () => closed }, log);
+    const app = createApp(services, { ...authenticator, hosts, closed: () => closed }, log, taskTypes);
     const { host, port } = config.apiAddr;
     try {
       // http/body.ts bounds each body as it reads; Bun's own refusal would be no problem+json.

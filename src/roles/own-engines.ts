@@ -5,8 +5,7 @@ import type { EngineEndpoints } from "../engines/engine-status.ts";
 import { neededPorts } from "../engines/ports.ts";
 import { isLoopback } from "../kernel/address.ts";
 import type { Config } from "../kernel/config.ts";
-import type { OwnEngines, TaskRules } from "../task/task-type.ts";
-import { TASK_TYPES } from "../task/types.ts";
+import type { OwnEngines, TaskRules, TaskTypes } from "../task/task-type.ts";
 
 /** What listens at each endpoint, and the port where its URL names none. */
 const ENDPOINTS: Readonly<Record<keyof EngineEndpoints, readonly [use: string, port: number]>> = {
@@ -43,8 +42,8 @@ export function findOwnEngines(config: Config, located: EndpointTexts = {}): Own
 }
 
 /** What definitions of this process are checked by. */
-export function findTaskRules(config: Config, located?: EndpointTexts): TaskRules {
-  return { types: TASK_TYPES, engines: findOwnEngines(config, located) };
+export function findTaskRules(types: TaskTypes, config: Config, located?: EndpointTexts): TaskRules {
+  return { types, engines: findOwnEngines(config, located) };
 }
 
 /** Of a URL, of several that are separated by commas, or of `host:port`; the host as an http URL has it. */

@@ -7,6 +7,7 @@ import type { Metrics } from "../kernel/metrics.ts";
 import type { Engine, Readiness } from "../kernel/readiness.ts";
 import type { RoleName } from "../kernel/setting-values.ts";
 import { aborted } from "../kernel/wait.ts";
+import type { TaskTypes } from "../task/task-type.ts";
 import type { Connections, Endpoints } from "./connections.ts";
 
 export const ROLE_NEEDS: Readonly<Record<RoleName, readonly Engine[]>> = {
@@ -20,6 +21,8 @@ export interface RoleDeps {
   config: Config;
   connections: Connections;
   endpoints: Promise<Endpoints>;
+  /** Which tasks the definitions of this process may have. */
+  taskTypes: TaskTypes;
   readiness: Readiness;
   metrics: Metrics;
   log: Log;

@@ -101,7 +101,15 @@ export async function syncQuietly(
   }
 }
 
-export function startSync({ config, connections, endpoints, readiness, metrics, log: parent }: RoleDeps): Role {
+export function startSync({
+  config,
+  connections,
+  endpoints,
+  taskTypes,
+  readiness,
+  metrics,
+  log: parent,
+}: RoleDeps): Role {
   const log = parent.child({ role: "sync" });
   return createRole("sync", { readiness, log }, async (signal, running) => {
     let reached: Temporal | undefined;
@@ -119,7 +127,7 @@ export function startSync({ config, connections, endpoints, readiness, metrics, 
       },
       (error) => log.warn({ reason: describeError(error) }, "schedules are not synced"),
     );
-    const rules = findTaskRules(config, await endpoints);
+    const rules = findTaskRules(taskTypes, config, await endpoints);
     const service = createSync({ config, rules, postgres, temporal, metrics, readiness, log });
     const intervalMs = config.syncIntervalMs || DEFAULT_INTERVAL_MS;
     const pause = () => sleep(intervalMs * (1 - JITTER + 2 * JITTER * Math.random()), signal);

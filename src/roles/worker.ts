@@ -26,7 +26,6 @@ import { createProjectionStore } from "../postgres/schedule/projection-store.ts"
 import { runProjector } from "../schedule/projector.ts";
 import { runReconciler } from "../schedule/reconciler.ts";
 import { createExecutors } from "../task/task-type.ts";
-import { TASK_TYPES } from "../task/types.ts";
 import { type Temporal, temporalTlsOf } from "../temporal/connection.ts";
 import { createRunInspector } from "../temporal/run-inspector.ts";
 import { createRunStarter } from "../temporal/run-starter.ts";
@@ -43,7 +42,7 @@ const RECORD_WITHIN_MS = 3_000;
 const GOOD_UPTIME_MS = 60_000;
 
 export function startWorker(deps: RoleDeps): Role {
-  const { config, connections, endpoints, readiness, metrics } = deps;
+  const { config, connections, endpoints, taskTypes, readiness, metrics } = deps;
   const log = deps.log.child({ role: "worker" });
 
   return createRole("worker", { readiness, log }, async (signal, running, onCut) => {
@@ -63,7 +62,7 @@ export function startWorker(deps: RoleDeps): Role {
       }),
       taskSteps: createTaskSteps({
         tasks: createTaskLedger(postgres.prepared),
-        executors: createExecutors(TASK_TYPES, {
+        executors: createExecutors(taskTypes, {
           engines: findOwnEngines(config, located),
           proxies: config.proxies,
           trusted: config.caFile?.trusted,
@@ -138,7 +137,7 @@ export function startWorker(deps: RoleDeps): Role {
   /** Beside everything else: files, and an engine that takes its time, keep nothing from starting. */
   async function syncAtStart(postgres: Postgres, temporal: Temporal, signal: AbortSignal): Promise<void> {
     if (config.skipScheduleSync) return;
-    const rules = findTaskRules(config, await endpoints);
+    const rules = findTaskRules(taskTypes, config, await endpoints);
     const service = createSync({ config, rules, postgres, temporal: () => temporal, metrics, readiness, log });
     await syncQuietly(service, "start", { signal, log });
   }

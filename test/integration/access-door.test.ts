@@ -8,6 +8,7 @@ import { createMetrics } from "../../src/kernel/metrics.ts";
 import { createReadiness } from "../../src/kernel/readiness.ts";
 import type { Postgres } from "../../src/postgres/client.ts";
 import { startApi } from "../../src/roles/api.ts";
+import { TASK_TYPES } from "../../src/task/types.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS, eventually } from "../support/engines.ts";
 
@@ -33,6 +34,7 @@ function start(host: string, flags: Flags = {}, postgres: Promise<Postgres> = Pr
     config: loadConfig({ apiAddr: `${host}:${port}`, ...flags }, {}),
     connections: { postgres: () => postgres, nats: () => never, temporal: () => never, close: async () => {} },
     endpoints: never,
+    taskTypes: TASK_TYPES,
     readiness: createReadiness({ api: [] }),
     metrics: createMetrics(),
     log: createLog("silent"),

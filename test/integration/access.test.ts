@@ -75,7 +75,7 @@ function createApi(keyless: Keyless, store: KeyStore = keys) {
   };
   const authenticator = createAuthenticator({ keys: () => store, keyless, log });
   const hosts = { loopback: true, hosts: [] };
-  const app = createApp(services, { ...authenticator, hosts, closed: () => undefined }, log);
+  const app = createApp(services, { ...authenticator, hosts, closed: () => undefined }, log, TASK_TYPES);
   return async (route: { method: string; path: string }, headers: Record<string, string> = {}) => {
     const path = route.path.replace(":version", "1").replace(/:\w+/g, () => crypto.randomUUID());
     const body = ["POST", "PUT", "PATCH"].includes(route.method) ? "{}" : null;

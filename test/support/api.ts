@@ -23,6 +23,8 @@ import { createRunLedger } from "../../src/postgres/run/run-ledger.ts";
 import { createSyncStore } from "../../src/postgres/sync/sync-store.ts";
 import type { OwedRun } from "../../src/run/engine.ts";
 import { createSyncService } from "../../src/sync/service.ts";
+import type { TaskTypes } from "../../src/task/task-type.ts";
+import { TASK_TYPES } from "../../src/task/types.ts";
 import type { TestDatabase } from "./database.ts";
 import { NO_ENGINES, TASK_RULES } from "./own-engines.ts";
 import { NO_SCHEDULES } from "./trees.ts";
@@ -43,8 +45,12 @@ export const definitionOf = (name: string) => ({ name, trigger_config: { trigger
 
 export const definitionPath = (id: string) => `/activity-definitions/${id}`;
 
-/** `directories` are those of its definition files. */
-export function createTestApi(database: TestDatabase, directories: readonly string[] = []) {
+/** `directories` are those of its definition files, `types` those of its tasks. */
+export function createTestApi(
+  database: TestDatabase,
+  directories: readonly string[] = [],
+  types: TaskTypes = TASK_TYPES,
+) {
   const { db } = database;
   const log = createLog("silent");
   const readiness = createReadiness({ api: ["postgres", "nats"] });
@@ -72,7 +78,7 @@ export function createTestApi(database: TestDatabase, directories: readonly stri
     audit: createAuditReader(db),
     sync: createSyncService({
       directories,
-      readTree: (directory) => readTree(directory, TASK_RULES, 0),
+      readTree: (directory) => readTree(directory, { ...TASK_RULES, types }, 0),
       store: createSyncStore(database),
       schedules: async () => {
         if (away.temporal) throw temporalAway();
@@ -116,7 +122,7 @@ export function createTestApi(database: TestDatabase, directories: readonly stri
   };
   const hosts = { loopback: true, hosts: [] };
   const authenticator = createAuthenticator({ keys: () => keys, keyless: "until_first_key", log });
-  const app = createApp(services, { ...authenticator, hosts, closed: () => undefined }, log);
+  const app = createApp(services, { ...authenticator, hosts, closed: () => undefined }, log, types);
 
   async function ask(method: string, path: string, init: RequestInit = {}): Promise<Answer> {
     const response = await app.handle(new Request(`http://localhost${path}`, { method, ...init }));

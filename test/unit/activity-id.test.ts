@@ -24,7 +24,7 @@ async function ask(method: string, path: string, known: readonly string[]) {
     return [];
   };
   const services = { definitions, ledger: { listRuns: list, listTasks: list } } as unknown as Services;
-  const app = createApp(services, access, createLog("silent"));
+  const app = createApp(services, access, createLog("silent"), TASK_TYPES);
   const answer = await app.handle(new Request(`http://localhost${path}`, { method }));
   return { status: answer.status, asked, body: await answer.json() };
 }

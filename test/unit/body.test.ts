@@ -6,6 +6,7 @@ import { type Access, createApp } from "../../src/http/app.ts";
 import { readJson } from "../../src/http/body.ts";
 import type { Services } from "../../src/http/services.ts";
 import type { Log } from "../../src/kernel/log.ts";
+import { TASK_TYPES } from "../../src/task/types.ts";
 
 const post = (body: string | Uint8Array, headers: Record<string, string> = {}) =>
   readJson(new Request("http://localhost/events", { method: "POST", body: body as string, headers }));
@@ -41,7 +42,7 @@ const reached: Access = {
     return access.authenticate(...asked);
   },
 };
-const app = createApp({} as Services, reached, log).listen({ hostname: "127.0.0.1", port: 0 });
+const app = createApp({} as Services, reached, log, TASK_TYPES).listen({ hostname: "127.0.0.1", port: 0 });
 afterAll(() => app.stop(true));
 
 test("a caller who leaves in the middle of an upload is no error in the log", async () => {

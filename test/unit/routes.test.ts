@@ -27,7 +27,7 @@ const nobody: Access = {
   closed: () => undefined,
   authenticate: () => Promise.reject(new Error("the documentation asks for no key")),
 };
-const app = createApp({} as Services, nobody, createLog("silent"));
+const app = createApp({} as Services, nobody, createLog("silent"), TASK_TYPES);
 const ROUTES = createRoutes(TASK_TYPES);
 const nameOf = ({ method, path }: { method: string; path: string }) => `${method} ${path}`;
 
@@ -95,7 +95,7 @@ test("a retired definition is deleted as it was read: one that a sync revives me
     remove: async (_: string, context: object) => void asked.push(context),
   };
   const anybody: Access = { ...nobody, authenticate: async () => ({ actor: "anonymous", scopes: SCOPES }) };
-  const served = createApp({ definitions } as unknown as Services, anybody, createLog("silent"));
+  const served = createApp({ definitions } as unknown as Services, anybody, createLog("silent"), TASK_TYPES);
   const path = `http://localhost/activity-definitions/${crypto.randomUUID()}`;
   expect((await served.handle(new Request(path, { method: "DELETE" }))).status).toBe(204);
   expect(asked).toEqual([{ actor: "anonymous", expectedVersion: 3 }]);

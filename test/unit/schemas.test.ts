@@ -5,6 +5,8 @@ import { Glob } from "bun";
 import { parseAllDocuments } from "yaml";
 import { renderSchemas } from "../../deploy/build/schemas.ts";
 import { isFault, readDocuments } from "../../src/document/document.ts";
+import type { TaskType } from "../../src/task/task-type.ts";
+import { TASK_TYPES } from "../../src/task/types.ts";
 import { TASK_RULES } from "../support/own-engines.ts";
 
 const EXAMPLES = join(import.meta.dir, "../../docs/examples");
@@ -13,6 +15,18 @@ for (const [name, text] of Object.entries(renderSchemas()))
   test(`docs/schemas/${name} says what the code checks (make schemas writes it)`, async () => {
     expect(await Bun.file(new URL(`../../docs/schemas/${name}`, import.meta.url)).text()).toBe(text);
   });
+
+test("docs/definitions.md lists the task types, and the params of each", async () => {
+  const text = await Bun.file(new URL("../../docs/definitions.md", import.meta.url)).text();
+  const names = Object.keys(TASK_TYPES).map((name) => `\`${name}\``);
+  expect(text).toContain(`| \`type\` | required | ${names.join(" or ")} |`);
+  for (const [name, { params }] of Object.entries<TaskType>(TASK_TYPES)) {
+    const [, row = ""] = text.split(`\n| \`params\` of \`${name}\` | | `);
+    const listed = [...(row.split("\n")[0] ?? "").matchAll(/(?:^|, )`(\w+)`( \(required\))?/g)];
+    expect(listed.filter(([, , required]) => required).map(([, param]) => param)).toEqual(params.required ?? []);
+    expect(listed.map(([, param]) => param).sort()).toEqual(Object.keys(params.properties).sort());
+  }
+});
 
 describe("the schema of a definition file, as an editor uses it,", () => {
   const validate = new Ajv({ strict: false, allErrors: true }).compile(

@@ -6,6 +6,7 @@ import { parseDefinition } from "../../src/definition/validate.ts";
 import { type Access, createApp } from "../../src/http/app.ts";
 import type { Services } from "../../src/http/services.ts";
 import { createLog } from "../../src/kernel/log.ts";
+import { TASK_TYPES } from "../../src/task/types.ts";
 import { NO_ENGINES, TASK_RULES } from "../support/own-engines.ts";
 
 const ID = "0b0b0b0b-0000-7000-8000-000000000000";
@@ -50,7 +51,7 @@ async function ask(scopes: readonly Scope[], method: string, path: string, sent?
       },
     },
   } as unknown as Services;
-  const app = createApp(services, access, createLog("silent"));
+  const app = createApp(services, access, createLog("silent"), TASK_TYPES);
   const init =
     sent === undefined ? {} : { body: JSON.stringify(sent), headers: { "content-type": "application/json" } };
   const answer = await app.handle(new Request(`http://localhost${path}`, { method, ...init }));

@@ -3,6 +3,7 @@ import { expect, test } from "bun:test";
 import { createApp } from "../../src/http/app.ts";
 import type { Services } from "../../src/http/services.ts";
 import { createLog } from "../../src/kernel/log.ts";
+import { TASK_TYPES } from "../../src/task/types.ts";
 
 test("an unexpected error is a problem without a stack, also where it cannot be logged", async () => {
   const log = new Proxy(createLog("silent"), {
@@ -16,7 +17,10 @@ test("an unexpected error is a problem without a stack, also where it cannot be 
     closed: () => undefined,
   };
   // Each service that is not there is an unexpected TypeError.
-  const app = createApp({} as Services, access as never, log as never).listen({ port: 0, hostname: "127.0.0.1" });
+  const app = createApp({} as Services, access as never, log as never, TASK_TYPES).listen({
+    port: 0,
+    hostname: "127.0.0.1",
+  });
   try {
     for (const [method, path] of [
       ["GET", "/readyz"],
