@@ -12,6 +12,8 @@ export interface ClockChange {
 }
 
 export interface TimeZone {
+  /** As IANA writes it. */
+  readonly name: string;
   /** What its clocks are ahead of UTC. */
   offsetAt(instant: number): number;
   /** In order, `after < at <= until`; computed by the year, and kept. */
@@ -62,6 +64,7 @@ function createTimeZone(name: string): TimeZone {
   }
 
   return {
+    name,
     offsetAt(instant) {
       const { offset, changes } = yearOf(new Date(instant).getUTCFullYear());
       return changes.findLast(({ at }) => at <= instant)?.after ?? offset;
