@@ -21,7 +21,7 @@ export function createRunSteps({ occurrences, runs, metrics, log }: RunStepsDeps
   async function decide(runId: string): Promise<TaskStep[]> {
     const pinned = await runs.findPinned(runId);
     if (pinned === undefined) throw new TerminalError("run_not_found", `run ${runId} is not in the ledger`);
-    return runs.recordDecision(runId, decideTasks(runId, compileActivity(pinned)));
+    return runs.recordDecision(runId, decideTasks(pinned, compileActivity(pinned.activity)));
   }
 
   /** Undefined: it cannot be decided, and a step of its own says why and closes the run. */

@@ -37,7 +37,11 @@ export const RunView = Type.Object(
 
 export const TaskView = Type.Object(
   {
-    task_id: Type.String({ format: "uuid", description: "Also the Idempotency-Key of its requests." }),
+    task_id: Type.String({ format: "uuid" }),
+    idempotency_key: Type.String({
+      format: "uuid",
+      description: "What an http task sends as Idempotency-Key, the same at every try and on every ledger.",
+    }),
     run_id: Type.String({ format: "uuid" }),
     activity_id: Type.String({ format: "uuid" }),
     key: Type.String(),

@@ -19,6 +19,11 @@ export function childUuid(parent: string, ...parts: string[]): string {
   return `${parent.slice(0, 13)}-8${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 }
 
+/** The one UUID (version 8: custom) of `parts`, in which there is no time. */
+export function stableUuid(...parts: string[]): string {
+  return childUuid(stableHex(JSON.stringify(parts), 12).replace(/^.{8}/, "$&-"), ...parts);
+}
+
 /** The least id of a row made at `time`: where a list by time begins. */
 export function firstUuidAt(time: Date): string {
   const hex = Math.max(0, time.getTime()).toString(16).padStart(12, "0").slice(-12);

@@ -177,6 +177,8 @@ export const tasks = actcore.table(
   "tasks",
   {
     task_id: uuid().primaryKey(),
+    /** Null in a row of an earlier release, whose task has sent its id. */
+    idempotency_key: uuid(),
     run_id: uuid().notNull(),
     activity_id: uuid().notNull(),
     key: text().notNull(),

@@ -1,13 +1,31 @@
 /** From an activity to the tasks of one run. Pure: the same input decides the same tasks with the same ids (I8, I9). */
 import type { Activity, ActivityTask } from "../definition/activity.ts";
-import { childUuid } from "../kernel/stable-id.ts";
+import { childUuid, stableUuid } from "../kernel/stable-id.ts";
 
 /** A task to do, not yet recorded. */
 export interface TaskInstance extends ActivityTask {
-  /** Deterministic: the idempotency key to the outside (I8). */
+  /** Follows from the run and the task's key: the same decision made again records the same task. */
   task_id: string;
+  /** What the outside knows the task by (I8). Follows from the occurrence, so that it is the same on another ledger. */
+  idempotency_key: string;
 }
 
-export function decideTasks(runId: string, { tasks }: Pick<Activity, "tasks">): TaskInstance[] {
-  return tasks.map((task) => ({ task_id: childUuid(runId, "task", task.key), ...task }));
+/** A claimed run, by the occurrence that it is about. */
+export interface DecidedRun {
+  run_id: string;
+  /** Of the occurrence. */
+  kind: string;
+  key: string;
+}
+
+/** In `idempotency_key` the activity counts by its name: its id is another one where it was created anew. */
+export function decideTasks(
+  { run_id, kind, key }: DecidedRun,
+  { name, tasks }: Pick<Activity, "name" | "tasks">,
+): TaskInstance[] {
+  return tasks.map((task) => ({
+    task_id: childUuid(run_id, "task", task.key),
+    idempotency_key: stableUuid(name, kind, key, task.key),
+    ...task,
+  }));
 }

@@ -3,7 +3,7 @@
  * again with the same arguments: it then answers what stands there.
  */
 import type { ActivityRow } from "../definition/activity.ts";
-import type { TaskInstance } from "./decide.ts";
+import type { DecidedRun, TaskInstance } from "./decide.ts";
 import type { RunClose, RunResult, TaskStep } from "./run.ts";
 
 /** How a run stands after a request to close it. */
@@ -14,8 +14,8 @@ export interface ClosedRun extends RunResult {
 }
 
 export interface RunLedger {
-  /** The version that the claim pinned, or undefined for an unknown run. */
-  findPinned(runId: string): Promise<ActivityRow | undefined>;
+  /** The occurrence, and the version that the claim pinned; undefined for an unknown run. */
+  findPinned(runId: string): Promise<(DecidedRun & { activity: ActivityRow }) | undefined>;
   /** Records the decision once; answers the steps of the decision that stands. */
   recordDecision(runId: string, tasks: readonly TaskInstance[]): Promise<TaskStep[]>;
   /** Names every unfinished task as failed (or cancelled) and closes the run by its tasks. */

@@ -20,6 +20,8 @@ export interface TaskInput {
 /** One try of a recorded task, with the params of its type. */
 export interface TaskAttempt<Params = unknown> {
   task_id: string;
+  /** What the outside knows the task by; the same at every try (I8). */
+  idempotency_key: string;
   key: string;
   type: string;
   params: Params;

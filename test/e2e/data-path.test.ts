@@ -93,7 +93,7 @@ describe("an event published over REST", () => {
 });
 
 describe("an http task", () => {
-  test("sends its task id as Idempotency-Key, and the event's trace id in traceparent", async () => {
+  test("sends its Idempotency-Key, and the event's trace id in traceparent", async () => {
     const receiver = startReceiver(200);
     try {
       const { event, tasks } = await runOnce([http(`${receiver.url}hook`)]);
@@ -106,7 +106,7 @@ describe("an http task", () => {
       expect(receiver.received).toHaveLength(1);
       const { path, headers, body } = receiver.received[0] as Received;
       expect(path).toBe("/hook");
-      expect(headers["idempotency-key"]).toBe(task?.task_id ?? "");
+      expect(headers["idempotency-key"]).toBe(task?.idempotency_key ?? "");
       expect(headers.traceparent).toMatch(new RegExp(`^00-${event.trace_id}-[0-9a-f]{16}-01$`));
       expect(JSON.parse(body).event).toMatchObject({ event_id: event.event_id, payload: { seats: 4 } });
     } finally {
@@ -121,7 +121,7 @@ describe("an http task", () => {
       expect(run.status).toBe("succeeded");
       expect(tasks).toMatchObject([{ status: "succeeded", attempts: 3, error: null }]);
       expect(receiver.received.map(({ headers }) => headers["idempotency-key"])).toEqual(
-        Array(3).fill(tasks[0]?.task_id),
+        Array(3).fill(tasks[0]?.idempotency_key),
       );
     } finally {
       receiver.stop();

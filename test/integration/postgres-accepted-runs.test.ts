@@ -13,7 +13,7 @@ import { createTaskLedger } from "../../src/postgres/run/task-ledger.ts";
 import { decideTasks } from "../../src/run/decide.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";
-import { activityOf, BY_TEST, bodyOf, claim, disable, envelopeOf, logTask } from "../support/ledger.ts";
+import { activityOf, BY_TEST, bodyOf, claim, disable, envelopeOf, logTask, runOf } from "../support/ledger.ts";
 
 const ACTOR = { actor: "key:ops" };
 let database: TestDatabase;
@@ -119,7 +119,7 @@ describe("an accepted run", () => {
     const { run_id, workflow_id } = await trigger({ n: 1 });
     expect(await claimAccepted(run_id)).toMatchObject({ outcome: "claimed", run_id, activity_name: definition.name });
     const runs = createRunLedger(database.db);
-    const [step] = await runs.recordDecision(run_id, decideTasks(run_id, activityOf(definition)));
+    const [step] = await runs.recordDecision(run_id, decideTasks(runOf(run_id), activityOf(definition)));
     const tasks = createTaskLedger(database.db);
     expect(await tasks.begin(step?.task_id ?? "")).toMatchObject({
       input: { run: { run_id, trigger: "manual" }, event: { type: "actcore.manual", payload: { n: 1 } } },
@@ -196,7 +196,7 @@ describe("a rerun", () => {
     expect(await reader.findRun(run_id)).toMatchObject({ scheduled_for, trigger: "rerun" });
     const [step] = await createRunLedger(database.db).recordDecision(
       run_id,
-      decideTasks(run_id, activityOf(definition)),
+      decideTasks(runOf(run_id), activityOf(definition)),
     );
     expect(await createTaskLedger(database.db).begin(step?.task_id ?? "")).toMatchObject({
       input: { run: { trigger: "rerun", scheduled_for }, event: null },

@@ -5,7 +5,7 @@ import { createRunLedger } from "../../src/postgres/run/run-ledger.ts";
 import { decideTasks } from "../../src/run/decide.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";
-import { activityOf, claim, claimedRun } from "../support/ledger.ts";
+import { activityOf, claim, claimedRun, runOf } from "../support/ledger.ts";
 
 let database: TestDatabase;
 let reader: LedgerReader;
@@ -52,7 +52,7 @@ test("runs are found by activity, status, trigger and time", async () => {
 
 test("tasks are found by run, activity and status, and paged", async () => {
   const { definition, run_id } = await claimedRun(database, ["a", "b", "c"]);
-  await createRunLedger(database.db).recordDecision(run_id, decideTasks(run_id, activityOf(definition)));
+  await createRunLedger(database.db).recordDecision(run_id, decideTasks(runOf(run_id), activityOf(definition)));
   const all = await reader.listTasks({ run_id }, { limit: 10 });
   expect(all.map(({ key }) => key).sort()).toEqual(["a", "b", "c"]);
   const first = await reader.listTasks({ activity_id: definition.id, status: "pending" }, { limit: 2 });

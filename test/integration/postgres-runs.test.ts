@@ -1,7 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import type { Definition } from "../../src/definition/schema.ts";
 import type { LedgerReader } from "../../src/explain/ledger-reader.ts";
 import type { TaskView } from "../../src/explain/views.ts";
+import { createDefinitionStore } from "../../src/postgres/definition/definition-store.ts";
 import { createLedgerReader } from "../../src/postgres/explain/ledger-reader.ts";
+import { createAcceptanceLedger } from "../../src/postgres/occurrence/acceptance-ledger.ts";
 import { createRunLedger } from "../../src/postgres/run/run-ledger.ts";
 import { createTaskLedger } from "../../src/postgres/run/task-ledger.ts";
 import { decideTasks } from "../../src/run/decide.ts";
@@ -9,7 +12,17 @@ import type { RunLedger } from "../../src/run/ledger.ts";
 import type { TaskLedger } from "../../src/task/task.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";
-import { activityOf, bodyOf, claim, claimedRun, envelopeOf, replace } from "../support/ledger.ts";
+import {
+  activityOf,
+  BY_TEST,
+  bodyOf,
+  claim,
+  claimedRun,
+  envelopeOf,
+  logTask,
+  replace,
+  runOf,
+} from "../support/ledger.ts";
 
 let database: TestDatabase;
 let runs: RunLedger;
@@ -30,7 +43,7 @@ const failed = { code: "http_status", message: "answered 404" };
 /** A run that has decided these tasks. */
 async function decidedRun(...keys: string[]) {
   const { definition, run_id } = await claimedRun(database, keys);
-  await runs.recordDecision(run_id, decideTasks(run_id, activityOf(definition)));
+  await runs.recordDecision(run_id, decideTasks(runOf(run_id), activityOf(definition)));
   return { run_id, tasks: (await tasksOf(run_id)) as [TaskView, TaskView] };
 }
 
@@ -38,13 +51,16 @@ describe("a decision (I8)", () => {
   test("is made on the version that the claim pinned", async () => {
     const { definition, run_id } = await claimedRun(database, ["a"]);
     await replace(database, definition.id, bodyOf(definition.name));
-    expect(await runs.findPinned(run_id)).toMatchObject({ version: 1, body: { task_templates: [{ key: "a" }] } });
+    expect(await runs.findPinned(run_id)).toMatchObject({
+      run_id,
+      activity: { version: 1, body: { task_templates: [{ key: "a" }] } },
+    });
     expect(await runs.findPinned(crypto.randomUUID())).toBeUndefined();
   });
 
   test("is recorded once: a second one changes nothing and answers the first", async () => {
     const { definition, run_id } = await claimedRun(database, ["a", "b"]);
-    const decided = decideTasks(run_id, activityOf(definition));
+    const decided = decideTasks(runOf(run_id), activityOf(definition));
     const steps = await runs.recordDecision(run_id, decided);
     expect(steps.map(({ task_id }) => task_id)).toEqual(decided.map(({ task_id }) => task_id));
     expect(await runs.recordDecision(run_id, decided.slice(1))).toEqual(steps);
@@ -59,6 +75,43 @@ describe("a decision (I8)", () => {
     const { run_id } = await claimedRun(database);
     expect([await runs.recordDecision(run_id, []), await runs.recordDecision(run_id, [])]).toEqual([[], []]);
     expect(await reader.findRun(run_id)).toMatchObject({ tasks_spawned: 0 });
+  });
+});
+
+describe("the Idempotency-Key of a task", () => {
+  /** The key of the first task of a claimed run. */
+  async function keyOf({ db }: TestDatabase, definition: Definition, run_id: string) {
+    const pinned = (await createRunLedger(db).findPinned(run_id)) ?? expect.unreachable("the run is there");
+    const [step] = await createRunLedger(db).recordDecision(run_id, decideTasks(pinned, activityOf(definition)));
+    return (await createTaskLedger(db).begin(step?.task_id ?? ""))?.idempotency_key ?? "";
+  }
+
+  test("is the same on two fresh ledgers for the same event, and another for a rerun", async () => {
+    const other = await createTestDatabase();
+    const body = bodyOf(`d-${crypto.randomUUID()}`, { task_templates: [logTask("a")] });
+    const runIn = async (ledger: TestDatabase) => {
+      const definition = await createDefinitionStore(ledger.db).create(body, "rest", BY_TEST);
+      return { definition, run_id: (await claim(ledger, definition.id, envelopeOf("the-same"))).run_id };
+    };
+    try {
+      const [here, there] = [await runIn(database), await runIn(other)];
+      const key = await keyOf(database, here.definition, here.run_id);
+      expect(await keyOf(other, there.definition, there.run_id)).toBe(key);
+      const rerun = await createAcceptanceLedger(database.db).acceptRerun({ run_id: here.run_id, actor: "test" });
+      await claim(database, here.definition.id, { run_id: rerun.run_id });
+      expect(await keyOf(database, here.definition, rerun.run_id)).not.toBe(key);
+    } finally {
+      await other.close();
+    }
+  });
+
+  test("that an earlier release decided is still its id", async () => {
+    const {
+      tasks: [task],
+    } = await decidedRun("a");
+    await database.sql`update actcore.tasks set idempotency_key = null where task_id = ${task.task_id}`;
+    expect(await tasks.begin(task.task_id)).toMatchObject({ idempotency_key: task.task_id });
+    expect(await tasksOf(task.run_id)).toMatchObject([{ idempotency_key: task.task_id }]);
   });
 });
 
@@ -111,7 +164,7 @@ describe("a task", () => {
     const { definition } = await claimedRun(database, ["a"]);
     const envelope = envelopeOf(`e-${crypto.randomUUID()}`, { payload: { n: 1 }, subject: "users/1" });
     const { run_id } = await claim(database, definition.id, envelope);
-    const [step] = await runs.recordDecision(run_id, decideTasks(run_id, activityOf(definition)));
+    const [step] = await runs.recordDecision(run_id, decideTasks(runOf(run_id), activityOf(definition)));
     expect((await tasks.begin(step?.task_id ?? ""))?.input.event).toEqual({ subject: null, ...envelope } as never);
   });
 

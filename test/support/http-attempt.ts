@@ -9,6 +9,7 @@ export const executeHttp = createHttpExecutor({ engines: NO_ENGINES, proxies: { 
 export function httpAttempt(params: HttpParams, rest: Partial<TaskAttempt> = {}): TaskAttempt<HttpParams> {
   return {
     task_id: "01976f2a-5b3c-8123-8abc-0123456789ab",
+    idempotency_key: "5b1f0c2e-8d3a-8123-8abc-0123456789ab",
     key: "mail",
     type: "http",
     attempt: 1,

@@ -25,6 +25,9 @@ export function activityOf(definition: Definition): Activity {
   return compileActivity({ id, name, version, enabled, deleted: false, since: new Date(updated_at), body: definition });
 }
 
+/** A run to be decided, by an occurrence that is like no other. */
+export const runOf = (run_id: string) => ({ run_id, kind: "event", key: run_id });
+
 export const logTask = (key: string) => ({ key, type: "log", params: { message: key } });
 
 export function envelopeOf(event_id: string, rest: Partial<EventEnvelope> = {}): EventEnvelope {

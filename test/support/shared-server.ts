@@ -93,7 +93,14 @@ export async function finishedRuns(server: Api, activityId: string, count = 1, w
 /** The tasks of a run. */
 export async function listTasks({ api }: Api, runId: string) {
   const { body } = await api<
-    { task_id: string; status: string; attempts: number; result: never; error: { code: string; message: string } }[]
+    {
+      task_id: string;
+      idempotency_key: string;
+      status: string;
+      attempts: number;
+      result: never;
+      error: { code: string; message: string };
+    }[]
   >(`/tasks?run_id=${runId}`);
   return body;
 }

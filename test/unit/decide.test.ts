@@ -1,7 +1,7 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { decideTasks } from "../../src/run/decide.ts";
 
-const runId = "01976f2a-5b3c-7123-8abc-0123456789ab";
+const run = { run_id: "01976f2a-5b3c-7123-8abc-0123456789ab", kind: "event", key: "e" };
 const policy = {
   timeout_ms: 30_000,
   max_attempts: 5,
@@ -12,26 +12,44 @@ const policy = {
 const log = { key: "say", type: "log", params: { message: "hi" }, policy } as const;
 
 test("a task of the activity becomes a task of the run", () => {
-  expect(decideTasks(runId, { tasks: [log] })).toEqual([
-    { task_id: expect.stringMatching(/^01976f2a-5b3c-8/), ...log },
+  expect(decideTasks(run, { name: "a", tasks: [log] })).toEqual([
+    { task_id: expect.stringMatching(/^01976f2a-5b3c-8/), idempotency_key: expect.any(String), ...log },
   ]);
 });
 
+const tasksOf = (changed: object = {}, name = "a") =>
+  decideTasks({ ...run, ...changed }, { name, tasks: [log, { ...log, key: "mail" }] });
+
 test("the same run decides the same ids, another run others (I8)", () => {
-  const idsOf = (id: string) => decideTasks(id, { tasks: [log, { ...log, key: "b" }] }).map(({ task_id }) => task_id);
-  const ids = idsOf(runId);
-  expect(idsOf(runId)).toEqual(ids);
-  expect(new Set([...ids, ...idsOf(runId.replace("7123", "7124"))]).size).toBe(4);
+  const idsOf = (run_id: string) => tasksOf({ run_id }).map(({ task_id }) => task_id);
+  expect(idsOf(run.run_id)).toEqual(idsOf(run.run_id));
+  expect(new Set([...idsOf(run.run_id), ...idsOf(run.run_id.replace("7123", "7124"))]).size).toBe(4);
 });
 
-test("a task's id, the idempotency key to the outside, is the same from one release to the next (I8)", () => {
-  const tasks = decideTasks(runId, { tasks: [log, { ...log, key: "mail" }] });
-  expect(tasks.map(({ task_id }) => task_id)).toEqual([
+describe("the idempotency key to the outside (I8)", () => {
+  const keysOf = (changed?: object, name?: string) => tasksOf(changed, name).map((task) => task.idempotency_key);
+
+  test("is the same for a run of the same occurrence on another ledger", () => {
+    expect(keysOf({ run_id: crypto.randomUUID() })).toEqual(keysOf());
+  });
+
+  test("is another for another task, occurrence or activity", () => {
+    const all = [keysOf(), keysOf({ kind: "rerun" }), keysOf({ key: "e2" }), keysOf({}, "b")].flat();
+    expect(new Set(all).size).toBe(8);
+  });
+
+  test("is the same from one release to the next, and a UUID of version 8", () => {
+    expect(keysOf()).toEqual(["a930ba3e-d408-85e4-af2c-9dc5e1cdac35", "2cc4bf57-3000-8f92-bdf4-30b6aa5aef58"]);
+  });
+});
+
+test("a task's id is the same from one release to the next (I8)", () => {
+  expect(tasksOf().map(({ task_id }) => task_id)).toEqual([
     "01976f2a-5b3c-8a4f-996b-fd8087a8f187",
     "01976f2a-5b3c-8353-bafa-3458ad38d10b",
   ]);
 });
 
 test("an activity without tasks decides none", () => {
-  expect(decideTasks(runId, { tasks: [] })).toEqual([]);
+  expect(decideTasks(run, { name: "a", tasks: [] })).toEqual([]);
 });

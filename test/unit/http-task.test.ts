@@ -62,7 +62,7 @@ describe("a request", () => {
 
   test("carries the task's id as its idempotency key, whatever the definition says", async () => {
     await send({ headers: { "Idempotency-Key": "mine", "x-mine": "yes" } });
-    expect(seen[0]?.headers).toMatchObject({ "idempotency-key": attempt.task_id, "x-mine": "yes" });
+    expect(seen[0]?.headers).toMatchObject({ "idempotency-key": attempt.idempotency_key, "x-mine": "yes" });
   });
 
   test("is part of the run's trace, each try a span of its own", async () => {

@@ -123,6 +123,7 @@ function toRunView(row: typeof runs.$inferSelect): RunView {
 function toTaskView({ policy: _, ...row }: typeof tasks.$inferSelect): TaskView {
   return {
     ...row,
+    idempotency_key: row.idempotency_key ?? row.task_id,
     created_at: row.created_at.toISOString(),
     started_at: row.started_at?.toISOString() ?? null,
     finished_at: row.finished_at?.toISOString() ?? null,

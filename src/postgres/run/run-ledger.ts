@@ -18,8 +18,11 @@ export function createRunLedger(db: Database): RunLedger {
             version: definitionVersions.version,
             since: definitionVersions.created_at,
             body: definitionVersions.body,
+            kind: occurrences.kind,
+            key: occurrences.key,
           })
           .from(runs)
+          .innerJoin(occurrences, eq(occurrences.run_id, runs.run_id))
           .innerJoin(
             definitionVersions,
             and(
@@ -29,7 +32,9 @@ export function createRunLedger(db: Database): RunLedger {
           )
           .where(eq(runs.run_id, runId)),
       );
-      return row && { ...row, enabled: row.body.enabled, deleted: false };
+      if (row === undefined) return undefined;
+      const { kind, key, ...version } = row;
+      return { run_id: runId, kind, key, activity: { ...version, enabled: version.body.enabled, deleted: false } };
     },
 
     async recordDecision(runId, instances) {
@@ -41,10 +46,10 @@ export function createRunLedger(db: Database): RunLedger {
             update ${runs} set tasks_spawned = ${instances.length}, context_snapshot = coalesce(context_snapshot, '{}')
             where run_id = ${runId} and tasks_spawned is null and finished_at is null returning activity_id
           ), recorded as (
-            insert into ${tasks} (task_id, run_id, activity_id, key, type, status, params, policy)
-            select t.task_id, ${runId}::uuid, d.activity_id, t.key, t.type, 'pending', t.params::json, t.policy
+            insert into ${tasks} (task_id, idempotency_key, run_id, activity_id, key, type, status, params, policy)
+            select t.task_id, t.idempotency_key, ${runId}::uuid, d.activity_id, t.key, t.type, 'pending', t.params::json, t.policy
             from decided d, json_to_recordset(${JSON.stringify(rows)}::json)
-              as t(task_id uuid, key text, type text, params text, policy json)
+              as t(task_id uuid, idempotency_key uuid, key text, type text, params text, policy json)
             on conflict do nothing
           )
           select exists (select from decided) as decided`),

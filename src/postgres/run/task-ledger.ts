@@ -10,6 +10,7 @@ import { eventKeys, events, runs, tasks } from "../ledger-tables.ts";
 import { RELAXED_COMMIT } from "../relaxed-commit.ts";
 
 interface BegunRow extends Record<string, unknown> {
+  idempotency_key: string;
   key: string;
   type: string;
   attempts: number;
@@ -66,6 +67,7 @@ export function createTaskLedger(db: Database): TaskLedger {
       } = row;
       return {
         task_id: taskId,
+        idempotency_key: row.idempotency_key,
         key: row.key,
         type: row.type,
         params: row.params,
@@ -117,9 +119,9 @@ function beginStatement(taskId: string) {
     with ${RELAXED_COMMIT}, begun as (
       update ${tasks} set status = 'running', attempts = attempts + 1, started_at = coalesce(started_at, now())
       from relaxed where task_id = ${taskId} and finished_at is null
-      returning run_id, key, type, attempts, params, policy
+      returning coalesce(idempotency_key, task_id) as idempotency_key, run_id, key, type, attempts, params, policy
     )
-    select b.key, b.type, b.attempts, b.params, b.policy, r.run_id, r.activity_id, r.activity_name, r.trigger, r.trace_id,
+    select b.idempotency_key, b.key, b.type, b.attempts, b.params, b.policy, r.run_id, r.activity_id, r.activity_name, r.trigger, r.trace_id,
       to_char(r.scheduled_for at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as scheduled_for,
       r.event_id, e.type as event_type, e.source, e.occurred_at, e.subject, e.payload
     from begun b join ${runs} r using (run_id)

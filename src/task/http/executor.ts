@@ -1,7 +1,7 @@
 /**
  * The `http` executor: one request to the outside.
  *
- * Every try carries `Idempotency-Key: {task_id}`, so that the receiver can drop the repetition that a crash between
+ * Every try carries the task's `Idempotency-Key`, so that the receiver can drop the repetition that a crash between
  * its answer and our record causes (I8), and `traceparent`, so that its trace continues ours. Redirects are not followed:
  * they would carry headers to a place that the definition does not name.
  */

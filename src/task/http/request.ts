@@ -31,7 +31,7 @@ function buildContent(attempt: TaskAttempt<HttpParams>): Omit<HttpRequest, "url"
   if (!headers.has("user-agent")) headers.set("user-agent", "actcore");
   if (!headers.has("accept-encoding")) headers.set("accept-encoding", "identity");
   headers.set("connection", "close");
-  headers.set("idempotency-key", attempt.task_id);
+  headers.set("idempotency-key", attempt.idempotency_key);
   headers.set(
     "traceparent",
     `00-${stableTraceId(attempt.trace_id)}-${stableHex(`${attempt.task_id}/${attempt.attempt}`, 16)}-01`,

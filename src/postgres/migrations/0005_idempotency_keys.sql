@@ -1,0 +1,1 @@
+ALTER TABLE "actcore"."tasks" ADD COLUMN "idempotency_key" uuid;
