@@ -69,7 +69,7 @@ export function runServe({ config, log, tell, shutdown }: CommandContext): Promi
     releasers.push(async () => {
       for (const set of engines) await set.close();
     });
-    const connections = openConnections({ config, endpoints, readiness, log, signal });
+    const connections = openConnections({ config, endpoints, readiness, metrics, log, signal });
     releasers.push(connections.close);
 
     const roles = startRoles(

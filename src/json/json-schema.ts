@@ -9,6 +9,7 @@
 import { Ajv2020, type ErrorObject, type Options, type ValidateFunction } from "ajv/dist/2020.js";
 import addFormats from "ajv-formats";
 import { describeError, type Fault } from "../kernel/errors.ts";
+import { once } from "../kernel/once.ts";
 import { addExactKeywords, standIn } from "./exact-schema.ts";
 import { preview } from "./faults.ts";
 import { pointTo, valueAt } from "./pointer.ts";
@@ -116,14 +117,6 @@ const shared = {
   first: once(() => createAjv({ verbose: true })),
   all: once(() => createAjv({ allErrors: true, verbose: true })),
 };
-
-function once<T>(make: () => T): () => T {
-  let made: T | undefined;
-  return () => {
-    made ??= make();
-    return made;
-  };
-}
 
 function compile(ajv: Ajv2020, schema: JsonSchema): ValidateFunction {
   try {

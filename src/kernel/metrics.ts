@@ -62,6 +62,12 @@ export function createMetrics() {
       labelNames: ["table"] as const,
       registers,
     }),
+    choreRounds: new Counter({
+      name: "actcore_chore_rounds_total",
+      help: "Rounds of this process' background chores: done, failed, or elsewhere where another process was at it.",
+      labelNames: ["chore", "outcome"] as const,
+      registers,
+    }),
     syncs: new Counter({
       name: "actcore_syncs_total",
       help: "Syncs of files and schedules that this process ran, by how they ended: ok, errors or failed.",

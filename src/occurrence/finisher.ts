@@ -7,10 +7,10 @@
  */
 
 import type { EventLedger, RecordedEvent } from "../event/event-ledger.ts";
+import type { Chore } from "../kernel/chore.ts";
 import { describeError, RetryableError } from "../kernel/errors.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Metrics } from "../kernel/metrics.ts";
-import { sleep } from "../kernel/wait.ts";
 import type { OwedRun, RunInspector, RunStarter, RunWorkflow } from "../run/engine.ts";
 import type { RunLedger } from "../run/ledger.ts";
 import { createStuckEnder } from "./stuck-workflow.ts";
@@ -35,8 +35,6 @@ export interface UnfinishedLedger {
   listOpenRuns(before: Date, limit: number, after?: string): Promise<OpenRun[]>;
   /** Opens and closes the run of an occurrence that nobody will claim any more; false when somebody has claimed it. */
   recordLost(run: UnclaimedRun, reason: string): Promise<boolean>;
-  /** Runs `body` when no other process holds the lock; answers whether it ran. */
-  exclusively(body: () => Promise<void>): Promise<boolean>;
 }
 
 export interface FinisherDeps {
@@ -52,16 +50,16 @@ const EVERY_MS = 15_000;
 const SETTLED_AFTER_MS = 60_000;
 const BATCH = 200;
 
-/** Until `signal` aborts; never rejects. */
-export async function runFinisher(deps: FinisherDeps, signal: AbortSignal): Promise<void> {
+/** One process at a time. */
+export function createFinisherChore(deps: FinisherDeps): Chore {
   const finish = createFinisher(deps);
-  while (!(await sleep(EVERY_MS, signal))) {
-    try {
-      await deps.unfinished.exclusively(() => finish(new Date(Date.now() - SETTLED_AFTER_MS), signal));
-    } catch (error) {
-      deps.log.warn({ reason: describeError(error) }, "unfinished work not looked at");
-    }
-  }
+  return {
+    name: "finisher",
+    everyMs: EVERY_MS,
+    firstAfterMs: EVERY_MS,
+    failed: "unfinished work not looked at",
+    round: (signal) => finish(new Date(Date.now() - SETTLED_AFTER_MS), signal),
+  };
 }
 
 /**

@@ -3,22 +3,23 @@ import { sleep } from "../kernel/wait.ts";
 import { guarded, type Postgres, type Sql } from "./client.ts";
 
 /** Keys of pg_try_advisory_lock; migrate.ts has one of its own. */
-export const LOCKS = {
+const KEYS = {
   schedules: 7_218_460_126,
   finisher: 7_218_460_127,
   retention: 7_218_460_128,
   sync: 7_218_460_129,
   dueTimes: 7_218_460_130,
 } as const;
+export type Lock = keyof typeof KEYS;
 
 const ASK_AGAIN_MS = 50;
 
-/** Runs `body` when no other holds the lock, in this process or another; answers whether it ran. */
-export function holdingLock(postgres: Postgres, lock: number, body: () => Promise<void>): Promise<boolean> {
+/** Runs `body` when no other, in this process or another, holds one of the locks; answers whether it ran. */
+export function holdingLocks(postgres: Postgres, locks: readonly Lock[], body: () => Promise<void>): Promise<boolean> {
   return withSession(postgres, async (session) => {
-    const held = await tryLock(session, lock);
-    if (held) await body();
-    return held;
+    for (const lock of locks) if (!(await tryLock(session, lock))) return false;
+    await body();
+    return true;
   });
 }
 
@@ -28,7 +29,7 @@ export function holdingLock(postgres: Postgres, lock: number, body: () => Promis
  */
 export function waitingForLock<T>(
   postgres: Postgres,
-  lock: number,
+  lock: Lock,
   body: () => Promise<T>,
   signal: AbortSignal,
 ): Promise<T> {
@@ -42,8 +43,8 @@ export function waitingForLock<T>(
   });
 }
 
-async function tryLock(session: Sql, lock: number): Promise<boolean> {
-  const [row] = await guarded(session`select pg_try_advisory_lock(${lock}) as held`);
+async function tryLock(session: Sql, lock: Lock): Promise<boolean> {
+  const [row] = await guarded(session`select pg_try_advisory_lock(${KEYS[lock]}) as held`);
   return row?.held === true;
 }
 

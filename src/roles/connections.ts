@@ -5,12 +5,15 @@
 
 import { probeNatsHealth } from "../engines/probes.ts";
 import { migrations } from "../generated/migrations.ts";
+import { type Chore, runChore } from "../kernel/chore.ts";
 import type { Config } from "../kernel/config.ts";
 import { ActcoreError, describeWithHint, TerminalError } from "../kernel/errors.ts";
 import { createReleasers } from "../kernel/lifecycle.ts";
 import type { Log } from "../kernel/log.ts";
+import type { Metrics } from "../kernel/metrics.ts";
+import { once } from "../kernel/once.ts";
 import type { Engine, Readiness } from "../kernel/readiness.ts";
-import { createBackoff, retryUntilDone, sleep } from "../kernel/wait.ts";
+import { createBackoff, retryUntilDone } from "../kernel/wait.ts";
 import { type Nats, openNats } from "../nats/connection.ts";
 import { ensureStream } from "../nats/stream.ts";
 import { openPostgres, type Postgres } from "../postgres/client.ts";
@@ -39,6 +42,7 @@ export interface ConnectionsDeps {
   config: Config;
   endpoints: Promise<Endpoints>;
   readiness: Readiness;
+  metrics: Metrics;
   log: Log;
   /** Ends every wait. */
   signal: AbortSignal;
@@ -49,7 +53,7 @@ const HEALTH_WITHIN_MS = 1_000;
 /** Waits that repeat the same error are logged this often. */
 const LOG_EVERY_MS = 30_000;
 
-export function openConnections({ config, endpoints, readiness, log, signal }: ConnectionsDeps): Connections {
+export function openConnections({ config, endpoints, readiness, metrics, log, signal }: ConnectionsDeps): Connections {
   const releasers = createReleasers();
   const name = config.roles.join("+");
 
@@ -93,26 +97,21 @@ export function openConnections({ config, endpoints, readiness, log, signal }: C
     releasers.push(() => connection.close());
     readiness.engineUp(engine);
     log.debug({ engine }, "engine reached");
-    const watching = watch(engine, connection);
+    const watch: Chore = {
+      name: `${engine}_watch`,
+      everyMs: WATCH_EVERY_MS,
+      firstAfterMs: WATCH_EVERY_MS,
+      failed: "engine lost",
+      recovered: "engine is back",
+      async round() {
+        await connection.ping();
+        readiness.engineUp(engine);
+      },
+      onFailure: (error) => readiness.engineDown(engine, describeWithHint(error)),
+    };
+    const watching = runChore(watch, { metrics, log: log.child({ engine }) }, signal);
     releasers.push(() => watching);
     return connection;
-  }
-
-  async function watch(engine: Engine, connection: { ping(): Promise<void> }): Promise<void> {
-    let up = true;
-    while (!(await sleep(WATCH_EVERY_MS, signal))) {
-      try {
-        await connection.ping();
-        if (!up) log.info({ engine }, "engine is back");
-        up = true;
-        readiness.engineUp(engine);
-      } catch (error) {
-        if (signal.aborted) return;
-        if (up) log.warn({ engine, reason: describeWithHint(error) }, "engine lost");
-        up = false;
-        readiness.engineDown(engine, describeWithHint(error));
-      }
-    }
   }
 
   return {
@@ -151,12 +150,4 @@ function checkerOf(monitorUrl: string): () => Promise<void> {
     probeNatsHealth(monitorUrl, AbortSignal.timeout(HEALTH_WITHIN_MS)).catch((error: unknown) => {
       if (error instanceof ActcoreError) throw error;
     });
-}
-
-function once<T>(make: () => Promise<T>): () => Promise<T> {
-  let made: Promise<T> | undefined;
-  return () => {
-    made ??= make();
-    return made;
-  };
 }

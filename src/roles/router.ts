@@ -1,8 +1,10 @@
 /** The router: events from the stream into started runs. Any number of copies share the one consumer. */
 
 import { createDispatcher } from "../dispatch/dispatcher.ts";
+import { type Chore, runChore } from "../kernel/chore.ts";
+import { describeWithHint, RetryableError } from "../kernel/errors.ts";
 import type { Role } from "../kernel/lifecycle.ts";
-import { aborted, sleep } from "../kernel/wait.ts";
+import { aborted } from "../kernel/wait.ts";
 import { type Intake, startIntake } from "../nats/intake.ts";
 import { createOwedStarter } from "../occurrence/owed-starter.ts";
 import { createEventLedger } from "../postgres/event/event-ledger.ts";
@@ -26,7 +28,7 @@ export function startRouter({ connections, readiness, metrics, log: parent }: Ro
     const dispatcher = createDispatcher({ ledger, starter, metrics, log });
     const intake = startIntake(nats, dispatcher.handle, log);
     running();
-    const watching = watchIntake(intake, signal);
+    const watching = runChore(createIntakeWatch(intake), { metrics, log }, signal);
     await aborted(signal);
     intake.stop();
     await intake.done;
@@ -34,26 +36,25 @@ export function startRouter({ connections, readiness, metrics, log: parent }: Ro
   });
 
   /** Tells readiness and metrics how the intake stands: a router that gets no events is not ready, however well it runs. */
-  async function watchIntake(intake: Intake, signal: AbortSignal): Promise<void> {
-    let known: string | undefined;
-    do {
-      const { lag, fault } = await intake.look();
-      if (signal.aborted) return;
-      for (const [gauge, value] of [
-        [metrics.consumerLag, lag?.pending],
-        [metrics.consumerUnacked, lag?.ackPending],
-      ] as const)
-        if (value === undefined) gauge.remove();
-        else gauge.set(value);
-      if (fault?.message === known) continue;
-      known = fault?.message;
-      if (fault === undefined) {
+  function createIntakeWatch(intake: Intake): Chore {
+    return {
+      name: "intake_watch",
+      everyMs: LOOK_EVERY_MS,
+      failed: "no events are taken in",
+      recovered: "events are taken in again",
+      async round(signal) {
+        const { lag, fault } = await intake.look();
+        if (signal.aborted) return;
+        for (const [gauge, value] of [
+          [metrics.consumerLag, lag?.pending],
+          [metrics.consumerUnacked, lag?.ackPending],
+        ] as const)
+          if (value === undefined) gauge.remove();
+          else gauge.set(value);
+        if (fault !== undefined) throw new RetryableError("no_intake", fault.message, { hint: fault.hint });
         readiness.role("router", "running");
-        log.info("events are taken in again");
-      } else {
-        readiness.role("router", "waiting", `${fault.message}. ${fault.hint}`);
-        log.warn({ reason: fault.message, hint: fault.hint }, "no events are taken in");
-      }
-    } while (!(await sleep(LOOK_EVERY_MS, signal)));
+      },
+      onFailure: (error) => readiness.role("router", "waiting", describeWithHint(error)),
+    };
   }
 }

@@ -4,13 +4,13 @@
  */
 
 import { readTree } from "../document/tree.ts";
+import { type Chore, runChore } from "../kernel/chore.ts";
 import type { Config } from "../kernel/config.ts";
 import { describeError, RetryableError } from "../kernel/errors.ts";
 import type { Role } from "../kernel/lifecycle.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Metrics } from "../kernel/metrics.ts";
 import type { Readiness } from "../kernel/readiness.ts";
-import { sleep } from "../kernel/wait.ts";
 import type { Postgres } from "../postgres/client.ts";
 import { createProjectionStore } from "../postgres/schedule/projection-store.ts";
 import { createSyncStore } from "../postgres/sync/sync-store.ts";
@@ -87,18 +87,19 @@ function createObserver(metrics: Metrics, readiness: Readiness | undefined): Syn
   };
 }
 
-/** Everything, best effort: what fails is logged, and does not keep anything from starting. Never rejects. */
-export async function syncQuietly(
-  service: SyncService,
-  actor: "start" | "interval",
-  { signal, log }: { signal: AbortSignal; log: Log },
-): Promise<void> {
+/** Everything: files, event types and schedules. Without `everyMs` once, at a start. */
+export function createSyncChore(service: SyncService, times: Pick<Chore, "everyMs" | "firstAfterMs"> = {}): Chore {
+  const actor = times.everyMs === undefined ? "start" : "interval";
   const stages = { definitions: true, event_types: true, schedules: true };
-  try {
-    await service.sync({ ...stages, dryRun: false, force: false, actor }, signal);
-  } catch (error) {
-    if (!signal.aborted) log.warn({ reason: describeError(error) }, "files and schedules not synced");
-  }
+  return {
+    ...times,
+    name: "sync",
+    jitter: JITTER,
+    failed: "files and schedules not synced",
+    async round(signal) {
+      await service.sync({ ...stages, dryRun: false, force: false, actor }, signal);
+    },
+  };
 }
 
 export function startSync({
@@ -129,11 +130,9 @@ export function startSync({
     );
     const rules = findTaskRules(taskTypes, config, await endpoints);
     const service = createSync({ config, rules, postgres, temporal, metrics, readiness, log });
-    const intervalMs = config.syncIntervalMs || DEFAULT_INTERVAL_MS;
-    const pause = () => sleep(intervalMs * (1 - JITTER + 2 * JITTER * Math.random()), signal);
+    const everyMs = config.syncIntervalMs || DEFAULT_INTERVAL_MS;
     // A worker in this process has just done it.
-    if (config.roles.includes("worker") && (await pause())) return;
-    do await syncQuietly(service, "interval", { signal, log });
-    while (!(await pause()));
+    const firstAfterMs = config.roles.includes("worker") ? everyMs : 0;
+    await runChore(createSyncChore(service, { everyMs, firstAfterMs }), { metrics, log }, signal);
   });
 }

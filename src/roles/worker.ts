@@ -6,15 +6,18 @@
 import { createTaskSteps } from "../activities/execute-task.ts";
 import { createRunSteps } from "../activities/run-steps.ts";
 import { workflowBundle } from "../generated/workflow-bundle.ts";
+import { type Chore, runChore } from "../kernel/chore.ts";
 import { describeError } from "../kernel/errors.ts";
 import type { Role } from "../kernel/lifecycle.ts";
 import { aborted, createBackoff, retryUntilDone, sleep } from "../kernel/wait.ts";
-import { runFinisher } from "../occurrence/finisher.ts";
+import { createRetentionChore } from "../maintenance/retention.ts";
+import { createFinisherChore } from "../occurrence/finisher.ts";
 import { createOwedStarter } from "../occurrence/owed-starter.ts";
 import type { Postgres } from "../postgres/client.ts";
 import { createEventLedger } from "../postgres/event/event-ledger.ts";
 import { createLedgerReader } from "../postgres/explain/ledger-reader.ts";
-import { runRetention } from "../postgres/maintenance/retention.ts";
+import { holdingLocks, type Lock } from "../postgres/lock.ts";
+import { createSweeper } from "../postgres/maintenance/sweeper.ts";
 import { createOccurrenceLedger } from "../postgres/occurrence/occurrence-ledger.ts";
 import { createUnfinishedLedger } from "../postgres/occurrence/unfinished-ledger.ts";
 import { createWorkflowIdLedger } from "../postgres/occurrence/workflow-id-ledger.ts";
@@ -23,8 +26,8 @@ import { createTaskLedger } from "../postgres/run/task-ledger.ts";
 import { createDueLedger } from "../postgres/schedule/due-ledger.ts";
 import { createDueWatch } from "../postgres/schedule/due-watch.ts";
 import { createProjectionStore } from "../postgres/schedule/projection-store.ts";
-import { runProjector } from "../schedule/projector.ts";
-import { runReconciler } from "../schedule/reconciler.ts";
+import { createProjectorChore } from "../schedule/projector.ts";
+import { createReconcilerChore } from "../schedule/reconciler.ts";
 import { createExecutors } from "../task/task-type.ts";
 import { type Temporal, temporalTlsOf } from "../temporal/connection.ts";
 import { createRunInspector } from "../temporal/run-inspector.ts";
@@ -32,9 +35,10 @@ import { createRunStarter } from "../temporal/run-starter.ts";
 import { createScheduleReader } from "../temporal/schedule-reader.ts";
 import { createScheduler } from "../temporal/schedules.ts";
 import { startWorkers, type Workers } from "../temporal/workers.ts";
+import type { Endpoints } from "./connections.ts";
 import { findOwnEngines, findTaskRules } from "./own-engines.ts";
 import { createRole, type RoleDeps } from "./role.ts";
-import { createSync, syncQuietly } from "./sync.ts";
+import { createSync, createSyncChore } from "./sync.ts";
 
 const COUNT_EVERY_MS = 5_000;
 const RECORD_WITHIN_MS = 3_000;
@@ -79,33 +83,40 @@ export function startWorker(deps: RoleDeps): Role {
     const startAgain = () => retryUntilDone(() => startWorkers(options), signal, onFailure, backoff);
 
     const starter = createOwedStarter(createRunStarter(temporal), createWorkflowIdLedger(postgres.db), log);
-    const aside = [
-      keepSchedules(postgres, temporal, signal),
-      syncAtStart(postgres, temporal, signal),
-      countOpenRuns(postgres, signal),
-      runFinisher(
-        {
-          unfinished: createUnfinishedLedger(postgres),
-          events: createEventLedger(postgres.prepared),
-          runs: createRunLedger(postgres.prepared),
-          workflows: { ...starter, ...createRunInspector(temporal) },
-          metrics,
-          log,
-        },
-        signal,
-      ),
-      runReconciler(
-        {
-          due: createDueLedger(postgres),
-          watch: createDueWatch(postgres),
-          schedules: createScheduleReader(temporal),
-          starter,
-          metrics,
-          log,
-        },
-        signal,
-      ),
-      runRetention(postgres, config.retention, { metrics, log }, signal),
+    const keepDoing = (chore: Chore, ...locks: Lock[]) => {
+      const alone = (body: () => Promise<void>) => holdingLocks(postgres, locks, body);
+      return runChore(chore, { metrics, log, ...(locks.length > 0 && { alone }) }, signal);
+    };
+    const projector = createProjectorChore({
+      store: createProjectionStore(postgres),
+      scheduler: createScheduler(temporal, metrics),
+      log,
+    });
+    const finisher = createFinisherChore({
+      unfinished: createUnfinishedLedger(postgres),
+      events: createEventLedger(postgres.prepared),
+      runs: createRunLedger(postgres.prepared),
+      workflows: { ...starter, ...createRunInspector(temporal) },
+      metrics,
+      log,
+    });
+    const reconciler = createReconcilerChore({
+      due: createDueLedger(postgres),
+      watch: createDueWatch(postgres),
+      schedules: createScheduleReader(temporal),
+      starter,
+      metrics,
+      log,
+    });
+    const retention = createRetentionChore(createSweeper(postgres.db), config.retention, { metrics, log });
+    const chores = [
+      keepDoing(projector, "sync", "schedules"),
+      keepDoing(finisher, "finisher"),
+      keepDoing(reconciler, "dueTimes"),
+      keepDoing(retention, "retention"),
+      keepDoing(createRunCounter(postgres)),
+      // Beside everything else: files, and an engine that takes its time, keep nothing from starting.
+      config.skipScheduleSync ? undefined : keepDoing(syncAtStart(postgres, temporal, located)),
     ];
     for (let workers = await startAgain(); workers !== undefined; workers = await startAgain()) {
       running();
@@ -115,7 +126,7 @@ export function startWorker(deps: RoleDeps): Role {
       if (Date.now() - startedMs > GOOD_UPTIME_MS) backoff.reset();
       await sleep(backoff.next(), signal);
     }
-    await Promise.all(aside);
+    await Promise.all(chores);
   });
 
   /** Until the workers fail, or have drained after `signal`. */
@@ -127,31 +138,19 @@ export function startWorker(deps: RoleDeps): Role {
     });
   }
 
-  async function keepSchedules(postgres: Postgres, temporal: Temporal, signal: AbortSignal): Promise<void> {
-    await runProjector(
-      { store: createProjectionStore(postgres), scheduler: createScheduler(temporal, metrics), log },
-      signal,
-    );
+  function syncAtStart(postgres: Postgres, temporal: Temporal, located: Endpoints): Chore {
+    const rules = findTaskRules(taskTypes, config, located);
+    return createSyncChore(createSync({ config, rules, postgres, temporal: () => temporal, metrics, readiness, log }));
   }
 
-  /** Beside everything else: files, and an engine that takes its time, keep nothing from starting. */
-  async function syncAtStart(postgres: Postgres, temporal: Temporal, signal: AbortSignal): Promise<void> {
-    if (config.skipScheduleSync) return;
-    const rules = findTaskRules(taskTypes, config, await endpoints);
-    const service = createSync({ config, rules, postgres, temporal: () => temporal, metrics, readiness, log });
-    await syncQuietly(service, "start", { signal, log });
-  }
-
-  async function countOpenRuns(postgres: Postgres, signal: AbortSignal): Promise<void> {
+  function createRunCounter(postgres: Postgres): Chore {
     const reader = createLedgerReader(postgres.db);
-    do {
-      await reader.countOpenRuns().then(
-        (open) => metrics.runsInFlight.set(open),
-        (error) => {
-          metrics.runsInFlight.remove();
-          log.debug({ reason: describeError(error) }, "open runs not counted");
-        },
-      );
-    } while (!(await sleep(COUNT_EVERY_MS, signal)));
+    return {
+      name: "run_counter",
+      everyMs: COUNT_EVERY_MS,
+      failed: "open runs not counted",
+      round: async () => metrics.runsInFlight.set(await reader.countOpenRuns()),
+      onFailure: () => metrics.runsInFlight.remove(),
+    };
   }
 }

@@ -6,9 +6,10 @@
  * that the engine still holds.
  */
 import type { Definition } from "../definition/schema.ts";
+import type { Chore } from "../kernel/chore.ts";
 import { describeError, RetryableError, TerminalError } from "../kernel/errors.ts";
 import type { Log } from "../kernel/log.ts";
-import { createBackoff, sleep } from "../kernel/wait.ts";
+import { createBackoff } from "../kernel/wait.ts";
 import { isTold, judgeSchedule, type ScheduleJudgement, type StandingSchedule, type ToldSchedule } from "./drift.ts";
 import { hashPlan, planUnlessDone, type SchedulePlan, scheduleId } from "./plan.ts";
 
@@ -31,8 +32,6 @@ export interface ProjectionStore {
   /** Of every definition that has a schedule or may still have one, and of the definitions with these ids; by id. */
   listAll(ids: readonly string[]): Promise<Projection[]>;
   markProjected(definitionId: string, told: ToldSchedule): Promise<void>;
-  /** Runs `body` when no other process holds the lock, and no sync is at work; answers whether it ran. */
-  exclusively(body: () => Promise<void>): Promise<boolean>;
   /** For a sync: runs `body` as soon as nobody holds the lock. @throws the reason of `signal`, while it waits */
   inTurn<T>(body: () => Promise<T>, signal: AbortSignal): Promise<T>;
   /** Calls back soon after a definition changed; answers how to stop that. */
@@ -67,28 +66,18 @@ const ASK_AGAIN_MS = 500;
 const BATCH = 100;
 const CONFLICTS = 3;
 
-/** Projects until `signal` aborts; never rejects. */
-export async function runProjector({ store, scheduler, log }: ProjectorDeps, signal: AbortSignal): Promise<void> {
-  let wake: AbortController;
-  const backoff = createBackoff();
-  let stopListening: (() => Promise<void>) | undefined;
+/** One process at a time, and not beside a sync: what a sync changed, it tells the engine itself, and its answer counts it. */
+export function createProjectorChore(deps: ProjectorDeps): Chore {
   const refused: Refusals = new Map();
-
-  while (!signal.aborted) {
-    wake = new AbortController();
-    let waitMs = POLL_MS;
-    try {
-      stopListening ??= await store.onChange(() => wake.abort());
-      const held = await store.exclusively(() => projectStale({ store, scheduler, log }, refused, signal));
-      if (!held) waitMs = ASK_AGAIN_MS;
-      backoff.reset();
-    } catch (error) {
-      waitMs = backoff.next();
-      log.warn({ reason: describeError(error), retry_in_ms: Math.round(waitMs) }, "schedules not brought up to date");
-    }
-    await sleep(waitMs, AbortSignal.any([signal, wake.signal]));
-  }
-  await stopListening?.().catch(() => {});
+  return {
+    name: "projector",
+    everyMs: POLL_MS,
+    elsewhereMs: ASK_AGAIN_MS,
+    backoff: createBackoff(),
+    listen: deps.store.onChange,
+    failed: "schedules not brought up to date",
+    round: (signal) => projectStale(deps, refused, signal),
+  };
 }
 
 /** Why the engine refused a definition's schedule, by definition id: each reason is logged once. */

@@ -5,10 +5,10 @@
  * update discarded it, or because its overlap policy dropped it. One process at a time does it. What it decides is one
  * transaction with how far it got, so a crash repeats nothing; the run that it owes is started then, or by the finisher.
  */
+import type { Chore } from "../kernel/chore.ts";
 import { describeError, RetryableError } from "../kernel/errors.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Metrics } from "../kernel/metrics.ts";
-import { sleep } from "../kernel/wait.ts";
 import { type Absence, type DueRun, hasUnrun, type Segment, wasDue } from "../occurrence/due-facts.ts";
 import type { OwedRun, RunStarter } from "../run/engine.ts";
 import { scheduleId } from "./plan.ts";
@@ -38,8 +38,6 @@ export interface DueLedger {
   notePaused(activityId: string, at: Date): Promise<void>;
   /** Records the settlement; answers the run that is owed, unless somebody else has its due time by now. */
   settle(activity: DueActivity, settlement: Settlement): Promise<OwedRun | undefined>;
-  /** Runs `body` when no other process holds the lock; answers whether it ran. */
-  exclusively(body: () => Promise<void>): Promise<boolean>;
 }
 
 /** Remembers when due times were looked at, and so when nobody did. postgres/schedule/due-watch.ts is behind it. */
@@ -74,19 +72,15 @@ const FILLING_EVERY_MS = 250;
 const NOTE_AFTER_MS = 3_600_000;
 const MAX_RUNS_AT_ONCE = 100;
 
-/** Until `signal` aborts; never rejects. */
-export async function runReconciler(deps: ReconcilerDeps, signal: AbortSignal): Promise<void> {
-  let filling = false;
-  while (!(await sleep(filling ? FILLING_EVERY_MS : EVERY_MS, signal))) {
-    filling = false;
-    try {
-      await deps.due.exclusively(async () => {
-        filling = await reconcile(deps, new Date(), signal);
-      });
-    } catch (error) {
-      deps.log.warn({ reason: describeError(error) }, "due times not accounted for yet");
-    }
-  }
+/** One process at a time. */
+export function createReconcilerChore(deps: ReconcilerDeps): Chore {
+  return {
+    name: "reconciler",
+    everyMs: EVERY_MS,
+    firstAfterMs: EVERY_MS,
+    failed: "due times not accounted for yet",
+    round: async (signal) => ((await reconcile(deps, new Date(), signal)) ? FILLING_EVERY_MS : EVERY_MS),
+  };
 }
 
 /** One round over every activity; answers whether it made a run. */

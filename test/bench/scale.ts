@@ -5,11 +5,12 @@
  */
 
 import { firstUuidAt } from "../../src/kernel/stable-id.ts";
+import { sweep } from "../../src/maintenance/retention.ts";
 import { createAuditReader } from "../../src/postgres/access/audit.ts";
 import { createDefinitionStore } from "../../src/postgres/definition/definition-store.ts";
 import { createEventLedger } from "../../src/postgres/event/event-ledger.ts";
 import { createLedgerReader } from "../../src/postgres/explain/ledger-reader.ts";
-import { sweep } from "../../src/postgres/maintenance/retention.ts";
+import { createSweeper } from "../../src/postgres/maintenance/sweeper.ts";
 import { createUnfinishedLedger } from "../../src/postgres/occurrence/unfinished-ledger.ts";
 import { createTestDatabase } from "../support/database.ts";
 import { envelopeOf } from "../support/ledger.ts";
@@ -186,7 +187,7 @@ async function measureIngest(): Promise<void> {
   let swept = 0;
   for (let rows = 1; swept < SWEPT_ROWS && rows > 0; swept += rows) {
     const alone = await ingestUntil(Bun.sleep(TURN_MS));
-    const sweeping = sweep(database.db, retention, now, AbortSignal.timeout(TURN_MS));
+    const sweeping = sweep(createSweeper(database.db), retention, now, AbortSignal.timeout(TURN_MS));
     rates.push({ alone, during: await ingestUntil(sweeping) });
     rows = Object.values(await sweeping).reduce((sum, count) => sum + count, 0);
   }

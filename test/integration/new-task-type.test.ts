@@ -60,8 +60,8 @@ test("a worker does it", async () => {
   const readiness = createReadiness({ worker: ROLE_NEEDS.worker });
   const stopping = new AbortController();
   const endpoints = Promise.resolve({ ...(await useEngines()), dbUrl: database.url });
-  const connections = openConnections({ config, endpoints, readiness, log, signal: stopping.signal });
   const metrics = createMetrics();
+  const connections = openConnections({ config, endpoints, readiness, metrics, log, signal: stopping.signal });
   const worker = startWorker({ config, connections, endpoints, taskTypes, readiness, metrics, log });
   try {
     await eventually("the worker is ready", () => readiness.report().status === "ready", 30_000);

@@ -7,6 +7,7 @@ import { createAuditReader } from "../../src/postgres/access/audit.ts";
 import { guarded } from "../../src/postgres/client.ts";
 import { createDefinitionStore, DEFINITIONS_CHANNEL } from "../../src/postgres/definition/definition-store.ts";
 import { createEventLedger } from "../../src/postgres/event/event-ledger.ts";
+import { holdingLocks } from "../../src/postgres/lock.ts";
 import { createProjectionStore } from "../../src/postgres/schedule/projection-store.ts";
 import { createSyncStore } from "../../src/postgres/sync/sync-store.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
@@ -242,21 +243,11 @@ describe("schedules that are behind their definition", () => {
     expect(await toldOf(id)).toEqual(told);
   });
 
-  test("are brought up by one process at a time", async () => {
-    const projections = createProjectionStore(database);
-    const inner: boolean[] = [];
-    const outer = await projections.exclusively(async () => {
-      inner.push(await projections.exclusively(async () => {}));
-    });
-    expect([outer, ...inner]).toEqual([true, false]);
-    expect(await projections.exclusively(async () => {})).toBe(true);
-  });
-
   test("are left to a sync while one is at work, which so counts all that it changed", async () => {
     const projections = createProjectionStore(database);
     const never = new AbortController().signal;
     const beside = await createSyncStore(database).exclusively(async () => {
-      const ran = await projections.exclusively(async () => {});
+      const ran = await holdingLocks(database, ["sync", "schedules"], async () => {});
       return [ran, await projections.inTurn(async () => "told by the sync", never)];
     }, never);
     expect(beside).toEqual([false, "told by the sync"]);

@@ -1,9 +1,10 @@
 /** What retention removes and what it keeps. Rows get old by their id, which begins with their time. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { firstUuidAt } from "../../src/kernel/stable-id.ts";
+import { sweep } from "../../src/maintenance/retention.ts";
 import { createEventLedger } from "../../src/postgres/event/event-ledger.ts";
 import { createLedgerReader } from "../../src/postgres/explain/ledger-reader.ts";
-import { sweep } from "../../src/postgres/maintenance/retention.ts";
+import { createSweeper } from "../../src/postgres/maintenance/sweeper.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";
 import { envelopeOf } from "../support/ledger.ts";
@@ -53,7 +54,8 @@ async function tell(days: number, { outcome = "dispatched", claimed = true, clos
   return id;
 }
 
-const sweepNow = (batch?: number) => sweep(database.db, RETENTION, NOW, new AbortController().signal, batch);
+const sweepNow = (batch?: number) =>
+  sweep(createSweeper(database.db), RETENTION, NOW, new AbortController().signal, batch);
 
 async function countAll(): Promise<Record<string, number>> {
   const counts: Record<string, number> = {};
@@ -132,7 +134,7 @@ test("old rows that have to stay hold up none behind them", async () => {
 
 test("a sweep that is stopped ends after its batch", async () => {
   for (let n = 0; n < 25; n++) await tell(500);
-  expect(await sweep(database.db, RETENTION, NOW, AbortSignal.abort(), 10)).toMatchObject({ runs: 10 });
+  expect(await sweep(createSweeper(database.db), RETENTION, NOW, AbortSignal.abort(), 10)).toMatchObject({ runs: 10 });
 });
 
 test("an event whose row was swept is a duplicate for as long as its key stands", async () => {

@@ -170,12 +170,3 @@ describe("a run whose workflow ended before it began", () => {
     expect(await reader.findRun(run_id)).toEqual(first);
   });
 });
-
-test("one process at a time finishes", async () => {
-  const inner: boolean[] = [];
-  const outer = await unfinished.exclusively(async () => {
-    inner.push(await unfinished.exclusively(async () => {}));
-  });
-  expect([outer, ...inner]).toEqual([true, false]);
-  expect(await unfinished.exclusively(async () => {})).toBe(true);
-});

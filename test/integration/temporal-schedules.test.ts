@@ -16,7 +16,7 @@ import { createProjectionStore } from "../../src/postgres/schedule/projection-st
 import { ORCHESTRATOR_QUEUE, RUN_ACTIVITY_WORKFLOW } from "../../src/run/run.ts";
 import type { DriftKind } from "../../src/schedule/drift.ts";
 import { planSchedule, type SchedulePlan, scheduleId } from "../../src/schedule/plan.ts";
-import { runProjector } from "../../src/schedule/projector.ts";
+import { createProjectorChore } from "../../src/schedule/projector.ts";
 import { createScheduleSync } from "../../src/schedule/schedule-sync.ts";
 import { createScheduler } from "../../src/temporal/schedules.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
@@ -70,11 +70,7 @@ const sync = (options: { dryRun?: boolean } = {}) => createScheduleSync(deps)({ 
 
 /** One round of the projector: until nothing is behind. */
 async function project(): Promise<void> {
-  const stop = new AbortController();
-  const projector = runProjector(deps, stop.signal);
-  await eventually("nothing is behind", async () => (await deps.store.listStale(1)).length === 0);
-  stop.abort();
-  await projector;
+  await createProjectorChore(deps).round(signal);
 }
 
 /** How often the engine was told of what. */

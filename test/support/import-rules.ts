@@ -28,10 +28,10 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   // Commands need an adapter where no role is at work: migrate, status, the process' own monitor and runtime. `validate`
   // and `next` read files and ask the core itself: they work without any engine.
   cli: ["roles", ...ADAPTERS, ...CORE, "access", "generated"],
-  roles: [...ADAPTERS, "activities", ...CORE, "access", "generated"],
+  roles: [...ADAPTERS, "activities", ...CORE, "access", "maintenance", "generated"],
   activities: CORE,
   // Adapters implement the ports of the core, and never see each other.
-  postgres: [...CORE, "access"],
+  postgres: [...CORE, "access", "maintenance"],
   nats: CORE,
   temporal: CORE,
   http: [...CORE, "access", "generated"],
@@ -57,6 +57,8 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   calendar: ["json", "generated"],
   // Who may do what. The faults and durations of its requests are written as a definition's are.
   access: ["calendar", "json"],
+  // How long rows are kept; it knows tables by name only.
+  maintenance: [],
   // JSON as such, whatever it says.
   json: [],
   kernel: [],

@@ -6,10 +6,8 @@ import { guarded, type Postgres } from "../client.ts";
 import { definitions } from "../definition-tables.ts";
 import { readKnown, toOwedRun } from "../event/event-ledger.ts";
 import { eventKeys, events, occurrences, runs } from "../ledger-tables.ts";
-import { holdingLock, LOCKS } from "../lock.ts";
 
-export function createUnfinishedLedger(postgres: Postgres): UnfinishedLedger {
-  const { db } = postgres;
+export function createUnfinishedLedger({ db }: Postgres): UnfinishedLedger {
   return {
     async listOwedEvents(before, limit, after) {
       const newer = after === undefined ? undefined : gt(events.row_id, after);
@@ -95,7 +93,5 @@ export function createUnfinishedLedger(postgres: Postgres): UnfinishedLedger {
       );
       return recorded.count > 0;
     },
-
-    exclusively: (body) => holdingLock(postgres, LOCKS.finisher, body),
   };
 }

@@ -14,7 +14,6 @@ import type { Transaction } from "../access/audit.ts";
 import { guarded, inChunks, type Postgres } from "../client.ts";
 import { definitions, definitionVersions, scheduleProjections } from "../definition-tables.ts";
 import { dueProgress, dueSkips, occurrences, runs } from "../ledger-tables.ts";
-import { holdingLock, LOCKS } from "../lock.ts";
 import { insertOccurrence, insertRun, lockLive } from "../occurrence/acceptance-ledger.ts";
 
 const EVENT: TriggerType = "event";
@@ -76,8 +75,6 @@ export function createDueLedger(postgres: Postgres): DueLedger {
           return owed;
         }),
       ),
-
-    exclusively: (body) => holdingLock(postgres, LOCKS.dueTimes, body),
   };
 }
 

@@ -1,4 +1,4 @@
-/** What the engine was told of each definition, and the lock under which one process at a time tells it. */
+/** What the engine was told of each definition. */
 import { and, asc, eq, inArray, isNotNull, isNull, ne, not, notInArray, or, sql } from "drizzle-orm";
 import type { TriggerType } from "../../definition/schema.ts";
 import type { Projection, ProjectionStore } from "../../schedule/projector.ts";
@@ -6,7 +6,7 @@ import { guarded, type Postgres } from "../client.ts";
 import { DEFINITIONS_CHANNEL, toDefinition } from "../definition/definition-store.ts";
 import { definitions, scheduleProjections } from "../definition-tables.ts";
 import { dueProgress } from "../ledger-tables.ts";
-import { holdingLock, LOCKS, waitingForLock } from "../lock.ts";
+import { waitingForLock } from "../lock.ts";
 
 const EVENT: TriggerType = "event";
 const ONE_SHOT: TriggerType = "scheduled";
@@ -58,16 +58,7 @@ export function createProjectionStore(postgres: Postgres): ProjectionStore {
       );
     },
 
-    async exclusively(body) {
-      let ran = false;
-      // Not beside a sync: what that changed it tells the engine itself, and its answer counts it.
-      await holdingLock(postgres, LOCKS.sync, async () => {
-        ran = await holdingLock(postgres, LOCKS.schedules, body);
-      });
-      return ran;
-    },
-
-    inTurn: (body, signal) => waitingForLock(postgres, LOCKS.schedules, body, signal),
+    inTurn: (body, signal) => waitingForLock(postgres, "schedules", body, signal),
 
     async onChange(listener) {
       const { unlisten } = await guarded(client.listen(DEFINITIONS_CHANNEL, listener));

@@ -15,7 +15,7 @@ import {
   recordChanges,
 } from "../definition/definition-store.ts";
 import { definitions, eventTypes } from "../definition-tables.ts";
-import { LOCKS, waitingForLock } from "../lock.ts";
+import { waitingForLock } from "../lock.ts";
 import { createSyncHistory, hold, insertSync } from "./sync-history.ts";
 
 type EventTypeRow = typeof eventTypes.$inferSelect;
@@ -58,7 +58,7 @@ export function createSyncStore(postgres: Postgres): SyncStore {
     ...createSyncHistory(db),
     async exclusively(body, signal) {
       await postgres.ping(); // a server that hangs is known by it in 2 s
-      return waitingForLock(postgres, LOCKS.sync, body, signal);
+      return waitingForLock(postgres, "sync", body, signal);
     },
 
     async listRows(stages, names) {

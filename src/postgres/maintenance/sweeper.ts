@@ -1,0 +1,56 @@
+/**
+ * Deletes old rows that nothing needs any more.
+ *
+ * Tables with the time in their key are walked by it: a batch is a range scan from the old end. Occurrences have it in
+ * their run id. An open run, its tasks and its occurrence are kept, however old they are, and so are all rows of an event
+ * that still owes starts, or that an open or pending run needs.
+ */
+import { type SQL, sql } from "drizzle-orm";
+import { firstUuidAt } from "../../kernel/stable-id.ts";
+import type { Sweeper, SweptTable } from "../../maintenance/retention.ts";
+import { type Database, guarded } from "../client.ts";
+import { auditLog, dueSkips, eventKeys, eventOutcomes, events, occurrences, runs, tasks } from "../ledger-tables.ts";
+
+const isOfClosedRun = (runId: SQL) =>
+  sql`not exists (select from ${runs} r where r.run_id = ${runId} and r.finished_at is null)`;
+// Both look at partial indexes of what is open, which is little.
+const isNeeded = (eventId: SQL) => sql`(
+  exists (select from ${runs} r where r.event_id = ${eventId} and r.finished_at is null)
+  or exists (select from ${occurrences} o where o.event_id = ${eventId} and o.claimed_by is null))`;
+const isOfSettledEvent = (rowId: SQL) =>
+  sql`not exists (select from ${events} e where e.row_id = ${rowId} and (e.outcome = 'received' or ${isNeeded(sql`e.event_id`)}))`;
+const isSettledEvent = sql`outcome <> 'received' and not ${isNeeded(sql`${events.event_id}`)}`;
+const isDoneTask = sql`finished_at is not null and ${isOfClosedRun(sql`${tasks.run_id}`)}`;
+const isDoneOccurrence = sql`claimed_by is not null and ${isOfClosedRun(sql`${occurrences.run_id}`)}`;
+
+type Statement = (before: Date, limit: number) => SQL;
+
+const byKey =
+  (table: SQL, key: string, where: SQL = sql`true`): Statement =>
+  (before, limit) =>
+    sql`
+    delete from ${table} t using (
+      select ${sql.identifier(key)} as id from ${table} where ${sql.identifier(key)} < ${firstUuidAt(before)}::uuid and ${where}
+      order by ${sql.identifier(key)} limit ${limit}
+    ) old where t.${sql.identifier(key)} = old.id`;
+
+const DELETIONS: Readonly<Record<SweptTable, Statement>> = {
+  tasks: byKey(sql`${tasks}`, "task_id", isDoneTask),
+  runs: byKey(sql`${runs}`, "run_id", sql`finished_at is not null`),
+  due_skips: (before, limit) => sql`
+    delete from ${dueSkips} t using (
+      select activity_id, first_due, reason from ${dueSkips} where recorded_at < ${before.toISOString()}
+      order by recorded_at limit ${limit}
+    ) old where (t.activity_id, t.first_due, t.reason) = (old.activity_id, old.first_due, old.reason)`,
+  event_outcomes: byKey(sql`${eventOutcomes}`, "row_id", isOfSettledEvent(sql`${eventOutcomes.row_id}`)),
+  events: byKey(sql`${events}`, "row_id", isSettledEvent),
+  occurrences: byKey(sql`${occurrences}`, "run_id", isDoneOccurrence),
+  event_keys: byKey(sql`${eventKeys}`, "row_id", isOfSettledEvent(sql`${eventKeys.row_id}`)),
+  audit_log: byKey(sql`${auditLog}`, "entry_id"),
+};
+
+export function createSweeper(db: Database): Sweeper {
+  return {
+    remove: async (table, before, limit) => (await guarded(db.execute(DELETIONS[table](before, limit)))).count,
+  };
+}
