@@ -9,7 +9,8 @@ import { describeError } from "../kernel/errors.ts";
 import type { Log } from "../kernel/log.ts";
 import { aborted, createBackoff, sleep } from "../kernel/wait.ts";
 import { type Nats, unavailable } from "./connection.ts";
-import { CONSUMER, ensureStream, STREAM } from "./stream.ts";
+import { CONSUMER, STREAM } from "./names.ts";
+import { ensureStream } from "./stream.ts";
 import { findConsumerFault, findStreamFault, type StreamFault } from "./stream-faults.ts";
 
 const MAX_GROUP = 200;

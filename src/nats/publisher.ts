@@ -3,7 +3,7 @@ import { ErrorCode, NatsError } from "nats";
 import { type EventEnvelope, type EventPublisher, MAX_EVENT_BYTES } from "../event/envelope.ts";
 import { RetryableError, TerminalError } from "../kernel/errors.ts";
 import { type Nats, unavailable } from "./connection.ts";
-import { STREAM, SUBJECTS } from "./stream.ts";
+import { STREAM, SUBJECTS } from "./names.ts";
 
 const ANSWER_WITHIN_MS = 1_500;
 const ATTEMPTS = 3;

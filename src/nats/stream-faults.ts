@@ -3,10 +3,11 @@
  * What is changed back, or made anew, works without a restart; actcore itself changes neither (I6).
  */
 import { AckPolicy, type ConsumerInfo, type StreamConfig } from "nats";
-import { CONSUMER, STREAM, SUBJECTS } from "./stream.ts";
+import { CONSUMER, STREAM, SUBJECTS } from "./names.ts";
 
 /** Bytes; a stream that takes less refuses everyday events. */
 const MIN_MESSAGE_BYTES = 65_536;
+const REMAKE = "Remove the consumer, and actcore makes its own";
 
 export interface StreamFault {
   message: string;
@@ -20,11 +21,8 @@ export function findStreamFault({ subjects, sealed, no_ack, max_msg_size }: Stre
       message: `stream ${STREAM} is sealed: it takes nothing in, for ever`,
       hint: "Remove the stream, and actcore makes it anew",
     };
-  if (!subjects?.includes(SUBJECTS))
-    return {
-      message: `stream ${STREAM} takes in ${subjects?.join(", ") || "nothing"}, not ${SUBJECTS}`,
-      hint: "Add the subject, or remove the stream and let actcore make it",
-    };
+  const subjectFault = findSubjectFault({ subjects });
+  if (subjectFault !== undefined) return subjectFault;
   if (no_ack)
     return {
       message: `stream ${STREAM} does not confirm what it takes in (no_ack)`,
@@ -38,25 +36,37 @@ export function findStreamFault({ subjects, sealed, no_ack, max_msg_size }: Stre
   return undefined;
 }
 
+export function findSubjectFault({ subjects }: Pick<StreamConfig, "subjects">): StreamFault | undefined {
+  if (subjects?.includes(SUBJECTS)) return undefined;
+  return {
+    message: `stream ${STREAM} takes in ${subjects?.join(", ") || "nothing"}, not ${SUBJECTS}`,
+    hint: "Add the subject, or remove the stream and let actcore make it",
+  };
+}
+
+export function findAckFault({ ack_policy }: Pick<ConsumerInfo["config"], "ack_policy">): StreamFault | undefined {
+  if (ack_policy === AckPolicy.Explicit) return undefined;
+  return { message: `consumer ${CONSUMER} acknowledges ${ack_policy}, not explicitly`, hint: REMAKE };
+}
+
 export function findConsumerFault({
   config,
   paused,
 }: Pick<ConsumerInfo, "config" | "paused">): StreamFault | undefined {
-  const { ack_policy, deliver_subject, filter_subject, filter_subjects, headers_only, pause_until } = config;
-  const remade = "Remove the consumer, and actcore makes its own";
+  const { deliver_subject, filter_subject, filter_subjects, headers_only, pause_until } = config;
   if (paused)
     return {
       message: `consumer ${CONSUMER} is paused until ${pause_until}`,
       hint: `Resume it: nats consumer resume ${STREAM} ${CONSUMER}`,
     };
-  if (ack_policy !== AckPolicy.Explicit)
-    return { message: `consumer ${CONSUMER} acknowledges ${ack_policy}, not explicitly`, hint: remade };
+  const ackFault = findAckFault(config);
+  if (ackFault !== undefined) return ackFault;
   if (deliver_subject)
-    return { message: `consumer ${CONSUMER} sends to ${deliver_subject}: no router can ask it`, hint: remade };
+    return { message: `consumer ${CONSUMER} sends to ${deliver_subject}: no router can ask it`, hint: REMAKE };
   const filters = [...(filter_subjects ?? []), ...(filter_subject ? [filter_subject] : [])];
   if (filters.length > 0 && !filters.some((filter) => filter === SUBJECTS || filter === ">"))
-    return { message: `consumer ${CONSUMER} gives out only ${filters.join(", ")}`, hint: remade };
+    return { message: `consumer ${CONSUMER} gives out only ${filters.join(", ")}`, hint: REMAKE };
   if (headers_only)
-    return { message: `consumer ${CONSUMER} gives out messages without their content (headers_only)`, hint: remade };
+    return { message: `consumer ${CONSUMER} gives out messages without their content (headers_only)`, hint: REMAKE };
   return undefined;
 }

@@ -1,6 +1,5 @@
 /**
- * The event stream and the router's consumer (design §4). What is there already is somebody's: it is checked, never
- * changed (I6).
+ * The event stream and the router's consumer. What is there already is somebody's: it is checked, never changed (I6).
  */
 import {
   AckPolicy,
@@ -18,10 +17,9 @@ import { MAX_EVENT_BYTES } from "../event/envelope.ts";
 import { TerminalError } from "../kernel/errors.ts";
 import type { Log } from "../kernel/log.ts";
 import { type Nats, unavailable } from "./connection.ts";
+import { CONSUMER, STREAM, SUBJECTS } from "./names.ts";
+import { findAckFault, findSubjectFault } from "./stream-faults.ts";
 
-export const STREAM = "ACTIVITY_EVENTS";
-export const SUBJECTS = "activity.>";
-export const CONSUMER = "activity-core-event-router";
 /** An unacknowledged message comes again after this. */
 export const ACK_WAIT_MS = 30_000;
 const MAX_BYTES = 8 * 1024 ** 3;
@@ -47,11 +45,9 @@ async function ensureStreamItself(manager: JetStreamManager, log: Log): Promise<
     log.info({ stream: STREAM, subjects: SUBJECTS }, "stream created");
     return;
   }
-  const { subjects, max_age, retention, max_msg_size } = info.config;
-  if (!subjects?.includes(SUBJECTS))
-    throw new TerminalError("stream_unusable", `stream ${STREAM} takes in ${subjects?.join(", ")}, not ${SUBJECTS}`, {
-      hint: "Add the subject, or remove the stream and let actcore make it",
-    });
+  const { max_age, retention, max_msg_size } = info.config;
+  const fault = findSubjectFault(info.config);
+  if (fault !== undefined) throw new TerminalError("stream_unusable", fault.message, { hint: fault.hint });
   if (max_age > 0)
     log.warn(
       { stream: STREAM, max_age_ms: max_age / 1e6 },
@@ -102,14 +98,8 @@ async function ensureConsumer(manager: JetStreamManager, log: Log): Promise<void
     log.info({ consumer: CONSUMER }, "consumer created");
     return;
   }
-  if (info.config.ack_policy !== AckPolicy.Explicit)
-    throw new TerminalError(
-      "consumer_unusable",
-      `consumer ${CONSUMER} acknowledges ${info.config.ack_policy}, not explicitly`,
-      {
-        hint: "Remove it and let actcore make it",
-      },
-    );
+  const fault = findAckFault(info.config);
+  if (fault !== undefined) throw new TerminalError("consumer_unusable", fault.message, { hint: fault.hint });
   if ((info.config.max_deliver ?? -1) > 0)
     log.warn(
       { consumer: CONSUMER, max_deliver: info.config.max_deliver },

@@ -10,6 +10,7 @@ import { temporal } from "@temporalio/proto";
 import { describeError, RetryableError, TerminalError } from "../kernel/errors.ts";
 import { sleep } from "../kernel/wait.ts";
 import { SEARCH_ATTRIBUTES } from "../run/run.ts";
+import { GRPC, hasCode } from "./grpc.ts";
 
 const { IndexedValueType } = temporal.api.enums.v1;
 
@@ -17,14 +18,6 @@ const RETENTION_MS = 7 * 24 * 3_600_000;
 const POLL_EVERY_MS = 100;
 const CALL_DEADLINE_MS = 10_000;
 const DEFAULT_DEADLINE_MS = 60_000;
-
-/** gRPC status codes, as in grpc's specification. */
-const CODE = {
-  notFound: 5,
-  alreadyExists: 6,
-  permissionDenied: 7,
-  unauthenticated: 16,
-};
 
 export interface EnsureNamespaceOptions {
   readonly signal: AbortSignal;
@@ -60,7 +53,7 @@ export async function ensureNamespace(
     } catch (error) {
       signal.throwIfAborted();
       if (error instanceof TerminalError) throw error;
-      if (hasCode(error, CODE.permissionDenied) || hasCode(error, CODE.unauthenticated)) {
+      if (hasCode(error, GRPC.permissionDenied, GRPC.unauthenticated)) {
         throw new TerminalError(
           "temporal_refused",
           `Temporal refuses access to namespace ${namespace}: ${textOf(error)}`,
@@ -87,7 +80,7 @@ async function namespaceExists(connection: Connection, namespace: string): Promi
     await connection.workflowService.describeNamespace({ namespace });
     return true;
   } catch (error) {
-    if (hasCode(error, CODE.notFound)) return false;
+    if (hasCode(error, GRPC.notFound)) return false;
     throw error;
   }
 }
@@ -101,7 +94,7 @@ async function createNamespace(connection: Connection, namespace: string): Promi
     });
   } catch (error) {
     // Another process was faster.
-    if (!hasCode(error, CODE.alreadyExists)) throw error;
+    if (!hasCode(error, GRPC.alreadyExists)) throw error;
   }
 }
 
@@ -128,7 +121,7 @@ async function addAttributes(connection: Connection, namespace: string, missing:
   try {
     await connection.operatorService.addSearchAttributes({ namespace, searchAttributes });
   } catch (error) {
-    if (!hasCode(error, CODE.alreadyExists)) throw error;
+    if (!hasCode(error, GRPC.alreadyExists)) throw error;
   }
 }
 
@@ -144,10 +137,6 @@ function commandsFor(namespace: string): string {
     `temporal operator namespace create --namespace ${namespace}; ` +
     `temporal operator search-attribute create --namespace ${namespace} ${attributes}`
   );
-}
-
-function hasCode(error: unknown, code: number): boolean {
-  return isGrpcServiceError(error) && error.code === code;
 }
 
 function textOf(error: unknown): string {

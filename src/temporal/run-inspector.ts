@@ -2,19 +2,17 @@
  * What became of a run's workflow, and the end of one that cannot go on. It asks for the engine's own messages: a client
  * would decode what somebody else put into the workflow, and fail where it cannot.
  */
-import { isGrpcServiceError } from "@temporalio/client";
 import { temporal } from "@temporalio/proto";
 import type { RunInspector, RunWorkflow } from "../run/engine.ts";
 import { ORCHESTRATOR_QUEUE, RUN_ACTIVITY_WORKFLOW } from "../run/run.ts";
 import { type Temporal, unavailable } from "./connection.ts";
+import { GRPC, hasCode } from "./grpc.ts";
 
 type Description = temporal.api.workflowservice.v1.IDescribeWorkflowExecutionResponse;
 const Status = temporal.api.enums.v1.WorkflowExecutionStatus;
 const FailedCause = temporal.api.enums.v1.WorkflowTaskFailedCause;
 
 export const DEADLINE_MS = 10_000;
-/** gRPC status codes, as in grpc's specification. */
-const CODE = { invalidArgument: 3, notFound: 5 };
 /** How many events of a history are read, newest first: only a few follow a failed workflow task. */
 const EVENTS_READ = 50;
 const MAX_FAILING = 100;
@@ -64,7 +62,7 @@ export function createRunInspector(engine: Temporal): RunInspector {
         return (executions ?? []).flatMap(({ execution }) => execution?.workflowId ?? []);
       } catch (error) {
         // An older engine does not keep such a list.
-        if (isGrpcServiceError(error) && error.code === CODE.invalidArgument) return [];
+        if (hasCode(error, GRPC.invalidArgument)) return [];
         throw unavailable(error);
       }
     },
@@ -92,7 +90,7 @@ export function createRunInspector(engine: Temporal): RunInspector {
       await call(() => service.terminateWorkflowExecution({ namespace, workflowExecution, reason, identity })).catch(
         (error: Error) => {
           // It has ended by itself.
-          if (!isGrpcServiceError(error.cause) || error.cause.code !== CODE.notFound) throw error;
+          if (!hasCode(error.cause, GRPC.notFound)) throw error;
         },
       );
     },
@@ -110,7 +108,7 @@ export async function describeWorkflow(
       connection.workflowService.describeWorkflowExecution({ namespace, execution: { workflowId } }),
     );
   } catch (error) {
-    if (isGrpcServiceError(error) && error.code === CODE.notFound) return undefined;
+    if (hasCode(error, GRPC.notFound)) return undefined;
     throw unavailable(error);
   }
 }

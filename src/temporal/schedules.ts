@@ -10,6 +10,7 @@ import { type SchedulePlan, scheduleId } from "../schedule/plan.ts";
 import type { Scheduler } from "../schedule/projector.ts";
 import type { ListedSchedule, ScheduleLister } from "../schedule/schedule-sync.ts";
 import { type Temporal, unavailable } from "./connection.ts";
+import { GRPC, hasCode } from "./grpc.ts";
 import { encodeSchedule, encodeSearchAttributes, hashSchedule, isListedAs } from "./schedule-message.ts";
 
 type IMemo = temporal.api.common.v1.IMemo;
@@ -24,9 +25,7 @@ const ASK_AGAIN_MS = 200;
 
 const NOTES = { paused: "disabled in actcore", unpaused: "enabled in actcore" } as const;
 
-/** gRPC status codes, as in grpc's specification. */
-const CODE = { invalidArgument: 3, notFound: 5, alreadyExists: 6, failedPrecondition: 9, outOfRange: 11 };
-const REFUSALS = new Set([CODE.invalidArgument, CODE.failedPrecondition, CODE.outOfRange]);
+const REFUSALS = [GRPC.invalidArgument, GRPC.failedPrecondition, GRPC.outOfRange];
 
 /** What an update has to know of the schedule that it changes. */
 interface Mark {
@@ -193,31 +192,27 @@ async function ifThere<T>(request: () => Promise<T>): Promise<T | undefined> {
   try {
     return await request();
   } catch (error) {
-    if (error instanceof RetryableError && hasCode(error.cause, CODE.notFound)) return undefined;
+    if (error instanceof RetryableError && hasCode(error.cause, GRPC.notFound)) return undefined;
     throw error;
   }
 }
 
 function translate(error: unknown): TerminalError | RetryableError {
   if (!isRefusal(error)) {
-    if (hasCode(error, CODE.alreadyExists))
+    if (hasCode(error, GRPC.alreadyExists))
       return new RetryableError("schedule_conflict", `Temporal: ${describeError(error)}`, { cause: error });
     return unavailable(error);
   }
   const reason = describeError(error);
-  if (hasCode(error, CODE.invalidArgument) && /search attribute/i.test(reason))
+  if (hasCode(error, GRPC.invalidArgument) && /search attribute/i.test(reason))
     return new RetryableError("search_attribute_unknown", `Temporal: ${reason}`, { cause: error });
-  if (hasCode(error, CODE.failedPrecondition) && /conflict token/i.test(reason))
+  if (hasCode(error, GRPC.failedPrecondition) && /conflict token/i.test(reason))
     return new RetryableError("schedule_conflict", `Temporal: ${reason}`, { cause: error });
   return new TerminalError("schedule_refused", `Temporal refuses the schedule: ${reason}`, { cause: error });
 }
 
 /** The server's no to this schedule, or the client's, which cannot even encode it. */
 function isRefusal(error: unknown): boolean {
-  if (isGrpcServiceError(error)) return REFUSALS.has(error.code);
+  if (isGrpcServiceError(error)) return hasCode(error, ...REFUSALS);
   return error instanceof Error && ["ValueError", "TypeError", "RangeError"].includes(error.name);
-}
-
-function hasCode(error: unknown, code: number): boolean {
-  return isGrpcServiceError(error) && error.code === code;
 }

@@ -8,8 +8,9 @@ import { probeNatsHealth } from "../../src/engines/probes.ts";
 import type { Config } from "../../src/kernel/config.ts";
 import { createLog } from "../../src/kernel/log.ts";
 import { type Nats, openNats } from "../../src/nats/connection.ts";
+import { STREAM } from "../../src/nats/names.ts";
 import { createPublisher } from "../../src/nats/publisher.ts";
-import { ensureStream, STREAM } from "../../src/nats/stream.ts";
+import { ensureStream } from "../../src/nats/stream.ts";
 import { createTestConfig, ENGINES_TIMEOUT_MS, eventually, removeDataDir } from "../support/engines.ts";
 import { envelopeOf } from "../support/ledger.ts";
 

@@ -9,8 +9,9 @@ import { createLog } from "../../src/kernel/log.ts";
 import { retryUntilDone } from "../../src/kernel/wait.ts";
 import { type Nats, openNats } from "../../src/nats/connection.ts";
 import { type Intake, startIntake } from "../../src/nats/intake.ts";
+import { CONSUMER, STREAM } from "../../src/nats/names.ts";
 import { createPublisher } from "../../src/nats/publisher.ts";
-import { CONSUMER, ensureStream, STREAM } from "../../src/nats/stream.ts";
+import { ensureStream } from "../../src/nats/stream.ts";
 import { ENGINES_TIMEOUT_MS, eventually, useEngines } from "../support/engines.ts";
 import { envelopeOf } from "../support/ledger.ts";
 

@@ -10,8 +10,8 @@ import { createLog } from "../../src/kernel/log.ts";
 import { createMetrics, type Metrics } from "../../src/kernel/metrics.ts";
 import { createReadiness, type Readiness } from "../../src/kernel/readiness.ts";
 import { type Nats, openNats } from "../../src/nats/connection.ts";
+import { CONSUMER, STREAM } from "../../src/nats/names.ts";
 import { createPublisher } from "../../src/nats/publisher.ts";
-import { CONSUMER, STREAM } from "../../src/nats/stream.ts";
 import { findStreamFault } from "../../src/nats/stream-faults.ts";
 import { createLedgerReader } from "../../src/postgres/explain/ledger-reader.ts";
 import { type Connections, openConnections } from "../../src/roles/connections.ts";
@@ -50,7 +50,7 @@ beforeEach(async () => {
   metrics = createMetrics();
   readiness = createReadiness({ router: ROLE_NEEDS.router });
   const endpoints = Promise.resolve({ ...(await useEngines()), dbUrl: database.url });
-  connections = openConnections({ config, endpoints, readiness, log, signal: stopping.signal });
+  connections = openConnections({ config, endpoints, readiness, metrics, log, signal: stopping.signal });
   router = startRouter({ config, connections, endpoints, taskTypes: TASK_TYPES, readiness, metrics, log });
   await eventually("the router is ready", () => readiness.report().status === "ready");
 });
