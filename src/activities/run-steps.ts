@@ -1,33 +1,36 @@
 /** The steps of a run, bridged from workflow to ledger. Local activities: small, quick, and safe to repeat. */
-import { compileActivity } from "../definition/activity.ts";
+import { type Activity, compileActivity } from "../definition/activity.ts";
 import { RetryableError, TerminalError } from "../kernel/errors.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Metrics } from "../kernel/metrics.ts";
-import { judgeRequest } from "../occurrence/classify.ts";
-import type { OccurrenceLedger } from "../occurrence/ledger.ts";
-import { decideTasks } from "../run/decide.ts";
+import type { Claims } from "../occurrence/claim.ts";
+import { type DecidedRun, decideTasks } from "../run/decide.ts";
 import type { RunLedger } from "../run/ledger.ts";
 import type { RunSteps, TaskStep } from "../run/run.ts";
 import { translated } from "./translate.ts";
 
 export interface RunStepsDeps {
-  occurrences: OccurrenceLedger;
+  claims: Claims;
   runs: RunLedger;
   metrics: Metrics;
   log: Log;
 }
 
-export function createRunSteps({ occurrences, runs, metrics, log }: RunStepsDeps): RunSteps {
+export function createRunSteps({ claims, runs, metrics, log }: RunStepsDeps): RunSteps {
   async function decide(runId: string): Promise<TaskStep[]> {
     const pinned = await runs.findPinned(runId);
     if (pinned === undefined) throw new TerminalError("run_not_found", `run ${runId} is not in the ledger`);
-    return runs.recordDecision(runId, decideTasks(pinned, compileActivity(pinned.activity)));
+    return record(pinned, compileActivity(pinned.activity));
+  }
+
+  function record(run: DecidedRun, activity: Activity): Promise<TaskStep[]> {
+    return runs.recordDecision(run.run_id, decideTasks(run, activity));
   }
 
   /** Undefined: it cannot be decided, and a step of its own says why and closes the run. */
-  async function decideOnClaim(runId: string): Promise<TaskStep[] | undefined> {
+  async function decideOnClaim(run: DecidedRun, activity: Activity): Promise<TaskStep[] | undefined> {
     try {
-      return await decide(runId);
+      return await record(run, activity);
     } catch (error) {
       if (!(error instanceof TerminalError)) throw error;
       // The claim's commit does not wait for the disk, so a crash of Postgres may have undone it: it is made again.
@@ -38,19 +41,18 @@ export function createRunSteps({ occurrences, runs, metrics, log }: RunStepsDeps
 
   return {
     claimRun: translated(async (request) => {
-      const { start_latency_ms, ...claim } = await occurrences.claim(
-        request,
-        await judgeRequest(occurrences, request, new Date()),
-      );
-      log.debug(
-        { activity_id: request.activity_id, run_id: claim.run_id, outcome: claim.outcome },
-        "occurrence claimed",
-      );
-      if (claim.outcome === "skipped") metrics.runs.inc({ status: "skipped" });
-      if (claim.outcome !== "claimed") return claim;
-      metrics.startLatency.observe(start_latency_ms / 1000);
-      const steps = await decideOnClaim(claim.run_id);
-      return { ...claim, ...(steps !== undefined && { steps }) };
+      const claim = await claims.claim(request, new Date());
+      const { outcome, run_id } = claim;
+      log.debug({ activity_id: request.activity_id, run_id, outcome }, "occurrence claimed");
+      if (outcome === "duplicate") return { outcome, run_id };
+      const { activity } = claim;
+      if (outcome === "skipped") {
+        metrics.runs.inc({ status: "skipped" });
+        return { outcome, run_id, activity_name: activity.name, reason: claim.reason };
+      }
+      metrics.startLatency.observe(claim.start_latency_ms / 1000);
+      const steps = await decideOnClaim(claim, activity);
+      return { outcome, run_id, activity_name: activity.name, ...(steps !== undefined && { steps }) };
     }),
 
     decideRun: translated(decide),

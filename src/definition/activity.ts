@@ -5,7 +5,7 @@
 import { parseDuration } from "../calendar/duration.ts";
 import type { ScheduleTrigger } from "../calendar/trigger.ts";
 import type { TaskTemplate } from "../task/types.ts";
-import type { DefinitionBody, EventTrigger } from "./schema.ts";
+import type { DefinitionBody } from "./schema.ts";
 
 export interface Activity {
   /** The definition's. */
@@ -19,8 +19,25 @@ export interface Activity {
   deleted: boolean;
   /** When the version was written: it counts for what is due after it. */
   since: Date;
-  trigger: EventTrigger | ScheduleTrigger;
+  trigger: EventMatcher | Schedule;
   tasks: readonly ActivityTask[];
+}
+
+/** What an activity that runs on events waits for. */
+export interface EventMatcher {
+  type: "event";
+  event_type: string;
+  /** Each must hold. */
+  filters: readonly Filter[];
+}
+
+/** A key of the payload, and the value that it must have. */
+export type Filter = readonly [key: string, wanted: unknown];
+
+/** When an activity runs that has due times. */
+export interface Schedule {
+  type: "schedule";
+  calendar: ScheduleTrigger;
 }
 
 /** A task template with its policy. */
@@ -60,7 +77,12 @@ const DEFAULT_TIMEOUT_MS = 30_000;
 const DEFAULT_RETRY = { max_attempts: 5, initial_interval: "1s", backoff_coefficient: 2, max_interval: "5m" };
 
 export function compileActivity({ body, ...row }: ActivityRow): Activity {
-  return { ...row, trigger: body.trigger_config, tasks: body.task_templates.map(compileTask) };
+  return { ...row, trigger: compileTrigger(body.trigger_config), tasks: body.task_templates.map(compileTask) };
+}
+
+export function compileTrigger(config: DefinitionBody["trigger_config"]): Activity["trigger"] {
+  if (config.trigger_type !== "event") return { type: "schedule", calendar: config };
+  return { type: "event", event_type: config.event_type, filters: Object.entries(config.filters ?? {}) };
 }
 
 function compileTask({ key, type, params, timeout, retry }: TaskTemplate): ActivityTask {

@@ -3,20 +3,15 @@
  * of their own (an envelope or a bare payload, which is persisted before anything else happens: I5, I8).
  */
 
-import { firstPass } from "../calendar/due-times.ts";
-import type { ScheduleTrigger } from "../calendar/trigger.ts";
 import { type EventEnvelope, findEnvelopeFaults, MAX_EVENT_ID_BYTES, OWN_EVENT_IDS } from "../event/envelope.ts";
 import { isWithinDepth, TOO_DEEP } from "../json/depth.ts";
 import { isExactNumber } from "../json/exact-number.ts";
 import { parseJson } from "../json/parse.ts";
 import { TerminalError } from "../kernel/errors.ts";
 import { isUuid, stableHex } from "../kernel/stable-id.ts";
-import type { ClaimRequest, TriggerEvent } from "../run/run.ts";
-import type { Segment } from "./due-facts.ts";
-import { judgeStart } from "./late-start.ts";
-import type { OccurrenceLedger } from "./ledger.ts";
+import type { ClaimRequest, StartArgument } from "../run/run.ts";
 import { dueKey } from "./occurrence.ts";
-import type { AcceptedStart, Start } from "./start.ts";
+import type { TriggerEvent } from "./trigger-event.ts";
 
 /** Bytes of JSON that a foreign start may bring inline. */
 export const MAX_INLINE_BYTES = 65_536;
@@ -26,7 +21,7 @@ const MAX_SHOWN = 200;
 const CLOCK_SKEW_MS = 60_000;
 
 /** @throws TerminalError `activity_id_invalid`, `event_not_found`, `trigger_event_invalid`, `trigger_event_too_large` or `not_due` */
-export function classifyStart(request: ClaimRequest, now: Date): Start | AcceptedStart {
+export function classifyStart(request: ClaimRequest, now: Date): TriggerEvent | { run_id: string } {
   // Both come from whoever started the workflow, as any JSON.
   const { trigger_event_json } = request;
   const event: unknown = trigger_event_json === undefined ? request.trigger_event : parseJson(trigger_event_json);
@@ -46,7 +41,7 @@ export function classifyStart(request: ClaimRequest, now: Date): Start | Accepte
   return foreignStart(request, event, now);
 }
 
-function recordedStart(event_id: string): Start {
+function recordedStart(event_id: string): TriggerEvent {
   // Postgres could not look for such an id, or would look for another one.
   if (Buffer.byteLength(event_id) > MAX_EVENT_ID_BYTES || event_id.includes("\0") || !event_id.isWellFormed())
     throw new TerminalError(
@@ -56,41 +51,20 @@ function recordedStart(event_id: string): Start {
   return { kind: "event", key: event_id, trigger: "event", event_id };
 }
 
-/** As `classifyStart`; what a schedule started is judged by what the definition said when it was due. */
-export async function judgeRequest(
-  { findSchedule }: Pick<OccurrenceLedger, "findSchedule">,
-  request: ClaimRequest,
-  now: Date,
-): Promise<Start | AcceptedStart> {
-  const start = classifyStart(request, now);
-  if ("run_id" in start || start.kind !== "due") return start;
-  const segments = await findSchedule(request.activity_id, new Date(start.key), now);
-  const { trigger, enabled } = segments[0] ?? {};
-  if (trigger === undefined) return start;
-  const judged = judgeDueStart(start, trigger, segments, now);
-  return enabled ? judged : { ...judged, refusal: "disabled" };
-}
-
-/** A start by the schedule of `trigger`: it may come too late, or be the second pass of a repeated hour. */
-function judgeDueStart(start: Start, trigger: ScheduleTrigger, segments: readonly Segment[], now: Date): Start {
-  const due = firstPass(trigger, new Date(start.key));
-  const refusal = judgeStart(trigger, segments, due, now);
-  return { ...start, key: dueKey(due), trigger: trigger.trigger_type, ...(refusal !== undefined && { refusal }) };
-}
-
 /** A client can name a due time as the schedule does: it must not take one before the schedule comes to it. */
-function dueStart(scheduledFor: string, now: Date): Start {
+function dueStart(scheduledFor: string, now: Date): TriggerEvent {
   const due = new Date(scheduledFor);
   if (due.getTime() - now.getTime() > CLOCK_SKEW_MS)
     throw new TerminalError("not_due", `RunActivityWorkflow: it is not ${scheduledFor} yet`);
-  return { kind: "due", key: dueKey(due), trigger: "cron" };
+  // The claim knows more of the trigger: see `nameDue` there.
+  return { kind: "due", key: dueKey(due), trigger: "cron", due };
 }
 
-function isObject(value: unknown): value is TriggerEvent {
+function isObject(value: unknown): value is StartArgument {
   return typeof value === "object" && value !== null && !Array.isArray(value) && !isExactNumber(value);
 }
 
-function foreignStart(request: ClaimRequest, event: TriggerEvent, now: Date): Start {
+function foreignStart(request: ClaimRequest, event: StartArgument, now: Date): TriggerEvent {
   if (!isWithinDepth(event))
     throw new TerminalError("trigger_event_invalid", `RunActivityWorkflow: trigger_event ${TOO_DEEP.message}`);
   const bytes = Buffer.byteLength(JSON.stringify(event));

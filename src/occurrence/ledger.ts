@@ -1,15 +1,40 @@
 /** The port through which occurrences are claimed; postgres/occurrence/occurrence-ledger.ts is behind it. */
-import type { Claim, ClaimRequest } from "../run/run.ts";
+import type { ActivityRow } from "../definition/activity.ts";
+import type { ClaimRequest } from "../run/run.ts";
 import type { Segment } from "./due-facts.ts";
-import type { AcceptedStart, Start } from "./start.ts";
+import type { TriggerEvent } from "./trigger-event.ts";
+
+/** What was judged, for the claim to store where it still counts. */
+export interface JudgedStart {
+  event: TriggerEvent;
+  /** The version of the definition that was judged; null: none is known yet, and the claim only answers the current one. */
+  version: number | null;
+  /** Why it does not run; null: it runs. */
+  refusal: string | null;
+  /** The same for an occurrence whose run was accepted before: that its due time is late was decided with the acceptance. */
+  acceptedRefusal: string | null;
+}
+
+/** What the claim found. */
+export type ClaimRecord =
+  /** The definition has another version than the judged one. Nothing was stored. */
+  | { outcome: "not_judged"; current: ActivityRow }
+  /** Another workflow has the occurrence. */
+  | { outcome: "duplicate"; run_id: string; start_latency_ms: number }
+  /** The workflow has it. `version_used` is the version that its first claim, or its acceptance, pinned. */
+  | { outcome: "claimed"; run_id: string; version_used: number; start_latency_ms: number }
+  | { outcome: "skipped"; run_id: string; version_used: number; start_latency_ms: number; reason: string };
 
 export interface OccurrenceLedger {
+  /** What was accepted as the run. @throws TerminalError `run_not_found` */
+  findAccepted(activityId: string, runId: string): Promise<TriggerEvent>;
   /** What the definition said when something was due at `at`, and since then until `now`; where it was made later, all. */
-  findSchedule(activityId: string, at: Date, now: Date): Promise<Segment[]>;
+  findSegments(activityId: string, at: Date, now: Date): Promise<Segment[]>;
+  findVersion(activityId: string, version: number): Promise<ActivityRow | undefined>;
   /**
-   * Claims the occurrence for the workflow, pins the definition's version and opens the run, in one transaction (I1).
-   * The same workflow claiming again gets the same answer; another one a duplicate.
-   * @throws TerminalError `definition_not_found`, `event_not_found`, `event_differs`, `run_not_found`
+   * In one statement (I1): where the definition has the judged version, claims the occurrence for the workflow, pins the version
+   * and opens the run with the verdict. The same workflow claiming again gets the same answer.
+   * @throws TerminalError `definition_not_found`, `event_not_found`, `event_differs`; RetryableError `event_in_conflict`
    */
-  claim(request: ClaimRequest, start: Start | AcceptedStart): Promise<Claim & { start_latency_ms: number }>;
+  claim(request: ClaimRequest, judged: JudgedStart): Promise<ClaimRecord>;
 }

@@ -1,5 +1,5 @@
 /** Occurrences (I1): what may happen once, and the ids under which the engine knows it. */
-import { stableHex } from "../kernel/stable-id.ts";
+import { stableHex, stableTraceId } from "../kernel/stable-id.ts";
 
 /** What Temporal's tables hold, in bytes; they count characters, which are never more. */
 const MAX_WORKFLOW_ID_BYTES = 255;
@@ -16,6 +16,11 @@ export function eventWorkflowId(activityId: string, eventId: string): string {
 /** The key of a `due` occurrence: its instant, RFC 3339 in UTC with milliseconds. */
 export function dueKey(due: Date): string {
   return due.toISOString();
+}
+
+/** The trace id of a run that no event with a trace of its own led to: its event's id makes it, or else its own. */
+export function runTraceId(runId: string, eventId?: string | null): string {
+  return stableTraceId(eventId ?? runId);
 }
 
 /** The base of the workflow ids of a schedule; Temporal appends the due time. */

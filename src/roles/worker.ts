@@ -5,12 +5,14 @@
 
 import { createTaskSteps } from "../activities/execute-task.ts";
 import { createRunSteps } from "../activities/run-steps.ts";
+import { createActivityCache } from "../definition/activity.ts";
 import { workflowBundle } from "../generated/workflow-bundle.ts";
 import { type Chore, runChore } from "../kernel/chore.ts";
 import { describeError } from "../kernel/errors.ts";
 import type { Role } from "../kernel/lifecycle.ts";
 import { aborted, createBackoff, retryUntilDone, sleep } from "../kernel/wait.ts";
 import { createRetentionChore } from "../maintenance/retention.ts";
+import { createClaims } from "../occurrence/claim.ts";
 import { createFinisherChore } from "../occurrence/finisher.ts";
 import { createOwedStarter } from "../occurrence/owed-starter.ts";
 import type { Postgres } from "../postgres/client.ts";
@@ -59,7 +61,7 @@ export function startWorker(deps: RoleDeps): Role {
       namespace: config.temporalNamespace,
       workflowBundle,
       runSteps: createRunSteps({
-        occurrences: createOccurrenceLedger(postgres.prepared),
+        claims: createClaims({ ledger: createOccurrenceLedger(postgres.prepared), activities: createActivityCache() }),
         runs: createRunLedger(postgres.prepared),
         metrics,
         log,

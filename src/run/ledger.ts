@@ -16,7 +16,7 @@ export interface ClosedRun extends RunResult {
 export interface RunLedger {
   /** The occurrence, and the version that the claim pinned; undefined for an unknown run. */
   findPinned(runId: string): Promise<(DecidedRun & { activity: ActivityRow }) | undefined>;
-  /** Records the decision once; answers the steps of the decision that stands. */
+  /** Records the decision once; answers the steps of the decision that stands. @throws TerminalError `run_not_found` */
   recordDecision(runId: string, tasks: readonly TaskInstance[]): Promise<TaskStep[]>;
   /** Names every unfinished task as failed (or cancelled) and closes the run by its tasks. */
   close(request: RunClose): Promise<ClosedRun>;

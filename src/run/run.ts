@@ -29,12 +29,12 @@ export const RUN_STATUSES = ["running", "succeeded", "failed", "skipped", "cance
 export type RunStatus = (typeof RUN_STATUSES)[number];
 
 /** `{event_id}` from the router, `{}` from a schedule, anything else a foreign envelope or payload. */
-export type TriggerEvent = Record<string, unknown>;
+export type StartArgument = Record<string, unknown>;
 
 /** What the workflow knows of itself, for the claim. */
 export interface ClaimRequest {
   activity_id: string;
-  trigger_event: TriggerEvent;
+  trigger_event: StartArgument;
   /** The same as JSON, in place of it, where it has numbers that the way to the step would change. */
   trigger_event_json?: string;
   workflow_id: string;

@@ -24,11 +24,11 @@ import {
   type RunClose,
   type RunResult,
   type RunSteps,
+  type StartArgument,
   TASK_QUEUE,
   type TaskFailure,
   type TaskStep,
   type TaskSteps,
-  type TriggerEvent,
 } from "../run/run.ts";
 
 const { claimRun, decideRun, closeRun } = proxyLocalActivities<RunSteps>({
@@ -46,7 +46,7 @@ const WORKER_LOST =
 const ACTIVITY_ID = defineSearchAttributeKey("ActivityId", SearchAttributeType.KEYWORD);
 const ACTIVITY_NAME = defineSearchAttributeKey("ActivityName", SearchAttributeType.KEYWORD);
 
-export async function RunActivityWorkflow(activity_id: string, trigger_event: TriggerEvent): Promise<RunResult> {
+export async function RunActivityWorkflow(activity_id: string, trigger_event: StartArgument): Promise<RunResult> {
   // A run that a cancellation interrupts here would stay open in the ledger. So it is obeyed after the claim.
   const claim = await CancellationScope.nonCancellable(() => claimRun(describeStart(activity_id, trigger_event)));
   if (claim.outcome === "duplicate") return { run_id: claim.run_id, status: "duplicate" };
@@ -109,7 +109,7 @@ function messageOf(error: unknown): string {
   return rootCause(error) ?? String(error);
 }
 
-function describeStart(activity_id: string, trigger_event: TriggerEvent): ClaimRequest {
+function describeStart(activity_id: string, trigger_event: StartArgument): ClaimRequest {
   const { workflowId, firstExecutionRunId, searchAttributes } = workflowInfo();
   const scheduledFor = searchAttributes.TemporalScheduledStartTime?.[0];
   return {

@@ -11,7 +11,7 @@ import { createAcceptanceLedger } from "../../src/postgres/occurrence/acceptance
 import { createUnfinishedLedger } from "../../src/postgres/occurrence/unfinished-ledger.ts";
 import { createWorkflowIdLedger } from "../../src/postgres/occurrence/workflow-id-ledger.ts";
 import type { OwedRun } from "../../src/run/engine.ts";
-import type { TriggerEvent } from "../../src/run/run.ts";
+import type { StartArgument } from "../../src/run/run.ts";
 import { createRunInspector } from "../../src/temporal/run-inspector.ts";
 import { createRunStarter } from "../../src/temporal/run-starter.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
@@ -58,7 +58,7 @@ describe("an event's run", () => {
     const workflow_id = await starterOf().start(run);
     expect(workflow_id).toStartWith(`activity-${definition.id}-run-`);
     expect(await createRunInspector(temporal).inspect({ ...run, workflow_id })).toMatchObject({ state: "open" });
-    const claimed = await claim(database, definition.id, run.trigger_event as TriggerEvent, { workflow: workflow_id });
+    const claimed = await claim(database, definition.id, run.trigger_event as StartArgument, { workflow: workflow_id });
     expect(claimed).toMatchObject({ outcome: "claimed", run_id });
     expect(await createLedgerReader(database.db).findRun(run_id)).toMatchObject({ workflow_id, status: "running" });
   });
@@ -80,7 +80,7 @@ describe("an event's run", () => {
 
   test("that a workflow has claimed by now stays as it is", async () => {
     await startTheirs(run.workflow_id);
-    await claim(database, definition.id, run.trigger_event as TriggerEvent, { workflow: "theirs" });
+    await claim(database, definition.id, run.trigger_event as StartArgument, { workflow: "theirs" });
     expect(await starterOf().start(run)).toBe(run.workflow_id);
     expect(await createLedgerReader(database.db).findRun(run_id)).toMatchObject({ workflow_id: "theirs" });
   });

@@ -117,7 +117,11 @@ describe("a manual trigger", () => {
 describe("an accepted run", () => {
   test("is claimed by its id, decides and closes like any other", async () => {
     const { run_id, workflow_id } = await trigger({ n: 1 });
-    expect(await claimAccepted(run_id)).toMatchObject({ outcome: "claimed", run_id, activity_name: definition.name });
+    expect(await claimAccepted(run_id)).toMatchObject({
+      outcome: "claimed",
+      run_id,
+      activity: { name: definition.name },
+    });
     const runs = createRunLedger(database.db);
     const [step] = await runs.recordDecision(run_id, decideTasks(runOf(run_id), activityOf(definition)));
     const tasks = createTaskLedger(database.db);

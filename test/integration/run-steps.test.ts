@@ -1,9 +1,11 @@
 /** The steps of a run on the real ledger: claim and decide in one, and what a crash of Postgres between them leaves. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { createRunSteps } from "../../src/activities/run-steps.ts";
+import { createActivityCache } from "../../src/definition/activity.ts";
 import { TerminalError } from "../../src/kernel/errors.ts";
 import { createLog } from "../../src/kernel/log.ts";
 import { createMetrics } from "../../src/kernel/metrics.ts";
+import { createClaims } from "../../src/occurrence/claim.ts";
 import { createDefinitionStore } from "../../src/postgres/definition/definition-store.ts";
 import { createOccurrenceLedger } from "../../src/postgres/occurrence/occurrence-ledger.ts";
 import { createRunLedger } from "../../src/postgres/run/run-ledger.ts";
@@ -20,8 +22,9 @@ afterAll(() => database?.close());
 
 function steps(changed: Partial<RunLedger> = {}) {
   const runs = { ...createRunLedger(database.db), ...changed };
-  const occurrences = createOccurrenceLedger(database.db);
-  return createRunSteps({ occurrences, runs, metrics: createMetrics(), log: createLog("silent") });
+  const ledger = createOccurrenceLedger(database.db);
+  const claims = createClaims({ ledger, activities: createActivityCache() });
+  return createRunSteps({ claims, runs, metrics: createMetrics(), log: createLog("silent") });
 }
 
 async function newRequest() {
@@ -41,10 +44,10 @@ test("a claim is answered with the decided tasks, and again with the same ones",
 test("a claim that a crash of Postgres undid before its decision is made again", async () => {
   const request = await newRequest();
   const forgetful = steps({
-    async findPinned(runId) {
+    async recordDecision(runId, tasks) {
       await database.sql`delete from actcore.occurrences where run_id = ${runId}`;
       await database.sql`delete from actcore.runs where run_id = ${runId}`;
-      return createRunLedger(database.db).findPinned(runId);
+      return createRunLedger(database.db).recordDecision(runId, tasks);
     },
   });
   const error = await forgetful.claimRun(request).catch((error: unknown) => error);

@@ -1,14 +1,14 @@
 /** Rows that tests of the ledger begin with. */
-import { type Activity, compileActivity } from "../../src/definition/activity.ts";
+import { type Activity, compileActivity, createActivityCache } from "../../src/definition/activity.ts";
 import type { Definition, DefinitionBody } from "../../src/definition/schema.ts";
 import { parseDefinition } from "../../src/definition/validate.ts";
 import type { EventEnvelope } from "../../src/event/envelope.ts";
-import { judgeRequest } from "../../src/occurrence/classify.ts";
+import { createClaims } from "../../src/occurrence/claim.ts";
 import { createDefinitionStore } from "../../src/postgres/definition/definition-store.ts";
 import { createEventLedger } from "../../src/postgres/event/event-ledger.ts";
 import { createLedgerReader } from "../../src/postgres/explain/ledger-reader.ts";
 import { createOccurrenceLedger } from "../../src/postgres/occurrence/occurrence-ledger.ts";
-import type { ClaimRequest, TriggerEvent } from "../../src/run/run.ts";
+import type { ClaimRequest, StartArgument } from "../../src/run/run.ts";
 import type { TestDatabase } from "./database.ts";
 import { TASK_RULES } from "./own-engines.ts";
 
@@ -50,7 +50,7 @@ export async function recordEvent(
 export async function claim(
   { db }: TestDatabase,
   activity_id: string,
-  trigger_event: TriggerEvent = {},
+  trigger_event: StartArgument = {},
   {
     workflow = crypto.randomUUID() as string,
     now = new Date(),
@@ -58,8 +58,7 @@ export async function claim(
   }: Partial<ClaimRequest> & { workflow?: string; now?: Date } = {},
 ) {
   const request = { activity_id, trigger_event, workflow_id: workflow, first_execution_run_id: workflow, ...rest };
-  const occurrences = createOccurrenceLedger(db);
-  return occurrences.claim(request, await judgeRequest(occurrences, request, now));
+  return createClaims({ ledger: createOccurrenceLedger(db), activities: createActivityCache() }).claim(request, now);
 }
 
 /** A definition of `name` with these log tasks, and a claimed run of it. */

@@ -3,7 +3,7 @@ import { ApplicationFailure, type TypedSearchAttributes } from "@temporalio/comm
 import { temporal } from "@temporalio/proto";
 import { DefaultLogger, makeTelemetryFilterString, Runtime } from "@temporalio/worker";
 import { workflowBundle } from "../../src/generated/workflow-bundle.ts";
-import type { Claim, ClaimRequest, RunClose, RunResult, TaskStep, TriggerEvent } from "../../src/run/run.ts";
+import type { Claim, ClaimRequest, RunClose, RunResult, StartArgument, TaskStep } from "../../src/run/run.ts";
 import { ORCHESTRATOR_QUEUE, RUN_ACTIVITY_WORKFLOW } from "../../src/run/run.ts";
 import { openTemporal, type Temporal } from "../../src/temporal/connection.ts";
 import { ensureNamespace } from "../../src/temporal/namespace.ts";
@@ -17,7 +17,7 @@ export type History = temporal.api.history.v1.IHistory;
 export interface Plan {
   claim?: Partial<Claim>;
   /** What the workflow is started with, {event_id: "e"} when absent. */
-  triggerEvent?: TriggerEvent;
+  triggerEvent?: StartArgument;
   tasks?: string[];
   /** Tries of each task, 1 when absent. */
   attempts?: number;

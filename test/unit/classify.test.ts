@@ -1,7 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { classifyStart, judgeRequest, MAX_INLINE_BYTES } from "../../src/occurrence/classify.ts";
-import type { Segment } from "../../src/occurrence/due-facts.ts";
-import type { Start } from "../../src/occurrence/start.ts";
+import { classifyStart, MAX_INLINE_BYTES } from "../../src/occurrence/classify.ts";
+import type { TriggerEvent } from "../../src/occurrence/trigger-event.ts";
 import type { ClaimRequest } from "../../src/run/run.ts";
 
 const now = new Date("2026-01-31T09:30:00Z");
@@ -18,9 +17,9 @@ const classifyAny = (trigger_event: unknown, rest: Partial<ClaimRequest> = {}) =
     now,
   );
 /** Of a start that nothing was accepted for. */
-function classify(trigger_event: unknown, rest: Partial<ClaimRequest> = {}): Start {
+function classify(trigger_event: unknown, rest: Partial<ClaimRequest> = {}): TriggerEvent {
   const start = classifyAny(trigger_event, rest);
-  if ("run_id" in start) throw new Error(`it counts as the accepted run ${start.run_id}`);
+  if (!("kind" in start)) throw new Error(`it counts as the accepted run ${start.run_id}`);
   return start;
 }
 
@@ -61,7 +60,12 @@ test("a run's id alone is the start of a run that was accepted over REST", () =>
 
 test("nothing, at a due time, is the schedule's start", () => {
   const scheduled_for = "2026-01-31T09:30:00.000Z";
-  expect(classify({}, { scheduled_for })).toEqual({ kind: "due", key: scheduled_for, trigger: "cron" });
+  expect(classify({}, { scheduled_for })).toEqual({
+    kind: "due",
+    key: scheduled_for,
+    trigger: "cron",
+    due: new Date(scheduled_for),
+  });
 });
 
 test("a due time that is still to come is not taken: a client can name it as a schedule does", () => {
@@ -128,50 +132,9 @@ describe("a start by somebody else", () => {
   });
 });
 
-describe("a start by a schedule is judged by what the definition says", () => {
-  const due = "2026-01-31T09:29:00.000Z";
-  const hourly = { trigger_type: "interval", every: "1h", offset: "29m" } as const;
-  const request: ClaimRequest = {
-    ...{ activity_id: "a", workflow_id: "wf", first_execution_run_id: "first", trigger_event: {}, scheduled_for: due },
-  };
-  const segment = (rest: Partial<Segment> = {}): Segment => ({
-    ...{ from: new Date(0), until: now, trigger: hourly, enabled: true, ...rest },
-  });
-  const judge = (segments: Segment[], at = now, of = request) =>
-    judgeRequest({ findSchedule: async () => segments }, of, at);
-  const start = { kind: "due", key: due, trigger: "interval" };
-
-  test("it runs while it is within its grace", async () => {
-    expect(await judge([segment()])).toEqual(start as never);
-  });
-
-  test("it is refused as missed when it comes later", async () => {
-    const late = new Date("2026-01-31T09:30:00.001Z");
-    expect(await judge([segment()], late)).toEqual({ ...start, refusal: "missed" } as never);
-  });
-
-  test("it is refused where the version was disabled, whatever a later one says", async () => {
-    expect(await judge([segment({ enabled: false }), segment()])).toEqual({ ...start, refusal: "disabled" } as never);
-  });
-
-  test("it is not judged where no version had a schedule then", async () => {
-    expect(await judge([])).toEqual({ ...start, trigger: "cron" } as never);
-    expect(await judge([segment({ trigger: undefined }), segment()])).toEqual({ ...start, trigger: "cron" } as never);
-  });
-
-  test("and a start by an event is not", async () => {
-    const never = { findSchedule: () => expect.unreachable("the schedule was asked for") };
-    const run_id = crypto.randomUUID();
-    const other = (trigger_event: ClaimRequest["trigger_event"]) =>
-      judgeRequest(never, { activity_id: "a", workflow_id: "wf", first_execution_run_id: "first", trigger_event }, now);
-    expect(await other({ run_id })).toEqual({ run_id });
-    expect(await other({ event_id: "e1" })).toMatchObject({ kind: "event" });
-  });
-
-  test("a due time may be one minute ahead of the worker's clock, and no more", () => {
-    expect(classify({}, { scheduled_for: "2026-01-31T09:31:00.000Z" })).toMatchObject({ kind: "due" });
-    expect(() => classify({}, { scheduled_for: "2026-01-31T09:31:00.001Z" })).toThrow("it is not");
-  });
+test("a due time may be one minute ahead of the worker's clock, and no more", () => {
+  expect(classify({}, { scheduled_for: "2026-01-31T09:31:00.000Z" })).toMatchObject({ kind: "due" });
+  expect(() => classify({}, { scheduled_for: "2026-01-31T09:31:00.001Z" })).toThrow("it is not");
 });
 
 test("the trigger event of a foreign start may have exactly 64 KiB", () => {

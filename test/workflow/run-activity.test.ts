@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, writeFileSync } from "node:fs";
 import { WorkflowFailedError, type WorkflowHandle } from "@temporalio/client";
 import { parseJson } from "../../src/json/parse.ts";
-import type { TriggerEvent } from "../../src/run/run.ts";
+import type { StartArgument } from "../../src/run/run.ts";
 import { searchAttributesOf } from "../../src/temporal/search-attributes.ts";
 import { ENGINES_TIMEOUT_MS, eventually } from "../support/engines.ts";
 import { historyToJson, type Plan, refusal, startPlannedWorkers, stepOf } from "../support/workflow.ts";
@@ -59,7 +59,7 @@ describe("a run", () => {
 
   test("hands on what a client started it with to the last digit of its numbers", async () => {
     const payload = '{"id":9007199254740993,"big":[1e+400],"n":1}';
-    const { calls } = await run("exact-numbers", { triggerEvent: parseJson(payload) as TriggerEvent });
+    const { calls } = await run("exact-numbers", { triggerEvent: parseJson(payload) as StartArgument });
     expect(calls.claims).toMatchObject([{ trigger_event: {}, trigger_event_json: payload }]);
   });
 

@@ -9,9 +9,9 @@ import type { RunStatus } from "../../run/run.ts";
 import { type Database, guarded } from "../client.ts";
 import { definitions } from "../definition-tables.ts";
 import { dueProgress, dueSkips, occurrences, runs } from "../ledger-tables.ts";
-import { type ActivityRow, segmentsOf, versionsSince } from "../schedule/due-ledger.ts";
+import { type DueActivityRow, segmentsOf, versionsSince } from "../schedule/due-ledger.ts";
 
-type ReadActivityRow = Pick<ActivityRow, "since" | "ended_at" | "versions"> & { settled_until: string };
+type ReadActivityRow = Pick<DueActivityRow, "since" | "ended_at" | "versions"> & { settled_until: string };
 
 interface ReadRunRow extends Record<string, unknown> {
   key: string;

@@ -19,7 +19,7 @@ import { dueKey } from "../../occurrence/occurrence.ts";
 import { type Database, guarded } from "../client.ts";
 import { definitions } from "../definition-tables.ts";
 import { dueSkips, occurrences, runs } from "../ledger-tables.ts";
-import { type ActivityRow, segmentsOf, versionsSince } from "../schedule/due-ledger.ts";
+import { type DueActivityRow, segmentsOf, versionsSince } from "../schedule/due-ledger.ts";
 
 /** Before and behind every activity of its time. */
 const FIRST_ID = "00000000-0000-0000-0000-000000000000";
@@ -31,7 +31,8 @@ const OPEN_STRETCHES = LOOK_BACK_STRETCHES + 20;
 /** A page looks at so many times as many due times as it has rows: some of them ran after all. */
 const LOOKED_AT_PER_ROW = 4;
 
-interface SkippingRow extends Pick<ActivityRow, "activity_id" | "activity_name" | "since" | "ended_at" | "versions"> {
+interface SkippingRow
+  extends Pick<DueActivityRow, "activity_id" | "activity_name" | "since" | "ended_at" | "versions"> {
   skips: { first_due: string; last_due: string; count: number; reason: SkipReason; into_run: string | null }[];
   [column: string]: unknown;
 }

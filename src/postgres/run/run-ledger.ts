@@ -41,7 +41,7 @@ export function createRunLedger(db: Database): RunLedger {
       // Parameters as text within the rows: see events.ts.
       const rows = instances.map((instance) => ({ ...instance, params: JSON.stringify(instance.params) }));
       const recorded = await guarded(
-        db.execute<{ decided: boolean }>(sql`
+        db.execute<{ decided: boolean; known: boolean }>(sql`
           with decided as (
             update ${runs} set tasks_spawned = ${instances.length}, context_snapshot = coalesce(context_snapshot, '{}')
             where run_id = ${runId} and tasks_spawned is null and finished_at is null returning activity_id
@@ -52,9 +52,10 @@ export function createRunLedger(db: Database): RunLedger {
               as t(task_id uuid, idempotency_key uuid, key text, type text, params text, policy json)
             on conflict do nothing
           )
-          select exists (select from decided) as decided`),
+          select exists (select from decided) as decided, exists (select from ${runs} where run_id = ${runId}) as known`),
       );
-      if (recorded[0]?.decided) return instances.map(({ task_id, policy }): TaskStep => ({ task_id, ...policy }));
+      if (!recorded[0]?.known) throw unknownRun(runId);
+      if (recorded[0].decided) return instances.map(({ task_id, policy }): TaskStep => ({ task_id, ...policy }));
       const standing = await guarded(
         db
           .select({ task_id: tasks.task_id, policy: tasks.policy })
@@ -67,7 +68,7 @@ export function createRunLedger(db: Database): RunLedger {
 
     async close(request) {
       const [row] = await guarded(db.execute<ClosedRow>(closeStatement(request)));
-      if (row === undefined) throw new TerminalError("run_not_found", `run ${request.run_id} is not in the ledger`);
+      if (row === undefined) throw unknownRun(request.run_id);
       const { status, reason, activity_id, activity_name, closed_now } = row;
       return {
         run_id: request.run_id,
@@ -78,6 +79,10 @@ export function createRunLedger(db: Database): RunLedger {
       };
     },
   };
+}
+
+function unknownRun(runId: string): TerminalError {
+  return new TerminalError("run_not_found", `run ${runId} is not in the ledger`);
 }
 
 interface ClosedRow extends Record<string, unknown> {

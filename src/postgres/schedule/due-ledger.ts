@@ -20,7 +20,7 @@ const EVENT: TriggerType = "event";
 /** So many runs before a due time are looked at for one that was still going then; a schedule has one at a time. */
 const LOOK_BACK_RUNS = 20;
 
-export interface ActivityRow extends Record<string, unknown> {
+export interface DueActivityRow extends Record<string, unknown> {
   activity_id: string;
   activity_name: string;
   enabled: boolean;
@@ -42,7 +42,7 @@ export function createDueLedger(postgres: Postgres): DueLedger {
   const { db } = postgres;
   return {
     async listActivities(now) {
-      const rows = await guarded(db.execute<ActivityRow>(activitiesStatement()));
+      const rows = await guarded(db.execute<DueActivityRow>(activitiesStatement()));
       return rows.map((row): DueActivity => {
         const { activity_id, activity_name, enabled, paused_by_us: pausedByUs } = row;
         const until = row.ended_at === null ? now : new Date(row.ended_at);
@@ -79,7 +79,7 @@ export function createDueLedger(postgres: Postgres): DueLedger {
 }
 
 /** A version counts from its own write until the next one's; the first of a row is the one in force where it begins. */
-export function segmentsOf({ since, versions }: Pick<ActivityRow, "since" | "versions">, until: Date): Segment[] {
+export function segmentsOf({ since, versions }: Pick<DueActivityRow, "since" | "versions">, until: Date): Segment[] {
   return versions.map(({ created_at, trigger, enabled }, index) => {
     const next = versions[index + 1];
     return {
