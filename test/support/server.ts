@@ -32,6 +32,8 @@ export interface ServerOptions {
   flags?: Flags;
   /** A file that stderr goes to; nothing of it is read. */
   stderrFile?: string;
+  /** Another one than that under test, such as an earlier release's. */
+  binary?: string;
 }
 
 export interface Answer<T> {
@@ -111,7 +113,7 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
   const dataDir = options.dataDir ?? createDirectory();
   const flags: Flags = { cacheDir: CACHE_DIR, ...(options.flags ?? (await findPorts())) };
   const own: Flags = { dataDir, ...flags, ...(roles !== undefined && { roles }) };
-  const child = spawn([command, ...toArguments(own, command)], options.env, options.stderrFile);
+  const child = spawn([command, ...toArguments(own, command)], options);
   const output = { stdout: "", stderr: "" };
   const reading = Promise.all(
     (["stdout", "stderr"] as const).map(async (name) => {
@@ -178,7 +180,7 @@ export async function removeDirectory(path: string): Promise<void> {
 
 /** Runs a command of the binary to its end. */
 export async function run(args: string[], env: Record<string, string> = {}) {
-  const child = spawn(args, env);
+  const child = spawn(args, { env });
   const [stdout, stderr, code] = await Promise.all([
     new Response(child.stdout).text(),
     new Response(child.stderr).text(),
@@ -208,12 +210,12 @@ export function readEndpoints({ dataDir }: Pick<Server, "dataDir">) {
   };
 }
 
-function spawn(args: string[], env: Record<string, string> = {}, stderrFile?: string) {
-  if (!existsSync(BINARY)) throw new Error(`${BINARY} is not there: make build`);
+function spawn(args: string[], { env, stderrFile, binary = BINARY }: ServerOptions) {
+  if (!existsSync(binary)) throw new Error(`${binary} is not there: make build`);
   const cwd = createDirectory(); // empty
   const home = join(cwd, "home");
   mkdirSync(home);
-  return Bun.spawn([BINARY, ...args], {
+  return Bun.spawn([binary, ...args], {
     cwd,
     env: { PATH: "/usr/bin:/bin", HOME: home, ...env },
     stdio: ["ignore", "pipe", stderrFile === undefined ? "pipe" : Bun.file(stderrFile)],
