@@ -11,9 +11,9 @@ import { type ActcoreError, describeError, RetryableError, TerminalError } from 
 import type { Log } from "../kernel/log.ts";
 import { inTime } from "../kernel/wait.ts";
 import type { TaskTypes } from "../task/task-type.ts";
-import { resolveActivityNames } from "./activity-id.ts";
 import { readJson } from "./body.ts";
 import { createDocs } from "./docs.ts";
+import { resolveIds } from "./ids.ts";
 import { problemResponse } from "./problem.ts";
 import { readQuery } from "./query.ts";
 import type { Reply, Route } from "./route.ts";
@@ -82,7 +82,9 @@ export function createApp(services: Services, access: Access, log: Log, types: T
         // The server would close a connection on which nothing is said for long.
         if (route.answerWithinMs !== undefined) server?.timeout(request, Math.ceil(route.answerWithinMs / 1000) + 5);
         const address = server?.requestIP(request)?.address ?? "unknown";
-        return answer(route, request, params as Record<string, string>, address);
+        // A parameter that is not UTF-8 is left out of them.
+        const texts = Object.keys(route.params?.properties ?? {}).map((name) => [name, params[name as never] ?? ""]);
+        return answer(route, request, Object.fromEntries(texts), address);
       },
       {
         parse: "none",
@@ -139,14 +141,15 @@ export function createApp(services: Services, access: Access, log: Log, types: T
     const { actor, scopes } = caller;
     const may = (scope: Scope) => allows(scopes, scope);
     const url = new URL(request.url);
-    const query = route.query === undefined ? {} : readQuery(route.query, url.searchParams);
-    const body = route.body === undefined ? undefined : await readJson(request, route.bodyOptional);
+    const asked = route.query === undefined ? {} : readQuery(route.query, url.searchParams);
+    const json = route.body === undefined ? undefined : await readJson(request, route.body.optional);
     const definitions = () => services.definitions;
-    const ids = {
-      params: await resolveActivityNames(route.params, params, definitions),
-      query: await resolveActivityNames(route.query, query, definitions),
+    const input = {
+      params: await resolveIds(route.params, params, definitions),
+      query: await resolveIds(route.query, asked, definitions),
+      body: route.body?.read(json, { headers, services }),
+      ...{ headers, url, actor, may, services },
     };
-    const input = { ...ids, body, headers, url, actor, may, services };
     const withinMs = route.answerWithinMs ?? ANSWER_WITHIN_MS;
     return inTime(route.handle(input), withinMs, () => noAnswer(withinMs));
   }

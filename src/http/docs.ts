@@ -88,7 +88,7 @@ async function renderDocument(routes: readonly Route[]): Promise<string> {
     described.route(method, path, () => "", {
       ...(params && { params: plain(params) }),
       ...(query && { query: plain(query) }),
-      ...(body && { body: plain(body) }),
+      ...(body && { body: plain(body.schema) }),
       response: { ...response, default: answer(PROBLEM) },
       detail: { tags: [tag], summary, ...describeScope(scope) },
     } as object);
@@ -111,8 +111,8 @@ async function renderDocument(routes: readonly Route[]): Promise<string> {
     // The plugin offers forms and text as well.
     if (requestBody) {
       const { schema } = requestBody.content[JSON_TYPE];
-      requestBody.content = { [JSON_TYPE]: { schema, example: route.example } };
-      requestBody.required = route.bodyOptional !== true;
+      requestBody.content = { [JSON_TYPE]: { schema, example: route.body?.example } };
+      requestBody.required = route.body?.optional !== true;
     }
     for (const [status, described] of Object.entries<Described>(responses)) {
       const type = status === "default" ? "application/problem+json" : JSON_TYPE;

@@ -1,40 +1,63 @@
-/** The route of a list that is newest first and paged by the ids of its rows. */
-import { type Static, type TObject, Type } from "@sinclair/typebox";
-import type { Page } from "../explain/ledger-reader.ts";
-import { linkNext, readPage, readSince } from "./query.ts";
-import type { Route, RouteInput } from "./route.ts";
-import type { Services } from "./services.ts";
+/** A route that answers a list by pages. A full page has a `Link` to the next one, which begins after its last row. */
+import { type Static, type TObject, type TProperties, type TSchema, Type } from "@sinclair/typebox";
+import { isUuid } from "../kernel/stable-id.ts";
+import { invalidCursor, linkTo, listQuery } from "./query.ts";
+import { type Input, type None, type Route, route } from "./route.ts";
 
-interface List<Query extends TObject, Row extends TObject> {
-  path: string;
-  tag: string;
-  scope: NonNullable<Route["scope"]>;
-  summary: string;
-  /** Made by `listQuery`. */
-  query: Query;
-  row: Row;
-  /** Which field of a row is its id. */
-  id: string & keyof Static<Row>;
-  /** What the caller sees of a row; all of it when absent. */
-  show?(row: Static<Row>, may: RouteInput["may"]): Static<Row>;
-  read(services: Services, filter: Filter<Static<Query>>, page: Page): Promise<Static<Row>[]>;
+/** How the place of a row is written in a URL. */
+interface Cursor<Row, Place> {
+  of(row: Row): string;
+  /** @throws InvalidInputError for a text that is no place */
+  read(text: string): Place;
 }
 
-/** What a query has besides its page, with its time read. */
-type Filter<Query> = Omit<Query, "limit" | "cursor" | "since"> & { since?: Date };
+interface Page<Place> {
+  limit: number;
+  /** The place of the last row of the page before; absent for the first page. */
+  after?: Place;
+}
 
-export function listRoute<Query extends TObject, Row extends TObject>(list: List<Query, Row>): Route {
-  const { row, id, read, show = (each) => each, ...route } = list;
-  return {
-    ...route,
+interface List<Filters extends TProperties, Row extends TSchema, Place, Params extends TObject>
+  extends Pick<Route, "path" | "tag" | "scope" | "summary"> {
+  params?: Params;
+  filters: Filters;
+  row: Row;
+  cursor: Cursor<Static<Row>, Place>;
+  read(input: Input<Static<Params>>, filter: Static<TObject<Filters>>, page: Page<Place>): Promise<Static<Row>[]>;
+}
+
+export function listRoute<Filters extends TProperties, Row extends TSchema, Place, Params extends TObject = None>({
+  filters,
+  row,
+  cursor,
+  read,
+  ...described
+}: List<Filters, Row, Place, Params>): Route {
+  return route({
+    ...described,
     method: "GET",
+    query: listQuery<TProperties>(filters),
     answers: { 200: Type.Array(row) },
-    async handle({ query, services, url, may }) {
-      const { limit: _, cursor: __, since, ...filter } = query;
-      const page = readPage(query);
-      const rows = await read(services, { ...filter, ...readSince(since) } as Filter<Static<Query>>, page);
-      const last = rows.at(-1)?.[id] as string | undefined;
-      return { body: rows.map((each) => show(each, may)), headers: linkNext(url, rows.length, page.limit, last) };
+    async handle(input: Input<Static<Params>, { limit?: number; cursor?: string }>) {
+      const { limit = 100, cursor: place, ...filter } = input.query;
+      const after = place === undefined ? {} : { after: cursor.read(place) };
+      const rows = await read(input, filter as Static<TObject<Filters>>, { limit, ...after });
+      const last = rows.at(-1);
+      return { body: rows, ...(last && rows.length >= limit && { headers: linkTo(input.url, cursor.of(last)) }) };
+    },
+  });
+}
+
+/** The place of a row by its id, which is a UUID. */
+export function byId<Name extends string>(name: Name): Cursor<Record<Name, string>, string> {
+  return {
+    of: (row) => row[name],
+    read(text) {
+      if (isUuid(text)) return text;
+      throw invalidCursor();
     },
   };
 }
+
+/** The place of a row by its name. */
+export const BY_NAME: Cursor<{ name: string }, string> = { of: ({ name }) => name, read: (text) => text };

@@ -2,10 +2,8 @@
 import { KindGuard, type Static, type TObject, type TProperties, Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 import { EXPECTED_TIME, parseTime, TimeSchema } from "../calendar/time.ts";
-import type { Page } from "../explain/ledger-reader.ts";
 import { findFaults } from "../json/faults.ts";
 import { type Fault, InvalidInputError } from "../kernel/errors.ts";
-import { isUuid } from "../kernel/stable-id.ts";
 
 const PageQuery = {
   limit: Type.Optional(
@@ -23,8 +21,12 @@ const PageQuery = {
 
 /** A `+` in a query is a space. */
 const EXPECTED = `${EXPECTED_TIME} (a + is written %2B in a URL)`;
+/** Tells a time from every other text; a symbol stands in no document. */
+const IS_TIME = Symbol("time");
 
-export const QueryTime = (description: string) => TimeSchema(description, EXPECTED);
+/** A time, which the handler gets as a Date. */
+export const QueryTime = (description: string) =>
+  Type.Unsafe<Date>({ ...TimeSchema(description, EXPECTED), [IS_TIME]: true });
 
 export const Since = QueryTime("rows recorded since then.");
 
@@ -45,44 +47,31 @@ export function readQuery<T extends TObject>(schema: T, params: URLSearchParams)
     ...repeated.map((name) => ({ path: `?${name}`, message: "is given more than once" })),
     ...findFaults(schema, query).map(({ path, message }) => ({ path: `?${path.slice(1)}`, message })),
   ];
-  if (faults.length > 0) throw invalid(faults);
+  if (faults.length > 0) throw invalidQuery(faults);
+  for (const [name, property] of Object.entries(schema.properties))
+    if (IS_TIME in property && name in text) query[name] = readTime(text[name] ?? "", `?${name}`);
   return query as Static<T>;
 }
 
-/** A page of the ledger, newest first. @throws InvalidInputError for a cursor that we did not make */
-export function readPage({ limit = 100, cursor }: { limit?: number; cursor?: string }): Page {
-  if (cursor === undefined) return { limit };
-  if (isUuid(cursor)) return { limit, after: cursor };
-  throw invalid([{ path: "?cursor", message: "is none that actcore gave" }]);
-}
-
-/** The `Link` header to the next page, when this one is full. */
-export function linkNext(
-  url: URL,
-  rowCount: number,
-  limit: number,
-  cursor: string | undefined,
-): Record<string, string> {
-  return rowCount < limit || cursor === undefined ? {} : linkTo(url, cursor);
-}
-
+/** The `Link` header to the next page. */
 export function linkTo(url: URL, cursor: string): { link: string } {
   const next = new URL(url);
   next.searchParams.set("cursor", cursor);
   return { link: `<${next.pathname}${next.search}>; rel="next"` };
 }
 
-export function readSince(text: unknown): { since?: Date } {
-  return typeof text === "string" ? { since: readTime(text, "?since") } : {};
-}
-
 /** A time of the query. @throws InvalidInputError for one that is none */
 export function readTime(text: string, path: string): Date {
   const time = parseTime(text);
-  if (time === undefined) throw invalid([{ path, message: `expected ${EXPECTED}, received ${JSON.stringify(text)}` }]);
-  return time;
+  if (time !== undefined) return time;
+  throw invalidQuery([{ path, message: `expected ${EXPECTED}, received ${JSON.stringify(text)}` }]);
 }
 
-function invalid(faults: Fault[]): InvalidInputError {
+export function invalidQuery(faults: Fault[]): InvalidInputError {
   return new InvalidInputError("the query is not valid", faults, "invalid_query");
+}
+
+/** A cursor that actcore did not make. */
+export function invalidCursor(): InvalidInputError {
+  return invalidQuery([{ path: "?cursor", message: "is none that actcore gave" }]);
 }

@@ -1,16 +1,20 @@
-/** A route as data: what it is called, what it takes, what it answers. http/app.ts serves the table of them. */
-import type { TObject, TSchema } from "@sinclair/typebox";
+/**
+ * A route as data: what it is called, what it takes, what it answers. http/app.ts serves the table of them, and gives a
+ * handler nothing that was not checked.
+ */
+import type { Static, TObject, TSchema } from "@sinclair/typebox";
 import type { Scope } from "../access/scope.ts";
-import { type Fault, InvalidInputError, TerminalError } from "../kernel/errors.ts";
-import { isUuid } from "../kernel/stable-id.ts";
+import { TerminalError } from "../kernel/errors.ts";
 import type { Services } from "./services.ts";
 
-export interface RouteInput {
-  params: Record<string, string>;
+/** What a handler gets. */
+export interface Input<Params = unknown, Query = unknown, Body = unknown> {
+  /** Of the path, checked by the route's `params`: UUIDs are in lower case, and an activity's name is its UUID. */
+  params: Params;
   /** Converted and checked by the route's `query`. */
-  query: Record<string, unknown>;
-  /** Parsed JSON; the handler checks it. */
-  body: unknown;
+  query: Query;
+  /** What the route's `body` read. */
+  body: Body;
   headers: Headers;
   url: URL;
   /** Who asks, for the audit log: `key:{name}` or `anonymous`. */
@@ -27,7 +31,18 @@ export interface Reply {
   headers?: Record<string, string>;
 }
 
-export interface Route {
+export interface Body<T> {
+  /** What the API's document shows; `read` checks it. */
+  schema: TSchema;
+  /** A body to try: /docs shows it, which would else make one up from the patterns. */
+  example: object;
+  /** An empty body is none. */
+  optional?: true;
+  /** What the handler gets for this JSON, or for no body. @throws InvalidInputError with every fault */
+  read(json: unknown, request: Pick<Input, "headers" | "services">): T;
+}
+
+interface Described {
   method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   /** Without a trailing slash; `:name` is a parameter. */
   path: string;
@@ -35,31 +50,32 @@ export interface Route {
   /** What a key must be allowed; null: asked of nobody. */
   scope: Scope | null;
   summary: string;
-  params?: TObject;
-  query?: TObject;
-  body?: TSchema;
-  /** A body to try, where there is one: /docs shows it, which would else make one up from the patterns. */
-  example?: object;
-  /** An empty body is none. */
-  bodyOptional?: true;
   /** Milliseconds, where more than some seconds is no sign of an engine that hangs. */
   answerWithinMs?: number;
   /** The schema of each answer, by status. */
   answers: Record<number, TSchema>;
-  handle(input: RouteInput): Promise<Reply>;
 }
 
-/** Checked here because a wrong one is a wrong request (400), and an unknown one is not there (404). */
-export function requireUuid(params: Record<string, string>, name: string): string {
-  const value = params[name] ?? "";
-  if (!isUuid(value)) {
-    const fault: Fault = {
-      path: `{${name}}`,
-      message: `expected a UUID, received ${JSON.stringify(value.slice(0, 80))}`,
-    };
-    throw new InvalidInputError("the path is not valid", [fault], "invalid_path");
-  }
-  return value.toLowerCase();
+export interface Route extends Described {
+  params?: TObject;
+  query?: TObject;
+  body?: Body<unknown>;
+  handle(input: Input): Promise<Reply>;
+}
+
+/** What is absent of a request. */
+export type None = TObject<Record<never, never>>;
+
+/** A route whose handler gets params, query and body with the types of their schemas. */
+export function route<Params extends TObject = None, Query extends TObject = None, T = undefined>(
+  described: Described & {
+    params?: Params;
+    query?: Query;
+    body?: Body<T>;
+    handle(input: Input<Static<Params>, Static<Query>, T>): Promise<Reply>;
+  },
+): Route {
+  return described;
 }
 
 export function requireFound<T>(value: T | undefined, what: string): T {

@@ -65,10 +65,10 @@ describe("every route that takes a body", () => {
       const operation = document.paths[route.path.replace(/:(\w+)/g, "{$1}")][route.method.toLowerCase()];
       const { content, required } = operation.requestBody;
       expect(Object.keys(content)).toEqual(["application/json"]);
-      expect(required).toBe(route.bodyOptional !== true);
+      expect(required).toBe(route.body?.optional !== true);
       const { schema, example } = content["application/json"];
-      expect(example).toEqual(route.example);
-      if (route.body) expect(findFaults(route.body, example)).toEqual([]);
+      expect(example).toEqual(route.body?.example);
+      if (route.body) expect(findFaults(route.body.schema, example)).toEqual([]);
       if (schema.title === "ActivityDefinitionInput" && route.method === "POST")
         expect(parseNewDefinition(example, new Date(), TASK_RULES)).toMatchObject({ name: example.name });
       if (schema.title === "EventEnvelope") expect(findEnvelopeFaults(example)).toEqual([]);

@@ -3,9 +3,10 @@ import { Type } from "@sinclair/typebox";
 import { type EventEnvelope, EventEnvelopeSchema, findEnvelopeFaults } from "../../event/envelope.ts";
 import { EventSummary, EventView } from "../../explain/views.ts";
 import { InvalidInputError } from "../../kernel/errors.ts";
-import { listRoute } from "../list-route.ts";
-import { listQuery, Since } from "../query.ts";
-import { type Route, requireFound } from "../route.ts";
+import { isStorable } from "../ids.ts";
+import { byId, listRoute } from "../list-route.ts";
+import { Since } from "../query.ts";
+import { type Route, requireFound, route } from "../route.ts";
 
 const Published = Type.Object(
   {
@@ -20,50 +21,50 @@ const Published = Type.Object(
 );
 
 export const EVENT_ROUTES: readonly Route[] = [
-  {
+  route({
     method: "POST",
     path: "/events",
     tag: "Events",
     scope: "events:write",
     summary:
       "Publish an event; 409 where another was recorded under its id, 422 where its payload does not match an enforced type",
-    body: EventEnvelopeSchema,
-    example: {
-      event_id: "signup-1",
-      type: "user.created",
-      source: "shop",
-      occurred_at: "2026-01-31T09:30:00Z",
-      payload: { tier: "pro" },
+    body: {
+      schema: EventEnvelopeSchema,
+      example: {
+        event_id: "signup-1",
+        type: "user.created",
+        source: "shop",
+        occurred_at: "2026-01-31T09:30:00Z",
+        payload: { tier: "pro" },
+      },
+      read: readEnvelope,
     },
     answers: { 202: Published },
     async handle({ body, services }) {
-      const faults = findEnvelopeFaults(body);
-      if (faults.length > 0) throw new InvalidInputError("the event is not valid", faults, "invalid_event");
-      const envelope = body as EventEnvelope;
-      const { duplicate } = await services.events.publish(envelope);
-      const { event_id } = envelope;
+      const { duplicate } = await services.events.publish(body);
+      const { event_id } = body;
       return {
         status: 202,
         body: { event_id, duplicate },
         headers: { location: `/events/${encodeURIComponent(event_id)}` },
       };
     },
-  },
+  }),
   listRoute({
     path: "/events",
     tag: "Events",
     scope: "runs:read",
     summary: "List events, newest first",
-    query: listQuery({
+    filters: {
       type: Type.Optional(Type.String({ maxLength: 200 })),
       outcome: Type.Optional(EventSummary.properties.outcome),
       since: Type.Optional(Since),
-    }),
+    },
     row: EventSummary,
-    id: "row_id",
-    read: ({ ledger }, filter, page) => ledger.listEvents(filter, page),
+    cursor: byId("row_id"),
+    read: ({ services }, filter, page) => services.ledger.listEvents(filter, page),
   }),
-  {
+  route({
     method: "GET",
     path: "/events/:event_id",
     tag: "Events",
@@ -72,15 +73,15 @@ export const EVENT_ROUTES: readonly Route[] = [
     params: Type.Object({ event_id: Type.String() }),
     answers: { 200: EventView },
     async handle({ params, services }) {
-      const id = params.event_id ?? "";
-      // Such an id is no event's, and Postgres could not even look for it.
-      const isStorable = !id.includes("\0") && id.isWellFormed();
-      return {
-        body: requireFound(
-          isStorable ? await services.ledger.findEvent(id) : undefined,
-          `event ${JSON.stringify(id.slice(0, 200))}`,
-        ),
-      };
+      const id = params.event_id;
+      const found = isStorable(id) ? await services.ledger.findEvent(id) : undefined;
+      return { body: requireFound(found, `event ${JSON.stringify(id.slice(0, 200))}`) };
     },
-  },
+  }),
 ];
+
+function readEnvelope(json: unknown): EventEnvelope {
+  const faults = findEnvelopeFaults(json);
+  if (faults.length > 0) throw new InvalidInputError("the event is not valid", faults, "invalid_event");
+  return json as EventEnvelope;
+}

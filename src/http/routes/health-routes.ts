@@ -1,7 +1,7 @@
 /** `/healthz` and `/readyz` of the API; every process serves both on its metrics port too (http/monitor.ts). */
 import { Type } from "@sinclair/typebox";
 import type { ReadinessReport } from "../../kernel/readiness.ts";
-import type { Route } from "../route.ts";
+import { type Route, route } from "../route.ts";
 
 const State = Type.Object({
   state: Type.String(),
@@ -41,7 +41,7 @@ export function isHealth(path: string): boolean {
 }
 
 export const HEALTH_ROUTES: readonly Route[] = [
-  {
+  route({
     method: "GET",
     path: "/healthz",
     tag: "Health",
@@ -49,8 +49,8 @@ export const HEALTH_ROUTES: readonly Route[] = [
     summary: "Whether the process lives",
     answers: { 200: Type.Object({ status: Type.Literal("ok") }) },
     handle: async () => ({ body: { status: "ok" } }),
-  },
-  {
+  }),
+  route({
     method: "GET",
     path: "/readyz",
     tag: "Health",
@@ -61,5 +61,5 @@ export const HEALTH_ROUTES: readonly Route[] = [
       const report = services.readiness.report();
       return { status: readinessStatus(report), body: report };
     },
-  },
+  }),
 ];

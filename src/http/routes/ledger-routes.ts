@@ -2,19 +2,20 @@
 import { Type } from "@sinclair/typebox";
 import { RunView, TaskView } from "../../explain/views.ts";
 import { showParams, type TaskTypes } from "../../task/task-type.ts";
-import { ActivityId } from "../activity-id.ts";
-import { listRoute } from "../list-route.ts";
-import { listQuery, Since } from "../query.ts";
-import { type Route, type RouteInput, requireFound, requireUuid } from "../route.ts";
+import { ActivityId, Uuid } from "../ids.ts";
+import { byId, listRoute } from "../list-route.ts";
+import { Since } from "../query.ts";
+import { type Input, type Route, requireFound, route } from "../route.ts";
 
-const Uuid = Type.String({
+/** In a query, which is checked by its schema alone. */
+const RunId = Type.String({
   pattern: "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$",
   expected: "a UUID",
 });
 
 export function ledgerRoutes(types: TaskTypes): readonly Route[] {
   /** Hides what came from the definition where the caller may not read definitions. */
-  function showTask(task: TaskView, may: RouteInput["may"]): TaskView {
+  function showTask(task: TaskView, may: Input["may"]): TaskView {
     return may("definitions:read") ? task : { ...task, params: showParams(types, task.type, task.params) };
   }
 
@@ -24,17 +25,17 @@ export function ledgerRoutes(types: TaskTypes): readonly Route[] {
       tag: "Runs",
       scope: "runs:read",
       summary: "List runs, newest first",
-      query: listQuery({
+      filters: {
         activity_id: Type.Optional(ActivityId),
         status: Type.Optional(RunView.properties.status),
         trigger: Type.Optional(RunView.properties.trigger),
         since: Type.Optional(Since),
-      }),
+      },
       row: RunView,
-      id: "run_id",
-      read: ({ ledger }, filter, page) => ledger.listRuns(filter, page),
+      cursor: byId("run_id"),
+      read: ({ services }, filter, page) => services.ledger.listRuns(filter, page),
     }),
-    {
+    route({
       method: "GET",
       path: "/runs/:run_id",
       tag: "Runs",
@@ -43,27 +44,27 @@ export function ledgerRoutes(types: TaskTypes): readonly Route[] {
       params: Type.Object({ run_id: Uuid }),
       answers: { 200: RunView },
       async handle({ params, services }) {
-        const id = requireUuid(params, "run_id");
+        const id = params.run_id;
         return { body: requireFound(await services.ledger.findRun(id), `run ${id}`) };
       },
-    },
+    }),
     listRoute({
       path: "/tasks",
       tag: "Tasks",
       scope: "tasks:read",
       summary: "List tasks, newest first",
-      query: listQuery({
+      filters: {
         activity_id: Type.Optional(ActivityId),
-        run_id: Type.Optional(Uuid),
+        run_id: Type.Optional(RunId),
         status: Type.Optional(TaskView.properties.status),
         since: Type.Optional(Since),
-      }),
+      },
       row: TaskView,
-      id: "task_id",
-      show: showTask,
-      read: ({ ledger }, filter, page) => ledger.listTasks(filter, page),
+      cursor: byId("task_id"),
+      read: async ({ services, may }, filter, page) =>
+        (await services.ledger.listTasks(filter, page)).map((task) => showTask(task, may)),
     }),
-    {
+    route({
       method: "GET",
       path: "/tasks/:task_id",
       tag: "Tasks",
@@ -72,9 +73,9 @@ export function ledgerRoutes(types: TaskTypes): readonly Route[] {
       params: Type.Object({ task_id: Uuid }),
       answers: { 200: TaskView },
       async handle({ params, services, may }) {
-        const id = requireUuid(params, "task_id");
+        const id = params.task_id;
         return { body: showTask(requireFound(await services.ledger.findTask(id), `task ${id}`), may) };
       },
-    },
+    }),
   ];
 }

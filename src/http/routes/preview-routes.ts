@@ -1,12 +1,10 @@
 /** When definitions are due next: one that is stored, and one that is only tried out. */
-import { type Static, Type } from "@sinclair/typebox";
-import { parseNewDefinition } from "../../definition/rest-change.ts";
-import { definitionInputSchema } from "../../definition/schema.ts";
+import { Type } from "@sinclair/typebox";
 import { DEFAULT_PREVIEWED, MAX_PREVIEWED, previewDueTimes } from "../../schedule/preview.ts";
 import type { TaskTypes } from "../../task/task-type.ts";
-import { ActivityParams } from "../activity-id.ts";
-import { type Route, requireFound, requireUuid } from "../route.ts";
-import { EXAMPLE_DEFINITION } from "./definition-routes.ts";
+import { ActivityParams } from "../ids.ts";
+import { type Route, requireFound, route } from "../route.ts";
+import { newDefinition } from "./definition-routes.ts";
 
 const PreviewQuery = Type.Object(
   {
@@ -32,7 +30,7 @@ const NextDueTimeView = Type.Object(
 );
 
 export const previewRoutes = (types: TaskTypes): readonly Route[] => [
-  {
+  route({
     method: "GET",
     path: "/activity-definitions/:id/next",
     tag: "Schedules",
@@ -42,26 +40,24 @@ export const previewRoutes = (types: TaskTypes): readonly Route[] => [
     query: PreviewQuery,
     answers: { 200: Type.Array(NextDueTimeView) },
     async handle({ params, query, services }) {
-      const { count = DEFAULT_PREVIEWED } = query as Static<typeof PreviewQuery>;
-      const id = requireUuid(params, "id");
+      const { count = DEFAULT_PREVIEWED } = query;
+      const { id } = params;
       const definition = requireFound(await services.definitions.find(id), `definition ${id}`);
       return { body: previewDueTimes(definition, new Date(), count) };
     },
-  },
-  {
+  }),
+  route({
     method: "POST",
     path: "/activity-definitions/preview",
     tag: "Schedules",
     scope: "definitions:read",
     summary: "Check a definition and list its next due times, without storing it",
     query: PreviewQuery,
-    body: definitionInputSchema(types),
-    example: EXAMPLE_DEFINITION,
+    body: newDefinition(types),
     answers: { 200: Type.Array(NextDueTimeView) },
-    async handle({ body, query, services }) {
-      const { count = DEFAULT_PREVIEWED } = query as Static<typeof PreviewQuery>;
-      const now = new Date();
-      return { body: previewDueTimes(parseNewDefinition(body, now, { types, engines: services.engines }), now, count) };
+    async handle({ body, query }) {
+      const { count = DEFAULT_PREVIEWED } = query;
+      return { body: previewDueTimes(body, new Date(), count) };
     },
-  },
+  }),
 ];

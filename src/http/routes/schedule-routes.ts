@@ -7,19 +7,15 @@ import { findFaults } from "../../json/faults.ts";
 import { type Fault, InvalidInputError } from "../../kernel/errors.ts";
 import { MAX_BACKFILL } from "../../occurrence/control.ts";
 import { scheduleId } from "../../schedule/plan.ts";
-import { ActivityParams } from "../activity-id.ts";
-import { linkNext, listQuery, QueryTime, readTime } from "../query.ts";
-import { type Route, requireFound, requireUuid } from "../route.ts";
+import { ActivityParams } from "../ids.ts";
+import { listRoute } from "../list-route.ts";
+import { QueryTime, readTime } from "../query.ts";
+import { type Route, requireFound, route } from "../route.ts";
 
 const DAY_MS = 86_400_000;
 const EPOCH = new Date(0);
 /** Due times that are farther ahead nobody asks for, and clocks are not known for. */
 const AHEAD_MS = 100 * 366 * DAY_MS;
-
-const DueQuery = listQuery({
-  from: Type.Optional(QueryTime("the first due time, a day before `to` when absent.")),
-  to: Type.Optional(QueryTime("the last due time, now when absent.")),
-});
 
 const BackfillBody = Type.Object(
   {
@@ -47,30 +43,30 @@ const BackfillAnswer = Type.Object(
 );
 
 export const SCHEDULE_ROUTES: readonly Route[] = [
-  {
-    method: "GET",
+  listRoute({
     path: "/activity-definitions/:id/occurrences",
     tag: "Schedules",
     scope: "runs:read",
     summary: "List the due times of a range, oldest first: run, late or skipped, and why",
     params: ActivityParams,
-    query: DueQuery,
-    answers: { 200: Type.Array(DueTimeView) },
-    async handle({ params, query, services, url }) {
-      const id = requireUuid(params, "id");
-      const { limit = 100, cursor, ...range } = query as Static<typeof DueQuery>;
+    filters: {
+      from: Type.Optional(QueryTime("the first due time, a day before `to` when absent.")),
+      to: Type.Optional(QueryTime("the last due time, now when absent.")),
+    },
+    row: DueTimeView,
+    cursor: { of: ({ scheduled_for }) => scheduled_for, read: (text) => readTime(text, "?cursor") },
+    async read({ params: { id }, services }, range, { limit, after }) {
       const now = new Date();
-      const last = range.to === undefined ? now : readTime(range.to, "?to");
+      const last = range.to ?? now;
       const to = new Date(Math.max(0, Math.min(last.getTime(), now.getTime() + AHEAD_MS)));
-      const start = range.from === undefined ? new Date(to.getTime() - DAY_MS) : readTime(range.from, "?from");
-      const first = cursor === undefined ? start : new Date(readTime(cursor, "?cursor").getTime() + 1);
+      const start = range.from ?? new Date(to.getTime() - DAY_MS);
+      const first = after === undefined ? start : new Date(after.getTime() + 1);
       const from = first < EPOCH ? EPOCH : first;
       const facts = requireFound(await services.dueTimes.readDueTimes(id, from, to, limit), `definition ${id}`);
-      const rows = describeDueTimes(facts, now, limit);
-      return { body: rows, headers: linkNext(url, rows.length, limit, rows.at(-1)?.scheduled_for) };
+      return describeDueTimes(facts, now, limit);
     },
-  },
-  {
+  }),
+  route({
     method: "GET",
     path: "/activity-definitions/:id/schedule",
     tag: "Schedules",
@@ -79,28 +75,29 @@ export const SCHEDULE_ROUTES: readonly Route[] = [
     params: ActivityParams,
     answers: { 200: ScheduleView },
     async handle({ params, services }) {
-      const id = requireUuid(params, "id");
+      const { id } = params;
       requireFound(await services.definitions.find(id), `definition ${id}`);
       return { body: await services.schedules.readSchedule(scheduleId(id)) };
     },
-  },
-  {
+  }),
+  route({
     method: "POST",
     path: "/activity-definitions/:id/backfill",
     tag: "Schedules",
     scope: "trigger",
     summary: "Run the due times of a range that did not run; one that ran never runs again",
     params: ActivityParams,
-    body: BackfillBody,
-    example: { from: "2026-01-31T06:00:00Z", to: "2026-01-31T09:00:00Z", dry_run: true },
+    body: {
+      schema: BackfillBody,
+      example: { from: "2026-01-31T06:00:00Z", to: "2026-01-31T09:00:00Z", dry_run: true },
+      read: (json) => readBackfill(json, new Date()),
+    },
     answers: { 200: BackfillAnswer, 202: BackfillAnswer },
     async handle({ params, body, services, actor }) {
-      const activity_id = requireUuid(params, "id");
-      const { from, to, dryRun } = readBackfill(body, new Date());
-      const backfill = await services.control.backfill({ activity_id, from, to, dryRun, actor });
-      return { status: dryRun ? 200 : 202, body: backfill };
+      const backfill = await services.control.backfill({ activity_id: params.id, ...body, actor });
+      return { status: body.dryRun ? 200 : 202, body: backfill };
     },
-  },
+  }),
 ];
 
 function readBackfill(body: unknown, now: Date): { from: Date; to: Date; dryRun: boolean } {

@@ -1,12 +1,11 @@
 /** What did not run, over all activities: one list to look at after an outage. */
-import { type Static, Type } from "@sinclair/typebox";
+import { Type } from "@sinclair/typebox";
 import { SKIP_REASONS } from "../../calendar/misfire.ts";
 import { SkippedDueTimeView, type SkippedPlace } from "../../explain/skipped-due-times.ts";
-import { InvalidInputError } from "../../kernel/errors.ts";
 import { isUuid } from "../../kernel/stable-id.ts";
-import { ActivityId } from "../activity-id.ts";
-import { linkTo, listQuery, QueryTime, readTime } from "../query.ts";
-import type { Route } from "../route.ts";
+import { ActivityId } from "../ids.ts";
+import { invalidCursor, linkTo, listQuery, QueryTime, readTime } from "../query.ts";
+import { type Route, route } from "../route.ts";
 
 const DAY_MS = 86_400_000;
 /** A run's own reason, besides those that a due time without a run may have. */
@@ -27,7 +26,7 @@ const OccurrenceQuery = listQuery({
 });
 
 export const OCCURRENCE_ROUTES: readonly Route[] = [
-  {
+  route({
     method: "GET",
     path: "/occurrences",
     tag: "Schedules",
@@ -37,19 +36,19 @@ export const OCCURRENCE_ROUTES: readonly Route[] = [
     query: OccurrenceQuery,
     answers: { 200: Type.Array(SkippedDueTimeView) },
     async handle({ query, services, url }) {
-      const { limit = 100, cursor, since, activity_id, reason } = query as Static<typeof OccurrenceQuery>;
       const until = new Date();
+      const { limit = 100, cursor, since = new Date(until.getTime() - DAY_MS), activity_id, reason } = query;
       const { rows, next } = await services.skippedDueTimes.listSkipped({
-        since: since === undefined ? new Date(until.getTime() - DAY_MS) : readTime(since, "?since"),
+        since,
         until,
         limit,
         ...(cursor !== undefined && { after: readPlace(cursor) }),
-        ...(activity_id !== undefined && { activity_id: activity_id.toLowerCase() }),
+        ...(activity_id !== undefined && { activity_id }),
         ...(reason !== undefined && { reason }),
       });
       return { body: rows, headers: next === undefined ? {} : linkTo(url, formatPlace(next)) };
     },
-  },
+  }),
 ];
 
 function formatPlace({ at, activity_id }: SkippedPlace): string {
@@ -60,6 +59,5 @@ function formatPlace({ at, activity_id }: SkippedPlace): string {
 function readPlace(cursor: string): SkippedPlace {
   const [time = "", activity_id = ""] = cursor.split("_");
   if (isUuid(activity_id)) return { at: readTime(time, "?cursor"), activity_id };
-  const fault = { path: "?cursor", message: "is none that actcore gave" };
-  throw new InvalidInputError("the query is not valid", [fault], "invalid_query");
+  throw invalidCursor();
 }

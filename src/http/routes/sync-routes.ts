@@ -1,14 +1,14 @@
 /** Files and schedules brought up to date over REST: the same sync as at start-up, at an interval and on the command line. */
-import { type Static, Type } from "@sinclair/typebox";
+import { Type } from "@sinclair/typebox";
 import { listChanges, SyncReport, SyncSummary } from "../../sync/report.ts";
-import { listRoute } from "../list-route.ts";
-import { listQuery } from "../query.ts";
-import { type Reply, type Route, requireFound, requireUuid } from "../route.ts";
+import { Uuid } from "../ids.ts";
+import { byId, listRoute } from "../list-route.ts";
+import { type Reply, type Route, requireFound, route } from "../route.ts";
 
 /** Many schedules, or a sync that is at it, take their time. */
 const ANSWER_WITHIN_MS = 240_000;
 
-const Params = Type.Object({ sync_id: Type.String({ format: "uuid" }) });
+const Params = Type.Object({ sync_id: Uuid });
 const flag = (description: string, fallback: boolean) =>
   Type.Optional(Type.Boolean({ default: fallback, description, expected: "true or false" }));
 const SyncQuery = Type.Object(
@@ -24,7 +24,7 @@ const SyncQuery = Type.Object(
 const Released = Type.Object({ released: Type.Array(Type.String(), { description: "The trees that are free now." }) });
 
 export const SYNC_ROUTES: readonly Route[] = [
-  {
+  route({
     method: "POST",
     path: "/admin/sync",
     tag: "Sync",
@@ -34,23 +34,23 @@ export const SYNC_ROUTES: readonly Route[] = [
     answerWithinMs: ANSWER_WITHIN_MS,
     answers: { 200: SyncReport, 207: SyncReport, 409: SyncReport },
     async handle({ query, services, actor }) {
-      const { definitions = true, schedules = true, event_types = false, ...rest } = query as Static<typeof SyncQuery>;
+      const { definitions = true, schedules = true, event_types = false, ...rest } = query;
       const { dry_run: dryRun = false, force = false } = rest;
       const request = { definitions, schedules, event_types, dryRun, force, actor };
       return replyWith(await services.sync.sync(request, AbortSignal.timeout(ANSWER_WITHIN_MS)));
     },
-  },
+  }),
   listRoute({
     path: "/admin/syncs",
     tag: "Sync",
     scope: "admin",
     summary: "List the syncs that changed something or had errors, newest first",
-    query: listQuery({}),
+    filters: {},
     row: SyncSummary,
-    id: "sync_id",
-    read: ({ sync }, _, page) => sync.list(page),
+    cursor: byId("sync_id"),
+    read: ({ services }, _, page) => services.sync.list(page),
   }),
-  {
+  route({
     method: "GET",
     path: "/admin/syncs/:sync_id",
     tag: "Sync",
@@ -59,12 +59,12 @@ export const SYNC_ROUTES: readonly Route[] = [
     params: Params,
     answers: { 200: SyncReport },
     async handle({ params, services }) {
-      const id = requireUuid(params, "sync_id");
+      const id = params.sync_id;
       const { summary, writes } = requireFound(await services.sync.find(id), `sync ${id}`);
       return { body: { ...summary, changes: listChanges(writes) } };
     },
-  },
-  {
+  }),
+  route({
     method: "POST",
     path: "/admin/syncs/:sync_id/rollback",
     tag: "Sync",
@@ -74,11 +74,11 @@ export const SYNC_ROUTES: readonly Route[] = [
     answerWithinMs: ANSWER_WITHIN_MS,
     answers: { 200: SyncReport, 207: SyncReport },
     async handle({ params, services, actor }) {
-      const id = requireUuid(params, "sync_id");
+      const id = params.sync_id;
       return replyWith(await services.sync.rollback(id, actor, AbortSignal.timeout(ANSWER_WITHIN_MS)));
     },
-  },
-  {
+  }),
+  route({
     method: "POST",
     path: "/admin/syncs/:sync_id/release",
     tag: "Sync",
@@ -87,9 +87,9 @@ export const SYNC_ROUTES: readonly Route[] = [
     params: Params,
     answers: { 200: Released },
     async handle({ params, services, actor }) {
-      return { body: { released: await services.sync.release(requireUuid(params, "sync_id"), actor) } };
+      return { body: { released: await services.sync.release(params.sync_id, actor) } };
     },
-  },
+  }),
 ];
 
 function replyWith(report: SyncReport): Reply {
