@@ -7,6 +7,7 @@
  *   I4  the revision is read after the group's last message arrived; definitions and types are loaded only when it moved
  */
 
+import pLimit from "p-limit";
 import { contentOf, type EventContent, findDifferences } from "../event/content.ts";
 import { decodeEvent, type EventEnvelope } from "../event/envelope.ts";
 import type { EventLedger, RecordedEvent } from "../event/event-ledger.ts";
@@ -119,17 +120,13 @@ export function createDispatcher({ ledger, starter, metrics, log, onPoint = () =
   async function startAll(recorded: readonly RecordedEvent[]): Promise<Map<string, unknown>> {
     const failed = new Map<string, unknown>();
     const runs = recorded.flatMap(({ event_id, owed }) => owed.map((run) => ({ event_id, run })));
-    const queue = runs.values();
-    const starters = Array.from({ length: Math.min(MAX_CONCURRENT_STARTS, runs.length) }, async () => {
-      for (const { event_id, run } of queue) {
-        try {
-          await starter.start(run);
-        } catch (error) {
-          failed.set(event_id, error);
-        }
+    await pLimit(MAX_CONCURRENT_STARTS).map(runs, async ({ event_id, run }) => {
+      try {
+        await starter.start(run);
+      } catch (error) {
+        failed.set(event_id, error);
       }
     });
-    await Promise.all(starters);
     return failed;
   }
 

@@ -5,6 +5,7 @@
  * not fail the request: it stands in the ledger, and the finisher starts it.
  */
 
+import pLimit from "p-limit";
 import { dueTimes } from "../calendar/due-times.ts";
 import type { Definition } from "../definition/schema.ts";
 import { describeError, InvalidInputError, RetryableError, TerminalError } from "../kernel/errors.ts";
@@ -138,12 +139,7 @@ export function createRunControl({ accepted, reader, definitions, runs, starter,
       const answer = { dry_run: dryRun, due: due.length, already_run: ran.size };
       if (dryRun) return { ...answer, runs: missing.map((at) => ({ scheduled_for: dueKey(at) })) };
       const owed = await accepted.acceptBackfill({ activity_id, due: missing, actor });
-      const queue = owed.values();
-      await Promise.all(
-        Array.from({ length: CONCURRENT_STARTS }, async () => {
-          for (const run of queue) await start(run);
-        }),
-      );
+      await pLimit(CONCURRENT_STARTS).map(owed, start);
       const made = owed.map(({ scheduled_for, run_id, workflow_id }) => ({ scheduled_for, run_id, workflow_id }));
       return { ...answer, already_run: due.length - made.length, runs: made };
     },

@@ -6,6 +6,7 @@
  * times, pause and presence but lags a little and leaves out policies and actions, says which schedules have to be
  * looked at closely. The others are described too: all of them where they are few, and else in turn, sync after sync.
  */
+import pLimit from "p-limit";
 import { describeError, RetryableError, TerminalError } from "../kernel/errors.ts";
 import { type DriftKind, isTold, judgeSchedule } from "./drift.ts";
 import { planUnlessDone, type SchedulePlan, scheduleId } from "./plan.ts";
@@ -182,29 +183,27 @@ function startRound(deps: ScheduleSyncDeps, dryRun: boolean, signal: AbortSignal
 
   /** Some at once. What fails with one of them is reported, and does not stop the others. */
   async function each<T>(items: readonly T[], subjectOf: (item: T) => string, body: (item: T) => Promise<void>) {
-    let next = 0;
+    let passedOver = 0;
     let failure: { error: unknown } | undefined;
-    const isOver = () => next >= items.length || failure !== undefined || awayInRow >= GIVE_UP_AFTER;
-
-    async function work(): Promise<void> {
-      while (!isOver()) {
-        const item = items[next++] as T;
-        try {
-          signal.throwIfAborted();
-          await body(item);
-          awayInRow = 0;
-        } catch (error) {
-          if (error instanceof RetryableError) awayInRow++;
-          else if (!(error instanceof TerminalError)) failure ??= { error };
-          report.errors.push({ subject: subjectOf(item), message: describeError(error) });
-        }
+    await pLimit(AT_ONCE).map(items, async (item) => {
+      if (failure !== undefined || awayInRow >= GIVE_UP_AFTER) {
+        passedOver++;
+        return;
       }
-    }
-    await Promise.all(Array.from({ length: AT_ONCE }, work));
+      try {
+        signal.throwIfAborted();
+        await body(item);
+        awayInRow = 0;
+      } catch (error) {
+        if (error instanceof RetryableError) awayInRow++;
+        else if (!(error instanceof TerminalError)) failure ??= { error };
+        report.errors.push({ subject: subjectOf(item), message: describeError(error) });
+      }
+    });
     if (failure) throw failure.error;
-    if (next < items.length) {
+    if (passedOver > 0) {
       const why = `the engine failed with ${GIVE_UP_AFTER} in a row; sync again when it answers`;
-      report.errors.push({ subject: "schedules", message: `${items.length - next} were not looked at: ${why}` });
+      report.errors.push({ subject: "schedules", message: `${passedOver} were not looked at: ${why}` });
     }
   }
 
