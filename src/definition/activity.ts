@@ -5,7 +5,7 @@
 import { parseDuration } from "../calendar/duration.ts";
 import type { ScheduleTrigger } from "../calendar/trigger.ts";
 import type { TaskTemplate } from "../task/types.ts";
-import type { DefinitionBody } from "./schema.ts";
+import type { DefinitionBody, EventTrigger } from "./schema.ts";
 
 export interface Activity {
   /** The definition's. */
@@ -80,6 +80,8 @@ export function compileActivity({ body, ...row }: ActivityRow): Activity {
   return { ...row, trigger: compileTrigger(body.trigger_config), tasks: body.task_templates.map(compileTask) };
 }
 
+export function compileTrigger(config: EventTrigger): EventMatcher;
+export function compileTrigger(config: DefinitionBody["trigger_config"]): Activity["trigger"];
 export function compileTrigger(config: DefinitionBody["trigger_config"]): Activity["trigger"] {
   if (config.trigger_type !== "event") return { type: "schedule", calendar: config };
   return { type: "event", event_type: config.event_type, filters: Object.entries(config.filters ?? {}) };

@@ -11,13 +11,14 @@ import pLimit from "p-limit";
 import { contentOf, type EventContent, findDifferences } from "../event/content.ts";
 import { decodeEvent, type EventEnvelope } from "../event/envelope.ts";
 import type { EventLedger, RecordedEvent } from "../event/event-ledger.ts";
-import { indexSubscriptions, matchEvent, type SubscriptionIndex } from "../event/match.ts";
+import { indexSubscriptions, type SubscriptionIndex } from "../event/match.ts";
 import { findPayloadFaults, indexEnforcedTypes, type PayloadChecks } from "../event/payload-checks.ts";
 import { TerminalError } from "../kernel/errors.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Metrics } from "../kernel/metrics.ts";
 import type { RunStarter } from "../run/engine.ts";
 import { createDeadLetters } from "./dead-letters.ts";
+import { matchEvent } from "./match-event.ts";
 import { createPutBack } from "./put-back.ts";
 import type { StreamMessage } from "./stream-message.ts";
 
@@ -73,8 +74,7 @@ export function createDispatcher({ ledger, starter, metrics, log, onPoint = () =
     const byId = groupById(received);
     const matched = byId
       .values()
-      .map(([first]) => (first as Received).envelope)
-      .map((envelope) => ({ envelope, matches: matchEvent(index, envelope) }))
+      .map(([first]) => matchEvent(index, (first as Received).envelope))
       .toArray();
     const recorded = await ledger.record(matched);
     onPoint("recorded");

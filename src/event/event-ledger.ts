@@ -2,13 +2,15 @@
 import type { OwedRun } from "../run/engine.ts";
 import type { EventContent } from "./content.ts";
 import type { DeadLetterReason, EventEnvelope } from "./envelope.ts";
-import type { Match, Subscription } from "./match.ts";
+import type { Match, SubscriptionRow } from "./match.ts";
 import type { EventOutcome } from "./outcome.ts";
 import type { EnforcedTypeReader } from "./payload-checks.ts";
 
 export interface MatchedEvent {
   envelope: EventEnvelope;
-  matches: Match[];
+  matches: readonly Match[];
+  /** What it is recorded as. */
+  outcome: EventOutcome;
 }
 
 /** What stands in the ledger for an event after it was recorded. */
@@ -37,7 +39,7 @@ export interface DeadLetter {
 
 export interface EventLedger extends EnforcedTypeReader {
   /** The live event definitions, not older than the revision read before. */
-  listSubscriptions(): Promise<Subscription[]>;
+  listSubscriptions(): Promise<SubscriptionRow[]>;
   /**
    * Records each event, its outcome per activity and its occurrences, in one transaction; an event that stands there
    * already keeps what was recorded first, and one that says something else than a foreign start brought under its id is not

@@ -13,7 +13,7 @@ import { createLedgerReader } from "../../src/postgres/explain/ledger-reader.ts"
 import { createSweeper } from "../../src/postgres/maintenance/sweeper.ts";
 import { createUnfinishedLedger } from "../../src/postgres/occurrence/unfinished-ledger.ts";
 import { createTestDatabase } from "../support/database.ts";
-import { envelopeOf } from "../support/ledger.ts";
+import { envelopeOf, matchedEvent } from "../support/ledger.ts";
 import { ACTIVITY, DAYS, fillTables } from "./scale-rows.ts";
 
 const short = process.argv.includes("--short");
@@ -202,8 +202,7 @@ async function measureIngest(): Promise<void> {
 /** Records groups of events that each owe a run, one group after the other, as a router does. */
 async function ingestUntil(end: Promise<unknown>): Promise<number> {
   const ledger = createEventLedger(database.db);
-  const trigger = { trigger_type: "event", event_type: "x" } as const;
-  const subscription = { activity_id: ACTIVITY.common, activity_name: "d", enabled: true, trigger };
+  const run = { activity_id: ACTIVITY.common, activity_name: "d", outcome: "run" } as const;
   let ended = false;
   void end.finally(() => {
     ended = true;
@@ -211,10 +210,9 @@ async function ingestUntil(end: Promise<unknown>): Promise<number> {
   const startedMs = performance.now();
   let count = 0;
   for (; !ended; count += GROUP) {
-    const group = Array.from({ length: GROUP }, () => ({
-      envelope: envelopeOf(crypto.randomUUID(), { payload: { text: "x".repeat(200) } }),
-      matches: [{ subscription, outcome: "run" as const }],
-    }));
+    const group = Array.from({ length: GROUP }, () =>
+      matchedEvent(envelopeOf(crypto.randomUUID(), { payload: { text: "x".repeat(200) } }), run),
+    );
     await ledger.record(group);
     await ledger.markDispatched(group.map(({ envelope }) => envelope.event_id));
   }

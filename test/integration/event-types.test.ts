@@ -8,7 +8,7 @@ import { createEventLedger } from "../../src/postgres/event/event-ledger.ts";
 import { createTestApi, pathsOf, type TestApi } from "../support/api.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";
-import { envelopeOf } from "../support/ledger.ts";
+import { envelopeOf, matchedEvent } from "../support/ledger.ts";
 import { activity, createTree, type Tree } from "../support/trees.ts";
 
 let database: TestDatabase;
@@ -186,7 +186,8 @@ describe("the router", () => {
     const [subscription] = await ledger.listSubscriptions();
     if (subscription === undefined) throw new Error("the activity is not there");
     const envelope = routed("owed", {});
-    await ledger.record([{ envelope, matches: [{ subscription, outcome: "run" }] }]);
+    const { id: activity_id, name: activity_name } = subscription;
+    await ledger.record([matchedEvent(envelope, { activity_id, activity_name, outcome: "run" })]);
     await syncTypes({ name: "routed", schema: SEATS, enforce: true });
     await arrive(envelope);
     expect([settled, started]).toEqual([["owed acked"], ["owed"]]);

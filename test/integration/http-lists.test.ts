@@ -4,7 +4,7 @@ import { createEventLedger } from "../../src/postgres/event/event-ledger.ts";
 import { createTestApi, definitionOf, type TestApi } from "../support/api.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";
-import { envelopeOf } from "../support/ledger.ts";
+import { envelopeOf, matchedEvent } from "../support/ledger.ts";
 
 let database: TestDatabase;
 let api: TestApi;
@@ -13,10 +13,10 @@ beforeAll(async () => {
   database = await createTestDatabase();
   api = createTestApi(database);
   const ledger = createEventLedger(database.db);
-  for (const id of ["e1", "e2"]) await ledger.record([{ envelope: envelopeOf(id, { type: "x" }), matches: [] }]);
+  for (const id of ["e1", "e2"]) await ledger.record([matchedEvent(envelopeOf(id, { type: "x" }))]);
   await Bun.sleep(2); // the next id begins in another millisecond
   since = new Date().toISOString();
-  await ledger.record([{ envelope: envelopeOf("e3", { type: "y" }), matches: [] }]);
+  await ledger.record([matchedEvent(envelopeOf("e3", { type: "y" }))]);
   const raw = new Uint8Array([0]);
   await ledger.recordDeadLetter({ event_id: "e4", reason: "not_json", detail: "d", subject: "activity.x", raw });
   for (const name of ["b", "a"])

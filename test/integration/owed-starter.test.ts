@@ -16,7 +16,7 @@ import { createRunInspector } from "../../src/temporal/run-inspector.ts";
 import { createRunStarter } from "../../src/temporal/run-starter.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";
-import { BY_TEST, bodyOf, claim, envelopeOf, recordEvent } from "../support/ledger.ts";
+import { BY_TEST, bodyOf, claim, envelopeOf, matchedEvent, recordEvent } from "../support/ledger.ts";
 import { openTestNamespace } from "../support/workflow.ts";
 
 let database: TestDatabase;
@@ -72,7 +72,7 @@ describe("an event's run", () => {
   test("is owed under that id after a crash before its start", async () => {
     const replaced = await createWorkflowIdLedger(database.db).replaceWorkflowId(run);
     const { event_id } = run.trigger_event as { event_id: string };
-    const [again] = await createEventLedger(database.db).record([{ envelope: envelopeOf(event_id), matches: [] }]);
+    const [again] = await createEventLedger(database.db).record([matchedEvent(envelopeOf(event_id))]);
     expect(again?.owed).toEqual([replaced as OwedRun]);
     const unclaimed = await createUnfinishedLedger(database).listUnclaimed(new Date(Date.now() + 1000), 100);
     expect(unclaimed).toContainEqual({ run_id, ...(replaced as OwedRun) });

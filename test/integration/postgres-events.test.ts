@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { contentOf } from "../../src/event/content.ts";
 import type { EventEnvelope } from "../../src/event/envelope.ts";
 import type { DeadLetter, EventLedger, MatchedEvent, RecordedEvent } from "../../src/event/event-ledger.ts";
-import type { Subscription } from "../../src/event/match.ts";
+import type { SubscriptionRow } from "../../src/event/match.ts";
 import type { ActivityOutcome } from "../../src/event/outcome.ts";
 import type { EventFilter, Page } from "../../src/explain/ledger-reader.ts";
 import { createDefinitionStore } from "../../src/postgres/definition/definition-store.ts";
@@ -11,7 +11,7 @@ import { createEventLedger } from "../../src/postgres/event/event-ledger.ts";
 import { createLedgerReader } from "../../src/postgres/explain/ledger-reader.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS, eventually } from "../support/engines.ts";
-import { BY_TEST, bodyOf, claim, envelopeOf } from "../support/ledger.ts";
+import { BY_TEST, bodyOf, claim, envelopeOf, matchedEvent } from "../support/ledger.ts";
 
 const ACTIVITY = { activity_id: crypto.randomUUID() as string, activity_name: "mail" };
 let database: TestDatabase;
@@ -32,10 +32,8 @@ const find = (id: string) => createLedgerReader(database.db).findEvent(id);
 
 /** An event that reached an activity with this outcome, or none. */
 function matched(envelope: EventEnvelope, outcome?: ActivityOutcome, activity = ACTIVITY): MatchedEvent {
-  const trigger = { trigger_type: "event", event_type: "x" } as const;
-  const subscription = { ...activity, enabled: outcome !== "skipped", trigger };
   const reason = outcome && REASONS[outcome];
-  return { envelope, matches: outcome ? [{ subscription, outcome, ...(reason && { reason }) }] : [] };
+  return matchedEvent(envelope, ...(outcome ? [{ ...activity, outcome, ...(reason && { reason }) }] : []));
 }
 
 describe("an event", () => {
@@ -143,7 +141,7 @@ describe("an event whose id a foreign start has taken", () => {
     const { event_id } = envelope;
     expect(await find(event_id)).toMatchObject({ outcome: "dispatched", activities: [{ run_id: foreign.run_id }] });
     const reached = [...matched(envelope, "run").matches, ...matched(envelope, "run", activity).matches];
-    const [recorded, ...others] = await ledger.record([{ envelope, matches: reached }]);
+    const [recorded, ...others] = await ledger.record([matchedEvent(envelope, ...reached)]);
     expect(recorded).toMatchObject({ outcome: "received" });
     expect(recorded?.owed).toEqual([expect.objectContaining(ACTIVITY)]);
     expect(others).toEqual([]);
@@ -155,7 +153,7 @@ describe("an event whose id a foreign start has taken", () => {
     expect(event?.activities).toContainEqual({ ...activity, outcome: "run", reason: null, run_id: foreign.run_id });
     const listed = await createLedgerReader(database.db).listEvents({ type: "x" }, { limit: 1 });
     expect(listed.map((event) => [event.event_id, event.outcome])).toEqual([[event_id, "received"]]);
-    expect(await ledger.record([{ envelope, matches: [] }])).toEqual([recorded as RecordedEvent]);
+    expect(await ledger.record([matchedEvent(envelope)])).toEqual([recorded as RecordedEvent]);
   });
 
   test.each([
@@ -450,14 +448,14 @@ test("live event definitions are subscriptions, disabled ones too, so that they 
   await store.create(bodyOf("cron", { trigger_config: cron }), "rest", BY_TEST);
   const deleted = await store.create(bodyOf("deleted"), "rest", BY_TEST);
   await store.remove(deleted.id, BY_TEST);
-  const isOurs = ({ activity_name }: Subscription) => ["live", "disabled", "cron", "deleted"].includes(activity_name);
+  const isOurs = ({ name }: SubscriptionRow) => ["live", "disabled", "cron", "deleted"].includes(name);
   const subscriptions = (await ledger.listSubscriptions()).filter(isOurs);
-  expect(subscriptions.sort((a, b) => a.activity_name.localeCompare(b.activity_name))).toEqual(
+  expect(subscriptions.sort((a, b) => a.name.localeCompare(b.name))).toEqual(
     [disabled, live].map(({ id, name, enabled }) => ({
-      activity_id: id,
-      activity_name: name,
+      id,
+      name,
       enabled,
-      trigger: { trigger_type: "event", event_type: name },
+      trigger_config: { trigger_type: "event", event_type: name },
     })),
   );
 });

@@ -9,7 +9,7 @@ import { createEventLedger } from "../../src/postgres/event/event-ledger.ts";
 import { createLedgerReader } from "../../src/postgres/explain/ledger-reader.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";
-import { BY_TEST, bodyOf, claim, disable, envelopeOf, recordEvent } from "../support/ledger.ts";
+import { BY_TEST, bodyOf, claim, disable, envelopeOf, matchedEvent, recordEvent } from "../support/ledger.ts";
 
 const DUE = "2026-01-31T09:30:00.000Z";
 let database: TestDatabase;
@@ -204,11 +204,7 @@ describe("a foreign start", () => {
     /** The event as the router matches it: it reaches the definition. */
     const matchedAs = (envelope: EventEnvelope): MatchedEvent => {
       const { id: activity_id, name: activity_name } = definition;
-      const trigger = { trigger_type: "event", event_type: envelope.type } as const;
-      return {
-        envelope,
-        matches: [{ subscription: { activity_id, activity_name, enabled: true, trigger }, outcome: "run" }],
-      };
+      return matchedEvent(envelope, { activity_id, activity_name, outcome: "run" });
     };
     const runsOf = () => createLedgerReader(database.db).listRuns({ activity_id: definition.id }, { limit: 10 });
     const newEnvelope = () => envelopeOf(`f-${crypto.randomUUID()}`);

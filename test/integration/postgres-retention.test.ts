@@ -7,7 +7,7 @@ import { createLedgerReader } from "../../src/postgres/explain/ledger-reader.ts"
 import { createSweeper } from "../../src/postgres/maintenance/sweeper.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";
-import { envelopeOf } from "../support/ledger.ts";
+import { envelopeOf, matchedEvent } from "../support/ledger.ts";
 
 const DAY_MS = 86_400_000;
 const NOW = new Date("2026-06-30T00:00:00Z");
@@ -140,9 +140,8 @@ test("a sweep that is stopped ends after its batch", async () => {
 test("an event whose row was swept is a duplicate for as long as its key stands", async () => {
   const id = await tell(100);
   await sweepNow();
-  const trigger = { trigger_type: "event", event_type: "x" } as const;
-  const subscription = { activity_id: crypto.randomUUID(), activity_name: "b", enabled: true, trigger };
-  const matched = { envelope: envelopeOf(id), matches: [{ subscription, outcome: "run" as const }] };
+  const run = { activity_id: crypto.randomUUID(), activity_name: "b", outcome: "run" } as const;
+  const matched = matchedEvent(envelopeOf(id), run);
   expect(await createEventLedger(database.db).record([matched])).toEqual([
     { event_id: id, outcome: "dispatched", isNew: false, content: null, owed: [] },
   ]);

@@ -3,6 +3,8 @@ import { type Activity, compileActivity, createActivityCache } from "../../src/d
 import type { Definition, DefinitionBody } from "../../src/definition/schema.ts";
 import { parseDefinition } from "../../src/definition/validate.ts";
 import type { EventEnvelope } from "../../src/event/envelope.ts";
+import type { MatchedEvent } from "../../src/event/event-ledger.ts";
+import { type Match, outcomeOf } from "../../src/event/match.ts";
 import { createClaims } from "../../src/occurrence/claim.ts";
 import { createDefinitionStore } from "../../src/postgres/definition/definition-store.ts";
 import { createEventLedger } from "../../src/postgres/event/event-ledger.ts";
@@ -34,15 +36,19 @@ export function envelopeOf(event_id: string, rest: Partial<EventEnvelope> = {}):
   return { event_id, type: "x", source: "test", occurred_at: "2026-01-31T09:30:00Z", payload: {}, ...rest };
 }
 
+/** An event with what it reached, as the dispatcher hands it to the ledger. */
+export function matchedEvent(envelope: EventEnvelope, ...matches: Match[]): MatchedEvent {
+  return { envelope, matches, outcome: outcomeOf(matches) };
+}
+
 /** An event in the ledger that owes the definition a run; answers its run's id. */
 export async function recordEvent(
   { db }: TestDatabase,
   { id: activity_id, name: activity_name }: Pick<Definition, "id" | "name">,
   event_id: string,
 ): Promise<string> {
-  const trigger = { trigger_type: "event", event_type: "x" } as const;
-  const subscription = { activity_id, activity_name, enabled: true, trigger };
-  await createEventLedger(db).record([{ envelope: envelopeOf(event_id), matches: [{ subscription, outcome: "run" }] }]);
+  const run = { activity_id, activity_name, outcome: "run" } as const;
+  await createEventLedger(db).record([matchedEvent(envelopeOf(event_id), run)]);
   return (await createLedgerReader(db).findEvent(event_id))?.activities[0]?.run_id ?? "";
 }
 

@@ -4,7 +4,6 @@ import { createDispatcher } from "../../src/dispatch/dispatcher.ts";
 import type { StreamMessage } from "../../src/dispatch/stream-message.ts";
 import { contentOf, type EventContent } from "../../src/event/content.ts";
 import type { DeadLetter, EventLedger } from "../../src/event/event-ledger.ts";
-import { outcomeOf } from "../../src/event/match.ts";
 import type { EventOutcome } from "../../src/event/outcome.ts";
 import type { EnforcedType } from "../../src/event/payload-checks.ts";
 import { RetryableError, TerminalError } from "../../src/kernel/errors.ts";
@@ -52,11 +51,11 @@ function setUp({
     },
     async listSubscriptions() {
       calls.listSubscriptions++;
-      const activity = { activity_id: "a", activity_name: "a", enabled: true };
+      const activity = { id: "a", name: "a", enabled: true };
       return [
-        { ...activity, trigger: { trigger_type: "event", event_type: "x" } },
-        { ...activity, trigger: { trigger_type: "event", event_type: "y" } },
-        { ...activity, trigger: { trigger_type: "event", event_type: "filtered", filters: { tier: "pro" } } },
+        { ...activity, trigger_config: { trigger_type: "event", event_type: "x" } },
+        { ...activity, trigger_config: { trigger_type: "event", event_type: "y" } },
+        { ...activity, trigger_config: { trigger_type: "event", event_type: "filtered", filters: { tier: "pro" } } },
       ];
     },
     async record(events) {
@@ -65,10 +64,10 @@ function setUp({
         const refusal = refuses(envelope.event_id);
         if (refusal) throw refusal;
       }
-      return events.map(({ envelope, matches }) => {
+      return events.map(({ envelope, outcome: matched }) => {
         const { event_id } = envelope;
         const isNew = !known.has(event_id);
-        const outcome = known.get(event_id) ?? outcomeOf(matches);
+        const outcome = known.get(event_id) ?? matched;
         known.set(event_id, outcome);
         const content = contents.get(event_id) ?? null;
         if (isNew) contents.set(event_id, contentOf(envelope));

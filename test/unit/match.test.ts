@@ -1,5 +1,13 @@
 import { describe, expect, test } from "bun:test";
-import { indexSubscriptions, type Match, matchEvent, outcomeOf, type Subscription } from "../../src/event/match.ts";
+import { matchEvent as match } from "../../src/dispatch/match-event.ts";
+import type { EventEnvelope } from "../../src/event/envelope.ts";
+import {
+  indexSubscriptions,
+  type Match,
+  outcomeOf,
+  type SubscriptionIndex,
+  type SubscriptionRow,
+} from "../../src/event/match.ts";
 import { parseJson } from "../../src/json/parse.ts";
 
 const parse = (text: string) => parseJson(text) as Record<string, unknown>;
@@ -8,17 +16,18 @@ const subscription = (
   event_type: string,
   filters?: Record<string, unknown>,
   enabled = true,
-): Subscription => ({
-  activity_id: name,
-  activity_name: name,
+): SubscriptionRow => ({
+  id: name,
+  name,
   enabled,
-  trigger: { trigger_type: "event", event_type, ...(filters && { filters }) },
+  trigger_config: { trigger_type: "event", event_type, ...(filters && { filters }) },
 });
+const matchEvent = (index: SubscriptionIndex, event: EventEnvelope) => match(index, event).matches;
 const eventOf = (type: string, payload?: unknown) => ({ event_id: "e", type, source: "s", occurred_at: "t", payload });
 
 test("an event reaches each definition of its type and no other", () => {
   const index = indexSubscriptions(["a", "b"].map((name) => subscription(name, "x")).concat(subscription("c", "y")));
-  expect(matchEvent(index, eventOf("x")).map(({ subscription }) => subscription.activity_name)).toEqual(["a", "b"]);
+  expect(matchEvent(index, eventOf("x")).map(({ activity_name }) => activity_name)).toEqual(["a", "b"]);
   expect(matchEvent(index, eventOf("z"))).toEqual([]);
 });
 
@@ -119,7 +128,7 @@ describe("a disabled definition", () => {
   ])("with a filter on tier makes of the payload %j: %j", (payload, expected) => {
     const disabled = subscription("off", "x", { tier: "pro" }, false);
     expect(matchEvent(indexSubscriptions([disabled]), eventOf("x", payload))).toEqual([
-      { subscription: disabled, ...expected } as never,
+      { activity_id: "off", activity_name: "off", ...expected } as never,
     ]);
   });
 
@@ -137,7 +146,6 @@ test.each<[outcomes: Match["outcome"][], outcome: string]>([
   [["skipped"], "dispatched"],
   [["filtered", "skipped"], "dispatched"],
 ])("an event of which activities make %j is recorded as %s", (outcomes, outcome) => {
-  expect(outcomeOf(outcomes.map((each) => ({ subscription: subscription("a", "x"), outcome: each })))).toBe(
-    outcome as never,
-  );
+  const reached = { activity_id: "a", activity_name: "a" };
+  expect(outcomeOf(outcomes.map((each) => ({ ...reached, outcome: each })))).toBe(outcome as never);
 });

@@ -4,7 +4,6 @@ import type { EventTrigger } from "../../definition/schema.ts";
 import { type EventContent, findDifferences } from "../../event/content.ts";
 import type { EventEnvelope } from "../../event/envelope.ts";
 import type { EventLedger, MatchedEvent, RecordedEvent } from "../../event/event-ledger.ts";
-import { outcomeOf } from "../../event/match.ts";
 import { stableTraceId, timeOrderedUuid } from "../../kernel/stable-id.ts";
 import { eventWorkflowId } from "../../occurrence/occurrence.ts";
 import type { OwedRun } from "../../run/engine.ts";
@@ -21,14 +20,9 @@ export function createEventLedger(db: Database): EventLedger {
 
     async listSubscriptions() {
       const { id, name, enabled, body } = definitions;
+      const trigger_config = sql<EventTrigger>`${body}->'trigger_config'`;
       const live = and(eq(definitions.trigger_type, "event"), isNull(definitions.deleted_at));
-      const rows = await guarded(db.select({ id, name, enabled, body }).from(definitions).where(live));
-      return rows.map((row) => ({
-        activity_id: row.id,
-        activity_name: row.name,
-        enabled: row.enabled,
-        trigger: row.body.trigger_config as EventTrigger,
-      }));
+      return guarded(db.select({ id, name, enabled, trigger_config }).from(definitions).where(live));
     },
 
     record: (matched) => recordAll(db, matched),
@@ -144,23 +138,16 @@ async function insertNew(
   matched: readonly MatchedEvent[],
   takenOver: ReadonlySet<string>,
 ): Promise<Set<string>> {
-  const eventRows = matched.map(({ envelope, matches }) => ({
+  const eventRows = matched.map(({ envelope, outcome }) => ({
     ...envelope,
     row_id: timeOrderedUuid(),
     takes_over: takenOver.has(envelope.event_id),
-    outcome: outcomeOf(matches),
+    outcome,
     payload: JSON.stringify(envelope.payload === undefined ? {} : envelope.payload),
     trace_id: envelope.trace_id ?? stableTraceId(envelope.event_id),
   }));
   const outcomeRows = matched.flatMap(({ envelope: { event_id }, matches }) =>
-    matches.map(({ subscription: { activity_id, activity_name }, outcome, reason }) => ({
-      event_id,
-      activity_id,
-      activity_name,
-      outcome,
-      reason,
-      run_id: outcome === "run" ? timeOrderedUuid() : null,
-    })),
+    matches.map((match) => ({ ...match, event_id, run_id: match.outcome === "run" ? timeOrderedUuid() : null })),
   );
   // A payload travels as text within the rows: read as their JSON, its U+0000 and lone surrogates would be refused.
   const rows = await db.execute<{ event_id: string }>(sql`
@@ -210,11 +197,9 @@ async function insertNew(
   return new Set(rows.map(({ event_id }) => event_id));
 }
 
-function toRecorded({ envelope: { event_id }, matches }: MatchedEvent): RecordedEvent {
-  const owed = matches
-    .filter(({ outcome }) => outcome === "run")
-    .map(({ subscription }) => toOwedRun(subscription, event_id));
-  return { event_id, outcome: outcomeOf(matches), isNew: true, content: null, owed };
+function toRecorded({ envelope: { event_id }, matches, outcome }: MatchedEvent): RecordedEvent {
+  const owed = matches.filter((match) => match.outcome === "run").map((match) => toOwedRun(match, event_id));
+  return { event_id, outcome, isNew: true, content: null, owed };
 }
 
 /** `workflow_id` where another one than the event's was recorded. */
