@@ -1,16 +1,14 @@
 /**
- * When a trigger is due (docs/schedules.md). Pure: preview, reconciler, backfill and claim all ask here, and a
+ * When a calendar is due (docs/schedules.md). Pure: preview, reconciler, backfill and claim all ask here, and a
  * property test holds it against what the engine makes of the plan.
  *
  * On a day when the clock changes, a cron is due as cronie runs it (src/cron.c). A wildcard job, whose minute or hour
  * field begins with `*`, runs by the clock. Of any other, what a gap removes is due at the gap's end, and a repeated hour
  * counts once, its first pass.
  */
-import { type CronFields, parseCron } from "./cron-expression.ts";
-import { parseDuration } from "./duration.ts";
-import { parseRunAt } from "./run-at.ts";
-import { type ClockChange, type TimeZone, timeZone } from "./time-zone.ts";
-import type { CronTrigger, IntervalTrigger, ScheduleTrigger } from "./trigger.ts";
+import type { Calendar, CronCalendar, IntervalCalendar } from "./calendar.ts";
+import type { CronFields } from "./cron-expression.ts";
+import type { ClockChange, TimeZone } from "./time-zone.ts";
 import { DAY_MS, HOUR_MS, MINUTE_MS, wallTimes } from "./wall-times.ts";
 
 export interface DueTime {
@@ -28,24 +26,22 @@ const LONGEST_JUMP_MS = 3 * HOUR_MS;
 const SEARCH_MS = 100 * 366 * DAY_MS;
 
 /** Ascending, `after < at <= until`, without doubles; computed as it is read. */
-export function* dueTimes(trigger: ScheduleTrigger, after: Date, until: Date): Generator<DueTime> {
-  switch (trigger.trigger_type) {
+export function* dueTimes(calendar: Calendar, after: Date, until: Date): Generator<DueTime> {
+  switch (calendar.trigger_type) {
     case "cron":
-      return yield* cronDueTimes(trigger, after.getTime() + 1, until.getTime());
+      return yield* cronDueTimes(calendar, after.getTime() + 1, until.getTime());
     case "interval":
-      return yield* intervalDueTimes(trigger, after.getTime(), until.getTime());
-    case "scheduled": {
-      const at = parseRunAt(trigger.run_at);
-      if (at !== undefined && at > after && at <= until) yield { at };
-    }
+      return yield* intervalDueTimes(calendar, after.getTime(), until.getTime());
+    case "scheduled":
+      if (calendar.at !== undefined && calendar.at > after && calendar.at <= until) yield { at: calendar.at };
   }
 }
 
 /** The first `count` that are to run; fewer where there are no more within a hundred years. */
-export function nextDueTimes(trigger: ScheduleTrigger, after: Date, count: number): DueTime[] {
+export function nextDueTimes(calendar: Calendar, after: Date, count: number): DueTime[] {
   const found: DueTime[] = [];
   if (count < 1) return found;
-  for (const due of dueTimes(trigger, after, new Date(after.getTime() + SEARCH_MS))) {
+  for (const due of dueTimes(calendar, after, new Date(after.getTime() + SEARCH_MS))) {
     if (due.skipped === undefined) found.push(due);
     if (found.length === count) break;
   }
@@ -53,14 +49,14 @@ export function nextDueTimes(trigger: ScheduleTrigger, after: Date, count: numbe
 }
 
 /** Whether some due time of `after < at <= until` is to run. */
-export function isDueWithin(trigger: ScheduleTrigger, after: Date, until: Date): boolean {
-  return dueTimes(trigger, after, until).some(({ skipped }) => skipped === undefined);
+export function isDueWithin(calendar: Calendar, after: Date, until: Date): boolean {
+  return dueTimes(calendar, after, until).some(({ skipped }) => skipped === undefined);
 }
 
 /** For a cron that is no wildcard job, an instant of a repeated hour's second pass → the same wall time in the first; else `at`. */
-export function firstPass(trigger: ScheduleTrigger, at: Date): Date {
-  if (trigger.trigger_type !== "cron" || fieldsOf(trigger).wildcard) return at;
-  const repeat = repeatAt(zoneOf(trigger), at.getTime());
+export function firstPass(calendar: Calendar, at: Date): Date {
+  if (calendar.trigger_type !== "cron" || calendar.fields.wildcard) return at;
+  const repeat = repeatAt(calendar.zone, at.getTime());
   return repeat === undefined ? at : new Date(at.getTime() - lengthOf(repeat));
 }
 
@@ -68,20 +64,16 @@ export function firstPass(trigger: ScheduleTrigger, at: Date): Date {
  * The ends of clock gaps, `from < at <= until`, at which a cron is due although its fields do not match then: the
  * engine has to be told of them by date.
  */
-export function gapRuns(trigger: ScheduleTrigger, from: Date, until: Date): Date[] {
-  if (trigger.trigger_type !== "cron" || trigger.dst_gap === "skip") return [];
-  const fields = fieldsOf(trigger);
-  if (fields.wildcard) return [];
-  return zoneOf(trigger)
+export function gapRuns({ fields, zone, dst_gap }: CronCalendar, from: Date, until: Date): Date[] {
+  if (dst_gap === "skip" || fields.wildcard) return [];
+  return zone
     .changes(from.getTime(), until.getTime())
     .filter((change) => isDueAfterGap(fields, change))
     .map(({ at }) => new Date(at));
 }
 
 /** From `start` to `until`, both included, in pieces of one offset that end with a UTC year at the latest. */
-function* cronDueTimes(trigger: CronTrigger, start: number, until: number): Generator<DueTime> {
-  const fields = fieldsOf(trigger);
-  const zone = zoneOf(trigger);
+function* cronDueTimes({ fields, zone, dst_gap }: CronCalendar, start: number, until: number): Generator<DueTime> {
   for (let from = start; from <= until; ) {
     const newYear = Date.UTC(new Date(from).getUTCFullYear() + 1, 0, 1);
     const next = Math.min(until + 1, newYear, zone.changes(from, Math.min(until, newYear))[0]?.at ?? newYear);
@@ -89,7 +81,7 @@ function* cronDueTimes(trigger: CronTrigger, start: number, until: number): Gene
     if (!fields.wildcard) {
       const [opening] = zone.changes(from - 1, from);
       if (opening !== undefined && isDueAfterGap(fields, opening))
-        yield { at: new Date(from), ...(trigger.dst_gap === "skip" && { skipped: "dst_gap" }) };
+        yield { at: new Date(from), ...(dst_gap === "skip" && { skipped: "dst_gap" }) };
       const repeat = repeatAt(zone, from);
       if (repeat !== undefined) first = repeat.at + lengthOf(repeat);
     }
@@ -99,9 +91,7 @@ function* cronDueTimes(trigger: CronTrigger, start: number, until: number): Gene
   }
 }
 
-function* intervalDueTimes({ every, offset }: IntervalTrigger, after: number, until: number): Generator<DueTime> {
-  const everyMs = parseDuration(every);
-  const offsetMs = parseDuration(offset ?? 0);
+function* intervalDueTimes({ everyMs, offsetMs }: IntervalCalendar, after: number, until: number): Generator<DueTime> {
   const first = (Math.floor((after - offsetMs) / everyMs) + 1) * everyMs + offsetMs;
   for (let at = first; at <= until; at += everyMs) yield { at: new Date(at) };
 }
@@ -129,22 +119,4 @@ function isClockSet({ before, after }: ClockChange): boolean {
 /** What clocks were put back by; negative for a gap. */
 function lengthOf({ before, after }: ClockChange): number {
   return before - after;
-}
-
-function zoneOf({ timezone }: CronTrigger): TimeZone {
-  return timeZone(timezone ?? "UTC");
-}
-
-const MAX_KEPT = 2_000;
-const kept = new Map<string, CronFields>();
-
-/** Parsed once per expression: they are asked for every few seconds, for every definition. */
-function fieldsOf({ cron_expression }: CronTrigger): CronFields {
-  let fields = kept.get(cron_expression);
-  if (fields === undefined) {
-    fields = parseCron(cron_expression);
-    if (kept.size >= MAX_KEPT) kept.clear();
-    kept.set(cron_expression, fields);
-  }
-  return fields;
 }

@@ -4,9 +4,6 @@
  * Judged twice, each time by the version that was in force when it was due (I3): a start that comes late, at its claim
  * (late-start.ts), and a due time that the engine did not start at all, in the reconciler (settlement.ts).
  */
-import { parseDuration } from "./duration.ts";
-import type { ScheduleTrigger } from "./trigger.ts";
-
 export const SKIP_REASONS = [
   "missed",
   "compressed",
@@ -30,26 +27,13 @@ export interface SkippedStretch {
 
 export interface Misfire {
   policy: "skip" | "catchup" | "compress";
+  /** How late a due time may still be run under `skip`. */
   graceMs: number;
+  /** The same under `catchup`. */
   catchupWindowMs: number;
+  /** A start is delayed by a random time up to this. */
   jitterMs: number;
 }
 
 /** Under `compress`, a run that comes later than this is late: it may stand for due times before it. */
 export const PUNCTUAL_MS = 1_000;
-const DEFAULT_GRACE_MS = 60_000;
-const DEFAULT_CATCHUP_WINDOW_MS = 86_400_000;
-
-/** What the trigger says, or its defaults. */
-export function misfireOf(trigger: ScheduleTrigger): Misfire {
-  // Once means once, however late.
-  if (trigger.trigger_type === "scheduled")
-    return { policy: "catchup", graceMs: DEFAULT_GRACE_MS, catchupWindowMs: Number.POSITIVE_INFINITY, jitterMs: 0 };
-  const { misfire_policy = "skip", misfire_grace, catchup_window, jitter } = trigger;
-  return {
-    policy: misfire_policy,
-    graceMs: misfire_grace === undefined ? DEFAULT_GRACE_MS : parseDuration(misfire_grace),
-    catchupWindowMs: catchup_window === undefined ? DEFAULT_CATCHUP_WINDOW_MS : parseDuration(catchup_window),
-    jitterMs: parseDuration(jitter ?? 0),
-  };
-}

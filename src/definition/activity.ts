@@ -2,8 +2,9 @@
  * An Activity: one version of a definition, compiled into what runs. Nothing after it reads a duration or an expression
  * of the definition again.
  */
+import { type Calendar, compileCalendar } from "../calendar/calendar.ts";
 import { parseDuration } from "../calendar/duration.ts";
-import type { ScheduleTrigger } from "../calendar/trigger.ts";
+import { createRecentlyUsed } from "../kernel/recently-used.ts";
 import type { TaskTemplate } from "../task/types.ts";
 import type { DefinitionBody, EventTrigger } from "./schema.ts";
 
@@ -37,7 +38,7 @@ export type Filter = readonly [key: string, wanted: unknown];
 /** When an activity runs that has due times. */
 export interface Schedule {
   type: "schedule";
-  calendar: ScheduleTrigger;
+  calendar: Calendar;
 }
 
 /** A task template with its policy. */
@@ -83,7 +84,7 @@ export function compileActivity({ body, ...row }: ActivityRow): Activity {
 export function compileTrigger(config: EventTrigger): EventMatcher;
 export function compileTrigger(config: DefinitionBody["trigger_config"]): Activity["trigger"];
 export function compileTrigger(config: DefinitionBody["trigger_config"]): Activity["trigger"] {
-  if (config.trigger_type !== "event") return { type: "schedule", calendar: config };
+  if (config.trigger_type !== "event") return { type: "schedule", calendar: compileCalendar(config) };
   return { type: "event", event_type: config.event_type, filters: Object.entries(config.filters ?? {}) };
 }
 
@@ -101,27 +102,15 @@ function compileTask({ key, type, params, timeout, retry }: TaskTemplate): Activ
 
 /** Keeps at most `max` entries; each activity has one for its newest version, and one for each version that was used. */
 export function createActivityCache(max = 4_000): ActivityCache {
-  const kept = new Map<string, Activity>();
-
-  /** Moves the entry to the end; the first one is the one that was used longest ago. */
-  function put(key: string, activity: Activity): Activity {
-    kept.delete(key);
-    kept.set(key, activity);
-    if (kept.size > max) kept.delete(kept.keys().next().value as string);
-    return activity;
-  }
-  function find(id: string, version?: number): Activity | undefined {
-    const key = version === undefined ? id : `${id} ${version}`;
-    const activity = kept.get(key);
-    return activity && put(key, activity);
-  }
+  const kept = createRecentlyUsed<Activity>(max);
+  const find = (id: string, version?: number) => kept.get(version === undefined ? id : `${id} ${version}`);
 
   return {
     find,
     keep(row) {
-      const activity = put(`${row.id} ${row.version}`, find(row.id, row.version) ?? compileActivity(row));
-      const newest = kept.get(row.id);
-      if (newest === undefined || newest.version < row.version) put(row.id, activity);
+      const activity = find(row.id, row.version) ?? kept.put(`${row.id} ${row.version}`, compileActivity(row));
+      const newest = find(row.id);
+      if (newest === undefined || newest.version < row.version) kept.put(row.id, activity);
       return activity;
     },
   };

@@ -1,7 +1,7 @@
 /** What a reader sees of the due times of a schedule: each of them, and what became of it (I3). */
 import { type Static, Type } from "@sinclair/typebox";
 import { dueTimes } from "../calendar/due-times.ts";
-import { misfireOf, SKIP_REASONS, type SkippedStretch, type SkipReason } from "../calendar/misfire.ts";
+import { SKIP_REASONS, type SkippedStretch, type SkipReason } from "../calendar/misfire.ts";
 import type { Segment } from "../occurrence/due-facts.ts";
 import { dueKey } from "../occurrence/occurrence.ts";
 import { RUN_STATUSES, type RunStatus } from "../run/run.ts";
@@ -54,15 +54,23 @@ export interface DueTimeReader {
   readDueTimes(activityId: string, from: Date, to: Date, limit: number): Promise<DueTimeFacts | undefined>;
 }
 
+/** The due time behind the first `limit`: a schedule that is often busy has too many stretches to read all of them. */
+export function endOfPage(segments: readonly Segment[], to: Date, limit: number): Date {
+  let count = 0;
+  for (const { from, until, calendar } of segments)
+    if (calendar !== undefined) for (const { at } of dueTimes(calendar, from, until)) if (count++ === limit) return at;
+  return to;
+}
+
 /** In order, at most `limit`. */
 export function describeDueTimes(facts: DueTimeFacts, now: Date, limit: number): DueTimeView[] {
   const { segments, runs } = facts;
   const left = new Map(runs.map((run) => [run.due.getTime(), run]));
   const views: DueTimeView[] = [];
-  for (const { from, until, trigger, enabled } of segments) {
-    if (trigger === undefined) continue;
-    const { graceMs, jitterMs } = misfireOf(trigger);
-    for (const { at, skipped } of dueTimes(trigger, from, until)) {
+  for (const { from, until, calendar, enabled } of segments) {
+    if (calendar === undefined) continue;
+    const { graceMs, jitterMs } = calendar.misfire;
+    for (const { at, skipped } of dueTimes(calendar, from, until)) {
       // One more than asked for: a run without a due time of its own may stand between.
       if (views.length > limit) break;
       const run = left.get(at.getTime());

@@ -108,8 +108,8 @@ export function describeUnrun({ activity_id, activity_name, at, reason, into }: 
 
 function partsOf(activity: SkippingActivity, start: Date, wanted: string | undefined): Part[] {
   const { activity_id, activity_name, skips } = activity;
-  return activity.segments.flatMap(({ from, until, trigger, enabled }) => {
-    if (trigger === undefined) return [];
+  return activity.segments.flatMap(({ from, until, calendar, enabled }) => {
+    if (calendar === undefined) return [];
     const part = (
       first: number,
       last: number,
@@ -124,7 +124,7 @@ function partsOf(activity: SkippingActivity, start: Date, wanted: string | undef
         {
           begin: after + 1,
           *dueTimes() {
-            for (const { at } of dueTimes(trigger, new Date(after), new Date(end)))
+            for (const { at } of dueTimes(calendar, new Date(after), new Date(end)))
               if (isOf(at)) yield { activity_id, activity_name, at, reason, ...(into !== undefined && { into }) };
           },
         },

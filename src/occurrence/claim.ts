@@ -40,7 +40,7 @@ export function createClaims({ ledger, activities }: ClaimsDeps): Claims {
   async function findSegments(activity: Activity, due: Date, now: Date): Promise<Segment[]> {
     const { since, enabled, trigger } = activity;
     if (since >= due) return ledger.findSegments(activity.id, due, now);
-    return [{ from: since, until: now, enabled, trigger: trigger.type === "event" ? undefined : trigger.calendar }];
+    return [{ from: since, until: now, enabled, calendar: trigger.type === "event" ? undefined : trigger.calendar }];
   }
 
   async function judgeBy(activity: Activity, start: TriggerEvent, now: Date): Promise<JudgedStart> {
@@ -89,9 +89,9 @@ export function createClaims({ ledger, activities }: ClaimsDeps): Claims {
 
 /** A due time as its trigger names it: in a repeated hour the second pass is the same occurrence as the first one. */
 function nameDue(event: TriggerEvent, [inForce]: readonly Segment[]): TriggerEvent {
-  if (event.due === undefined || inForce?.trigger === undefined) return event;
-  const due = firstPass(inForce.trigger, event.due);
-  return { ...event, key: dueKey(due), trigger: inForce.trigger.trigger_type, due };
+  if (event.due === undefined || inForce?.calendar === undefined) return event;
+  const due = firstPass(inForce.calendar, event.due);
+  return { ...event, key: dueKey(due), trigger: inForce.calendar.trigger_type, due };
 }
 
 function refusalOf(verdict: Verdict): string | null {

@@ -6,6 +6,7 @@
  */
 
 import pLimit from "p-limit";
+import { compileCalendar } from "../calendar/calendar.ts";
 import { dueTimes } from "../calendar/due-times.ts";
 import type { Definition } from "../definition/schema.ts";
 import { describeError, InvalidInputError, RetryableError, TerminalError } from "../kernel/errors.ts";
@@ -119,7 +120,7 @@ export function createRunControl({ accepted, reader, definitions, runs, starter,
     if (trigger.trigger_type === "event")
       throw new TerminalError("no_schedule", `${definition.name} runs on events: it has no due times`);
     const due: Date[] = [];
-    for (const { at, skipped } of dueTimes(trigger, new Date(from.getTime() - 1), to)) {
+    for (const { at, skipped } of dueTimes(compileCalendar(trigger), new Date(from.getTime() - 1), to)) {
       if (skipped) continue;
       if (due.push(at) > MAX_BACKFILL) {
         const fault = { path: "/to", message: `the range has more than ${MAX_BACKFILL} due times: take a shorter one` };

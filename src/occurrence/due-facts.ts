@@ -1,8 +1,8 @@
 /** What is known of an activity's due times when they are settled: what its versions said, and which runs there are. Pure. */
 
+import type { Calendar } from "../calendar/calendar.ts";
 import { dueTimes, isDueWithin } from "../calendar/due-times.ts";
-import { misfireOf } from "../calendar/misfire.ts";
-import type { ScheduleTrigger } from "../calendar/trigger.ts";
+import type { Misfire } from "../calendar/misfire.ts";
 
 /** The engine is given this long to start what is due, and the workflow to claim it. */
 export const SETTLE_AFTER_MS = 15_000;
@@ -11,8 +11,8 @@ export const SETTLE_AFTER_MS = 15_000;
 export interface Segment {
   from: Date;
   until: Date;
-  /** Undefined: it had no due times. */
-  trigger: ScheduleTrigger | undefined;
+  /** Undefined: it waited for events, and had no due times. */
+  calendar: Calendar | undefined;
   enabled: boolean;
 }
 
@@ -51,30 +51,29 @@ export interface DueFacts {
 /** Whether a due time, whose jitter was over at `now`, has no run. */
 export function hasUnrun(segments: readonly Segment[], runs: readonly DueRun[], now: Date): boolean {
   const ran = new Set(runs.map(({ due }) => due.getTime()));
-  return segments.some(({ from, until, trigger, enabled }) => {
-    if (trigger === undefined || !enabled) return false;
-    const latest = new Date(Math.min(until.getTime(), now.getTime() - misfireOf(trigger).jitterMs));
-    return dueTimes(trigger, from, latest).some(({ at }) => !ran.has(at.getTime()));
+  return segments.some(({ from, until, calendar, enabled }) => {
+    if (calendar === undefined || !enabled) return false;
+    const latest = new Date(Math.min(until.getTime(), now.getTime() - calendar.misfire.jitterMs));
+    return dueTimes(calendar, from, latest).some(({ at }) => !ran.has(at.getTime()));
   });
 }
 
 /** Whether another due time of `at < … <= until` is to run, by the version in force then. The last version stays in force. */
 export function isFollowed(segments: readonly Segment[], at: Date, until: Date): boolean {
   return segments.some((segment, index) => {
-    const { trigger, enabled } = segment;
-    if (trigger === undefined || !enabled) return false;
+    const { calendar, enabled } = segment;
+    if (calendar === undefined || !enabled) return false;
     const from = segment.from > at ? segment.from : at;
     const isLast = index === segments.length - 1;
-    return isDueWithin(trigger, from, isLast || until < segment.until ? until : segment.until);
+    return isDueWithin(calendar, from, isLast || until < segment.until ? until : segment.until);
   });
 }
 
 /**
- * Whether `skip` gives up what was due at `at` by `trigger` and has not begun at `now`: it is later than its grace, or it
+ * Whether `skip` gives up what was due at `at` and has not begun at `now`: it is later than its grace, or it
  * gives way to a later one that is due already. A due time has as long as the engine has to start it before it gives way.
  */
-export function isMissed(segments: readonly Segment[], trigger: ScheduleTrigger, at: Date, now: Date): boolean {
-  const { graceMs, jitterMs } = misfireOf(trigger);
+export function isMissed(segments: readonly Segment[], { graceMs, jitterMs }: Misfire, at: Date, now: Date): boolean {
   const lateMs = now.getTime() - at.getTime() - jitterMs;
   if (lateMs > graceMs) return true;
   return lateMs >= SETTLE_AFTER_MS && isFollowed(segments, at, new Date(now.getTime() - jitterMs));
@@ -82,9 +81,9 @@ export function isMissed(segments: readonly Segment[], trigger: ScheduleTrigger,
 
 /** Whether anything was due until `time`, without regard to jitter. */
 export function wasDue(segments: readonly Segment[], time: Date): boolean {
-  return segments.some(({ from, until, trigger, enabled }) => {
-    if (trigger === undefined || !enabled) return false;
-    return !dueTimes(trigger, from, until < time ? until : time).next().done;
+  return segments.some(({ from, until, calendar, enabled }) => {
+    if (calendar === undefined || !enabled) return false;
+    return !dueTimes(calendar, from, until < time ? until : time).next().done;
   });
 }
 

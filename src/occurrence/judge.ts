@@ -40,7 +40,7 @@ function isAskedFor({ kind, trigger }: TriggerEvent): boolean {
 
 /** By the version that was in force when it was due (I3). What had no due times then is not judged. */
 function judgeDue(due: Date, { segments, now }: DueFacts): SkipReason | undefined {
-  const [{ trigger, enabled } = { trigger: undefined }] = segments;
-  if (trigger === undefined) return undefined;
-  return enabled ? judgeStart(trigger, segments, due, now) : "disabled";
+  const [{ calendar, enabled } = { calendar: undefined }] = segments;
+  if (calendar === undefined) return undefined;
+  return enabled ? judgeStart(calendar, segments, due, now) : "disabled";
 }

@@ -1,21 +1,21 @@
 /** A start by the engine, judged at its claim: it may come too late. Pure. */
 
-import { misfireOf, PUNCTUAL_MS, type SkipReason } from "../calendar/misfire.ts";
-import type { ScheduleTrigger } from "../calendar/trigger.ts";
+import type { Calendar } from "../calendar/calendar.ts";
+import { PUNCTUAL_MS, type SkipReason } from "../calendar/misfire.ts";
 import { isFollowed, isMissed, type Segment } from "./due-facts.ts";
 
 /**
- * Why a due time of `trigger` is not run after all; undefined when it is run. `segments` are the versions since then: it may
+ * Why a due time of `calendar` is not run after all; undefined when it is run. `segments` are the versions since then: it may
  * give way to a later due time, also to one that only a later version has.
  */
 export function judgeStart(
-  trigger: ScheduleTrigger,
+  calendar: Calendar,
   segments: readonly Segment[],
   due: Date,
   now: Date,
 ): SkipReason | undefined {
-  const { policy, catchupWindowMs, jitterMs } = misfireOf(trigger);
-  if (policy === "skip") return isMissed(segments, trigger, due, now) ? "missed" : undefined;
+  const { policy, catchupWindowMs, jitterMs } = calendar.misfire;
+  if (policy === "skip") return isMissed(segments, calendar.misfire, due, now) ? "missed" : undefined;
   const lateMs = now.getTime() - due.getTime() - jitterMs;
   if (policy === "catchup") return lateMs > catchupWindowMs ? "outside_catchup_window" : undefined;
   if (lateMs <= PUNCTUAL_MS) return undefined;

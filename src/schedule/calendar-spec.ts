@@ -1,5 +1,5 @@
 /**
- * Calendars: sets of wall times, as the engine takes them. A time matches when every field does; a schedule of several
+ * Calendars as the engine takes them: sets of wall times. A time matches when every field does; a schedule of several
  * calendars is due when any of them matches.
  */
 import type { CronFields } from "../calendar/cron-expression.ts";
@@ -11,7 +11,7 @@ export interface Range {
   step: number;
 }
 
-export interface Calendar {
+export interface CalendarSpec {
   /** Absent: every year. */
   years?: Range[];
   months: Range[];
@@ -28,8 +28,8 @@ const EVERY_DAY: Range[] = [{ start: 1, end: 31, step: 1 }];
 const EVERY_WEEKDAY: Range[] = [{ start: 0, end: 6, step: 1 }];
 
 /** crontab's OR of the two day fields takes two calendars: within one, both would have to match. */
-export function cronCalendars({ months, days, weekdays, hours, minutes, either }: CronFields): Calendar[] {
-  const calendar: Calendar = {
+export function cronCalendars({ months, days, weekdays, hours, minutes, either }: CronFields): CalendarSpec[] {
+  const calendar: CalendarSpec = {
     months: toRanges(months),
     days: toRanges(days),
     weekdays: toRanges(weekdays),
@@ -45,13 +45,13 @@ export function cronCalendars({ months, days, weekdays, hours, minutes, either }
 }
 
 /** Only this second of UTC. */
-export function datedCalendar(at: Date): Calendar {
+export function datedCalendar(at: Date): CalendarSpec {
   const calendar = datedHours(at.getTime(), [at.getUTCHours()], [at.getUTCMinutes()]);
   return { ...calendar, seconds: toRanges([at.getUTCSeconds()]) };
 }
 
 /** Whole minutes of one day, as clocks show them: `wall` is some time of it, in milliseconds as if it were UTC. */
-export function datedHours(wall: number, hours: readonly number[], minutes: readonly number[]): Calendar {
+export function datedHours(wall: number, hours: readonly number[], minutes: readonly number[]): CalendarSpec {
   const date = new Date(wall);
   return {
     years: toRanges([date.getUTCFullYear()]),

@@ -10,31 +10,31 @@
  * Intervals count seconds and are always right: each due time near a repeated hour, and the end of a gap, is told as an
  * interval that is as long as a life. Excluded calendars are right as well: they take away what is not due.
  */
-import { type CronFields, parseCron } from "../calendar/cron-expression.ts";
+import type { CronCalendar } from "../calendar/calendar.ts";
+import type { CronFields } from "../calendar/cron-expression.ts";
 import { dueTimes, gapRuns } from "../calendar/due-times.ts";
-import { type ClockChange, timeZone } from "../calendar/time-zone.ts";
-import type { CronTrigger } from "../calendar/trigger.ts";
+import type { ClockChange } from "../calendar/time-zone.ts";
 import { DAY_MS, HOUR_MS, isOnDayOf, MINUTE_MS, startOfDay, wallTimes } from "../calendar/wall-times.ts";
-import { type Calendar, datedHours } from "./calendar-spec.ts";
+import { type CalendarSpec, datedHours } from "./calendar-spec.ts";
 
 export interface ClockExceptions {
   /** Due, whether or not the calendars say so. */
   instants: Date[];
   /** Due besides. */
-  calendars: Calendar[];
+  calendars: CalendarSpec[];
   /** Not due, whatever the calendars say. */
-  excluded: Calendar[];
+  excluded: CalendarSpec[];
 }
 
 const ALL_MINUTES = Array.from({ length: 60 }, (_, minute) => minute);
 
 /** Of the clock changes after `from`, up to `until`. */
-export function planClockExceptions(trigger: CronTrigger, from: Date, until: Date): ClockExceptions {
-  const found: ClockExceptions = { instants: gapRuns(trigger, from, until), calendars: [], excluded: [] };
-  const fields = parseCron(trigger.cron_expression);
-  for (const change of timeZone(trigger.timezone ?? "UTC").changes(from.getTime(), until.getTime())) {
-    if (change.after < change.before) addRepeat(found, trigger, fields, change);
-    else addGap(found, trigger, fields, change);
+export function planClockExceptions(calendar: CronCalendar, from: Date, until: Date): ClockExceptions {
+  const found: ClockExceptions = { instants: gapRuns(calendar, from, until), calendars: [], excluded: [] };
+  const { zone } = calendar;
+  for (const change of zone.changes(from.getTime(), until.getTime())) {
+    if (change.after < change.before) addRepeat(found, calendar, change);
+    else addGap(found, calendar, change);
   }
   const instants = [...new Set(found.instants.map((at) => at.getTime()))].sort((a, b) => a - b);
   return { ...found, instants: instants.map((at) => new Date(at)) };
@@ -44,11 +44,10 @@ export function planClockExceptions(trigger: CronTrigger, from: Date, until: Dat
  * For a cron of every hour of every day, which no clock change moves: its minutes in UTC. Undefined for any other, where
  * a change is not by whole hours, and in a zone without changes, whose own calendars are right.
  */
-export function hourlyMinutes({ timezone, cron_expression }: CronTrigger, from: Date, until: Date) {
-  const { wildcard, hours, days, months, weekdays, minutes } = parseCron(cron_expression);
+export function hourlyMinutes({ fields, zone }: CronCalendar, from: Date, until: Date) {
+  const { wildcard, hours, days, months, weekdays, minutes } = fields;
   const isHourly = hours.length === 24 && days.length === 31 && months.length === 12 && weekdays.length === 7;
   if (!wildcard || !isHourly) return undefined;
-  const zone = timeZone(timezone ?? "UTC");
   const shift = remainder(zone.offsetAt(from.getTime()));
   const changes = zone.changes(from.getTime(), until.getTime());
   if (changes.length === 0 || changes.some(({ after }) => remainder(after) !== shift)) return undefined;
@@ -58,24 +57,24 @@ export function hourlyMinutes({ timezone, cron_expression }: CronTrigger, from: 
 /** For both passes, and for the hour after them, in which the engine fires by mistake. */
 function addRepeat(
   { instants, excluded }: ClockExceptions,
-  trigger: CronTrigger,
-  fields: CronFields,
+  calendar: CronCalendar,
   { at, before, after }: ClockChange,
 ): void {
+  const { fields } = calendar;
   const length = before - after;
   const [first, last] = [at - length - HOUR_MS, at + length + HOUR_MS - 1];
   const [from, to] = [first + before, last + after];
   if (wallTimes(fields, from, to).next().done) return;
-  instants.push(...runsBetween(trigger, at - length, last));
+  instants.push(...runsBetween(calendar, at - length, last));
   excluded.push(...othersThan(fields, from, to));
 }
 
 function addGap(
   { instants, calendars, excluded }: ClockExceptions,
-  trigger: CronTrigger,
-  fields: CronFields,
+  calendar: CronCalendar,
   { at, before, after }: ClockChange,
 ): void {
+  const { fields } = calendar;
   const [from, to] = [at + before, at + after];
   const spared = instants.some((instant) => instant.getTime() === at) ? to : undefined;
   const midnight = startOfDay(to);
@@ -86,18 +85,18 @@ function addGap(
   // The engine leaves out the hour in which a gap ends, or moves there what the gap removes.
   const isWhole = remainder(from) === 0 && remainder(to) === 0;
   if (isWhole || wallTimes(fields, from, to + HOUR_MS - 1).next().done) return;
-  instants.push(...runsBetween(trigger, at, at + HOUR_MS - 1));
+  instants.push(...runsBetween(calendar, at, at + HOUR_MS - 1));
   excluded.push(...othersThan(fields, from, to + HOUR_MS - 1, spared));
 }
 
 /** From `first` to `last`, both included. */
-function runsBetween(trigger: CronTrigger, first: number, last: number): Date[] {
-  const due = [...dueTimes(trigger, new Date(first - 1), new Date(last))];
+function runsBetween(calendar: CronCalendar, first: number, last: number): Date[] {
+  const due = [...dueTimes(calendar, new Date(first - 1), new Date(last))];
   return due.filter(({ skipped }) => skipped === undefined).map(({ at }) => at);
 }
 
 /** The whole hours around `[from, to]`, without the times of the fields and without `spared`. */
-function othersThan(fields: CronFields, from: number, to: number, spared?: number): Calendar[] {
+function othersThan(fields: CronFields, from: number, to: number, spared?: number): CalendarSpec[] {
   const groups = new Map<string, { day: number; hours: number[]; minutes: number[] }>();
   for (let hour = Math.floor(from / HOUR_MS) * HOUR_MS; hour <= to; hour += HOUR_MS) {
     const isHour = isOnDayOf(fields, hour) && fields.hours.includes(new Date(hour).getUTCHours());

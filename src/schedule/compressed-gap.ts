@@ -5,7 +5,7 @@
  */
 
 import { dueTimes } from "../calendar/due-times.ts";
-import { misfireOf, PUNCTUAL_MS, type SkippedStretch } from "../calendar/misfire.ts";
+import { PUNCTUAL_MS, type SkippedStretch } from "../calendar/misfire.ts";
 import { type DueFacts, type DueRun, mayStillCome, type Segment, wasGoing } from "../occurrence/due-facts.ts";
 
 /** A due time that comes so soon stands for a gap that a long run made. */
@@ -70,14 +70,16 @@ export function createCompressedGap({ segments, runs }: Pick<DueFacts, "segments
     },
 
     mayGoOn() {
-      const { trigger, from } = segments.at(-1) ?? {};
+      const { calendar, from } = segments.at(-1) ?? {};
       const latest = unrun.at(-1);
-      if (trigger === undefined || from === undefined || latest === undefined || unrun.length >= LONG) return false;
+      if (calendar === undefined || from === undefined || latest === undefined || unrun.length >= LONG) return false;
       const soonMs = isOfLongRun() ? SOON_MS : 0;
-      const until = new Date(now.getTime() - misfireOf(trigger).jitterMs + soonMs);
+      const until = new Date(now.getTime() - calendar.misfire.jitterMs + soonMs);
       const ran = new Set(runs.map(({ due }) => due.getTime()));
       const after = new Date(Math.max(latest.getTime(), from.getTime()));
-      return dueTimes(trigger, after, until).some(({ at, skipped }) => skipped === undefined && !ran.has(at.getTime()));
+      return dueTimes(calendar, after, until).some(
+        ({ at, skipped }) => skipped === undefined && !ran.has(at.getTime()),
+      );
     },
 
     end() {
@@ -92,10 +94,14 @@ export function createCompressedGap({ segments, runs }: Pick<DueFacts, "segments
   };
 }
 
+/** What the run that stands for a gap is told of it. */
+export function describeGap({ firstDue, lastDue, count }: SkippedStretch): object {
+  return { compressed: { count, first_due: firstDue.toISOString(), last_due: lastDue.toISOString() } };
+}
+
 /** By the version in force when it was due, and beyond its jitter. */
 function isLate({ due, firedAt }: DueRun, segments: readonly Segment[]): boolean {
-  const trigger = segments.findLast(({ from }) => from < due)?.trigger;
-  const jitterMs = trigger === undefined ? 0 : misfireOf(trigger).jitterMs;
+  const jitterMs = segments.findLast(({ from }) => from < due)?.calendar?.misfire.jitterMs ?? 0;
   return firedAt.getTime() - due.getTime() - jitterMs > PUNCTUAL_MS;
 }
 

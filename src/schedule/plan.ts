@@ -5,13 +5,10 @@
  * unchanged definition causes no update: an update would discard due times that the engine still holds.
  */
 import { createHash } from "node:crypto";
-import { parseCron } from "../calendar/cron-expression.ts";
-import { parseDuration } from "../calendar/duration.ts";
-import { type Misfire, misfireOf } from "../calendar/misfire.ts";
-import { parseRunAt } from "../calendar/run-at.ts";
-import type { CronTrigger, ScheduleTrigger } from "../calendar/trigger.ts";
+import { type Calendar, type CronCalendar, compileCalendar } from "../calendar/calendar.ts";
+import type { Misfire } from "../calendar/misfire.ts";
 import type { Definition } from "../definition/schema.ts";
-import { type Calendar, cronCalendars, datedCalendar } from "./calendar-spec.ts";
+import { type CalendarSpec, cronCalendars, datedCalendar } from "./calendar-spec.ts";
 import { hourlyMinutes, planClockExceptions } from "./clock-exceptions.ts";
 
 export interface SchedulePlan {
@@ -20,9 +17,9 @@ export interface SchedulePlan {
   activity_name: string;
   /** Of the calendars. */
   timezone: string;
-  calendars: Calendar[];
+  calendars: CalendarSpec[];
   /** What is not due although a calendar or an interval says so. */
-  excluded: Calendar[];
+  excluded: CalendarSpec[];
   /** Counted from the Unix epoch. */
   intervals: { every_ms: number; offset_ms: number }[];
   jitter_ms: number;
@@ -52,29 +49,25 @@ export function scheduleId(activityId: string): string {
  * the trigger, and at every `now` of five years: they begin with those that 5 divides.
  */
 export function planSchedule(definition: Definition, now: Date): SchedulePlan | undefined {
-  const trigger = definition.trigger_config;
-  if (trigger.trigger_type === "event") return undefined;
-  const times = timesOf(trigger, now);
+  return planUnlessDone(definition, null, now);
+}
+
+/** As `planSchedule`; a one-shot that is accounted for needs no schedule any more. */
+export function planUnlessDone(definition: Definition, doneAt: Date | null, now: Date): SchedulePlan | undefined {
+  if (definition.trigger_config.trigger_type === "event") return undefined;
+  const calendar = compileCalendar(definition.trigger_config);
+  // Accounted for was the time that it had then. The present one may be another, to come.
+  if (calendar.trigger_type === "scheduled" && doneAt !== null && (calendar.at ?? doneAt) <= doneAt) return undefined;
+  const times = timesOf(calendar, now);
   if (times.calendars.length + times.intervals.length === 0) return undefined;
   return {
     schedule_id: scheduleId(definition.id),
     activity_id: definition.id,
     activity_name: definition.name,
     ...times,
-    ...policiesOf(trigger),
+    ...policiesOf(calendar),
     paused: !definition.enabled,
   };
-}
-
-/** As `planSchedule`; a one-shot that is accounted for needs no schedule any more. */
-export function planUnlessDone(definition: Definition, doneAt: Date | null, now: Date): SchedulePlan | undefined {
-  const { trigger_config: trigger } = definition;
-  if (trigger.trigger_type === "scheduled" && doneAt !== null) {
-    // Accounted for was the time that it had then; this one may be another, to come.
-    const at = parseRunAt(trigger.run_at);
-    if (at === undefined || at <= doneAt) return undefined;
-  }
-  return planSchedule(definition, now);
 }
 
 /** Of all but `paused`, which the engine is told apart: a pause is no update. */
@@ -87,33 +80,27 @@ export function hashPlan({ paused: _, ...plan }: SchedulePlan): string {
 type Times = Pick<SchedulePlan, "timezone" | "calendars" | "excluded" | "intervals">;
 const NO_TIMES: Times = { timezone: "UTC", calendars: [], excluded: [], intervals: [] };
 
-function timesOf(trigger: ScheduleTrigger, now: Date): Times {
-  switch (trigger.trigger_type) {
+function timesOf(calendar: Calendar, now: Date): Times {
+  switch (calendar.trigger_type) {
     case "cron":
-      return cronTimes(trigger, now);
+      return cronTimes(calendar, now);
     case "interval":
-      return {
-        ...NO_TIMES,
-        intervals: [{ every_ms: parseDuration(trigger.every), offset_ms: parseDuration(trigger.offset ?? 0) }],
-      };
-    case "scheduled": {
-      const at = parseRunAt(trigger.run_at);
-      return at === undefined ? NO_TIMES : { ...NO_TIMES, calendars: [datedCalendar(at)] };
-    }
+      return { ...NO_TIMES, intervals: [{ every_ms: calendar.everyMs, offset_ms: calendar.offsetMs }] };
+    case "scheduled":
+      return calendar.at === undefined ? NO_TIMES : { ...NO_TIMES, calendars: [datedCalendar(calendar.at)] };
   }
 }
 
 const MAX_KEPT = 1_000;
 const kept = new Map<string, Times>();
 
-/** A sync asks for every definition: what takes milliseconds is planned once in five years. */
-function cronTimes(trigger: CronTrigger, now: Date): Times {
-  const { cron_expression, timezone = "UTC", dst_gap = "run" } = trigger;
+/** Kept, because a sync plans every definition, and a plan of five years takes milliseconds. */
+function cronTimes(calendar: CronCalendar, now: Date): Times {
   const block = Math.floor(now.getUTCFullYear() / 5) * 5;
-  const key = `${block} ${timezone} ${dst_gap} ${cron_expression}`;
+  const key = `${block} ${calendar.zone.name} ${calendar.dst_gap} ${JSON.stringify(calendar.fields)}`;
   let times = kept.get(key);
   if (times === undefined) {
-    times = planCron(trigger, block);
+    times = planCron(calendar, block);
     if (kept.size >= MAX_KEPT) kept.clear();
     kept.set(key, times);
   }
@@ -121,15 +108,15 @@ function cronTimes(trigger: CronTrigger, now: Date): Times {
 }
 
 /** The calendars of a cron; and by date, where the engine reads them wrong. */
-function planCron(trigger: CronTrigger, block: number): Times {
-  const fields = parseCron(trigger.cron_expression);
+function planCron(calendar: CronCalendar, block: number): Times {
+  const { fields, zone } = calendar;
   // From a year before, for what the engine may still be catching up with; to five years after the block's end.
   const [from, until] = [new Date(Date.UTC(block - 1, 0, 1)), new Date(Date.UTC(block + 10, 0, 1))];
-  const minutes = hourlyMinutes(trigger, from, until);
+  const minutes = hourlyMinutes(calendar, from, until);
   if (minutes !== undefined) return { ...NO_TIMES, calendars: cronCalendars({ ...fields, minutes }) };
-  const { instants, calendars, excluded } = planClockExceptions(trigger, from, until);
+  const { instants, calendars, excluded } = planClockExceptions(calendar, from, until);
   return {
-    timezone: trigger.timezone ?? "UTC",
+    timezone: zone.name,
     calendars: [...cronCalendars(fields), ...calendars],
     excluded,
     intervals: instants.map((at) => ({ every_ms: ONCE_MS, offset_ms: at.getTime() % ONCE_MS })),
@@ -142,12 +129,13 @@ const OVERLAPS: Record<Misfire["policy"], SchedulePlan["overlap"]> = {
   compress: "buffer_one",
 };
 
-function policiesOf(
-  trigger: ScheduleTrigger,
-): Pick<SchedulePlan, "jitter_ms" | "overlap" | "catchup_window_ms" | "remaining_actions"> {
-  if (trigger.trigger_type === "scheduled")
+function policiesOf({
+  trigger_type,
+  misfire,
+}: Calendar): Pick<SchedulePlan, "jitter_ms" | "overlap" | "catchup_window_ms" | "remaining_actions"> {
+  if (trigger_type === "scheduled")
     return { jitter_ms: 0, overlap: "skip", catchup_window_ms: YEAR_MS, remaining_actions: 1 };
-  const { policy, catchupWindowMs, jitterMs } = misfireOf(trigger);
+  const { policy, catchupWindowMs, jitterMs } = misfire;
   return {
     jitter_ms: jitterMs,
     overlap: OVERLAPS[policy],

@@ -1,5 +1,6 @@
 /** When a definition would be due next, as people read it. Pure. */
 
+import { compileCalendar } from "../calendar/calendar.ts";
 import { nextDueTimes } from "../calendar/due-times.ts";
 import { formatLocal, timeZone } from "../calendar/time-zone.ts";
 import type { DefinitionBody } from "../definition/schema.ts";
@@ -30,8 +31,9 @@ export function previewDueTimes(
     throw new TerminalError("no_due_times", `${name} waits for events of the type ${trigger.event_type}`, {
       hint: "due times have the triggers cron, interval and scheduled",
     });
-  const zone = timeZone((trigger.trigger_type === "cron" ? trigger.timezone : undefined) ?? "UTC");
-  return nextDueTimes(trigger, now, count).map(({ at }) => ({
+  const calendar = compileCalendar(trigger);
+  const zone = calendar.trigger_type === "cron" ? calendar.zone : timeZone("UTC");
+  return nextDueTimes(calendar, now, count).map(({ at }) => ({
     scheduled_for: at.toISOString(),
     local: formatLocal(at, zone),
   }));

@@ -9,35 +9,43 @@ import type { Chore } from "../kernel/chore.ts";
 import { describeError, RetryableError } from "../kernel/errors.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Metrics } from "../kernel/metrics.ts";
+import { createCalendarCache, type DefinitionHistory, segmentsOf } from "../occurrence/definition-history.ts";
 import { type Absence, type DueRun, hasUnrun, type Segment, wasDue } from "../occurrence/due-facts.ts";
 import type { OwedRun, RunStarter } from "../run/engine.ts";
 import { scheduleId } from "./plan.ts";
-import { type Settlement, settleDueTimes } from "./settlement.ts";
+import { recordOf, type Settlement, type SettlementRecord, settleDueTimes } from "./settlement.ts";
 
 /** A definition with due times that are not accounted for. */
 export interface DueActivity {
   activity_id: string;
   activity_name: string;
-  /** As it is now; deleted counts as disabled. */
+  /** As it is now. */
   enabled: boolean;
-  /** What it said since it was last settled, in order; the first begins there. */
-  segments: Segment[];
+  /** When it was deleted. */
+  endedAt?: Date | undefined;
+  /** Since it was last settled. */
+  history: DefinitionHistory;
   /** The engine was not told yet that it is enabled: a pause that stands there is ours. */
   pausedByUs: boolean;
   /** When somebody's pause in the engine was last seen. */
   seenPausedAt?: Date | undefined;
 }
 
+/** With what it said since it was last settled, in order. */
+interface SettlingActivity extends DueActivity {
+  segments: Segment[];
+}
+
 /** postgres/schedule/due-ledger.ts is behind it. */
 export interface DueLedger {
   /** Definitions that have, or had since they were settled, a schedule. */
-  listActivities(now: Date): Promise<DueActivity[]>;
+  listActivities(): Promise<DueActivity[]>;
   /** Runs for due times after `since`, and for earlier ones that were open then. */
   listDueRuns(activityId: string, since: Date): Promise<DueRun[]>;
   /** Remembers that somebody's pause stands in the engine: what is due until then is not run later. */
   notePaused(activityId: string, at: Date): Promise<void>;
   /** Records the settlement; answers the run that is owed, unless somebody else has its due time by now. */
-  settle(activity: DueActivity, settlement: Settlement): Promise<OwedRun | undefined>;
+  settle(activityId: string, settlement: SettlementRecord): Promise<OwedRun | undefined>;
 }
 
 /** Remembers when due times were looked at, and so when nobody did. postgres/schedule/due-watch.ts is behind it. */
@@ -74,23 +82,30 @@ const MAX_RUNS_AT_ONCE = 100;
 
 /** One process at a time. */
 export function createReconcilerChore(deps: ReconcilerDeps): Chore {
+  const calendars = createCalendarCache();
   return {
     name: "reconciler",
     everyMs: EVERY_MS,
     firstAfterMs: EVERY_MS,
     failed: "due times not accounted for yet",
-    round: async (signal) => ((await reconcile(deps, new Date(), signal)) ? FILLING_EVERY_MS : EVERY_MS),
+    round: async (signal) => ((await reconcile(deps, new Date(), signal, calendars)) ? FILLING_EVERY_MS : EVERY_MS),
   };
 }
 
 /** One round over every activity; answers whether it made a run. */
-export async function reconcile(deps: ReconcilerDeps, now: Date, signal: AbortSignal): Promise<boolean> {
+export async function reconcile(
+  deps: ReconcilerDeps,
+  now: Date,
+  signal: AbortSignal,
+  calendars = createCalendarCache(),
+): Promise<boolean> {
   let filled = false;
   const absence = await deps.watch.begin(now);
-  for (const activity of await deps.due.listActivities(now)) {
+  for (const activity of await deps.due.listActivities()) {
     if (signal.aborted) return false;
     try {
-      if (await settleActivity(deps, activity, now, absence)) filled = true;
+      const segments = segmentsOf(activity.history, activity.endedAt ?? now, calendars(activity.activity_id));
+      if (await settleActivity(deps, { ...activity, segments }, now, absence)) filled = true;
     } catch (error) {
       // One that cannot be settled holds up no other, unless it is the engine that is away.
       if (error instanceof RetryableError) throw error;
@@ -104,7 +119,7 @@ export async function reconcile(deps: ReconcilerDeps, now: Date, signal: AbortSi
 
 async function settleActivity(
   deps: ReconcilerDeps,
-  activity: DueActivity,
+  activity: SettlingActivity,
   now: Date,
   absence: Absence | undefined,
 ): Promise<boolean> {
@@ -112,7 +127,7 @@ async function settleActivity(
   for (let round = 0; round < MAX_RUNS_AT_ONCE; round++) {
     const settlement = await settlementOf(deps, activity, now, absence);
     if (settlement === undefined) return filled;
-    const owed = await deps.due.settle(activity, settlement);
+    const owed = await deps.due.settle(activity.activity_id, recordOf(settlement, activity.segments));
     report(deps, activity, settlement);
     if (owed !== undefined) {
       filled = true;
@@ -132,11 +147,12 @@ function after(segments: readonly Segment[], time: Date): Segment[] {
 /** Undefined: there is nothing to note. */
 async function settlementOf(
   { due, schedules }: ReconcilerDeps,
-  activity: DueActivity,
+  activity: SettlingActivity,
   now: Date,
   absence: Absence | undefined,
 ): Promise<Settlement | undefined> {
-  const { activity_id, enabled, pausedByUs, segments } = activity;
+  const { activity_id, endedAt, pausedByUs, segments } = activity;
+  const enabled = activity.enabled && endedAt === undefined;
   const since = segments[0]?.from;
   if (since === undefined) return undefined;
   const asked = new Date(now.getTime() - ASK_AFTER_MS);

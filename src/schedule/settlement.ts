@@ -3,15 +3,16 @@
  * waited for. Pure; reconciler.ts carries it out.
  */
 
+import type { Calendar } from "../calendar/calendar.ts";
 import { type DueTime, dueTimes } from "../calendar/due-times.ts";
-import { misfireOf, type SkippedStretch, type SkipReason } from "../calendar/misfire.ts";
-import type { ScheduleTrigger } from "../calendar/trigger.ts";
+import type { SkippedStretch, SkipReason } from "../calendar/misfire.ts";
 import {
   type Absence,
   type DueFacts,
   isMissed,
   mayStillCome,
   SETTLE_AFTER_MS,
+  type Segment,
   wasGoing,
 } from "../occurrence/due-facts.ts";
 import { createCompressedGap, type RunToMake } from "./compressed-gap.ts";
@@ -23,6 +24,14 @@ export interface Settlement {
   run?: RunToMake;
   /** Whether more can be settled as soon as this is carried out. */
   again: boolean;
+}
+
+/** A settlement, and what the ledger keeps of it besides. */
+export interface SettlementRecord extends Settlement {
+  /** Of the run. */
+  trigger: Calendar["trigger_type"];
+  /** Of a one-shot that is accounted for; null for everything else. */
+  doneAt: Date | null;
 }
 
 /** From the oldest on, up to the first run that is to be made or waited for. */
@@ -53,17 +62,17 @@ export function settleDueTimes(facts: DueFacts, now: Date): Settlement {
     const { from, until: end } = segment;
     if (end <= from) continue;
     // That a version was disabled is recorded with the version: its due times need no reason of their own.
-    const trigger = segment.enabled ? segment.trigger : undefined;
-    const misfire = trigger && misfireOf(trigger);
-    if (trigger === undefined) interrupt();
+    const calendar = segment.enabled ? segment.calendar : undefined;
+    const misfire = calendar?.misfire;
+    if (calendar === undefined) interrupt();
     if (gap.first() !== undefined && misfire?.policy !== "compress") return closeGap(until);
     const horizon = new Date(Math.min(end.getTime(), now.getTime() - SETTLE_AFTER_MS - (misfire?.jitterMs ?? 0)));
     if (horizon <= from) break;
-    if (trigger !== undefined)
-      for (const due of dueTimes(trigger, from, horizon)) {
+    if (calendar !== undefined)
+      for (const due of dueTimes(calendar, from, horizon)) {
         const run = ran.get(due.at.getTime());
         if (run === undefined) {
-          const verdict = judgeUnrun(due, trigger, facts, now);
+          const verdict = judgeUnrun(due, calendar, facts, now);
           if (verdict === "wait") return waitFor(due.at);
           if (verdict === "run") return settle(due.at, { due: due.at });
           if (verdict !== "compress") skip(due.at, verdict);
@@ -88,17 +97,28 @@ export function settleDueTimes(facts: DueFacts, now: Date): Settlement {
   return gap.mayGoOn() ? waitFor(first) : closeGap(until);
 }
 
+/** `segments` are those that were settled. */
+export function recordOf(settlement: Settlement, segments: readonly Segment[]): SettlementRecord {
+  const { until, run } = settlement;
+  const { calendar, from = until } = segments.at(-1) ?? {};
+  const isDone = calendar?.trigger_type === "scheduled" && calendar.at !== undefined && calendar.at <= until;
+  // Not before its version was written, and before any later one was: that one is looked at again.
+  const doneAt = isDone ? new Date(Math.max(from.getTime(), until.getTime())) : null;
+  const trigger = segments.findLast(({ from }) => run !== undefined && from < run.due)?.calendar?.trigger_type;
+  return { ...settlement, trigger: trigger ?? "cron", doneAt };
+}
+
 /** What becomes of a due time without a run: why it is skipped, or whether to run it or to wait. `compress`: its gap decides. */
 function judgeUnrun(
   { at, skipped }: DueTime,
-  trigger: ScheduleTrigger,
+  { misfire }: Calendar,
   { segments, runs, enabled, seenPausedAt, absence }: DueFacts,
   now: Date,
 ): SkipReason | "run" | "wait" | "compress" {
   if (skipped) return skipped;
   if (!enabled) return "disabled";
   if (seenPausedAt !== undefined && at <= seenPausedAt) return "paused";
-  const { policy, catchupWindowMs, jitterMs } = misfireOf(trigger);
+  const { policy, catchupWindowMs, jitterMs } = misfire;
   if (policy === "compress") return "compress";
   if (policy === "catchup") {
     if (now.getTime() - at.getTime() - jitterMs > catchupWindowMs) return "outside_catchup_window";
@@ -108,7 +128,7 @@ function judgeUnrun(
   // While every worker was away, an open run may not have been going: then the absence is why this one did not run.
   if (wasOpen && !isWithin(absence, at)) return "overlap";
   const isOpen = wasOpen && runs.some(({ finishedAt }) => finishedAt === undefined);
-  return isOpen || isMissed(segments, trigger, at, now) ? "missed" : "run";
+  return isOpen || isMissed(segments, misfire, at, now) ? "missed" : "run";
 }
 
 function isWithin(absence: Absence | undefined, at: Date): boolean {

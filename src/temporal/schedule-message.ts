@@ -6,7 +6,7 @@ import { msToTs } from "@temporalio/common/lib/time";
 import { temporal } from "@temporalio/proto";
 import { scheduledWorkflowId } from "../occurrence/occurrence.ts";
 import { ORCHESTRATOR_QUEUE, RUN_ACTIVITY_WORKFLOW } from "../run/run.ts";
-import type { Calendar, Range } from "../schedule/calendar-spec.ts";
+import type { CalendarSpec, Range } from "../schedule/calendar-spec.ts";
 import type { SchedulePlan } from "../schedule/plan.ts";
 import { searchAttributesOf } from "./search-attributes.ts";
 
@@ -87,7 +87,7 @@ function encodeSpec({ timezone, calendars, excluded, intervals, jitter_ms }: Sch
   };
 }
 
-function encodeCalendar({ years, months, days, weekdays, hours, minutes, seconds }: Calendar) {
+function encodeCalendar({ years, months, days, weekdays, hours, minutes, seconds }: CalendarSpec) {
   return {
     year: encodeRanges(years ?? []),
     month: encodeRanges(months),

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:tes
 import type { Definition } from "../../src/definition/schema.ts";
 import { createLog } from "../../src/kernel/log.ts";
 import { createMetrics } from "../../src/kernel/metrics.ts";
+import { segmentsOf } from "../../src/occurrence/definition-history.ts";
 import type { Absence } from "../../src/occurrence/due-facts.ts";
 import { createDefinitionStore } from "../../src/postgres/definition/definition-store.ts";
 import { createDueTimeReader } from "../../src/postgres/explain/due-time-reader.ts";
@@ -10,6 +11,7 @@ import { createRunLedger } from "../../src/postgres/run/run-ledger.ts";
 import { createDueLedger } from "../../src/postgres/schedule/due-ledger.ts";
 import type { OwedRun } from "../../src/run/engine.ts";
 import { reconcile } from "../../src/schedule/reconciler.ts";
+import { recordOf } from "../../src/schedule/settlement.ts";
 import { createTestApi, definitionPath, type TestApi } from "../support/api.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";
@@ -454,8 +456,7 @@ test("a range that is longer than clocks are known for is told as far as they ar
 test("a deleted definition is looked at until it is accounted for, and no more", async () => {
   const { id } = await create({ every: "30d" });
   await createDefinitionStore(database.db).remove(id, BY_TEST);
-  const listed = async () =>
-    (await createDueLedger(database).listActivities(new Date())).map((each) => each.activity_id);
+  const listed = async () => (await createDueLedger(database).listActivities()).map((each) => each.activity_id);
   expect(await listed()).toContain(id);
   await reconcileAt(new Date(Date.now() + MINUTE_MS));
   expect(await listed()).not.toContain(id);
@@ -470,11 +471,12 @@ test("a one-shot that is edited while it is settled is accounted for again", asy
   );
   await setWritten(definition.id, 1, minute(0, 1));
   const due = createDueLedger(database);
-  const [activity] = await due.listActivities(minute(2));
+  const [activity] = await due.listActivities();
   if (activity === undefined) throw new Error("it is not listed");
   await replace(database, definition.id, bodyOf(definition.name, once(60)));
-  await due.settle(activity, { until: minute(1, 45), skips: [], again: false });
-  expect(await due.listActivities(new Date())).toHaveLength(1);
+  const segments = segmentsOf(activity.history, minute(2));
+  await due.settle(definition.id, recordOf({ until: minute(1, 45), skips: [], again: false }, segments));
+  expect(await due.listActivities()).toHaveLength(1);
 });
 
 test("our own pause, which the engine was not yet told to end, is nobody else's", async () => {
@@ -488,13 +490,11 @@ test("our own pause, which the engine was not yet told to end, is nobody else's"
 test("thousands of stretches are settled at once", async () => {
   const definition = await create({ every: "2s" });
   const due = createDueLedger(database);
-  const [activity] = await due.listActivities(new Date());
-  if (activity === undefined) throw new Error("it is not listed");
   const skips = Array.from({ length: 12_000 }, (_, n) => {
     const at = new Date(minute(-1).getTime() - (12_000 - n) * 4_000);
     return { firstDue: at, lastDue: at, count: 1, reason: "overlap" as const };
   });
-  await due.settle(activity, { until: minute(-1), skips, again: false });
+  await due.settle(definition.id, recordOf({ until: minute(-1), skips, again: false }, []));
   const [count] =
     await database.sql`select count(*)::integer as rows from actcore.due_skips where activity_id = ${definition.id}`;
   expect(count?.rows).toBe(12_000);
@@ -503,12 +503,10 @@ test("thousands of stretches are settled at once", async () => {
 test("a page is told without the stretches behind it", async () => {
   const definition = await create();
   const due = createDueLedger(database);
-  const [activity] = await due.listActivities(new Date());
-  if (activity === undefined) throw new Error("it is not listed");
   const skips = [1, 2, 3, 4, 5, 6].map((n) => {
     return { firstDue: minute(n), lastDue: minute(n), count: 1, reason: n % 2 === 0 ? "overlap" : "missed" } as const;
   });
-  await due.settle(activity, { until: minute(6), skips, again: false });
+  await due.settle(definition.id, recordOf({ until: minute(6), skips, again: false }, []));
   const facts = await createDueTimeReader(database.db).readDueTimes(definition.id, minute(1), minute(6), 2);
   expect(facts?.skips.map(({ firstDue }) => firstDue)).toEqual([1, 2, 3].map((n) => minute(n)));
   expect(await outcomesOf(definition)).toEqual(skips.map(({ reason }) => `skipped ${reason}`));

@@ -1,5 +1,6 @@
 /** A claim over a ledger in memory: what is judged, what is read, and how often. */
 import { expect, test } from "bun:test";
+import { compileCalendar } from "../../src/calendar/calendar.ts";
 import { type ActivityRow, createActivityCache } from "../../src/definition/activity.ts";
 import { createClaims } from "../../src/occurrence/claim.ts";
 import type { Segment } from "../../src/occurrence/due-facts.ts";
@@ -94,7 +95,7 @@ test("a due time after the version was written reads no other version", async ()
 });
 
 test("a due time that is older than the version is judged by the version that counted then", async () => {
-  const segments = [{ from: new Date(0), until: now, trigger: hourly, enabled: false }];
+  const segments = [{ from: new Date(0), until: now, calendar: compileCalendar(hourly), enabled: false }];
   const { claims, reads } = setUp([version(1, { since: new Date(due) })], { segments });
   expect(await claims.claim(dueRequest, now)).toMatchObject({ outcome: "skipped", reason: "disabled" });
   expect(reads).toEqual(["segments"]);

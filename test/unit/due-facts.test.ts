@@ -1,5 +1,6 @@
 /** What the reconciler asks of the due times of an activity. Every minute something is due. */
 import { describe, expect, test } from "bun:test";
+import { compileCalendar } from "../../src/calendar/calendar.ts";
 import type { IntervalTrigger } from "../../src/calendar/trigger.ts";
 import {
   type DueRun,
@@ -17,14 +18,15 @@ import {
 const at = (minute: number, second = 0, ms = 0) => new Date(Date.UTC(2026, 0, 31, 9, minute, second, ms));
 const everyMinute: IntervalTrigger = { trigger_type: "interval", every: "1m" };
 const jittered: IntervalTrigger = { ...everyMinute, jitter: "30s" };
-const segment = (
-  from: number,
-  until: number,
-  { trigger = everyMinute as Segment["trigger"], enabled = true } = {},
-): Segment => ({ from: at(from), until: at(until), trigger, enabled });
+const segment = (from: number, until: number, { trigger = everyMinute, enabled = true } = {}): Segment => ({
+  from: at(from),
+  until: at(until),
+  calendar: compileCalendar(trigger),
+  enabled,
+});
 const disabled = (from: number, until: number) => segment(from, until, { enabled: false });
 /** A version that waits for events. */
-const without = (from: number, until: number): Segment => ({ ...segment(from, until), trigger: undefined });
+const without = (from: number, until: number): Segment => ({ ...segment(from, until), calendar: undefined });
 
 /** A run for minute n that began then and ended a second later. */
 const run = (minute: number, rest: Partial<DueRun> = {}): DueRun => ({
@@ -86,7 +88,7 @@ describe("under skip, the due time of minute 1 is missed", () => {
     ["not before its jitter and its grace are over", jittered, at(2, 29, 999), false],
     ["where a later one is due, jitter included", jittered, at(2, 30), true],
   ])("%s", (_, trigger, now, is) => {
-    expect(isMissed([segment(0, 1, { trigger })], trigger, at(1), now)).toBe(is);
+    expect(isMissed([segment(0, 1, { trigger })], compileCalendar(trigger).misfire, at(1), now)).toBe(is);
   });
 
   test.each([
@@ -94,7 +96,9 @@ describe("under skip, the due time of minute 1 is missed", () => {
     [SETTLE_AFTER_MS - 1, false],
   ])("for a later one %p ms after it was due: %p", (lateMs, is) => {
     const every: IntervalTrigger = { ...everyMinute, every: "5s" };
-    expect(isMissed([segment(0, 1, { trigger: every })], every, at(1), new Date(at(1).getTime() + lateMs))).toBe(is);
+    const { misfire } = compileCalendar(every);
+    const now = new Date(at(1).getTime() + lateMs);
+    expect(isMissed([segment(0, 1, { trigger: every })], misfire, at(1), now)).toBe(is);
   });
 });
 

@@ -1,17 +1,17 @@
 /** What a reader is told of each due time of a range. */
 import { describe, expect, test } from "bun:test";
+import { compileCalendar } from "../../src/calendar/calendar.ts";
 import type { SkippedStretch, SkipReason } from "../../src/calendar/misfire.ts";
-import type { CronTrigger, IntervalTrigger } from "../../src/calendar/trigger.ts";
 import { type DueTimeFacts, type DueTimeRun, describeDueTimes } from "../../src/explain/due-time-views.ts";
 import type { Segment } from "../../src/occurrence/due-facts.ts";
 
 /** Minute n of an hour; every minute something is due. */
 const at = (minute: number, second = 0) => new Date(Date.UTC(2026, 0, 31, 9, minute, second));
-const EVERY_MINUTE: IntervalTrigger = { trigger_type: "interval", every: "1m" };
+const EVERY_MINUTE = compileCalendar({ trigger_type: "interval", every: "1m" });
 const segment = (from: number, until: number, enabled = true): Segment => ({
   from: at(from, 30),
   until: at(until, 30),
-  trigger: EVERY_MINUTE,
+  calendar: EVERY_MINUTE,
   enabled,
 });
 const run = (minute: number, second = 0, rest: Partial<DueTimeRun> = {}): DueTimeRun => ({
@@ -75,14 +75,14 @@ describe("a due time", () => {
   });
 
   test("that a clock change removed says so, also within a stretch that was compressed", () => {
-    const trigger: CronTrigger = {
+    const calendar = compileCalendar({
       trigger_type: "cron",
       cron_expression: "30 1,2,4 * * *",
       timezone: "Europe/Berlin",
       dst_gap: "skip",
-    };
+    });
     const utc = (text: string) => new Date(`2026-03-29T${text}:00Z`);
-    const segments = [{ from: utc("00:00"), until: utc("06:00"), trigger, enabled: true }];
+    const segments = [{ from: utc("00:00"), until: utc("06:00"), calendar, enabled: true }];
     const skips = [stretch(utc("00:30"), utc("02:30"), "compressed", "run-1")];
     expect(read({ segments, skips }, 100, utc("06:00"))).toEqual([
       "30:00 skipped compressed run-1",

@@ -1,9 +1,9 @@
 /** Due times of random expressions, against cronie's rules and against croner. */
 import { describe, expect, test } from "bun:test";
 import { Cron } from "croner";
+import { compileCalendar } from "../../src/calendar/calendar.ts";
 import { parseCron } from "../../src/calendar/cron-expression.ts";
 import { dueTimes, firstPass } from "../../src/calendar/due-times.ts";
-import type { CronTrigger } from "../../src/calendar/trigger.ts";
 import { createRandom, MOVED_ZONES, OTHER_ZONES, randomCron, SEED, WHOLE_HOUR_ZONES } from "../support/cron-samples.ts";
 import { type ClockMinute, loadEntry, runCronie } from "../support/cronie.ts";
 
@@ -68,14 +68,14 @@ test.each(zones)(
     const expressions = [...KINDS, ...Array.from({ length: SAMPLES_PER_ZONE }, () => randomCron(random))];
     const differences: unknown[] = [];
     for (const cron_expression of expressions) {
-      const trigger: CronTrigger = { trigger_type: "cron", cron_expression, timezone };
+      const calendar = compileCalendar({ trigger_type: "cron", cron_expression, timezone });
       const entry = loadEntry(cron_expression);
       for (const window of windows) {
         const [first, last] = [window[0]?.instant ?? 0, window.at(-1)?.instant ?? 0];
-        const due = [...dueTimes(trigger, new Date(first - 1), new Date(last))].map(({ at }) => at);
+        const due = [...dueTimes(calendar, new Date(first - 1), new Date(last))].map(({ at }) => at);
         const started = [...runCronie(entry, window).keys()].map((instant) => new Date(instant));
         if (due.join() !== started.join()) differences.push({ seed: SEED, cron_expression, due, started });
-        const repeated = due.filter((at) => firstPass(trigger, at).getTime() !== at.getTime());
+        const repeated = due.filter((at) => firstPass(calendar, at).getTime() !== at.getTime());
         if (repeated.length > 0) differences.push({ seed: SEED, cron_expression, repeated });
       }
     }
@@ -87,8 +87,12 @@ test("what cronie starts several times at the end of a gap is due once", () => {
   const [window = []] = minutesAroundChanges("Europe/Berlin");
   const end = Date.UTC(2016, 2, 27, 1);
   expect(runCronie(loadEntry("0,30 2,3 * * *"), window).get(end)).toBe(3);
-  const trigger: CronTrigger = { trigger_type: "cron", cron_expression: "0,30 2,3 * * *", timezone: "Europe/Berlin" };
-  const due = dueTimes(trigger, new Date(end - 1), new Date(end));
+  const [cron_expression, timezone] = ["0,30 2,3 * * *", "Europe/Berlin"];
+  const due = dueTimes(
+    compileCalendar({ trigger_type: "cron", cron_expression, timezone }),
+    new Date(end - 1),
+    new Date(end),
+  );
   expect([...due]).toEqual([{ at: new Date(end) }]);
 });
 
@@ -102,7 +106,8 @@ describe("away from clock changes", () => {
       const croner = new Cron(cron_expression, { timezone: "UTC", mode: "5-part", domAndDow: !either });
       const expected = croner.nextRuns(20, from).map((date) => date.toISOString());
       const due: string[] = [];
-      for (const { at } of dueTimes({ trigger_type: "cron", cron_expression }, from, new Date("2060-01-01T00:00Z"))) {
+      const calendar = compileCalendar({ trigger_type: "cron", cron_expression });
+      for (const { at } of dueTimes(calendar, from, new Date("2060-01-01T00:00Z"))) {
         due.push(at.toISOString());
         if (due.length === 20) break;
       }

@@ -1,24 +1,28 @@
 /** When triggers are due, over clock changes above all. */
 import { describe, expect, test } from "bun:test";
+import { type Calendar, type CronCalendar, compileCalendar } from "../../src/calendar/calendar.ts";
 import { dueTimes, firstPass, gapRuns, nextDueTimes } from "../../src/calendar/due-times.ts";
-import type { CronTrigger, ScheduleTrigger } from "../../src/calendar/trigger.ts";
 
-const cron = (cron_expression: string, timezone?: string, dst_gap?: "run" | "skip"): CronTrigger => ({
-  trigger_type: "cron",
-  cron_expression,
-  ...(timezone !== undefined && { timezone }),
-  ...(dst_gap !== undefined && { dst_gap }),
-});
+const cron = (cron_expression: string, timezone?: string, dst_gap?: "run" | "skip") =>
+  compileCalendar({
+    trigger_type: "cron",
+    cron_expression,
+    ...(timezone !== undefined && { timezone }),
+    ...(dst_gap !== undefined && { dst_gap }),
+  }) as CronCalendar;
+const every = (every: string | number, offset = 0): Calendar =>
+  compileCalendar({ trigger_type: "interval", every, offset });
+const once = (run_at: string) => compileCalendar({ trigger_type: "scheduled", run_at });
 const at = (text: string) => new Date(`${text}Z`);
 /** `2026-03-29T01:00`, with the reason where it is not to run. */
-const listed = (trigger: ScheduleTrigger, after: string, until: string) =>
-  [...dueTimes(trigger, at(after), at(until))].map(({ at, skipped }) =>
+const listed = (calendar: Calendar, after: string, until: string) =>
+  [...dueTimes(calendar, at(after), at(until))].map(({ at, skipped }) =>
     [at.toISOString().slice(0, 16), ...(skipped ? [skipped] : [])].join(" "),
   );
 const shown = (dates: Date[]) => dates.map((date) => date.toISOString().slice(0, 16));
 
 describe("a cron is due", () => {
-  test.each<[what: string, trigger: CronTrigger, after: string, until: string, due: string[]]>([
+  test.each<[what: string, calendar: Calendar, after: string, until: string, due: string[]]>([
     [
       "on either day when both are restricted",
       cron("0 9 13 * 5"),
@@ -175,7 +179,7 @@ describe("a cron is due", () => {
 
 describe("an interval is due", () => {
   test("by the epoch, shifted by its offset", () => {
-    const every90 = { trigger_type: "interval", every: "90m", offset: 30 } as const;
+    const every90 = every("90m", 30);
     const due = ["2026-01-01T01:30", "2026-01-01T03:00", "2026-01-01T04:30"];
     expect(listed(every90, "2026-01-01T00:00:30", "2026-01-01T04:30:30")).toEqual(due);
     for (const due of dueTimes(every90, at("2026-01-01T00:00"), at("2026-01-02T00:00")))
@@ -183,17 +187,16 @@ describe("an interval is due", () => {
   });
 
   test("before its offset's first turn as well", () => {
-    const trigger = { trigger_type: "interval", every: 10, offset: 4 } as const;
-    const due = [...dueTimes(trigger, new Date(-7_000), new Date(14_000))].map(({ at }) => at.getTime());
+    const due = [...dueTimes(every(10, 4), new Date(-7_000), new Date(14_000))].map(({ at }) => at.getTime());
     expect(due).toEqual([-6_000, 4_000, 14_000]);
   });
 });
 
 test("a one-shot is due once, at its time", () => {
-  const trigger = { trigger_type: "scheduled", run_at: "2026-12-24T19:00:00+01:00" } as const;
-  expect(listed(trigger, "2026-12-24T17:59:59", "2026-12-24T18:00")).toEqual(["2026-12-24T18:00"]);
-  expect(listed(trigger, "2026-12-24T18:00", "2030-01-01T00:00")).toEqual([]);
-  expect(nextDueTimes(trigger, at("2026-01-01T00:00"), 5)).toHaveLength(1);
+  const evening = once("2026-12-24T19:00:00+01:00");
+  expect(listed(evening, "2026-12-24T17:59:59", "2026-12-24T18:00")).toEqual(["2026-12-24T18:00"]);
+  expect(listed(evening, "2026-12-24T18:00", "2030-01-01T00:00")).toEqual([]);
+  expect(nextDueTimes(evening, at("2026-01-01T00:00"), 5)).toHaveLength(1);
 });
 
 describe("the next due times", () => {
@@ -238,18 +241,18 @@ describe("a repeated hour's second pass", () => {
   });
 
   test("is its own occurrence for every other trigger", () => {
-    const triggers: ScheduleTrigger[] = [
+    const calendars = [
       cron("30 * * * *", "Europe/Berlin"),
       cron("30 2 * * *"),
-      { trigger_type: "interval", every: "1h" },
-      { trigger_type: "scheduled", run_at: "2026-10-25T01:30:00Z" },
+      every("1h"),
+      once("2026-10-25T01:30:00Z"),
     ];
-    for (const trigger of triggers) expect(firstPass(trigger, second)).toEqual(second);
+    for (const calendar of calendars) expect(firstPass(calendar, second)).toEqual(second);
   });
 });
 
 test("the runs after a gap that the fields do not name are listed for the plan", () => {
-  const gaps = (trigger: ScheduleTrigger) => shown(gapRuns(trigger, at("2026-01-01T00:00"), at("2029-01-01T00:00")));
+  const gaps = (calendar: CronCalendar) => shown(gapRuns(calendar, at("2026-01-01T00:00"), at("2029-01-01T00:00")));
   expect(gaps(cron("30 2 * * *", "Europe/Berlin"))).toEqual([
     "2026-03-29T01:00",
     "2027-03-28T01:00",
@@ -260,5 +263,4 @@ test("the runs after a gap that the fields do not name are listed for the plan",
   expect(gaps(cron("30 2 * * *", "Europe/Berlin", "skip"))).toEqual([]);
   expect(gaps(cron("30 * * * *", "Europe/Berlin"))).toEqual([]);
   expect(gaps(cron("30 2 * * *"))).toEqual([]);
-  expect(gaps({ trigger_type: "interval", every: "1h" })).toEqual([]);
 });

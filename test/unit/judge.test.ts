@@ -1,5 +1,6 @@
 /** Every reason why something that asks for an occurrence makes no run; how late is too late is in late-start.test.ts. */
 import { describe, expect, test } from "bun:test";
+import { compileCalendar } from "../../src/calendar/calendar.ts";
 import { type ActivityRow, compileActivity } from "../../src/definition/activity.ts";
 import type { Segment } from "../../src/occurrence/due-facts.ts";
 import { judge } from "../../src/occurrence/judge.ts";
@@ -7,7 +8,7 @@ import type { TriggerEvent } from "../../src/occurrence/trigger-event.ts";
 
 const now = new Date("2026-01-31T09:30:00Z");
 const due = new Date("2026-01-31T09:29:00Z");
-const hourly = { trigger_type: "interval", every: "1h", offset: "29m" } as const;
+const hourly = compileCalendar({ trigger_type: "interval", every: "1h", offset: "29m" });
 const RUN = { do: "run" } as const;
 const skip = (reason: string) => ({ do: "skip", reason });
 
@@ -60,7 +61,7 @@ describe("an event from the router", () => {
 
 describe("a start by the engine's schedule", () => {
   const segment = (rest: Partial<Segment> = {}): Segment => ({
-    ...{ from: new Date(0), until: now, trigger: hourly, enabled: true, ...rest },
+    ...{ from: new Date(0), until: now, calendar: hourly, enabled: true, ...rest },
   });
   const late = new Date("2026-01-31T09:30:00.001Z");
   const judgeAt = (at: Date, segments: Segment[], one = activity()) => judge(atDue, one, { segments, now: at });
@@ -76,7 +77,7 @@ describe("a start by the engine's schedule", () => {
 
   test("is not judged late where no version had a schedule then", () => {
     expect(judgeAt(late, [])).toEqual(RUN);
-    expect(judgeAt(late, [segment({ trigger: undefined }), segment()])).toEqual(RUN);
+    expect(judgeAt(late, [segment({ calendar: undefined }), segment()])).toEqual(RUN);
   });
 
   test("is refused as disabled or deleted before it is asked how late it is", () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { misfireOf } from "../../src/calendar/misfire.ts";
+import { compileCalendar } from "../../src/calendar/calendar.ts";
 import type { IntervalTrigger, ScheduleTrigger } from "../../src/calendar/trigger.ts";
 import { judgeStart } from "../../src/occurrence/late-start.ts";
 
@@ -12,8 +12,10 @@ const everyMinute = (rest: Partial<IntervalTrigger>): IntervalTrigger => ({
 });
 
 /** By a definition that says the same ever since. */
-const judge = (trigger: ScheduleTrigger, due: Date, now: Date) =>
-  judgeStart(trigger, [{ from: new Date(0), until: now, trigger, enabled: true }], due, now);
+function judge(trigger: ScheduleTrigger, due: Date, now: Date) {
+  const calendar = compileCalendar(trigger);
+  return judgeStart(calendar, [{ from: new Date(0), until: now, calendar, enabled: true }], due, now);
+}
 
 describe("a due time that the engine started late", () => {
   test.each<[policy: Partial<IntervalTrigger>, now: Date, reason: string | undefined]>([
@@ -58,25 +60,5 @@ describe("a due time that the engine started late", () => {
     const [due, now] = [new Date("2026-03-29T00:55:00Z"), new Date("2026-03-29T01:00:05Z")];
     expect(judge(trigger, due, now)).toBeUndefined();
     expect(judge({ ...trigger, dst_gap: "run" }, due, now)).toBe("compressed");
-  });
-});
-
-describe("what a trigger says of misfires", () => {
-  test("has its documented defaults", () => {
-    const expected = { policy: "skip", graceMs: 60_000, catchupWindowMs: 86_400_000, jitterMs: 0 } as const;
-    expect(misfireOf(everyMinute({}))).toEqual(expected);
-  });
-
-  test("is that a one-shot runs however late", () => {
-    expect(misfireOf({ trigger_type: "scheduled", run_at: "2026-01-31T09:01:00Z" })).toEqual({
-      ...{ policy: "catchup", graceMs: 60_000, catchupWindowMs: Number.POSITIVE_INFINITY, jitterMs: 0 },
-    });
-  });
-
-  test("is read from it", () => {
-    const own = { misfire_policy: "compress", misfire_grace: "5m", catchup_window: "2h", jitter: "30s" } as const;
-    expect(misfireOf(everyMinute(own))).toEqual({
-      ...{ policy: "compress", graceMs: 300_000, catchupWindowMs: 7_200_000, jitterMs: 30_000 },
-    });
   });
 });

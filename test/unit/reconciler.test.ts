@@ -14,16 +14,17 @@ const ran = (due: Date): DueRun => ({
 });
 
 /** How far one round at `now` says that it got; undefined: it noted nothing. */
-async function noteOf(activity: Partial<DueActivity>, runs: DueRun[], now: Date) {
-  const segments = [{ from: at(1), until: now, trigger: EVERY_TEN, enabled: true }];
+async function noteOf(trigger: IntervalTrigger, runs: DueRun[], now: Date, rest: Partial<DueActivity> = {}) {
+  const created_at = at(1).toISOString();
+  const history = { since: created_at, versions: [{ version: 1, created_at, trigger, enabled: true }] };
   let noted: Date | undefined;
   const deps = {
     due: {
       listActivities: async () => [
-        { activity_id: "a", activity_name: "a", enabled: true, pausedByUs: false, segments, ...activity },
+        { activity_id: "a", activity_name: "a", enabled: true, pausedByUs: false, history, ...rest },
       ],
       listDueRuns: async () => runs,
-      settle: async (_: DueActivity, { until }: Settlement) => {
+      settle: async (_: string, { until }: Settlement) => {
         noted = until;
         return undefined;
       },
@@ -39,16 +40,14 @@ async function noteOf(activity: Partial<DueActivity>, runs: DueRun[], now: Date)
 
 test("a due time that ran is noted once its jitter is over", async () => {
   const trigger = { ...EVERY_TEN, jitter: "5m" };
-  const noteAt = (now: Date) =>
-    noteOf({ segments: [{ from: at(1), until: now, trigger, enabled: true }] }, [ran(at(10))], now);
+  const noteAt = (now: Date) => noteOf(trigger, [ran(at(10))], now);
   expect(await noteAt(at(15, 14))).toBeUndefined();
   expect(await noteAt(at(15, 16))).toEqual(at(10, 1));
 });
 
 test("a live definition without due times is noted once an hour, a deleted one at its end", async () => {
   const trigger = { ...EVERY_TEN, every: "30d" };
-  const noteAt = (now: Date, until = now) =>
-    noteOf({ enabled: false, segments: [{ from: at(1), until, trigger, enabled: true }] }, [], now);
+  const noteAt = (now: Date, endedAt?: Date) => noteOf(trigger, [], now, { endedAt });
   expect(await noteAt(at(30))).toBeUndefined();
   expect(await noteAt(at(62))).toEqual(at(61, 45));
   expect(await noteAt(at(30), at(20))).toEqual(at(20));

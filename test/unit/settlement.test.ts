@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import type { IntervalTrigger } from "../../src/calendar/trigger.ts";
+import { compileCalendar } from "../../src/calendar/calendar.ts";
+import type { IntervalTrigger, ScheduleTrigger } from "../../src/calendar/trigger.ts";
 import type { DueFacts, DueRun, Segment } from "../../src/occurrence/due-facts.ts";
 import { judgeStart } from "../../src/occurrence/late-start.ts";
 import { settleDueTimes } from "../../src/schedule/settlement.ts";
@@ -11,10 +12,10 @@ const everyMinute = (rest: Partial<IntervalTrigger> = {}): IntervalTrigger => ({
   every: "1m",
   ...rest,
 });
-const segment = (from: Date, until: Date, trigger: Segment["trigger"], enabled = true): Segment => ({
+const segment = (from: Date, until: Date, trigger: ScheduleTrigger, enabled = true): Segment => ({
   from,
   until,
-  trigger,
+  calendar: compileCalendar(trigger),
   enabled,
 });
 const run = (minute: number, rest: Partial<DueRun> = {}): DueRun => ({
@@ -99,7 +100,8 @@ describe("under skip, a due time that did not run", () => {
         const segments = [segment(at(0), now, trigger)];
         const { run } = settleDueTimes({ segments, runs: [], enabled: true }, now);
         const isRun = run?.due.getTime() === at(1).getTime();
-        expect({ lateS, misfire_grace, started: judgeStart(trigger, segments, at(1), now) === undefined }).toEqual({
+        const started = judgeStart(compileCalendar(trigger), segments, at(1), now) === undefined;
+        expect({ lateS, misfire_grace, started }).toEqual({
           lateS,
           misfire_grace,
           started: isRun,

@@ -1,15 +1,14 @@
 /** Due times for their reader: what a definition said in a range, what ran of it, and what was skipped. */
 import { and, eq, gte, lte, sql } from "drizzle-orm";
-import { dueTimes } from "../../calendar/due-times.ts";
 import type { SkipReason } from "../../calendar/misfire.ts";
-import type { DueTimeReader } from "../../explain/due-time-views.ts";
-import type { Segment } from "../../occurrence/due-facts.ts";
+import { type DueTimeReader, endOfPage } from "../../explain/due-time-views.ts";
+import { segmentsOf } from "../../occurrence/definition-history.ts";
 import { dueKey } from "../../occurrence/occurrence.ts";
 import type { RunStatus } from "../../run/run.ts";
 import { type Database, guarded } from "../client.ts";
 import { definitions } from "../definition-tables.ts";
 import { dueProgress, dueSkips, occurrences, runs } from "../ledger-tables.ts";
-import { type DueActivityRow, segmentsOf, versionsSince } from "../schedule/due-ledger.ts";
+import { type DueActivityRow, versionsSince } from "../schedule/due-ledger.ts";
 
 type ReadActivityRow = Pick<DueActivityRow, "since" | "ended_at" | "versions"> & { settled_until: string };
 
@@ -68,12 +67,4 @@ export function createDueTimeReader(db: Database): DueTimeReader {
       };
     },
   };
-}
-
-/** The due time behind the first `limit`: a schedule that is often busy has too many stretches to read all of them. */
-function endOfPage(segments: readonly Segment[], to: Date, limit: number): Date {
-  let count = 0;
-  for (const { from, until, trigger } of segments)
-    if (trigger !== undefined) for (const { at } of dueTimes(trigger, from, until)) if (count++ === limit) return at;
-  return to;
 }

@@ -15,11 +15,12 @@ import {
   type UnrunDueTime,
   unrunDueTimes,
 } from "../../explain/skipped-due-times.ts";
+import { segmentsOf } from "../../occurrence/definition-history.ts";
 import { dueKey } from "../../occurrence/occurrence.ts";
 import { type Database, guarded } from "../client.ts";
 import { definitions } from "../definition-tables.ts";
 import { dueSkips, occurrences, runs } from "../ledger-tables.ts";
-import { type DueActivityRow, segmentsOf, versionsSince } from "../schedule/due-ledger.ts";
+import { type DueActivityRow, versionsSince } from "../schedule/due-ledger.ts";
 
 /** Before and behind every activity of its time. */
 const FIRST_ID = "00000000-0000-0000-0000-000000000000";

@@ -5,6 +5,7 @@ import { findDifferences } from "../../event/content.ts";
 import type { EventEnvelope } from "../../event/envelope.ts";
 import { RetryableError, TerminalError } from "../../kernel/errors.ts";
 import { isUuid, timeOrderedUuid } from "../../kernel/stable-id.ts";
+import { segmentsOf } from "../../occurrence/definition-history.ts";
 import type { JudgedStart, OccurrenceLedger } from "../../occurrence/ledger.ts";
 import { runTraceId } from "../../occurrence/occurrence.ts";
 import type { ClaimRequest, RunStatus } from "../../run/run.ts";
@@ -12,7 +13,7 @@ import { type Database, guarded } from "../client.ts";
 import { definitions, definitionVersions } from "../definition-tables.ts";
 import { readStored, type StoredEvent } from "../event/event-contents.ts";
 import { eventKeys, eventOutcomes, events, occurrences, runs } from "../ledger-tables.ts";
-import { type DueActivityRow, segmentsOf, versionsSince } from "../schedule/due-ledger.ts";
+import { type DueActivityRow, versionsSince } from "../schedule/due-ledger.ts";
 
 /** One row always. */
 interface ClaimRow extends Record<string, unknown> {

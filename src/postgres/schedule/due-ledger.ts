@@ -1,15 +1,16 @@
 /** Due times in Postgres: how far each schedule is accounted for, what ran, what was skipped and why. */
 import { and, eq, isNull, or, type SQL, sql } from "drizzle-orm";
 import type { SkippedStretch } from "../../calendar/misfire.ts";
-import { parseRunAt } from "../../calendar/run-at.ts";
-import type { ScheduleTrigger } from "../../calendar/trigger.ts";
 import type { TriggerType } from "../../definition/schema.ts";
 import { stableTraceId, timeOrderedUuid } from "../../kernel/stable-id.ts";
 import type { AcceptedRun } from "../../occurrence/control.ts";
-import type { DueRun, Segment } from "../../occurrence/due-facts.ts";
+import type { DefinitionHistory } from "../../occurrence/definition-history.ts";
+import type { DueRun } from "../../occurrence/due-facts.ts";
 import { dueKey, dueWorkflowId } from "../../occurrence/occurrence.ts";
 import type { OwedRun } from "../../run/engine.ts";
-import type { DueActivity, DueLedger } from "../../schedule/reconciler.ts";
+import { describeGap } from "../../schedule/compressed-gap.ts";
+import type { DueLedger } from "../../schedule/reconciler.ts";
+import type { SettlementRecord } from "../../schedule/settlement.ts";
 import type { Transaction } from "../access/audit.ts";
 import { guarded, inChunks, type Postgres } from "../client.ts";
 import { definitions, definitionVersions, scheduleProjections } from "../definition-tables.ts";
@@ -20,35 +21,27 @@ const EVENT: TriggerType = "event";
 /** So many runs before a due time are looked at for one that was still going then; a schedule has one at a time. */
 const LOOK_BACK_RUNS = 20;
 
-export interface DueActivityRow extends Record<string, unknown> {
+export interface DueActivityRow extends DefinitionHistory, Record<string, unknown> {
   activity_id: string;
   activity_name: string;
   enabled: boolean;
   paused_by_us: boolean;
-  /** RFC 3339: where the first segment begins. */
-  since: string;
   seen_paused_at: string | null;
   ended_at: string | null;
-  versions: VersionRow[];
-}
-
-interface VersionRow {
-  created_at: string;
-  trigger: ScheduleTrigger | { trigger_type: "event" };
-  enabled: boolean;
 }
 
 export function createDueLedger(postgres: Postgres): DueLedger {
   const { db } = postgres;
   return {
-    async listActivities(now) {
+    async listActivities() {
       const rows = await guarded(db.execute<DueActivityRow>(activitiesStatement()));
-      return rows.map((row): DueActivity => {
-        const { activity_id, activity_name, enabled, paused_by_us: pausedByUs } = row;
-        const until = row.ended_at === null ? now : new Date(row.ended_at);
-        const seenPausedAt = row.seen_paused_at === null ? undefined : new Date(row.seen_paused_at);
-        return { activity_id, activity_name, enabled, pausedByUs, segments: segmentsOf(row, until), seenPausedAt };
-      });
+      return rows.map(
+        ({ activity_id, activity_name, enabled, paused_by_us, seen_paused_at, ended_at, since, versions }) => ({
+          ...{ activity_id, activity_name, enabled, pausedByUs: paused_by_us, history: { since, versions } },
+          endedAt: ended_at === null ? undefined : new Date(ended_at),
+          seenPausedAt: seen_paused_at === null ? undefined : new Date(seen_paused_at),
+        }),
+      );
     },
 
     listDueRuns: (activityId, since) => listDueRuns(postgres, activityId, since),
@@ -59,15 +52,13 @@ export function createDueLedger(postgres: Postgres): DueLedger {
       );
     },
 
-    settle: (activity, { until, skips, run }) =>
+    settle: (activity_id, settlement) =>
       guarded(
         db.transaction(async (tx) => {
-          const { activity_id } = activity;
-          const owed = run && (await insertDueRun(tx, activity, run.due, run.compressed));
+          const { until, skips, run, doneAt: done_at } = settlement;
+          const owed = await insertDueRun(tx, activity_id, settlement);
           const into = owed && { into: owed.run_id };
           await insertSkips(tx, activity_id, run?.compressed ? [...skips, { ...run.compressed, ...into }] : skips);
-          const runAt = onceAt(activity);
-          const done_at = runAt !== undefined && runAt <= until ? doneAt(activity, until) : null;
           await tx
             .insert(dueProgress)
             .values({ definition_id: activity_id, settled_until: until, done_at })
@@ -78,23 +69,10 @@ export function createDueLedger(postgres: Postgres): DueLedger {
   };
 }
 
-/** A version counts from its own write until the next one's; the first of a row is the one in force where it begins. */
-export function segmentsOf({ since, versions }: Pick<DueActivityRow, "since" | "versions">, until: Date): Segment[] {
-  return versions.map(({ created_at, trigger, enabled }, index) => {
-    const next = versions[index + 1];
-    return {
-      from: index === 0 ? new Date(since) : new Date(created_at),
-      until: next === undefined || new Date(next.created_at) > until ? until : new Date(next.created_at),
-      trigger: trigger.trigger_type === "event" ? undefined : trigger,
-      enabled,
-    };
-  });
-}
-
 function activitiesStatement() {
   // A definition that had a schedule is accounted for until it lost it; a deleted one until it was deleted.
   return sql`
-    select d.id as activity_id, d.name as activity_name, d.enabled and d.deleted_at is null as enabled,
+    select d.id as activity_id, d.name as activity_name, d.enabled,
       exists (select from ${scheduleProjections} t where t.definition_id = d.id and t.paused) as paused_by_us,
       p.since, p.seen_paused_at, d.deleted_at as ended_at, v.versions
     from ${definitions} d
@@ -124,7 +102,7 @@ interface DueRunRow extends Record<string, unknown> {
 /** The version in force at `since` and those after it; the last one of a deleted definition only says that it was deleted. */
 export function versionsSince(id: SQL, since: SQL): SQL {
   return sql`
-    select json_agg(json_build_object('created_at', x.created_at, 'trigger', x.body->'trigger_config',
+    select json_agg(json_build_object('version', x.version, 'created_at', x.created_at, 'trigger', x.body->'trigger_config',
       'enabled', x.body->'enabled') order by x.version) as versions
     from ${definitionVersions} x
     where x.definition_id = ${id} and (d.deleted_at is null or x.version < d.version) and x.version >= coalesce((
@@ -164,20 +142,20 @@ async function listDueRuns({ prepared }: Postgres, activityId: string, since: Da
   });
 }
 
-/** Undefined: somebody has the due time already. */
+/** Undefined: the settlement makes no run, or somebody has its due time already. */
 async function insertDueRun(
   tx: Transaction,
-  { activity_id, segments }: DueActivity,
-  due: Date,
-  compressed?: SkippedStretch,
+  activity_id: string,
+  { run, trigger }: SettlementRecord,
 ): Promise<(AcceptedRun & OwedRun) | undefined> {
+  if (run === undefined) return undefined;
+  const { due, compressed } = run;
   const activity = await lockLive(tx, activity_id);
   const run_id = timeOrderedUuid();
   const workflow_id = dueWorkflowId(activity_id, due);
   const occurrence = { kind: "due" as const, key: dueKey(due), event_id: null, workflow_id };
   if ((await insertOccurrence(tx, activity, run_id, occurrence)) !== undefined) return undefined;
-  const trigger = segments.findLast(({ from }) => from < due)?.trigger?.trigger_type ?? "cron";
-  const context = compressed && { context_snapshot: contextOf(compressed) };
+  const context = compressed && { context_snapshot: describeGap(compressed) };
   const trace_id = stableTraceId(run_id);
   return insertRun(tx, activity, { run_id, workflow_id, trigger, scheduled_for: due, trace_id, ...context });
 }
@@ -197,28 +175,11 @@ async function insertSkips(tx: Transaction, activity_id: string, skips: readonly
     if (stretch.into !== undefined)
       await tx
         .update(runs)
-        .set({ context_snapshot: contextOf(stretch) })
+        .set({ context_snapshot: describeGap(stretch) })
         .where(
           and(
             eq(runs.run_id, stretch.into),
             or(isNull(runs.context_snapshot), sql`${runs.context_snapshot}::text = '{}'`),
           ),
         );
-}
-
-/** What the run that stands for a gap is told of it. */
-function contextOf({ firstDue, lastDue, count }: SkippedStretch): object {
-  return { compressed: { count, first_due: firstDue.toISOString(), last_due: lastDue.toISOString() } };
-}
-
-/** When a one-shot is due; undefined for what is none. */
-function onceAt({ segments }: DueActivity): Date | undefined {
-  const trigger = segments.at(-1)?.trigger;
-  return trigger?.trigger_type === "scheduled" ? parseRunAt(trigger.run_at) : undefined;
-}
-
-/** Not before the version that it is judged by, and before any other: one that is written meanwhile is looked at again. */
-function doneAt({ segments }: DueActivity, until: Date): Date {
-  const written = segments.at(-1)?.from;
-  return written !== undefined && written > until ? written : until;
 }
