@@ -24,7 +24,7 @@ const HALF_A_PAIR = "has half of a surrogate pair";
 
 /** How the ids of events begin that actcore makes itself. Nobody else may publish under such an id. */
 export const OWN_EVENT_IDS = { manual: "manual:", foreign: "foreign:", deadLetter: "dead-letter:" } as const;
-/** How the workflow ids of repeated runs end (design §4): the run of an event with such an id could be taken for one. */
+/** How the workflow ids of repeated runs end. An event whose id ended so would get the workflow id of such a run. */
 const REPEATED = /:(rerun|replay)-\d+$/;
 
 export const EventEnvelopeSchema = Type.Object(

@@ -1,4 +1,4 @@
-/** What a reader of the ledger sees: the JSON of runs, tasks and events (design §4). */
+/** What a reader of the ledger sees: runs, tasks and events in the JSON form that REST answers. */
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
 import { ACTIVITY_OUTCOMES, EVENT_OUTCOMES } from "../event/outcome.ts";
 import { RUN_STATUSES, RUN_TRIGGERS } from "../run/run.ts";

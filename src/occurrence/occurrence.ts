@@ -8,7 +8,7 @@ const HASH_LENGTH = 32;
 /** `due` is shared by cron, interval, one-shot and backfill, so that a backfill cannot run a due time again. */
 export type OccurrenceKind = "due" | "event" | "manual" | "rerun" | "replay" | "foreign";
 
-/** The workflow id of an event's run (design §4). */
+/** The workflow id of an event's run. Other programs rely on its form (docs/conventions.md, "Fixed names"). */
 export function eventWorkflowId(activityId: string, eventId: string): string {
   return `activity-${activityId}:${eventId}`;
 }
@@ -42,8 +42,8 @@ export function unusedWorkflowId(activityId: string): string {
 }
 
 /**
- * The workflow id of the nth repetition of the run of workflow `id` (design §4). The longest ids, repeated often, would be
- * longer than Temporal's tables hold: such a one ends in a hash of itself instead.
+ * The workflow id of the nth repetition of the run of workflow `id`. An id that would be longer than Temporal's tables hold,
+ * as that of a long event id repeated often, ends in a hash of itself instead.
  */
 export function rerunWorkflowId(id: string, number: number): string {
   const suffix = `:rerun-${number}`;

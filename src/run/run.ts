@@ -3,7 +3,7 @@
  * imports it, and must stay the same function of its history (I9).
  */
 
-/** Workflow type and task queues: fixed, other languages start them by name (design §4). */
+/** Workflow type and task queues. Programs in other languages start them by these names, so they never change. */
 export const RUN_ACTIVITY_WORKFLOW = "RunActivityWorkflow";
 export const ORCHESTRATOR_QUEUE = "orchestrator-tq";
 export const TASK_QUEUE = "task-execution-tq";

@@ -1,4 +1,4 @@
-/** Starts a run under its workflow id (design §4), and asks it to end. */
+/** Starts the workflow of a run under the run's workflow id, and asks it to end. */
 import { WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError } from "@temporalio/client";
 import { RetryableError, TerminalError } from "../kernel/errors.ts";
 import type { OwedRun, RunCanceller, RunStarter } from "../run/engine.ts";

@@ -2,7 +2,7 @@
  * RunActivityWorkflow: claim → decide → one activity per task → close.
  *
  * It only sequences. History holds ids and small decisions (I5); every step may be repeated. Claim and decide are local
- * activities, one where both succeed at once, so a run costs two workflow tasks and one activity per task (design §5).
+ * activities, one where both succeed at once, so a run costs two workflow tasks and one activity per task.
  */
 import { defineSearchAttributeKey, SearchAttributeType } from "@temporalio/common";
 import {

@@ -48,7 +48,7 @@ async function withIntake(
 }
 
 describe("the stream", () => {
-  test("is made as others rely on it, once, with the router's consumer (design §4)", async () => {
+  test("is made once, together with the router's consumer, under the names that other programs rely on", async () => {
     await ensureStream(nats, log);
     await ensureStream(nats, log);
     const { config } = await manager.streams.info(STREAM);

@@ -1,4 +1,4 @@
-/** The sync service on files and a real database; the stage of schedules is test/integration/sync-schedules.test.ts. */
+/** The sync service on files and a real database; the stage of schedules is in test/integration/temporal-schedules.test.ts. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { chmodSync } from "node:fs";
 import { readTree } from "../../src/document/tree.ts";

@@ -144,7 +144,7 @@ export async function startPlannedWorkers() {
   };
 }
 
-/** A recorded history. The SDK's own historyFromJSON fails under Bun (design §6). */
+/** A recorded history, as the SDK takes it. Its own historyFromJSON fails under Bun. */
 export function historyOf(json: object): History {
   return temporal.api.history.v1.History.fromObject(json);
 }

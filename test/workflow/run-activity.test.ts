@@ -63,7 +63,7 @@ describe("a run", () => {
     expect(calls.claims).toMatchObject([{ trigger_event: {}, trigger_event_json: payload }]);
   });
 
-  test("of one task costs two workflow tasks and one activity (design §5)", async () => {
+  test("of one task costs two workflow tasks and one activity", async () => {
     const ended = await run("decided-with-claim", { tasks: ["a"] });
     expect(await countEvents(ended, "workflowTaskCompletedEventAttributes")).toBe(2);
     expect(await countEvents(ended, "activityTaskScheduledEventAttributes")).toBe(1);
