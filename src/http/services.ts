@@ -13,7 +13,7 @@ import type { RunControl } from "../occurrence/control.ts";
 import type { SyncService } from "../sync/service.ts";
 import type { OwnEngines } from "../task/task-type.ts";
 
-/** Each getter throws RetryableError while its engine was never reached; the answer is then 503. */
+/** To read a part whose engine was never reached throws RetryableError; the answer is then 503. */
 export interface Services {
   readonly definitions: DefinitionStore;
   readonly eventTypes: EventTypeReader;

@@ -9,7 +9,6 @@ import type { Config } from "../kernel/config.ts";
 import { describeError, RetryableError, TerminalError } from "../kernel/errors.ts";
 import type { Role } from "../kernel/lifecycle.ts";
 import type { Log } from "../kernel/log.ts";
-import type { Engine } from "../kernel/readiness.ts";
 import { portInUse, SETTINGS } from "../kernel/settings.ts";
 import { aborted, retryUntilDone } from "../kernel/wait.ts";
 import { createPublisher } from "../nats/publisher.ts";
@@ -29,9 +28,32 @@ import { createRunLedger } from "../postgres/run/run-ledger.ts";
 import type { Temporal } from "../temporal/connection.ts";
 import { createRunStarter } from "../temporal/run-starter.ts";
 import { createScheduleReader } from "../temporal/schedule-reader.ts";
+import { createLateParts } from "./late-parts.ts";
 import { findOwnEngines } from "./own-engines.ts";
 import { createRole, type RoleDeps } from "./role.ts";
 import { createSync } from "./sync.ts";
+
+/** What of the API is there once an engine was reached. */
+interface Parts extends Omit<Services, "engines" | "readiness"> {
+  temporal: Temporal;
+  starter: ReturnType<typeof createRunStarter>;
+}
+
+const ENGINES = {
+  definitions: "postgres",
+  eventTypes: "postgres",
+  ledger: "postgres",
+  dueTimes: "postgres",
+  skippedDueTimes: "postgres",
+  control: "postgres",
+  keys: "postgres",
+  audit: "postgres",
+  sync: "postgres",
+  events: "nats",
+  schedules: "temporal",
+  temporal: "temporal",
+  starter: "temporal",
+} as const;
 
 /** @throws InvalidInputError `port_in_use`; fails with TerminalError `keys_required` on an address that needs keys */
 export function startApi({
@@ -44,60 +66,15 @@ export function startApi({
   log: parent,
 }: RoleDeps): Role {
   const log = parent.child({ role: "api" });
-  const reached: { -readonly [K in Exclude<keyof Services, "readiness">]?: Services[K] } = {};
-  let starter: ReturnType<typeof createRunStarter> | undefined;
+  const { parts, reach } = createLateParts<Parts>(ENGINES, readiness);
+  const services = Object.assign(parts, { readiness, engines: findOwnEngines(config) });
   let doorLedger: DoorLedger | undefined;
-  let temporalReached: Temporal | undefined;
-  let ownEngines = findOwnEngines(config);
   endpoints.then(
     (located) => {
-      ownEngines = findOwnEngines(config, located);
+      services.engines = findOwnEngines(config, located);
     },
     () => {}, // the connections tell
   );
-  const services: Services = {
-    readiness,
-    get engines() {
-      return ownEngines;
-    },
-    get definitions() {
-      return reached.definitions ?? missing("postgres");
-    },
-    get eventTypes() {
-      return reached.eventTypes ?? missing("postgres");
-    },
-    get ledger() {
-      return reached.ledger ?? missing("postgres");
-    },
-    get dueTimes() {
-      return reached.dueTimes ?? missing("postgres");
-    },
-    get skippedDueTimes() {
-      return reached.skippedDueTimes ?? missing("postgres");
-    },
-    get schedules() {
-      return reached.schedules ?? missing("temporal");
-    },
-    get events() {
-      return reached.events ?? missing("nats");
-    },
-    get control() {
-      return reached.control ?? missing("postgres");
-    },
-    get keys() {
-      return reached.keys ?? missing("postgres");
-    },
-    get audit() {
-      return reached.audit ?? missing("postgres");
-    },
-    get sync() {
-      return reached.sync ?? missing("postgres");
-    },
-  };
-  function missing(engine: Engine): never {
-    const why = readiness.report().engines[engine]?.error ?? "not reached yet";
-    throw new RetryableError(`${engine}_unavailable`, `${engine} is not there: ${why}`);
-  }
 
   const keyless = keylessOf(config);
   let closed = keyless === "never" ? notOpenYet() : undefined;
@@ -111,52 +88,50 @@ export function startApi({
     const engines = [
       connections.postgres().then(async (postgres) => {
         const { db } = postgres;
-        reached.keys = createKeyStore(db);
-        if (closed) await requireKeys(reached.keys, config.apiAddr, signal, log);
+        reach({ keys: createKeyStore(db) });
+        if (closed) await requireKeys(parts.keys, config.apiAddr, signal, log);
         closed = undefined;
-        reached.audit = createAuditReader(db);
-        reached.sync = createSync({
-          config,
-          rules: { types: taskTypes, engines: ownEngines },
-          postgres,
-          temporal: () => temporalReached ?? missing("temporal"),
-          metrics,
-          readiness,
-          log,
-        });
-        reached.definitions = createDefinitionStore(db);
-        reached.eventTypes = createEventTypeReader(db);
         doorLedger = {
           ...createEnforcedTypeReader(postgres.prepared),
           ...createEventContentReader(postgres.prepared),
         };
-        reached.ledger = createLedgerReader(db);
-        reached.dueTimes = createDueTimeReader(db);
-        reached.skippedDueTimes = createSkippedReader(db);
-        reached.control = createRunControl({
-          accepted: createAcceptanceLedger(db),
-          reader: reached.ledger,
-          definitions: reached.definitions,
-          runs: createRunLedger(db),
-          // A request is accepted while Temporal was never reached: the finisher starts it.
-          starter: {
-            ...createOwedStarter(
-              { start: async (run) => (starter ?? missing("temporal")).start(run) },
-              createWorkflowIdLedger(db),
-              log,
-            ),
-            cancel: async (workflow) => (starter ?? missing("temporal")).cancel(workflow),
-          },
-          log,
+        const definitions = createDefinitionStore(db);
+        const ledger = createLedgerReader(db);
+        reach({
+          audit: createAuditReader(db),
+          sync: createSync({
+            config,
+            rules: { types: taskTypes, engines: services.engines },
+            postgres,
+            temporal: () => parts.temporal,
+            metrics,
+            readiness,
+            log,
+          }),
+          definitions,
+          eventTypes: createEventTypeReader(db),
+          ledger,
+          dueTimes: createDueTimeReader(db),
+          skippedDueTimes: createSkippedReader(db),
+          control: createRunControl({
+            accepted: createAcceptanceLedger(db),
+            reader: ledger,
+            definitions,
+            runs: createRunLedger(db),
+            // A request is accepted while Temporal was never reached: the finisher starts it.
+            starter: {
+              ...createOwedStarter({ start: async (run) => parts.starter.start(run) }, createWorkflowIdLedger(db), log),
+              cancel: async (workflow) => parts.starter.cancel(workflow),
+            },
+            log,
+          }),
         });
       }),
       connections.nats().then((nats) => {
-        reached.events = createCheckedPublisher(createPublisher(nats), () => doorLedger);
+        reach({ events: createCheckedPublisher(createPublisher(nats), () => doorLedger) });
       }),
       connections.temporal().then((temporal) => {
-        temporalReached = temporal;
-        starter = createRunStarter(temporal);
-        reached.schedules = createScheduleReader(temporal);
+        reach({ temporal, starter: createRunStarter(temporal), schedules: createScheduleReader(temporal) });
       }),
     ];
     if (!closed)

@@ -6,7 +6,7 @@
 import { readTree } from "../document/tree.ts";
 import { type Chore, runChore } from "../kernel/chore.ts";
 import type { Config } from "../kernel/config.ts";
-import { describeError, RetryableError } from "../kernel/errors.ts";
+import { describeError } from "../kernel/errors.ts";
 import type { Role } from "../kernel/lifecycle.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Metrics } from "../kernel/metrics.ts";
@@ -19,6 +19,7 @@ import { createSyncService, type SyncDeps, type SyncService } from "../sync/serv
 import type { TaskRules } from "../task/task-type.ts";
 import type { Temporal } from "../temporal/connection.ts";
 import { createScheduler } from "../temporal/schedules.ts";
+import { createLateParts } from "./late-parts.ts";
 import { findTaskRules } from "./own-engines.ts";
 import { createRole, type RoleDeps } from "./role.ts";
 
@@ -113,23 +114,16 @@ export function startSync({
 }: RoleDeps): Role {
   const log = parent.child({ role: "sync" });
   return createRole("sync", { readiness, log }, async (signal, running) => {
-    let reached: Temporal | undefined;
-    const temporal = () => {
-      if (reached !== undefined) return reached;
-      const why = readiness.report().engines.temporal?.error ?? "not reached yet";
-      throw new RetryableError("temporal_unavailable", `temporal is not there: ${why}`);
-    };
+    const { parts, reach } = createLateParts<{ temporal: Temporal }>({ temporal: "temporal" }, readiness);
     const postgres = await connections.postgres();
     if (signal.aborted) return;
     running();
     void connections.temporal().then(
-      (connection) => {
-        reached = connection;
-      },
+      (temporal) => reach({ temporal }),
       (error) => log.warn({ reason: describeError(error) }, "schedules are not synced"),
     );
     const rules = findTaskRules(taskTypes, config, await endpoints);
-    const service = createSync({ config, rules, postgres, temporal, metrics, readiness, log });
+    const service = createSync({ config, rules, postgres, temporal: () => parts.temporal, metrics, readiness, log });
     const everyMs = config.syncIntervalMs || DEFAULT_INTERVAL_MS;
     // A worker in this process has just done it.
     const firstAfterMs = config.roles.includes("worker") ? everyMs : 0;
