@@ -1,4 +1,4 @@
-/** Where the processor's time goes: the user and system time of a server, its engines and their sessions, from /proc. */
+/** What a server uses, from /proc: the user and system time of it, its engines and their sessions; its memory. */
 import { readdirSync, readFileSync } from "node:fs";
 
 /** Milliseconds by what used them. */
@@ -27,6 +27,17 @@ export function describeCpuTime(before: CpuTime, after: CpuTime, count: number):
   const notable = each.filter(({ ms }) => ms >= 0.1).sort((a, b) => b.ms - a.ms);
   const total = each.reduce((sum, { ms }) => sum + ms, 0);
   return `${total.toFixed(1)} ms: ${notable.map(({ label, ms }) => `${label} ${ms.toFixed(1)}`).join(", ")}`;
+}
+
+/** Milliseconds of everything together. */
+export function totalCpuTime(used: CpuTime): number {
+  return used.values().reduce((sum, ms) => sum + ms, 0);
+}
+
+/** Resident memory of one process. */
+export function rssMb(pid: number): number {
+  const [, pages = "0"] = readFileSync(`/proc/${pid}/statm`, "utf8").split(" ");
+  return Math.round((Number(pages) * 4096) / 1024 ** 2);
 }
 
 function treeOf(root: number): number[] {

@@ -56,6 +56,7 @@ export interface RunRow {
   workflow_id: string;
   trace_id: string;
   error: string | null;
+  finished_at: string | null;
 }
 
 /** All runs of an activity, over all pages. */
