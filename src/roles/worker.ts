@@ -5,6 +5,7 @@
 
 import { createTaskSteps } from "../activities/execute-task.ts";
 import { createRunSteps } from "../activities/run-steps.ts";
+import { createTries, stopAfter } from "../activities/tries.ts";
 import { createActivityCache } from "../definition/activity.ts";
 import { workflowBundle } from "../generated/workflow-bundle.ts";
 import { type Chore, runChore } from "../kernel/chore.ts";
@@ -55,30 +56,29 @@ export function startWorker(deps: RoleDeps): Role {
     const [postgres, temporal] = await Promise.all([connections.postgres(), connections.temporal()]);
     if (signal.aborted) return;
     const located = await endpoints;
+    // Cancelled some seconds before the drain is cut, so that a long try can still record how it ended.
+    const shutdownGraceMs = Math.max(0, config.drainTimeoutMs - RECORD_WITHIN_MS);
+    const executors = createExecutors(taskTypes, {
+      engines: findOwnEngines(config, located),
+      proxies: config.proxies,
+      trusted: config.caFile?.trusted,
+    });
+    const tasks = createTaskLedger(postgres.prepared);
+    const steps = { tasks, tries: createTries({ tasks, executors, metrics, log }), metrics, log, onCut };
     const options = {
       address: located.temporalHost,
       tls: temporalTlsOf(config),
       namespace: config.temporalNamespace,
       workflowBundle,
       runSteps: createRunSteps({
+        ...steps,
         claims: createClaims({ ledger: createOccurrenceLedger(postgres.prepared), activities: createActivityCache() }),
         runs: createRunLedger(postgres.prepared),
-        metrics,
-        log,
+        types: taskTypes,
+        stop: stopAfter(signal, shutdownGraceMs),
       }),
-      taskSteps: createTaskSteps({
-        tasks: createTaskLedger(postgres.prepared),
-        executors: createExecutors(taskTypes, {
-          engines: findOwnEngines(config, located),
-          proxies: config.proxies,
-          trusted: config.caFile?.trusted,
-        }),
-        metrics,
-        log,
-        onCut,
-      }),
-      // Cancelled some seconds before the drain is cut, so that a long try can still record how it ended.
-      shutdownGraceMs: Math.max(0, config.drainTimeoutMs - RECORD_WITHIN_MS),
+      taskSteps: createTaskSteps(steps),
+      shutdownGraceMs,
     };
     const onFailure = (error: unknown) => log.warn({ reason: describeError(error) }, "workers not started");
     const backoff = createBackoff(200, 5_000);

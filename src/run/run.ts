@@ -11,6 +11,14 @@ export const TASK_QUEUE = "task-execution-tq";
 /** Milliseconds of silence after which a worker that has a task counts as lost; it beats several times in between. */
 export const HEARTBEAT_TIMEOUT_MS = 15_000;
 
+/** How long the end of a try waits to be recorded while the ledger is away, milliseconds. */
+export const RECORDING_MS = 15 * 60_000;
+
+/** What the error of a task says whose last try was lost with its worker. */
+export const WORKER_LOST =
+  `its worker was lost: killed, crashed or cut off, and not heard of for ${HEARTBEAT_TIMEOUT_MS / 1000} s; ` +
+  "what it had begun may have taken effect";
+
 /** Registered by actcore, both of type Keyword: found by equality, also from the Web UI. */
 export const SEARCH_ATTRIBUTES = ["ActivityId", "ActivityName"] as const;
 
@@ -45,8 +53,11 @@ export interface ClaimRequest {
 }
 
 export type Claim =
-  /** `steps` where the run could be decided with the claim. */
-  | { outcome: "claimed"; run_id: string; activity_name: string; steps?: TaskStep[] }
+  /**
+   * Where the run could be decided with the claim, `steps` are the tasks that are left to do, or `closed` is how the run ended:
+   * its tasks were quick, and have been done.
+   */
+  | { outcome: "claimed"; run_id: string; activity_name: string; steps?: TaskStep[]; closed?: RunResult }
   | { outcome: "skipped"; run_id: string; activity_name: string; reason: string }
   /** Another workflow has the occurrence. */
   | { outcome: "duplicate"; run_id: string };
@@ -54,7 +65,10 @@ export type Claim =
 /** A recorded task, as much of it as the workflow needs to execute it. */
 export interface TaskStep {
   task_id: string;
+  /** Milliseconds until the next try, where one was made with the claim and failed. */
+  delay_ms?: number;
   timeout_ms: number;
+  /** The tries that are left. */
   max_attempts: number;
   initial_interval_ms: number;
   backoff_coefficient: number;

@@ -17,6 +17,8 @@ export interface TaskType<Params extends TObject = TObject> {
   createExecutor(deps: ExecutorDeps): Executor<Static<Params>>;
   /** What of the params is shown to somebody who may read tasks, but not the definitions that they come from. */
   show(params: Static<Params>): unknown;
+  /** Whether a try waits for something outside: only so many of these are made at once where runs are claimed. */
+  readonly waits: boolean;
   /** Whether a try, which may take `timeout_ms`, is short enough to be made where the run is claimed. */
   isQuick(policy: { timeout_ms: number }): boolean;
 }

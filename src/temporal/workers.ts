@@ -16,6 +16,12 @@ export interface WorkersOptions {
   shutdownGraceMs: number;
 }
 
+/**
+ * First steps of runs that are done at once. One takes as long as its quick tasks, and those that wait for the outside
+ * (activities/quick-tasks.ts, at most 32) must leave enough to other runs.
+ */
+const RUNS_AT_ONCE = 100;
+
 export interface Workers {
   /** Settles when both have stopped; rejects when one failed. */
   readonly done: Promise<void>;
@@ -46,6 +52,8 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
       activities: { ...runSteps },
       enableNonLocalActivities: false,
       maxCachedWorkflows: 500,
+      maxConcurrentWorkflowTaskExecutions: RUNS_AT_ONCE,
+      maxConcurrentLocalActivityExecutions: RUNS_AT_ONCE,
     }),
     Worker.create({
       ...shared,

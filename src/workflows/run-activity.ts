@@ -1,8 +1,8 @@
 /**
- * RunActivityWorkflow: claim → decide → one activity per task → close.
+ * RunActivityWorkflow: claim and decide → one activity per task that is left → close.
  *
- * It only sequences. History holds ids and small decisions (I5); every step may be repeated. Claim and decide are local
- * activities, one where both succeed at once, so a run costs two workflow tasks and one activity per task.
+ * It only sequences. History holds ids and small decisions (I5); every step may be repeated. A run whose tasks are quick is over
+ * with its claim, one local activity in one workflow task; any other costs two workflow tasks and one activity per task.
  */
 import { defineSearchAttributeKey, SearchAttributeType } from "@temporalio/common";
 import {
@@ -13,6 +13,7 @@ import {
   proxyActivities,
   proxyLocalActivities,
   rootCause,
+  sleep,
   TimeoutFailure,
   upsertSearchAttributes,
   workflowInfo,
@@ -21,6 +22,7 @@ import { hasExactNumber } from "../json/exact-number.ts";
 import {
   type ClaimRequest,
   HEARTBEAT_TIMEOUT_MS,
+  RECORDING_MS,
   type RunClose,
   type RunResult,
   type RunSteps,
@@ -29,19 +31,16 @@ import {
   type TaskFailure,
   type TaskStep,
   type TaskSteps,
+  WORKER_LOST,
 } from "../run/run.ts";
 
-const { claimRun, decideRun, closeRun } = proxyLocalActivities<RunSteps>({
-  startToCloseTimeout: "20s",
-  // Postgres may be away for long: wait for it in the workflow, not in a failed run.
-  retry: { initialInterval: "200ms", maximumInterval: "30s" },
-});
+// Postgres may be away for long: wait for it in the workflow, not in a failed run.
+const retry = { initialInterval: "200ms", maximumInterval: "30s" } as const;
+const { decideRun, closeRun } = proxyLocalActivities<RunSteps>({ startToCloseTimeout: "20s", retry });
+/** It does quick tasks too, and what they did must be recorded: on top of that, a minute for claim and tries. */
+const { claimRun } = proxyLocalActivities<RunSteps>({ startToCloseTimeout: RECORDING_MS + 60_000, retry });
 
-const RECORDING_MS = 15 * 60_000;
 const NOT_RECORDED = `its end was not recorded within ${RECORDING_MS / 60_000} minutes after its timeout`;
-const WORKER_LOST =
-  `its worker was lost: killed, crashed or cut off, and not heard of for ${HEARTBEAT_TIMEOUT_MS / 1000} s; ` +
-  "what it had begun may have taken effect";
 
 const ACTIVITY_ID = defineSearchAttributeKey("ActivityId", SearchAttributeType.KEYWORD);
 const ACTIVITY_NAME = defineSearchAttributeKey("ActivityName", SearchAttributeType.KEYWORD);
@@ -52,6 +51,8 @@ export async function RunActivityWorkflow(activity_id: string, trigger_event: St
   if (claim.outcome === "duplicate") return { run_id: claim.run_id, status: "duplicate" };
   labelForeignStart(activity_id, claim.activity_name);
   if (claim.outcome === "skipped") return { run_id: claim.run_id, status: "skipped", reason: claim.reason };
+
+  if (claim.closed !== undefined) return endWith(claim.closed);
 
   const { run_id } = claim;
   const close: RunClose = { run_id, failures: [] };
@@ -68,6 +69,11 @@ export async function RunActivityWorkflow(activity_id: string, trigger_event: St
   }
   const result = await CancellationScope.nonCancellable(() => closeRun(close));
   if (cancellation !== undefined) throw cancellation;
+  return endWith(result);
+}
+
+/** A failed run is a failed workflow. */
+function endWith(result: RunResult): RunResult {
   if (result.status === "failed")
     throw ApplicationFailure.nonRetryable(result.reason ?? "the run failed", "RunFailed", result);
   return result;
@@ -88,6 +94,8 @@ async function executeStep(step: TaskStep): Promise<TaskFailure | undefined> {
       maximumInterval: Math.max(step.max_interval_ms, step.initial_interval_ms),
     },
   });
+  // Outside of the try: a cancellation that comes meanwhile ends the run.
+  if (step.delay_ms !== undefined) await sleep(step.delay_ms);
   try {
     await executeTask(step.task_id);
     return undefined;

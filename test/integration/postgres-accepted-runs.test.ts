@@ -123,7 +123,9 @@ describe("an accepted run", () => {
       activity: { name: definition.name },
     });
     const runs = createRunLedger(database.db);
-    const [step] = await runs.recordDecision(run_id, decideTasks(runOf(run_id), activityOf(definition)));
+    const {
+      tasks: [step],
+    } = await runs.recordDecision(run_id, decideTasks(runOf(run_id), activityOf(definition)));
     const tasks = createTaskLedger(database.db);
     expect(await tasks.begin(step?.task_id ?? "")).toMatchObject({
       input: { run: { run_id, trigger: "manual" }, event: { type: "actcore.manual", payload: { n: 1 } } },
@@ -198,10 +200,9 @@ describe("a rerun", () => {
     expect(await reader.findRun(run_id)).toMatchObject({ scheduled_for, event_id: null });
     expect(await claimAccepted(run_id)).toMatchObject({ outcome: "claimed", run_id });
     expect(await reader.findRun(run_id)).toMatchObject({ scheduled_for, trigger: "rerun" });
-    const [step] = await createRunLedger(database.db).recordDecision(
-      run_id,
-      decideTasks(runOf(run_id), activityOf(definition)),
-    );
+    const {
+      tasks: [step],
+    } = await createRunLedger(database.db).recordDecision(run_id, decideTasks(runOf(run_id), activityOf(definition)));
     expect(await createTaskLedger(database.db).begin(step?.task_id ?? "")).toMatchObject({
       input: { run: { trigger: "rerun", scheduled_for }, event: null },
     });

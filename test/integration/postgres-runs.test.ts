@@ -61,9 +61,9 @@ describe("a decision (I8)", () => {
   test("is recorded once: a second one changes nothing and answers the first", async () => {
     const { definition, run_id } = await claimedRun(database, ["a", "b"]);
     const decided = decideTasks(runOf(run_id), activityOf(definition));
-    const steps = await runs.recordDecision(run_id, decided);
-    expect(steps.map(({ task_id }) => task_id)).toEqual(decided.map(({ task_id }) => task_id));
-    expect(await runs.recordDecision(run_id, decided.slice(1))).toEqual(steps);
+    const decision = await runs.recordDecision(run_id, decided);
+    expect(decision.tasks.map(({ task_id }) => task_id)).toEqual(decided.map(({ task_id }) => task_id));
+    expect(await runs.recordDecision(run_id, decided.slice(1))).toEqual(decision);
     expect(await reader.findRun(run_id)).toMatchObject({ tasks_spawned: 2, context_snapshot: {} });
     expect(await tasksOf(run_id)).toMatchObject([
       { key: "a", status: "pending", attempts: 0, params: { message: "a" } },
@@ -73,7 +73,9 @@ describe("a decision (I8)", () => {
 
   test("may be of no tasks", async () => {
     const { run_id } = await claimedRun(database);
-    expect([await runs.recordDecision(run_id, []), await runs.recordDecision(run_id, [])]).toEqual([[], []]);
+    expect([await runs.recordDecision(run_id, []), await runs.recordDecision(run_id, [])]).toEqual(
+      Array(2).fill({ tasks: [], begun: [] }),
+    );
     expect(await reader.findRun(run_id)).toMatchObject({ tasks_spawned: 0 });
   });
 });
@@ -82,7 +84,8 @@ describe("the Idempotency-Key of a task", () => {
   /** The key of the first task of a claimed run. */
   async function keyOf({ db }: TestDatabase, definition: Definition, run_id: string) {
     const pinned = (await createRunLedger(db).findPinned(run_id)) ?? expect.unreachable("the run is there");
-    const [step] = await createRunLedger(db).recordDecision(run_id, decideTasks(pinned, activityOf(definition)));
+    const decided = await createRunLedger(db).recordDecision(run_id, decideTasks(pinned, activityOf(definition)));
+    const [step] = decided.tasks;
     return (await createTaskLedger(db).begin(step?.task_id ?? ""))?.idempotency_key ?? "";
   }
 
@@ -164,7 +167,9 @@ describe("a task", () => {
     const { definition } = await claimedRun(database, ["a"]);
     const envelope = envelopeOf(`e-${crypto.randomUUID()}`, { payload: { n: 1 }, subject: "users/1" });
     const { run_id } = await claim(database, definition.id, envelope);
-    const [step] = await runs.recordDecision(run_id, decideTasks(runOf(run_id), activityOf(definition)));
+    const {
+      tasks: [step],
+    } = await runs.recordDecision(run_id, decideTasks(runOf(run_id), activityOf(definition)));
     expect((await tasks.begin(step?.task_id ?? ""))?.input.event).toEqual({ subject: null, ...envelope } as never);
   });
 

@@ -16,9 +16,15 @@ export type History = temporal.api.history.v1.IHistory;
 /** What the steps of one activity's run answer; what is absent succeeds. */
 export interface Plan {
   claim?: Partial<Claim>;
+  /** What the claim waits for: quick tasks that take their time. */
+  claiming?: () => Promise<void>;
+  /** Wait before the next try of each task, milliseconds: its first one failed with the claim. */
+  delay?: number;
   /** What the workflow is started with, {event_id: "e"} when absent. */
   triggerEvent?: StartArgument;
   tasks?: string[];
+  /** In place of `tasks`: the steps that are left after the claim, by the activity's id. */
+  steps?: (activityId: string) => TaskStep[];
   /** Tries of each task, 1 when absent. */
   attempts?: number;
   /** The decision, where it is not made with the claim. */
@@ -89,9 +95,15 @@ export async function startPlannedWorkers() {
         const { plan, calls } = planned(request.activity_id);
         calls.claims.push(request);
         const run_id = `run-${request.activity_id}`;
-        const steps = plan.decide
-          ? undefined
-          : (plan.tasks ?? []).map((key) => stepOf(`${run_id}/${key}`, plan.attempts));
+        const steps =
+          plan.decide || (plan.claim && "closed" in plan.claim)
+            ? undefined
+            : (plan.steps?.(request.activity_id) ??
+              (plan.tasks ?? []).map((key) => ({
+                ...stepOf(`${run_id}/${key}`, plan.attempts),
+                ...(plan.delay !== undefined && { delay_ms: plan.delay }),
+              })));
+        await plan.claiming?.();
         return {
           outcome: "claimed",
           run_id,

@@ -2,6 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { asyncLocalStorage, type Context } from "@temporalio/activity";
 import { createTaskSteps } from "../../src/activities/execute-task.ts";
+import { createTries } from "../../src/activities/tries.ts";
 import { RetryableError, TerminalError } from "../../src/kernel/errors.ts";
 import { createLog } from "../../src/kernel/log.ts";
 import { createMetrics } from "../../src/kernel/metrics.ts";
@@ -33,9 +34,12 @@ async function execute(
   } as unknown as TaskLedger;
   const { executeTask } = createTaskSteps({
     tasks,
-    executors: executor === undefined ? {} : { log: executor },
-    metrics: createMetrics(),
-    log: createLog("silent"),
+    tries: createTries({
+      tasks,
+      executors: executor === undefined ? {} : { log: executor },
+      metrics: createMetrics(),
+      log: createLog("silent"),
+    }),
     onCut: () => cuts++,
   });
   const context = { cancellationSignal: signal, heartbeat: () => {} } as unknown as Context;

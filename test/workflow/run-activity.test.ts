@@ -93,6 +93,73 @@ describe("a run", () => {
   });
 });
 
+describe("a run whose quick tasks were done with its claim", () => {
+  const closed = (activityId: string, result: object) => ({ closed: { run_id: `run-${activityId}`, ...result } });
+
+  test("ends in one workflow task, with nothing to execute or close", async () => {
+    const ended = await run("closed-with-claim", {
+      claim: closed("quick", { status: "succeeded" }) as object,
+    });
+    expect(ended.result).toEqual({ run_id: "run-quick", status: "succeeded" });
+    expect(ended.calls).toMatchObject({ decisions: 0, executed: [], closes: [] });
+    expect(await countEvents(ended, "workflowTaskCompletedEventAttributes")).toBe(1);
+    expect(await countEvents(ended, "markerRecordedEventAttributes")).toBe(1);
+  });
+
+  test("fails its workflow when it failed", async () => {
+    const claim = closed("quick", { status: "failed", reason: "task_failed" }) as object;
+    const { result } = await run("failed-with-claim", { claim });
+    expect((result as WorkflowFailedError).cause).toMatchObject({ type: "RunFailed", message: "task_failed" });
+  });
+
+  test("waits before the next try of a task that failed for now, and then goes on as any other", async () => {
+    const ended = await run("handed-on-after-a-try", { tasks: ["a"], delay: 200, attempts: 4 });
+    expect(ended.calls).toMatchObject({ executed: ["a"], closes: [{ failures: [] }] });
+    expect(await countEvents(ended, "timerFiredEventAttributes")).toBe(1);
+  });
+
+  test("waits for no task that there was no place to try", async () => {
+    const claim = (id: string) => ({ ...stepOf(`run-${id}/a`), delay_ms: 100 });
+    const started = await workers.start({ steps: (id) => [claim(id), stepOf(`run-${id}/b`)] });
+    await started.handle.result();
+    await record("no-place-and-handed-on", started.handle);
+    expect(started.calls.executed).toEqual(["b", "a"]);
+    expect(await countEvents(started, "timerFiredEventAttributes")).toBe(1);
+  });
+
+  test("is cancelled before its next try", async () => {
+    const started = await workers.start({ tasks: ["a"], delay: 600_000 });
+    await eventually("it waits", async () => (await countEvents(started, "timerStartedEventAttributes")) === 1);
+    await started.handle.cancel();
+    const error = await started.handle.result().catch((error: unknown) => error);
+    expect((error as WorkflowFailedError).cause).toMatchObject({ name: "CancelledFailure" });
+    await record("cancelled-before-next-try", started.handle);
+    expect(started.calls).toMatchObject({ executed: [], closes: [{ interruption: { status: "cancelled" } }] });
+  });
+
+  test("that is cancelled meanwhile is cancelled if anything is left to do, and else ends as it did", async () => {
+    for (const [name, plan] of [
+      ["cancelled-while-trying", { tasks: ["a"], delay: 1 }],
+      ["closed-while-cancelled", { claim: closed("quick", { status: "succeeded" }) as object }],
+    ] as const) {
+      const released = Promise.withResolvers<void>();
+      const started = await workers.start({
+        ...plan,
+        tasks: [...("tasks" in plan ? plan.tasks : [])],
+        claiming: () => released.promise,
+      });
+      await eventually("it is at work", () => started.calls.claims.length === 1);
+      await started.handle.cancel();
+      released.resolve();
+      const result = await started.handle.result().catch((error: unknown) => error);
+      await record(name, started.handle);
+      if (name === "closed-while-cancelled") expect(result).toMatchObject({ status: "succeeded" });
+      else expect((result as WorkflowFailedError).cause).toMatchObject({ name: "CancelledFailure" });
+      expect(started.calls.executed).toEqual([]);
+    }
+  });
+});
+
 describe("a claim that is", () => {
   test("a duplicate ends the workflow well, with nothing decided and nothing closed", async () => {
     const { result, calls } = await run("duplicate", { claim: { outcome: "duplicate", run_id: "the-first" } });

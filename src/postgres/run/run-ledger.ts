@@ -1,11 +1,13 @@
 /** Runs in Postgres: decide once, close once. */
 import { and, eq, sql } from "drizzle-orm";
 import { TerminalError } from "../../kernel/errors.ts";
-import type { RunLedger } from "../../run/ledger.ts";
-import type { RunClose, RunStatus, TaskStep } from "../../run/run.ts";
+import type { RunLedger, TaskOutcome } from "../../run/ledger.ts";
+import type { RunClose, RunStatus } from "../../run/run.ts";
 import { type Database, guarded, storableText } from "../client.ts";
 import { definitionVersions } from "../definition-tables.ts";
 import { occurrences, runs, tasks } from "../ledger-tables.ts";
+import { INPUT_COLUMNS, INPUT_EVENT, type InputRow, toTaskInput } from "./task-input.ts";
+import { storable } from "./task-ledger.ts";
 
 export function createRunLedger(db: Database): RunLedger {
   return {
@@ -37,33 +39,45 @@ export function createRunLedger(db: Database): RunLedger {
       return { run_id: runId, kind, key, activity: { ...version, enabled: version.body.enabled, deleted: false } };
     },
 
-    async recordDecision(runId, instances) {
+    async recordDecision(runId, instances, begin = new Set()) {
       // Parameters as text within the rows: see events.ts.
-      const rows = instances.map((instance) => ({ ...instance, params: JSON.stringify(instance.params) }));
-      const recorded = await guarded(
-        db.execute<{ decided: boolean; known: boolean }>(sql`
+      const rows = instances.map((instance) => ({
+        ...instance,
+        params: JSON.stringify(instance.params),
+        attempts: begin.has(instance.task_id) ? 1 : 0,
+      }));
+      const [recorded] = await guarded(
+        db.execute<InputRow & { decided: boolean }>(sql`
           with decided as (
             update ${runs} set tasks_spawned = ${instances.length}, context_snapshot = coalesce(context_snapshot, '{}')
             where run_id = ${runId} and tasks_spawned is null and finished_at is null returning activity_id
           ), recorded as (
-            insert into ${tasks} (task_id, idempotency_key, run_id, activity_id, key, type, status, params, policy)
-            select t.task_id, t.idempotency_key, ${runId}::uuid, d.activity_id, t.key, t.type, 'pending', t.params::json, t.policy
+            insert into ${tasks} (task_id, idempotency_key, run_id, activity_id, key, type, status, attempts, started_at, params, policy)
+            select t.task_id, t.idempotency_key, ${runId}::uuid, d.activity_id, t.key, t.type,
+              case t.attempts when 0 then 'pending' else 'running' end, t.attempts, case t.attempts when 1 then now() end, t.params::json, t.policy
             from decided d, json_to_recordset(${JSON.stringify(rows)}::json)
-              as t(task_id uuid, idempotency_key uuid, key text, type text, params text, policy json)
+              as t(task_id uuid, idempotency_key uuid, key text, type text, attempts int, params text, policy json)
             on conflict do nothing
           )
-          select exists (select from decided) as decided, exists (select from ${runs} where run_id = ${runId}) as known`),
+          select exists (select from decided) as decided, ${INPUT_COLUMNS}
+          from ${runs} r ${INPUT_EVENT} where r.run_id = ${runId}`),
       );
-      if (!recorded[0]?.known) throw unknownRun(runId);
-      if (recorded[0].decided) return instances.map(({ task_id, policy }): TaskStep => ({ task_id, ...policy }));
-      const standing = await guarded(
-        db
-          .select({ task_id: tasks.task_id, policy: tasks.policy })
-          .from(tasks)
-          .where(eq(tasks.run_id, runId))
-          .orderBy(tasks.key),
-      );
-      return standing.map(({ task_id, policy }): TaskStep => ({ task_id, ...policy }));
+      if (recorded === undefined) throw unknownRun(runId);
+      if (!recorded.decided) {
+        const { task_id, policy, status, attempts } = tasks;
+        const standing = db.select({ task_id, policy, status, attempts }).from(tasks);
+        return { tasks: await guarded(standing.where(eq(tasks.run_id, runId)).orderBy(tasks.key)), begun: [] };
+      }
+      const begun = instances.filter(({ task_id }) => begin.has(task_id));
+      const input = toTaskInput(recorded);
+      return {
+        tasks: rows.map(({ task_id, policy, attempts }) => {
+          return { task_id, policy, attempts, status: attempts === 0 ? "pending" : "running" };
+        }),
+        begun: begun.map(({ policy, ...task }) => {
+          return { ...task, attempt: 1, trace_id: recorded.trace_id, timeout_ms: policy.timeout_ms, input };
+        }),
+      };
     },
 
     async close(request) {
@@ -93,11 +107,21 @@ interface ClosedRow extends Record<string, unknown> {
   closed_now: boolean;
 }
 
+type CloseRequest = RunClose & { outcomes?: readonly TaskOutcome[] };
+
+/** As text within the row, as parameters are. */
+function outcomeRow(outcome: TaskOutcome) {
+  const { task_id, status } = outcome;
+  return outcome.status === "succeeded"
+    ? { task_id, status, result: JSON.stringify(outcome.result) }
+    : { task_id, status, error: JSON.stringify(storable(outcome.error)) };
+}
+
 /** The ledger counts a try before it begins, so a task without one has done nothing, whatever the engine lost. */
 const NEVER_BEGUN = "it was handed to a worker, which was not heard of before it began: nothing was done";
 
 /** Ends what is unfinished, then closes the run by its tasks: one statement, so a crash leaves it open or closed. */
-function closeStatement({ run_id, failures, interruption }: RunClose) {
+function closeStatement({ run_id, failures, interruption, outcomes = [] }: CloseRequest) {
   const cancelled = interruption?.status === "cancelled";
   const failure = interruption?.status === "failed" ? interruption : undefined;
   const message = failure === undefined ? null : storableText(failure.message);
@@ -106,6 +130,13 @@ function closeStatement({ run_id, failures, interruption }: RunClose) {
   return sql`
     with failure as (
       select * from json_to_recordset(${JSON.stringify(reasons)}::json) as f(task_id uuid, code text, message text)
+    ), outcome as (
+      select * from json_to_recordset(${JSON.stringify(outcomes.map(outcomeRow))}::json)
+        as o(task_id uuid, status text, result text, error text)
+    ), done as (
+      update ${tasks} t set status = o.status, result = o.result::json, error = o.error::json, finished_at = now()
+      from outcome o where t.task_id = o.task_id and t.run_id = ${run_id} and t.attempts = 1 and t.finished_at is null
+      returning key, t.status, t.error
     ), ended as (
       update ${tasks} t set
         status = ${cancelled ? "cancelled" : "failed"},
@@ -116,10 +147,11 @@ function closeStatement({ run_id, failures, interruption }: RunClose) {
           t.error,
           json_build_object('code', ${cancelled ? "cancelled" : "not_finished"}::text, 'message',
             coalesce((select f.message from failure f where f.task_id = t.task_id), ${message}, 'the run ended before the task did')))
-      where t.run_id = ${run_id} and t.finished_at is null
+      where t.run_id = ${run_id} and t.finished_at is null and ${outcomes.length === 0}
       returning key, status, t.error
     ), failed as (
       select key, error from ended where status = 'failed'
+      union all select key, error from done where status = 'failed'
       union all select key, error from ${tasks} where run_id = ${run_id} and status = 'failed'
     ), verdict as (
       select case when ${cancelled} then 'cancelled'
@@ -132,6 +164,7 @@ function closeStatement({ run_id, failures, interruption }: RunClose) {
     ), closed as (
       update ${runs} r set status = v.status, reason = v.reason, error = v.error, finished_at = now()
       from verdict v where r.run_id = ${run_id} and r.finished_at is null
+        and (select count(*) from done) = ${outcomes.length}
       returning r.status, r.reason, r.activity_id, r.activity_name
     ), disowned as (
       -- An accepted run that is cancelled before its workflow began: nobody claims it any more.

@@ -3,31 +3,19 @@ import { and, eq, isNull, lte, sql } from "drizzle-orm";
 import type { TaskPolicy } from "../../definition/activity.ts";
 import { isExactNumber } from "../../json/exact-number.ts";
 import { TerminalError } from "../../kernel/errors.ts";
-import type { RunTrigger } from "../../run/run.ts";
 import type { TaskError, TaskLedger, TaskStatus } from "../../task/task.ts";
 import { type Database, guarded, storableText, withoutUnstorable } from "../client.ts";
-import { eventKeys, events, runs, tasks } from "../ledger-tables.ts";
+import { runs, tasks } from "../ledger-tables.ts";
 import { RELAXED_COMMIT } from "../relaxed-commit.ts";
+import { INPUT_COLUMNS, INPUT_EVENT, type InputRow, toTaskInput } from "./task-input.ts";
 
-interface BegunRow extends Record<string, unknown> {
+interface BegunRow extends InputRow {
   idempotency_key: string;
   key: string;
   type: string;
   attempts: number;
   params: unknown;
   policy: TaskPolicy;
-  run_id: string;
-  activity_id: string;
-  activity_name: string;
-  trigger: RunTrigger;
-  scheduled_for: string | null;
-  trace_id: string;
-  event_id: string | null;
-  event_type: string | null;
-  source: string | null;
-  occurred_at: string | null;
-  subject: string | null;
-  payload: unknown;
 }
 
 export function createTaskLedger(db: Database): TaskLedger {
@@ -53,41 +41,10 @@ export function createTaskLedger(db: Database): TaskLedger {
         if (known === undefined) throw new TerminalError("task_not_found", `task ${taskId} is not in the ledger`);
         return undefined;
       }
-      const {
-        run_id,
-        activity_id,
-        activity_name,
-        trigger,
-        scheduled_for,
-        event_id,
-        source,
-        occurred_at,
-        subject,
-        payload,
-      } = row;
+      const { idempotency_key, key, type, params, attempts, trace_id, policy } = row;
       return {
-        task_id: taskId,
-        idempotency_key: row.idempotency_key,
-        key: row.key,
-        type: row.type,
-        params: row.params,
-        attempt: row.attempts,
-        trace_id: row.trace_id,
-        timeout_ms: row.policy.timeout_ms,
-        input: {
-          run: { run_id, activity_id, activity_name, trigger, scheduled_for },
-          event:
-            event_id === null
-              ? null
-              : {
-                  event_id,
-                  type: row.event_type ?? "",
-                  source: source ?? "",
-                  occurred_at: occurred_at ?? "",
-                  subject,
-                  payload,
-                },
-        },
+        ...{ task_id: taskId, idempotency_key, key, type, params, trace_id },
+        ...{ attempt: attempts, timeout_ms: policy.timeout_ms, input: toTaskInput(row) },
       };
     },
     succeed: (taskId, attempt, result) => record(taskId, attempt, { status: "succeeded", result, error: null }),
@@ -100,7 +57,7 @@ export function createTaskLedger(db: Database): TaskLedger {
  * The close of the run reads the message as text, and for that Postgres reads the whole error: what the outside answered
  * must be text that it can keep, to the last key.
  */
-function storable({ details, ...error }: TaskError): TaskError {
+export function storable({ details, ...error }: TaskError): TaskError {
   const message = storableText(error.message);
   return { ...error, message, ...(details !== undefined && { details: storableJson(details) }) };
 }
@@ -121,9 +78,6 @@ function beginStatement(taskId: string) {
       from relaxed where task_id = ${taskId} and finished_at is null
       returning coalesce(idempotency_key, task_id) as idempotency_key, run_id, key, type, attempts, params, policy
     )
-    select b.idempotency_key, b.key, b.type, b.attempts, b.params, b.policy, r.run_id, r.activity_id, r.activity_name, r.trigger, r.trace_id,
-      to_char(r.scheduled_for at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as scheduled_for,
-      r.event_id, e.type as event_type, e.source, e.occurred_at, e.subject, e.payload
-    from begun b join ${runs} r using (run_id)
-      left join ${eventKeys} k on k.event_id = r.event_id left join ${events} e on e.row_id = k.row_id`;
+    select b.idempotency_key, b.key, b.type, b.attempts, b.params, b.policy, ${INPUT_COLUMNS}
+    from begun b join ${runs} r using (run_id) ${INPUT_EVENT}`;
 }

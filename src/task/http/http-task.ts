@@ -25,5 +25,6 @@ export const httpTask: TaskType<typeof HttpParamsSchema> = {
     }),
     ...(body !== undefined && { body: HIDDEN }),
   }),
+  waits: true,
   isQuick: ({ timeout_ms }) => timeout_ms <= QUICK_MS,
 };

@@ -26,5 +26,6 @@ export const logTask: TaskType<typeof LogParams> = {
       return { message };
     },
   show: (params) => params,
+  waits: false,
   isQuick: () => true,
 };

@@ -15,5 +15,6 @@ export const echoTask: TaskType<typeof EchoParams> = {
     () =>
     async ({ params: { text, times = 1 } }) => ({ said: text.repeat(times) }),
   show: ({ times }) => ({ times }),
+  waits: false,
   isQuick: () => false,
 };

@@ -1,0 +1,38 @@
+/** What a task is about, read with a run `r`: the run itself and its event. */
+import { type SQL, sql } from "drizzle-orm";
+import type { RunTrigger } from "../../run/run.ts";
+import type { TaskInput } from "../../task/task.ts";
+import { eventKeys, events } from "../ledger-tables.ts";
+
+export interface InputRow extends Record<string, unknown> {
+  run_id: string;
+  activity_id: string;
+  activity_name: string;
+  trigger: RunTrigger;
+  scheduled_for: string | null;
+  trace_id: string;
+  event_id: string | null;
+  event_type: string | null;
+  source: string | null;
+  occurred_at: string | null;
+  subject: string | null;
+  payload: unknown;
+}
+
+export const INPUT_COLUMNS: SQL = sql`r.run_id, r.activity_id, r.activity_name, r.trigger, r.trace_id,
+  to_char(r.scheduled_for at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as scheduled_for,
+  r.event_id, e.type as event_type, e.source, e.occurred_at, e.subject, e.payload`;
+
+/** To be joined to the run `r`. */
+export const INPUT_EVENT: SQL = sql`left join ${eventKeys} k on k.event_id = r.event_id
+  left join ${events} e on e.row_id = k.row_id`;
+
+export function toTaskInput(row: InputRow): TaskInput {
+  const { run_id, activity_id, activity_name, trigger, scheduled_for, event_id, subject, payload } = row;
+  const { event_type, source, occurred_at } = row;
+  const event = { type: event_type ?? "", source: source ?? "", occurred_at: occurred_at ?? "", subject, payload };
+  return {
+    run: { run_id, activity_id, activity_name, trigger, scheduled_for },
+    event: event_id === null ? null : { event_id, ...event },
+  };
+}
