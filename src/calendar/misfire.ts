@@ -1,8 +1,7 @@
 /**
  * The misfire policies: what a trigger says of due times that do not run when they are due. Pure.
  *
- * Judged twice, each time by the version that was in force when it was due (I3): a start that comes late, at its claim
- * (late-start.ts), and a due time that the engine did not start at all, in the reconciler (settlement.ts).
+ * occurrence/judge-due-time.ts judges by them.
  */
 export const SKIP_REASONS = [
   "missed",

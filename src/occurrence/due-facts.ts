@@ -1,8 +1,7 @@
 /** What is known of an activity's due times when they are settled: what its versions said, and which runs there are. Pure. */
 
 import type { Calendar } from "../calendar/calendar.ts";
-import { dueTimes, isDueWithin } from "../calendar/due-times.ts";
-import type { Misfire } from "../calendar/misfire.ts";
+import { dueTimes } from "../calendar/due-times.ts";
 
 /** The engine is given this long to start what is due, and the workflow to claim it. */
 export const SETTLE_AFTER_MS = 15_000;
@@ -56,27 +55,6 @@ export function hasUnrun(segments: readonly Segment[], runs: readonly DueRun[], 
     const latest = new Date(Math.min(until.getTime(), now.getTime() - calendar.misfire.jitterMs));
     return dueTimes(calendar, from, latest).some(({ at }) => !ran.has(at.getTime()));
   });
-}
-
-/** Whether another due time of `at < … <= until` is to run, by the version in force then. The last version stays in force. */
-export function isFollowed(segments: readonly Segment[], at: Date, until: Date): boolean {
-  return segments.some((segment, index) => {
-    const { calendar, enabled } = segment;
-    if (calendar === undefined || !enabled) return false;
-    const from = segment.from > at ? segment.from : at;
-    const isLast = index === segments.length - 1;
-    return isDueWithin(calendar, from, isLast || until < segment.until ? until : segment.until);
-  });
-}
-
-/**
- * Whether `skip` gives up what was due at `at` and has not begun at `now`: it is later than its grace, or it
- * gives way to a later one that is due already. A due time has as long as the engine has to start it before it gives way.
- */
-export function isMissed(segments: readonly Segment[], { graceMs, jitterMs }: Misfire, at: Date, now: Date): boolean {
-  const lateMs = now.getTime() - at.getTime() - jitterMs;
-  if (lateMs > graceMs) return true;
-  return lateMs >= SETTLE_AFTER_MS && isFollowed(segments, at, new Date(now.getTime() - jitterMs));
 }
 
 /** Whether anything was due until `time`, without regard to jitter. */

@@ -1,5 +1,6 @@
 /**
- * Whether something that asks for an occurrence makes a run. Every reason why it does not is decided here. Pure.
+ * Whether something that asks for an occurrence makes a run. Every reason why it does not is decided here; how late a due
+ * time may be, in judge-due-time.ts. Pure.
  *
  * The router judges an event when it records it. A workflow's start is judged once more with its claim, because the
  * definition may have changed in between, and because a due time may come late.
@@ -7,7 +8,7 @@
 import type { SkipReason } from "../calendar/misfire.ts";
 import type { Activity } from "../definition/activity.ts";
 import type { Segment } from "./due-facts.ts";
-import { judgeStart } from "./late-start.ts";
+import { judgeStart } from "./judge-due-time.ts";
 import type { TriggerEvent } from "./trigger-event.ts";
 
 export type Verdict = { do: "run" } | { do: "skip"; reason: SkipReason | "filtered" | "deleted"; detail?: string };
@@ -29,18 +30,11 @@ export function judge(
   if (refusal !== undefined) return { do: "skip", reason: "filtered", detail: refusal };
   if (deleted) return { do: "skip", reason: "deleted" };
   if (!enabled && !isAskedFor(event)) return { do: "skip", reason: "disabled" };
-  const reason = event.due && facts && judgeDue(event.due, facts);
+  const reason = event.due && facts && judgeStart(facts.segments, event.due, facts.now);
   return reason === undefined ? { do: "run" } : { do: "skip", reason };
 }
 
 /** Somebody asks for it by hand, which is reason enough to run a disabled activity. */
 function isAskedFor({ kind, trigger }: TriggerEvent): boolean {
   return kind === "manual" || kind === "rerun" || trigger === "backfill";
-}
-
-/** By the version that was in force when it was due (I3). What had no due times then is not judged. */
-function judgeDue(due: Date, { segments, now }: DueFacts): SkipReason | undefined {
-  const [{ calendar, enabled } = { calendar: undefined }] = segments;
-  if (calendar === undefined) return undefined;
-  return enabled ? judgeStart(calendar, segments, due, now) : "disabled";
 }

@@ -4,17 +4,10 @@
  */
 
 import type { Calendar } from "../calendar/calendar.ts";
-import { type DueTime, dueTimes } from "../calendar/due-times.ts";
+import { dueTimes } from "../calendar/due-times.ts";
 import type { SkippedStretch, SkipReason } from "../calendar/misfire.ts";
-import {
-  type Absence,
-  type DueFacts,
-  isMissed,
-  mayStillCome,
-  SETTLE_AFTER_MS,
-  type Segment,
-  wasGoing,
-} from "../occurrence/due-facts.ts";
+import { type DueFacts, SETTLE_AFTER_MS, type Segment } from "../occurrence/due-facts.ts";
+import { judgeUnrun } from "../occurrence/judge-due-time.ts";
 import { createCompressedGap, type RunToMake } from "./compressed-gap.ts";
 
 export interface Settlement {
@@ -106,33 +99,6 @@ export function recordOf(settlement: Settlement, segments: readonly Segment[]): 
   const doneAt = isDone ? new Date(Math.max(from.getTime(), until.getTime())) : null;
   const trigger = segments.findLast(({ from }) => run !== undefined && from < run.due)?.calendar?.trigger_type;
   return { ...settlement, trigger: trigger ?? "cron", doneAt };
-}
-
-/** What becomes of a due time without a run: why it is skipped, or whether to run it or to wait. `compress`: its gap decides. */
-function judgeUnrun(
-  { at, skipped }: DueTime,
-  { misfire }: Calendar,
-  { segments, runs, enabled, seenPausedAt, absence }: DueFacts,
-  now: Date,
-): SkipReason | "run" | "wait" | "compress" {
-  if (skipped) return skipped;
-  if (!enabled) return "disabled";
-  if (seenPausedAt !== undefined && at <= seenPausedAt) return "paused";
-  const { policy, catchupWindowMs, jitterMs } = misfire;
-  if (policy === "compress") return "compress";
-  if (policy === "catchup") {
-    if (now.getTime() - at.getTime() - jitterMs > catchupWindowMs) return "outside_catchup_window";
-    return mayStillCome(runs, at, now) ? "wait" : "run";
-  }
-  const wasOpen = wasGoing(runs, at);
-  // While every worker was away, an open run may not have been going: then the absence is why this one did not run.
-  if (wasOpen && !isWithin(absence, at)) return "overlap";
-  const isOpen = wasOpen && runs.some(({ finishedAt }) => finishedAt === undefined);
-  return isOpen || isMissed(segments, misfire, at, now) ? "missed" : "run";
-}
-
-function isWithin(absence: Absence | undefined, at: Date): boolean {
-  return absence !== undefined && absence.from < at && at <= absence.until;
 }
 
 /** Collects skipped due times; those that follow each other for one reason are one stretch, unless it is interrupted. */

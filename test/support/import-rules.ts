@@ -89,6 +89,23 @@ const WORDS: readonly { pattern: RegExp; what: string; files: readonly string[] 
     files: ["kernel/config.ts", "main.ts"],
   },
   { pattern: /\bprocess\.(?:exit|abort|reallyExit)\b/, what: "ends the process", files: ["main.ts"] },
+  {
+    // A trigger and a task's policy are compiled once. What is compiled has nothing left to parse.
+    pattern: /\bparse(?:Duration|Cron|RunAt)\b/,
+    what: "parses a duration, a cron expression or a one-shot's time",
+    files: [
+      "calendar/duration.ts",
+      "calendar/cron-expression.ts",
+      "calendar/run-at.ts",
+      // Compilation.
+      "calendar/calendar.ts",
+      "definition/activity.ts",
+      // Validation: of a trigger, of a change over REST, and of a request for a key, which says when it expires.
+      "calendar/trigger-faults.ts",
+      "definition/rest-change.ts",
+      "access/key-request.ts",
+    ],
+  },
 ];
 
 /** What `text` at `path` (below src/, with `/`) does that it may not; empty when it keeps the rules. */

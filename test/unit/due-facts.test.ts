@@ -5,14 +5,13 @@ import type { IntervalTrigger } from "../../src/calendar/trigger.ts";
 import {
   type DueRun,
   hasUnrun,
-  isFollowed,
-  isMissed,
   mayStillCome,
   SETTLE_AFTER_MS,
   type Segment,
   wasDue,
   wasGoing,
 } from "../../src/occurrence/due-facts.ts";
+import { findLateness, isFollowed } from "../../src/occurrence/judge-due-time.ts";
 
 /** Minute n of an hour. */
 const at = (minute: number, second = 0, ms = 0) => new Date(Date.UTC(2026, 0, 31, 9, minute, second, ms));
@@ -88,7 +87,9 @@ describe("under skip, the due time of minute 1 is missed", () => {
     ["not before its jitter and its grace are over", jittered, at(2, 29, 999), false],
     ["where a later one is due, jitter included", jittered, at(2, 30), true],
   ])("%s", (_, trigger, now, is) => {
-    expect(isMissed([segment(0, 1, { trigger })], compileCalendar(trigger).misfire, at(1), now)).toBe(is);
+    expect(findLateness(compileCalendar(trigger), [segment(0, 1, { trigger })], at(1), now)).toBe(
+      is ? "missed" : undefined,
+    );
   });
 
   test.each([
@@ -96,9 +97,9 @@ describe("under skip, the due time of minute 1 is missed", () => {
     [SETTLE_AFTER_MS - 1, false],
   ])("for a later one %p ms after it was due: %p", (lateMs, is) => {
     const every: IntervalTrigger = { ...everyMinute, every: "5s" };
-    const { misfire } = compileCalendar(every);
     const now = new Date(at(1).getTime() + lateMs);
-    expect(isMissed([segment(0, 1, { trigger: every })], misfire, at(1), now)).toBe(is);
+    const lateness = findLateness(compileCalendar(every), [segment(0, 1, { trigger: every })], at(1), now);
+    expect(lateness).toBe(is ? "missed" : undefined);
   });
 });
 

@@ -73,6 +73,7 @@ describe("a planted violation is seen:", () => {
     ["the environment is read", "roles/api.ts", "const port = process.env.PORT;"],
     ["the environment is read by way of Bun", "engines/nats.ts", "const port = Bun.env.PORT;"],
     ["the process is ended", "cli/serve.ts", "process.exit(1);"],
+    ["a duration is parsed after compilation", "occurrence/judge.ts", "const ms = parseDuration(trigger.every);"],
   ];
   test.each(planted)("%s", (_, path, text) => {
     expect(findViolations(path, `/** A file. */\n${text}\n`)).toHaveLength(1);

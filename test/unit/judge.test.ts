@@ -1,4 +1,4 @@
-/** Every reason why something that asks for an occurrence makes no run; how late is too late is in late-start.test.ts. */
+/** Every reason why something that asks for an occurrence makes no run; how late is too late is in judge-due-time.test.ts. */
 import { describe, expect, test } from "bun:test";
 import { compileCalendar } from "../../src/calendar/calendar.ts";
 import { type ActivityRow, compileActivity } from "../../src/definition/activity.ts";

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { compileCalendar } from "../../src/calendar/calendar.ts";
 import type { IntervalTrigger, ScheduleTrigger } from "../../src/calendar/trigger.ts";
 import type { DueFacts, DueRun, Segment } from "../../src/occurrence/due-facts.ts";
-import { judgeStart } from "../../src/occurrence/late-start.ts";
+import { judgeStart } from "../../src/occurrence/judge-due-time.ts";
 import { settleDueTimes } from "../../src/schedule/settlement.ts";
 
 /** Minute n of an hour; every minute something is due. */
@@ -100,7 +100,7 @@ describe("under skip, a due time that did not run", () => {
         const segments = [segment(at(0), now, trigger)];
         const { run } = settleDueTimes({ segments, runs: [], enabled: true }, now);
         const isRun = run?.due.getTime() === at(1).getTime();
-        const started = judgeStart(compileCalendar(trigger), segments, at(1), now) === undefined;
+        const started = judgeStart(segments, at(1), now) === undefined;
         expect({ lateS, misfire_grace, started }).toEqual({
           lateS,
           misfire_grace,

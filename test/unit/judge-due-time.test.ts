@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { compileCalendar } from "../../src/calendar/calendar.ts";
 import type { IntervalTrigger, ScheduleTrigger } from "../../src/calendar/trigger.ts";
-import { judgeStart } from "../../src/occurrence/late-start.ts";
+import { judgeStart } from "../../src/occurrence/judge-due-time.ts";
 
 /** Minute n of an hour; every minute something is due. */
 const at = (minute: number, second = 0) => new Date(Date.UTC(2026, 0, 31, 9, minute, second));
@@ -14,7 +14,7 @@ const everyMinute = (rest: Partial<IntervalTrigger>): IntervalTrigger => ({
 /** By a definition that says the same ever since. */
 function judge(trigger: ScheduleTrigger, due: Date, now: Date) {
   const calendar = compileCalendar(trigger);
-  return judgeStart(calendar, [{ from: new Date(0), until: now, calendar, enabled: true }], due, now);
+  return judgeStart([{ from: new Date(0), until: now, calendar, enabled: true }], due, now);
 }
 
 describe("a due time that the engine started late", () => {
