@@ -29,17 +29,12 @@ export function applyChange(
   now: Date,
   rules: TaskRules,
 ): DefinitionChange {
-  if (!isFields(input))
-    throw new InvalidInputError(
-      "the change is not valid",
-      [{ path: "/", message: "expected an object" }],
-      "invalid_definition",
-    );
+  if (!isFields(input)) throw invalid([{ path: "/", message: "expected an object" }]);
   const readOnly = READ_ONLY.filter((key) => key in input);
   const faults = readOnly
     .filter((key) => !Bun.deepEquals(input[key], definition[key]))
     .map((key): Fault => ({ path: `/${key}`, message: `is ${preview(definition[key])} and cannot be changed` }));
-  if (faults.length > 0) throw new InvalidInputError("the change is not valid", faults, "invalid_definition");
+  if (faults.length > 0) throw invalid(faults);
   // A client that sends the whole object back as it read it means no override by the `enabled` in it.
   const isEcho = "enabled_override" in input && input.enabled === definition.enabled;
   const ignored: readonly string[] = isEcho ? [...readOnly, "enabled"] : readOnly;
@@ -78,11 +73,7 @@ function overrideEnabled({ definition, body }: StoredDefinition, changed: Record
     );
   const { enabled } = changed;
   if (enabled !== undefined && enabled !== null && typeof enabled !== "boolean")
-    throw new InvalidInputError(
-      "the change is not valid",
-      [{ path: "/enabled", message: `expected true, false or null, received ${preview(enabled)}` }],
-      "invalid_definition",
-    );
+    throw invalid([{ path: "/enabled", message: `expected true, false or null, received ${preview(enabled)}` }]);
   // It would change nothing: what is retired stays disabled, whatever an override says.
   if (enabled === true && definition.retired_at !== null)
     throw new TerminalError(
@@ -91,4 +82,8 @@ function overrideEnabled({ definition, body }: StoredDefinition, changed: Record
       { hint: "put its document back and sync, which revives it" },
     );
   return { body, enabled_override: enabled === undefined ? definition.enabled_override : enabled };
+}
+
+function invalid(faults: Fault[]): InvalidInputError {
+  return new InvalidInputError("the change is not valid", faults, "invalid_definition");
 }

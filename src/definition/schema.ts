@@ -124,6 +124,7 @@ export const definitionSchema = (types: TaskTypes) =>
 
 export type TriggerType = keyof typeof TRIGGER_SCHEMAS;
 export type EventTrigger = Static<typeof EventTriggerSchema>;
+export type DefinitionInput = Static<ReturnType<typeof definitionInputSchema>>;
 export type Definition = Static<ReturnType<typeof definitionSchema>>;
 /** A definition without what the store adds: the part that a version keeps. */
 export type DefinitionBody = Omit<

@@ -16,7 +16,13 @@ import { findPlaceholders } from "../task/placeholders.ts";
 import type { OwnEngines, TaskRules, TaskType } from "../task/task-type.ts";
 import { templateSchema } from "../task/template.ts";
 import type { TaskTemplate } from "../task/types.ts";
-import { type DefinitionBody, definitionInputSchema, TRIGGER_SCHEMAS, TRIGGER_TYPES } from "./schema.ts";
+import {
+  type DefinitionBody,
+  type DefinitionInput,
+  definitionInputSchema,
+  TRIGGER_SCHEMAS,
+  TRIGGER_TYPES,
+} from "./schema.ts";
 
 type Fields = Record<string, unknown>;
 
@@ -44,17 +50,11 @@ export function parseDefinition(input: unknown, rules: TaskRules, kept: readonly
   const faults = found.filter(({ path }) => !kept.includes(path.split("/")[1] ?? ""));
   if (faults.length > 0) throw new InvalidInputError("the definition is not valid", faults, "invalid_definition");
 
-  const fields = input as Fields;
-  const trigger = withTriggerType(fields) as DefinitionBody["trigger_config"];
-  return {
-    name: fields.name as string,
-    enabled: (fields.enabled as boolean | undefined) ?? true,
-    trigger_type: trigger.trigger_type,
-    trigger_config: trigger,
-    context_sources: [],
-    task_templates: (fields.task_templates as TaskTemplate[] | undefined) ?? [],
-    dedupe_key_strategy: "event_id",
-  };
+  const { name, enabled = true, task_templates = [] } = input as DefinitionInput;
+  const trigger_config = withTriggerType(input as Fields) as DefinitionInput["trigger_config"];
+  const { trigger_type } = trigger_config;
+  const rest = { context_sources: [], dedupe_key_strategy: "event_id" };
+  return { name, enabled, trigger_type, trigger_config, task_templates, ...rest };
 }
 
 /** Faults of what cannot be stored come alone: the schemas do not find them, and what reads on may fail on them. */

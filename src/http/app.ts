@@ -16,7 +16,7 @@ import { createDocs } from "./docs.ts";
 import { resolveIds } from "./ids.ts";
 import { problemResponse } from "./problem.ts";
 import { readQuery } from "./query.ts";
-import type { Reply, Route } from "./route.ts";
+import type { Route } from "./route.ts";
 import { ACCESS_ROUTES } from "./routes/access-routes.ts";
 import { definitionRoutes } from "./routes/definition-routes.ts";
 import { EVENT_ROUTES } from "./routes/event-routes.ts";
@@ -86,9 +86,7 @@ export function createApp(services: Services, access: Access, log: Log, types: T
         const texts = Object.keys(route.params?.properties ?? {}).map((name) => [name, params[name as never] ?? ""]);
         return answer(route, request, Object.fromEntries(texts), address);
       },
-      {
-        parse: "none",
-      },
+      { parse: "none" },
     );
   }
 
@@ -107,12 +105,7 @@ export function createApp(services: Services, access: Access, log: Log, types: T
     return refusal ?? (health ? undefined : access.closed());
   }
 
-  async function answer(
-    route: Route,
-    request: Request,
-    params: Record<string, string>,
-    address: string,
-  ): Promise<Response> {
+  async function answer(route: Route, request: Request, params: Record<string, string>, address: string) {
     try {
       const reply = await handle(route, request, params, address);
       const init = { status: reply.status ?? 200, headers: reply.headers ?? {} };
@@ -126,12 +119,7 @@ export function createApp(services: Services, access: Access, log: Log, types: T
   }
 
   /** Authenticates the caller before it reads the query and the body. */
-  async function handle(
-    route: Route,
-    request: Request,
-    params: Record<string, string>,
-    address: string,
-  ): Promise<Reply> {
+  async function handle(route: Route, request: Request, params: Record<string, string>, address: string) {
     const { headers } = request;
     let caller: Caller = { actor: "anonymous", scopes: [] };
     if (route.scope !== null) {

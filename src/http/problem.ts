@@ -1,4 +1,5 @@
 /** Errors on the wire: RFC 9457 problem+json, every fault at once. The one place where our errors become statuses. */
+import { STATUS_CODES } from "node:http";
 import { ActcoreError, type Fault, InvalidInputError, RetryableError } from "../kernel/errors.ts";
 
 /** Statuses of error codes; other inputs are 400, other refusals 422, what may work later 503. */
@@ -29,6 +30,13 @@ const STATUS: Readonly<Record<string, number>> = {
   unsupported_media_type: 415,
   schema_mismatch: 422,
   too_many_failures: 429,
+};
+
+/** By status, as RFC 9110 names them: Node still has the older names of two. */
+const TITLES: Partial<Record<number, string>> = {
+  ...STATUS_CODES,
+  413: "Content Too Large",
+  422: "Unprocessable Content",
 };
 
 export function problemResponse(error: unknown, headers: Record<string, string> = {}): Response {
@@ -68,20 +76,3 @@ function describe(error: unknown): {
   const { code, message, hint } = error;
   return { status: STATUS[code] ?? fallback, code, detail: message, faults, ...(hint !== undefined && { hint }) };
 }
-
-const TITLES: Readonly<Record<number, string>> = {
-  400: "Bad Request",
-  401: "Unauthorized",
-  403: "Forbidden",
-  404: "Not Found",
-  405: "Method Not Allowed",
-  408: "Request Timeout",
-  409: "Conflict",
-  412: "Precondition Failed",
-  413: "Content Too Large",
-  415: "Unsupported Media Type",
-  422: "Unprocessable Content",
-  429: "Too Many Requests",
-  500: "Internal Server Error",
-  503: "Service Unavailable",
-};

@@ -56,16 +56,9 @@ const ENGINES = {
 } as const;
 
 /** @throws InvalidInputError `port_in_use`; fails with TerminalError `keys_required` on an address that needs keys */
-export function startApi({
-  config,
-  connections,
-  endpoints,
-  taskTypes,
-  readiness,
-  metrics,
-  log: parent,
-}: RoleDeps): Role {
-  const log = parent.child({ role: "api" });
+export function startApi(deps: RoleDeps): Role {
+  const { config, connections, endpoints, taskTypes, readiness, metrics } = deps;
+  const log = deps.log.child({ role: "api" });
   const { parts, reach } = createLateParts<Parts>(ENGINES, readiness);
   const services = Object.assign(parts, { readiness, engines: findOwnEngines(config) });
   let doorLedger: DoorLedger | undefined;

@@ -103,16 +103,9 @@ export function createSyncChore(service: SyncService, times: Pick<Chore, "everyM
   };
 }
 
-export function startSync({
-  config,
-  connections,
-  endpoints,
-  taskTypes,
-  readiness,
-  metrics,
-  log: parent,
-}: RoleDeps): Role {
-  const log = parent.child({ role: "sync" });
+export function startSync(deps: RoleDeps): Role {
+  const { config, connections, endpoints, taskTypes, readiness, metrics } = deps;
+  const log = deps.log.child({ role: "sync" });
   return createRole("sync", { readiness, log }, async (signal, running) => {
     const { parts, reach } = createLateParts<{ temporal: Temporal }>({ temporal: "temporal" }, readiness);
     const postgres = await connections.postgres();
