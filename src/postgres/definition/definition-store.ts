@@ -41,7 +41,7 @@ export function createDefinitionStore(db: Database): DefinitionStore {
           db,
           () => name,
           async (tx) => {
-            const before = await lockLive(tx, id, context);
+            const before = await lockForChange(tx, id, context);
             const { body, enabled_override } = change(toStored(before));
             name = body.name;
             if (Bun.deepEquals(body, before.body, true) && enabled_override === before.enabled_override) return before;
@@ -59,7 +59,7 @@ export function createDefinitionStore(db: Database): DefinitionStore {
 
     async remove(id, context) {
       await transact(db, "", async (tx) => {
-        const before = await lockLive(tx, id, context);
+        const before = await lockForChange(tx, id, context);
         const set = { deleted_at: sql`now()`, updated_at: sql`now()`, version: before.version + 1 };
         const [after] = await tx.update(definitions).set(set).where(eq(definitions.id, id)).returning();
         return record(tx, after as Row, { actor: context.actor, action: "delete", before });
@@ -110,7 +110,7 @@ export function createDefinitionStore(db: Database): DefinitionStore {
   };
 }
 
-async function lockLive(tx: Transaction, id: string, { expectedVersion }: ChangeContext): Promise<Row> {
+async function lockForChange(tx: Transaction, id: string, { expectedVersion }: ChangeContext): Promise<Row> {
   const [row] = await tx
     .select()
     .from(definitions)

@@ -2,7 +2,7 @@
 import { and, eq, isNull, sql } from "drizzle-orm";
 import { OWN_EVENT_IDS } from "../../event/envelope.ts";
 import { TerminalError } from "../../kernel/errors.ts";
-import { stableTraceId, timeOrderedUuid } from "../../kernel/stable-id.ts";
+import { timeOrderedUuid } from "../../kernel/stable-id.ts";
 import type { AcceptanceLedger, AcceptedRun } from "../../occurrence/control.ts";
 import {
   dueKey,
@@ -10,6 +10,7 @@ import {
   eventWorkflowId,
   repeatedWorkflowId,
   rerunWorkflowId,
+  runTraceId,
 } from "../../occurrence/occurrence.ts";
 import type { OwedRun } from "../../run/engine.ts";
 import { type Transaction, writeAudit } from "../access/audit.ts";
@@ -17,14 +18,15 @@ import { type Database, guarded } from "../client.ts";
 import { definitions } from "../definition-tables.ts";
 import { eventKeys, eventOutcomes, events, occurrences, runs } from "../ledger-tables.ts";
 
-type Activity = Pick<typeof definitions.$inferSelect, "id" | "name" | "version">;
+/** The definition that a run is accepted for, and its version, which the run pins. */
+type Accepting = Pick<typeof definitions.$inferSelect, "id" | "name" | "version">;
 
 export function createAcceptanceLedger(db: Database): AcceptanceLedger {
   return {
     acceptManual: ({ activity_id, payload, requestKey, actor }) =>
       guarded(
         db.transaction(async (tx) => {
-          const activity = await lockLive(tx, activity_id);
+          const activity = await lockAgainstChange(tx, activity_id);
           const run_id = timeOrderedUuid();
           const event_id = `${OWN_EVENT_IDS.manual}${run_id}`;
           const workflow_id = eventWorkflowId(activity_id, event_id);
@@ -34,7 +36,7 @@ export function createAcceptanceLedger(db: Database): AcceptanceLedger {
           const standing = await insertOccurrence(tx, activity, run_id, occurrence);
           if (standing !== undefined) return standing;
           const row_id = timeOrderedUuid();
-          const trace_id = stableTraceId(event_id);
+          const trace_id = runTraceId(run_id, event_id);
           await tx.insert(eventKeys).values({ event_id, row_id });
           const envelope = { type: "actcore.manual", source: "rest", occurred_at: new Date().toISOString(), payload };
           await tx.insert(events).values({ row_id, event_id, outcome: "dispatched", trace_id, ...envelope });
@@ -55,7 +57,7 @@ export function createAcceptanceLedger(db: Database): AcceptanceLedger {
           // The lock makes concurrent reruns of one run take their numbers in turn.
           const [old] = await tx.select().from(runs).where(eq(runs.run_id, rerun_of)).for("update");
           if (old === undefined) throw new TerminalError("not_found", `run ${rerun_of} is not there`);
-          const activity = await lockLive(tx, old.activity_id);
+          const activity = await lockAgainstChange(tx, old.activity_id);
           const { event_id, scheduled_for, trace_id } = old;
           if (event_id !== null) await requireKept(tx, event_id);
           const repeated = old.rerun_of === null ? old.workflow_id : repeatedWorkflowId(old.workflow_id);
@@ -75,26 +77,29 @@ export function createAcceptanceLedger(db: Database): AcceptanceLedger {
     acceptBackfill: ({ activity_id, due, actor }) =>
       guarded(
         db.transaction(async (tx) => {
-          const { name: activity_name, version } = await lockLive(tx, activity_id);
+          const { name: activity_name, version } = await lockAgainstChange(tx, activity_id);
           const rows = due.map((at) => {
             const run_id = timeOrderedUuid();
-            return { run_id, key: dueKey(at), workflow_id: `${dueWorkflowId(activity_id, at)}:backfill-${run_id}` };
+            const workflow_id = `${dueWorkflowId(activity_id, at)}:backfill-${run_id}`;
+            return { run_id, key: dueKey(at), workflow_id, trace_id: runTraceId(run_id) };
           });
           const made = await tx.execute<{ run_id: string; key: string; workflow_id: string }>(sql`
-            with taken as (
+            with wanted as (
+              select * from json_to_recordset(${JSON.stringify(rows)}::json)
+                as w(key text, run_id uuid, workflow_id text, trace_id text)
+            ), taken as (
               insert into ${occurrences} as o (activity_id, kind, key, run_id, workflow_id, version_used)
               select ${activity_id}::uuid, 'due', key, run_id, workflow_id, ${version}::integer
-              from json_to_recordset(${JSON.stringify(rows)}::json) as b(key text, run_id uuid, workflow_id text)
-              order by key
+              from wanted order by key
               on conflict (activity_id, kind, key) do update set run_id = excluded.run_id,
                 workflow_id = excluded.workflow_id, claimed_by = null, version_used = excluded.version_used
               where exists (select from ${runs} r where r.run_id = o.run_id and r.status = 'skipped')
               returning run_id, key, workflow_id
             ), opened as (
               insert into ${runs} (run_id, activity_id, activity_name, trigger, status, scheduled_for, trace_id, workflow_id, version_used)
-              select run_id, ${activity_id}::uuid, ${activity_name}, 'backfill', 'running', key::timestamptz,
-                md5(run_id::text), workflow_id, ${version}::integer
-              from taken
+              select run_id, ${activity_id}::uuid, ${activity_name}, 'backfill', 'running', taken.key::timestamptz,
+                trace_id, workflow_id, ${version}::integer
+              from taken join wanted using (run_id, workflow_id)
             )
             select run_id, key, workflow_id from taken order by key`);
           const [first, last] = [made[0]?.key, made.at(-1)?.key];
@@ -150,11 +155,8 @@ async function requireKept(tx: Transaction, eventId: string): Promise<void> {
     });
 }
 
-/**
- * Shared: a change of the definition waits until the run is recorded. A disabled one may run: that somebody asks for it is
- * reason enough.
- */
-export async function lockLive(tx: Transaction, id: string): Promise<Activity> {
+/** A live definition. A change of it waits until the transaction ends; other acceptances do not. */
+export async function lockAgainstChange(tx: Transaction, id: string): Promise<Accepting> {
   const { name, version } = definitions;
   const query = tx.select({ id: definitions.id, name, version }).from(definitions);
   const [row] = await query.where(and(eq(definitions.id, id), isNull(definitions.deleted_at))).for("share");
@@ -165,7 +167,7 @@ export async function lockLive(tx: Transaction, id: string): Promise<Activity> {
 /** The run that has the occurrence already, or undefined when it is this one. */
 export async function insertOccurrence(
   tx: Transaction,
-  { id: activity_id, name: activity_name, version: version_used }: Activity,
+  { id: activity_id, name: activity_name, version: version_used }: Accepting,
   run_id: string,
   occurrence: Pick<typeof occurrences.$inferInsert, "kind" | "key" | "event_id" | "workflow_id">,
 ): Promise<(AcceptedRun & OwedRun) | undefined> {
@@ -188,7 +190,7 @@ export async function insertOccurrence(
 
 export async function insertRun(
   tx: Transaction,
-  { id: activity_id, name: activity_name, version: version_used }: Activity,
+  { id: activity_id, name: activity_name, version: version_used }: Accepting,
   run: Omit<typeof runs.$inferInsert, "activity_id" | "activity_name" | "version_used" | "status">,
   audit?: { actor: string; action: string },
 ): Promise<AcceptedRun & OwedRun> {

@@ -2,6 +2,7 @@
 import { and, asc, eq, gt, isNotNull, isNull, lt, or, sql } from "drizzle-orm";
 import { firstUuidAt } from "../../kernel/stable-id.ts";
 import type { OwedEvent, UnclaimedRun, UnfinishedLedger } from "../../occurrence/finisher.ts";
+import { runTraceId } from "../../occurrence/occurrence.ts";
 import { guarded, type Postgres } from "../client.ts";
 import { definitions } from "../definition-tables.ts";
 import { readKnown, toOwedRun } from "../event/event-ledger.ts";
@@ -73,7 +74,8 @@ export function createUnfinishedLedger({ db }: Postgres): UnfinishedLedger {
       return rows.map(({ claimed_by, ...row }) => ({ ...row, ...(claimed_by !== null && { claimed_by }) }));
     },
 
-    async recordLost({ run_id, activity_id, workflow_id }, reason) {
+    async recordLost({ run_id, activity_id, workflow_id, trigger_event }, reason) {
+      const traceId = runTraceId(run_id, "event_id" in trigger_event ? trigger_event.event_id : null);
       const recorded = await guarded(
         db.execute(sql`
           with lost as (
@@ -86,7 +88,7 @@ export function createUnfinishedLedger({ db }: Postgres): UnfinishedLedger {
           select ${run_id}::uuid, ${activity_id}::uuid, name, 'event', 'failed', ${reason},
             'its workflow ended before it began', now(), event_id, coalesce((
               select e.trace_id from ${eventKeys} k join ${events} e on e.row_id = k.row_id where k.event_id = lost.event_id
-            ), replace(${run_id}::text, '-', '')), ${workflow_id}, version_used, 0
+            ), ${traceId}), ${workflow_id}, version_used, 0
           from lost
           on conflict (run_id) do update set status = 'failed', reason = excluded.reason, error = excluded.error,
             finished_at = now() where ${runs}.finished_at is null`),

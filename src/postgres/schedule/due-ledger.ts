@@ -2,11 +2,11 @@
 import { and, eq, isNull, or, type SQL, sql } from "drizzle-orm";
 import type { SkippedStretch } from "../../calendar/misfire.ts";
 import type { TriggerType } from "../../definition/schema.ts";
-import { stableTraceId, timeOrderedUuid } from "../../kernel/stable-id.ts";
+import { timeOrderedUuid } from "../../kernel/stable-id.ts";
 import type { AcceptedRun } from "../../occurrence/control.ts";
 import type { DefinitionHistory } from "../../occurrence/definition-history.ts";
 import type { DueRun } from "../../occurrence/due-facts.ts";
-import { dueKey, dueWorkflowId } from "../../occurrence/occurrence.ts";
+import { dueKey, dueWorkflowId, runTraceId } from "../../occurrence/occurrence.ts";
 import type { OwedRun } from "../../run/engine.ts";
 import { describeGap } from "../../schedule/compressed-gap.ts";
 import type { DueLedger } from "../../schedule/reconciler.ts";
@@ -15,7 +15,7 @@ import type { Transaction } from "../access/audit.ts";
 import { guarded, inChunks, type Postgres } from "../client.ts";
 import { definitions, definitionVersions, scheduleProjections } from "../definition-tables.ts";
 import { dueProgress, dueSkips, occurrences, runs } from "../ledger-tables.ts";
-import { insertOccurrence, insertRun, lockLive } from "../occurrence/acceptance-ledger.ts";
+import { insertOccurrence, insertRun, lockAgainstChange } from "../occurrence/acceptance-ledger.ts";
 
 const EVENT: TriggerType = "event";
 /** So many runs before a due time are looked at for one that was still going then; a schedule has one at a time. */
@@ -150,13 +150,13 @@ async function insertDueRun(
 ): Promise<(AcceptedRun & OwedRun) | undefined> {
   if (run === undefined) return undefined;
   const { due, compressed } = run;
-  const activity = await lockLive(tx, activity_id);
+  const activity = await lockAgainstChange(tx, activity_id);
   const run_id = timeOrderedUuid();
   const workflow_id = dueWorkflowId(activity_id, due);
   const occurrence = { kind: "due" as const, key: dueKey(due), event_id: null, workflow_id };
   if ((await insertOccurrence(tx, activity, run_id, occurrence)) !== undefined) return undefined;
   const context = compressed && { context_snapshot: describeGap(compressed) };
-  const trace_id = stableTraceId(run_id);
+  const trace_id = runTraceId(run_id);
   return insertRun(tx, activity, { run_id, workflow_id, trigger, scheduled_for: due, trace_id, ...context });
 }
 
