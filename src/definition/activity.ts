@@ -38,7 +38,7 @@ export type Filter = readonly [key: string, wanted: unknown];
 /** When an activity runs that has due times. */
 export interface Schedule {
   type: "schedule";
-  calendar: Calendar;
+  readonly calendar: Calendar;
 }
 
 /** A task template with its policy. */
@@ -84,8 +84,17 @@ export function compileActivity({ body, ...row }: ActivityRow): Activity {
 export function compileTrigger(config: EventTrigger): EventMatcher;
 export function compileTrigger(config: DefinitionBody["trigger_config"]): Activity["trigger"];
 export function compileTrigger(config: DefinitionBody["trigger_config"]): Activity["trigger"] {
-  if (config.trigger_type !== "event") return { type: "schedule", calendar: compileCalendar(config) };
-  return { type: "event", event_type: config.event_type, filters: Object.entries(config.filters ?? {}) };
+  if (config.trigger_type === "event")
+    return { type: "event", event_type: config.event_type, filters: Object.entries(config.filters ?? {}) };
+  let calendar: Calendar | undefined;
+  return {
+    type: "schedule",
+    // Compiled when it is asked for: what is run by hand needs none, also where its time zone is not known any more.
+    get calendar() {
+      calendar ??= compileCalendar(config);
+      return calendar;
+    },
+  };
 }
 
 function compileTask({ key, type, params, timeout, retry }: TaskTemplate): ActivityTask {

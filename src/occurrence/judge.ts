@@ -14,7 +14,7 @@ import type { TriggerEvent } from "./trigger-event.ts";
 export type Verdict = { do: "run" } | { do: "skip"; reason: SkipReason | "filtered" | "deleted"; detail?: string };
 
 /** What a late start is judged by. */
-export interface DueFacts {
+export interface StartFacts {
   /** What the definition said when it was due, and since then. It may give way to a due time that only a later version has. */
   segments: readonly Segment[];
   now: Date;
@@ -24,7 +24,7 @@ export interface DueFacts {
 export function judge(
   event: TriggerEvent,
   { trigger, enabled, deleted }: Pick<Activity, "trigger" | "enabled" | "deleted">,
-  facts?: DueFacts,
+  facts?: StartFacts,
 ): Verdict {
   const refusal = trigger.type === "event" ? event.findRefusal?.(trigger.filters) : undefined;
   if (refusal !== undefined) return { do: "skip", reason: "filtered", detail: refusal };

@@ -35,6 +35,13 @@ test("what a template says of its policy stands beside the defaults", () => {
   });
 });
 
+test("an activity whose time zone is not known any more has its tasks, as long as nobody asks when it is due", () => {
+  const trigger_config = { trigger_type: "cron", cron_expression: "0 9 * * *", timezone: "Mars/Olympus" } as const;
+  const { trigger, tasks } = compileActivity({ ...row(), body: { ...row().body, trigger_config } });
+  expect(tasks).toHaveLength(1);
+  expect(() => trigger.type === "schedule" && trigger.calendar).toThrow(RangeError);
+});
+
 describe("the cache of activities", () => {
   test("compiles a version once, and finds it by its number", () => {
     const cache = createActivityCache();
