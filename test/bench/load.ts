@@ -39,6 +39,21 @@ export async function openLoad(server: Server) {
     await jetstream.publish(`activity.${type}`, JSON.stringify(envelope));
   }
 
+  /** Answers when each event was published, by its id, in milliseconds since 1970. */
+  async function publishSteadily(type: string, count: number, perSecond: number): Promise<Map<string, number>> {
+    const publishedMs = new Map<string, number>();
+    const publishing: Promise<void>[] = [];
+    const beganMs = Date.now();
+    for (let index = 0; index < count; index++) {
+      await Bun.sleep(Math.max(0, beganMs + (index * 1000) / perSecond - Date.now()));
+      const event_id = crypto.randomUUID();
+      publishedMs.set(event_id, Date.now());
+      publishing.push(publish(type, event_id));
+    }
+    await Promise.all(publishing);
+    return publishedMs;
+  }
+
   /** Runs that the worker has closed well since it began. */
   async function succeeded(): Promise<number> {
     const { text } = await server.monitor("/metrics");
@@ -47,7 +62,7 @@ export async function openLoad(server: Server) {
 
   return {
     temporal,
-    publish,
+    publishSteadily,
 
     /** An activity for events of a type of its own, with one task. */
     async define(task: object = { type: "log", params: { message: "bench", level: "debug" } }): Promise<Activity> {
@@ -80,14 +95,7 @@ export async function openLoad(server: Server) {
 
     /** Publishes at a steady rate: when the workflow was started, as Temporal has it, and its run closed, by the ledger. */
     async measureLatency({ id, type }: Activity, count: number, perSecond: number): Promise<Latency> {
-      const prefix = crypto.randomUUID();
-      const publishedMs = new Map<string, number>();
-      const beganMs = Date.now();
-      for (let index = 0; index < count; index++) {
-        await Bun.sleep(Math.max(0, beganMs + (index * 1000) / perSecond - Date.now()));
-        publishedMs.set(`${prefix}-${index}`, Date.now());
-        void publish(type, `${prefix}-${index}`);
-      }
+      const publishedMs = await publishSteadily(type, count, perSecond);
       const runs = await eventually(
         "the runs are closed",
         async () => {

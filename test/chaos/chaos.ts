@@ -3,6 +3,7 @@ import { createDirectory, removeDirectory, type ServerOptions, startServer } fro
 import { stopTemporal } from "./misfire.ts";
 import { killPostgres } from "./postgres.ts";
 import * as scenarios from "./scenarios.ts";
+import { loadSlowReceiver } from "./slow-receivers.ts";
 
 const only = process.argv[2];
 const dataDir = createDirectory();
@@ -32,6 +33,15 @@ try {
     server.kill("SIGTERM");
     await server.exited;
   });
+
+  await scenario(
+    "20 runs/s whose receiver takes 4 s: others start in time; killed in the midst, one key each",
+    async () => {
+      const server = await loadSlowReceiver(ground, { seconds: 60, maxStartMs: 1000 });
+      server.kill("SIGTERM");
+      await server.exited;
+    },
+  );
 
   // Routers come and go beside a worker, so the engines run alone.
   const engines = await ground.start({ command: "engines" });

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, test } from "bun:test";
 import { stopTemporal } from "../chaos/misfire.ts";
 import { killPostgres } from "../chaos/postgres.ts";
 import * as scenarios from "../chaos/scenarios.ts";
+import { loadSlowReceiver } from "../chaos/slow-receivers.ts";
 import {
   createDirectory,
   removeDirectory,
@@ -18,6 +19,12 @@ afterAll(() => removeDirectory(dataDir), SERVER_TIMEOUT_MS);
 
 test("events published twice, and the server killed twice on the way, run once each", async () => {
   const server = await scenarios.killServer(ground, 60, 2);
+  server.kill("SIGTERM");
+  await server.exited;
+}, 240_000);
+
+test("slow receivers hold up no other run, and see one Idempotency-Key per task through a kill", async () => {
+  const server = await loadSlowReceiver(ground, { seconds: 5, maxStartMs: 5000 });
   server.kill("SIGTERM");
   await server.exited;
 }, 240_000);

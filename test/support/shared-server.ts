@@ -56,6 +56,7 @@ export interface RunRow {
   workflow_id: string;
   trace_id: string;
   error: string | null;
+  fired_at: string;
   finished_at: string | null;
 }
 
