@@ -26,7 +26,7 @@ import {
 
 type Fields = Record<string, unknown>;
 
-/** The input with its two unions opened; they are checked branch by branch. */
+/** The input without a schema of its trigger and its tasks: those are checked by the schema of their type. */
 const OuterSchema = Type.Composite(
   [
     Type.Omit(definitionInputSchema({}), ["trigger_config", "task_templates"]),
@@ -57,7 +57,7 @@ export function parseDefinition(input: unknown, rules: TaskRules, kept: readonly
   return { name, enabled, trigger_type, trigger_config, task_templates, ...rest };
 }
 
-/** Faults of what cannot be stored come alone: the schemas do not find them, and what reads on may fail on them. */
+/** What cannot be stored is the only fault that is told: no schema finds it, and the other checks may fail on it. */
 function findAllFaults(input: Fields, rules: TaskRules): Fault[] {
   const unstorable = findUnstorable(input);
   return unstorable.length > 0 ? unstorable : findDefinitionFaults(input, rules);

@@ -14,7 +14,7 @@ import {
 
 export interface Finding {
   file: string;
-  /** Null where it is of a whole file or directory. */
+  /** Null where the finding is about a whole file or directory. */
   line: number | null;
   /** The field of the document. */
   path?: string;
@@ -25,9 +25,9 @@ export interface Findings {
   activities: number;
   event_types: number;
   files: number;
-  /** By their places. */
+  /** In the order of their places. */
   errors: Finding[];
-  /** What a sync takes as it is. */
+  /** What a sync accepts, but is probably not meant so. */
   warnings: Finding[];
 }
 
@@ -80,7 +80,7 @@ function describeTaken(other: Placed, first: Placed): string {
   return `the name ${JSON.stringify(other.document.body.name)} is also that of ${place}`;
 }
 
-/** Whether it is new, or has fired, only the database knows. */
+/** A one-shot whose time is past. Only the database knows whether it is new, or ran when it was due. */
 function findPastRun({ directory, document }: Placed, now: Date): Finding[] {
   const fault = document.kind === "activity" ? checkRunAt(document.body.trigger_config, now, PAST_IN_FILE) : undefined;
   if (fault === undefined) return [];
@@ -93,7 +93,7 @@ function whereIs({ directory, document }: Placed): { file: string; line: number 
   return { file: fileOf({ subject: placeOfDocument(directory, document), line }), line };
 }
 
-/** By their places. */
+/** In the order of their places. */
 export function toFindings(faults: readonly FileFault[]): Finding[] {
   return inOrder(
     faults.map((fault) => {

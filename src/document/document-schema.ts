@@ -23,7 +23,7 @@ function documentOf(input: TObject, kind: TSchema): TSchema {
 
 /** Chosen by `kind`, so that an editor speaks of the one that is meant. */
 const documentSchema = (types: TaskTypes) => ({
-  // The older draft is what every editor knows.
+  // Every editor knows this older draft.
   $schema: "http://json-schema.org/draft-07/schema#",
   title: "ActcoreDocument",
   description: "A document of a definition file: an activity, or with `kind: event_type` an event type.",
@@ -34,7 +34,7 @@ const documentSchema = (types: TaskTypes) => ({
   else: documentOf(definitionInputSchema(types), Type.Optional(kindOf("activity", "What to do when: the default."))),
 });
 
-/** As editors read it: docs/schemas has it, and the API serves it. */
+/** The schema as JSON text, which docs/schemas has and the API serves; activities may have tasks of these types. */
 export function renderDocumentSchema(types: TaskTypes): string {
   // `expected` words our own errors; it is no part of JSON Schema.
   const text = JSON.stringify(documentSchema(types), (key, value) => (key === "expected" ? undefined : value), 2);

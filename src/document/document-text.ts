@@ -54,7 +54,7 @@ interface Found {
   message: string;
 }
 
-/** One after the other, as they are asked for. Never throws. Documents without content are none. */
+/** The documents of a text, each read when it is asked for; those without content are left out. Never throws. */
 export function* readDocumentText(input: string, format: "yaml" | "json"): Generator<TextDocument | TextFault> {
   const text = input.replace(/^\ufeff/, "");
   const lines = new LineCounter();
@@ -98,7 +98,7 @@ function* parse(text: string, lines: LineCounter, depth: number): Generator<Docu
     merge: true,
     stringKeys: true,
     resolveKnownTags: false,
-    // Its own check compares every key with every other.
+    // The composer's own check compares every key with every other, which takes too long for many keys.
     uniqueKeys: false,
   });
   for (const token of new Parser(lines.addNewLine).parse(text)) {
@@ -106,7 +106,7 @@ function* parse(text: string, lines: LineCounter, depth: number): Generator<Docu
     if (offset === undefined) yield* composer.next(token);
     else {
       const { value: _, ...empty } = token as CST.Document;
-      // First comes the document before, which it has kept until now.
+      // The composer yields a document when the next one comes: this token makes it yield the one before.
       yield* composer.next(empty);
       yield { offset, message: TOO_DEEP.message };
     }

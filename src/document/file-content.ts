@@ -12,7 +12,7 @@ export interface Content {
   state: string;
 }
 
-/** Which of these files are not any more what was read of them, `quietMs` later. */
+/** Waits for `quietMs`, then answers which of these files have changed since they were read. */
 export async function findMoving(
   root: string,
   recent: ReadonlyMap<string, Content>,
@@ -36,10 +36,10 @@ export async function readBytes(root: string, path: string): Promise<Content | s
   for (let attempt = 1; ; attempt++) {
     try {
       const real = await realpath(join(root, path));
-      // It may have become another one since it was listed.
+      // The path may lead to another file than when it was listed.
       return isInside(root, real) ? await readRegularFile(real) : LEAVES_THE_TREE;
     } catch (error) {
-      // Kubernetes swaps the directory behind its links: they lead to the new one by now.
+      // Kubernetes replaces the directory to which its links lead: the second attempt finds the new one.
       if ((error as { code?: string }).code === "ENOENT" && attempt === 1) continue;
       return `cannot be read: ${describeFileError(error)}`;
     }
@@ -57,7 +57,7 @@ export async function readRegularFile(path: string): Promise<Content | string> {
     let length = 0;
     for (let count = -1; count !== 0 && length < bytes.length; length += count)
       count = (await file.read(bytes, length, bytes.length - length)).bytesRead;
-    // A file that was truncated meanwhile may still be valid, and lack documents that it had.
+    // A file that was cut while it was read may still be valid, although documents of it are missing.
     if (length !== stat.size) return "changes while it is read";
     return { bytes: bytes.subarray(0, length), changedMs: stat.ctimeMs, state: stateOf(stat) };
   } finally {

@@ -119,7 +119,7 @@ function* parseContent(content: Content | string, path: string, rules: TaskRules
   yield { source, subject: `${path}:${line}`, line, message: "is no UTF-8" };
 }
 
-/** Lets others work, when it is asked and it is time to. */
+/** What it makes answers a promise when the thread was busy for WORK_AT_ONCE_MS: to await it lets others work. */
 function createPause(): () => Promise<void> | undefined {
   let since = performance.now();
   return () => {
@@ -141,7 +141,7 @@ function decodeUtf8(bytes: Uint8Array): string | undefined {
   }
 }
 
-/** A line's end is never a part of another character. */
+/** The first line, counted from 1, that is no UTF-8. In UTF-8 the byte of a line's end is no part of another character. */
 function findLineThatIsNoUtf8(bytes: Uint8Array): number {
   let line = 1;
   for (let start = 0; start < bytes.length; line++) {

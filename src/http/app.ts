@@ -79,10 +79,10 @@ export function createApp(services: Services, access: Access, log: Log, types: T
       route.method,
       route.path,
       ({ request, params, server }) => {
-        // The server would close a connection on which nothing is said for long.
+        // Else the server closes the connection when nothing is sent on it for some time.
         if (route.answerWithinMs !== undefined) server?.timeout(request, Math.ceil(route.answerWithinMs / 1000) + 5);
         const address = server?.requestIP(request)?.address ?? "unknown";
-        // A parameter that is not UTF-8 is left out of them.
+        // Elysia has no value for a parameter whose bytes are not UTF-8.
         const texts = Object.keys(route.params?.properties ?? {}).map((name) => [name, params[name as never] ?? ""]);
         return answer(route, request, Object.fromEntries(texts), address);
       },

@@ -23,7 +23,7 @@ export interface TaskType<Params extends TObject = TObject> {
   isQuick(policy: { timeout_ms: number }): boolean;
 }
 
-/** By the `type` of a task. */
+/** The task types that there are, by the `type` of a task. */
 export type TaskTypes = Readonly<Record<string, TaskType>>;
 
 /** Where the engines listen that actcore uses: no task may call them. */
@@ -50,7 +50,7 @@ export interface ExecutorDeps {
   readonly trusted?: readonly string[] | undefined;
 }
 
-/** By the `type` of a task. */
+/** The executor of each type, by the `type` of a task. */
 export function createExecutors(types: TaskTypes, deps: ExecutorDeps): Readonly<Record<string, Executor>> {
   return Object.fromEntries(Object.entries(types).map(([name, type]) => [name, type.createExecutor(deps)]));
 }
@@ -58,7 +58,7 @@ export function createExecutors(types: TaskTypes, deps: ExecutorDeps): Readonly<
 /** What stands in place of a value that may be a secret. */
 export const HIDDEN = "***";
 
-/** Nothing is shown of a type that is not in the table: another release made it. */
+/** What is shown of a task's params (see `TaskType.show`). Nothing is shown of a type that is not in the table: another release made it. */
 export function showParams(types: TaskTypes, type: string, params: unknown): unknown {
   return Object.hasOwn(types, type) ? types[type]?.show(params as Record<string, unknown>) : HIDDEN;
 }

@@ -25,10 +25,10 @@ export interface TaskAttempt<Params = unknown> {
   key: string;
   type: string;
   params: Params;
-  /** 1 for the first. */
+  /** Which try it is; the first one is 1. */
   attempt: number;
   trace_id: string;
-  /** Of this try. */
+  /** How long this try may take. */
   timeout_ms: number;
   input: TaskInput;
 }
@@ -46,7 +46,7 @@ export interface TaskLedger {
   fail(taskId: string, attempt: number, error: TaskError): Promise<void>;
 }
 
-/** As stored on the task and shown to the user. */
+/** Why a try failed, as it is stored on the task and shown to the user. */
 export interface TaskError {
   code: string;
   message: string;

@@ -15,11 +15,11 @@ import { type Body, type Reply, type Route, requireFound, route } from "../route
 
 const TRIGGER = { trigger_type: "cron", cron_expression: "0 9 * * MON-FRI", timezone: "Europe/Berlin" };
 
-/** A definition that is not stored yet. */
+/** The body of a definition that is not stored yet. */
 export function newDefinition(types: TaskTypes): Body<DefinitionBody> {
   return {
     schema: definitionInputSchema(types),
-    // The README's.
+    // README.md creates the same one.
     example: {
       name: "morning-report",
       trigger_config: TRIGGER,
@@ -37,7 +37,7 @@ export function newDefinition(types: TaskTypes): Body<DefinitionBody> {
   };
 }
 
-/** Of definitions that may have tasks of these types. */
+/** Routes of definitions that may have tasks of these types. */
 export function definitionRoutes(types: TaskTypes): readonly Route[] {
   const DefinitionSchema = definitionSchema(types);
   const VersionSchema = Type.Composite(
@@ -58,7 +58,7 @@ export function definitionRoutes(types: TaskTypes): readonly Route[] {
       scope: "definitions:write",
       summary: "Change some top-level keys, each as a whole; If-Match or `version` makes it conditional",
       params: ActivityParams,
-      // What it makes of the stored definition is checked with it.
+      // It is checked together with the stored definition that it changes.
       body: { schema: Type.Partial(definitionInputSchema(types)), example, read: (json) => json },
       answers: {
         200: Type.Union([DefinitionSchema, ReceiptSchema], {
@@ -141,7 +141,7 @@ export function definitionRoutes(types: TaskTypes): readonly Route[] {
               hint: "remove its document and sync, which retires it; over REST it can be disabled with `enabled: false`",
             },
           );
-        // A sync may revive it meanwhile.
+        // A sync may revive a retired definition meanwhile: then its version is another one, and it stays.
         const asRead = isOfFile ? { expectedVersion: stored.version } : {};
         await services.definitions.remove(id, { actor, ...asRead, ...expectedVersion(headers) });
         return { status: 204 };
@@ -168,7 +168,7 @@ export function definitionRoutes(types: TaskTypes): readonly Route[] {
       tag: "Definitions",
       scope: "definitions:read",
       summary: "Read a version of a definition",
-      // The version comes as text: what is none has an error of its own.
+      // Given as text, for a text that is no version is refused with a code of its own.
       params: Type.Object({ id: ActivityId, version: Type.Unsafe<string>(Type.Integer()) }),
       answers: { 200: VersionSchema },
       async handle({ params, services }) {

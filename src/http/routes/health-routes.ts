@@ -35,7 +35,7 @@ export function readinessStatus(report: ReadinessReport): number {
   return report.status === "ready" ? 200 : 503;
 }
 
-/** What load balancers ask: under any name, and before anything else is answered. */
+/** Whether load balancers ask for this path. It is answered under any host name, and before the API opens. */
 export function isHealth(path: string): boolean {
   return HEALTH_ROUTES.some((route) => route.path === path.replace(/(.)\/$/, "$1"));
 }

@@ -7,7 +7,7 @@ import { byId, listRoute } from "../list-route.ts";
 import { Since } from "../query.ts";
 import { type Input, type Route, requireFound, route } from "../route.ts";
 
-/** In a query, which is checked by its schema alone. */
+/** The id of a run in a query, which is checked by its schema alone. */
 const RunId = Type.String({
   pattern: "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$",
   expected: "a UUID",

@@ -14,7 +14,7 @@ import { type Route, requireFound, route } from "../route.ts";
 
 const DAY_MS = 86_400_000;
 const EPOCH = new Date(0);
-/** Due times that are farther ahead nobody asks for, and clocks are not known for. */
+/** Milliseconds that a list of due times reaches into the future: nobody knows the clocks of later years. */
 const AHEAD_MS = 100 * 366 * DAY_MS;
 
 const BackfillBody = Type.Object(

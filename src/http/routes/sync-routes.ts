@@ -5,7 +5,7 @@ import { Uuid } from "../ids.ts";
 import { byId, listRoute } from "../list-route.ts";
 import { type Reply, type Route, requireFound, route } from "../route.ts";
 
-/** Many schedules, or a sync that is at it, take their time. */
+/** Milliseconds. A sync of many schedules takes long, and so does waiting for another sync. */
 const ANSWER_WITHIN_MS = 240_000;
 
 const Params = Type.Object({ sync_id: Uuid });

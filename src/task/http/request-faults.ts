@@ -1,4 +1,4 @@
-/** What makes the request of an http task impossible, or other than it is written. Pure. */
+/** Why the request of an http task cannot be made, or would differ from what the definition says. Pure. */
 
 import { preview } from "../../json/faults.ts";
 import { pointTo } from "../../json/pointer.ts";
@@ -13,7 +13,7 @@ export const METHODS_WITHOUT_BODY: ReadonlySet<string> = new Set(["GET", "HEAD"]
 
 /** The fault of a URL that is none, or that no task may call. */
 export function findUrlFaults(url: string, path: string, engines: OwnEngines): Fault[] {
-  // One with a placeholder is no URL because of it, which is a fault already.
+  // A URL with a placeholder may be no URL because of it, and the placeholder is a fault already.
   if (findPlaceholders(url, path).length > 0) return [];
   if (!URL.canParse(url)) return [{ path, message: `expected an http:// or https:// URL, received ${preview(url)}` }];
   const forbidden = findForbiddenUrl(new URL(url), engines);
