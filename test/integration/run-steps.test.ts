@@ -1,5 +1,6 @@
 /** The steps of a run on the real ledger: claim, decide and quick tasks in one, and what a crash in between leaves. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { drizzle } from "drizzle-orm/postgres-js";
 import { createRunSteps } from "../../src/activities/run-steps.ts";
 import { createTries } from "../../src/activities/tries.ts";
 import { createActivityCache } from "../../src/definition/activity.ts";
@@ -7,6 +8,7 @@ import { RetryableError, TerminalError } from "../../src/kernel/errors.ts";
 import { createLog } from "../../src/kernel/log.ts";
 import { createMetrics } from "../../src/kernel/metrics.ts";
 import { createClaims } from "../../src/occurrence/claim.ts";
+import type { Database } from "../../src/postgres/client.ts";
 import { createDefinitionStore } from "../../src/postgres/definition/definition-store.ts";
 import { createLedgerReader } from "../../src/postgres/explain/ledger-reader.ts";
 import { createOccurrenceLedger } from "../../src/postgres/occurrence/occurrence-ledger.ts";
@@ -18,7 +20,7 @@ import type { Executor } from "../../src/task/task.ts";
 import { TASK_TYPES } from "../../src/task/types.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";
-import { BY_TEST, bodyOf, logTask } from "../support/ledger.ts";
+import { BY_TEST, bodyOf, logTask, recordEvent } from "../support/ledger.ts";
 
 let database: TestDatabase;
 beforeAll(async () => {
@@ -31,21 +33,36 @@ interface Options {
   /** What a try of an http task does; without it, it succeeds. */
   execute?: Executor;
   stop?: AbortSignal;
+  /** Sees each statement that is sent. */
+  onStatement?: (text: string) => void;
 }
 
 function steps({
   runs: changed = {},
   execute = async () => "done",
   stop = new AbortController().signal,
+  onStatement,
 }: Options = {}) {
   const [metrics, log] = [createMetrics(), createLog("silent")];
-  const tasks = createTaskLedger(database.db);
+  const db = onStatement ? watched(onStatement) : database.db;
+  const tasks = createTaskLedger(db);
   return createRunSteps({
-    claims: createClaims({ ledger: createOccurrenceLedger(database.db), activities: createActivityCache() }),
-    runs: { ...createRunLedger(database.db), ...changed },
+    claims: createClaims({ ledger: createOccurrenceLedger(db), activities: createActivityCache() }),
+    runs: { ...createRunLedger(db), ...changed },
     tries: createTries({ tasks, executors: { log: async () => "logged", http: execute }, metrics, log }),
     ...{ tasks, types: TASK_TYPES, stop, metrics, log, onCut: () => {} },
   });
+}
+
+function watched(onStatement: (text: string) => void): Database {
+  const unsafe: typeof database.sql.unsafe = (text, parameters) => {
+    onStatement(text);
+    return database.sql.unsafe(text, parameters);
+  };
+  const sql = new Proxy(database.sql, {
+    get: (target, name) => (name === "unsafe" ? unsafe : Reflect.get(target, name)),
+  });
+  return drizzle(sql);
 }
 
 const quickTask = (key: string, max_attempts = 5) => ({
@@ -68,6 +85,32 @@ const tasksOf = async ({ activity_id }: { activity_id: string }) =>
 const runIdOf = (claim: Claim) => claim.run_id;
 const failsForNow = (retryAfterMs?: number) => () =>
   Promise.reject(new RetryableError("http_status", "answered 503", { ...(retryAfterMs && { retryAfterMs }) }));
+
+describe("once a worker knows the definition, a run with a log task takes three statements, and reads no definition:", () => {
+  test.each<[what: string, start: (n: number) => object]>([
+    ["a due time", (n) => ({ scheduled_for: new Date(Date.now() - 3000 + n * 1000).toISOString() })],
+    ["an event", (n) => ({ trigger_event: { event_id: `e-${n}` } })],
+  ])("%s", async (_, start) => {
+    const trigger_config = { trigger_type: "interval", every: "1s" };
+    const body = bodyOf(`d-${crypto.randomUUID()}`, { trigger_config, task_templates: [logTask("a")] });
+    const definition = await createDefinitionStore(database.db).create(body, "rest", BY_TEST);
+    await database.sql`update actcore.definition_versions set created_at = now() - interval '1 minute'
+      where definition_id = ${definition.id}`;
+    const sent: string[] = [];
+    const { claimRun } = steps({ onStatement: (text) => sent.push(text) });
+    for (const n of [1, 2]) {
+      await recordEvent(database, definition, `e-${n}`);
+      sent.length = 0;
+      const workflow_id = crypto.randomUUID();
+      const claim = await claimRun({
+        ...{ activity_id: definition.id, trigger_event: {}, workflow_id, first_execution_run_id: workflow_id },
+        ...start(n),
+      });
+      expect(claim).toMatchObject({ outcome: "claimed", closed: { status: "succeeded" } });
+    }
+    expect(sent).toHaveLength(3);
+  });
+});
 
 test("a claim of a run whose tasks are not all quick is answered with the tasks, and again with the same ones", async () => {
   const request = await newRequest(logTask("a"), longTask("b"));
