@@ -7,7 +7,9 @@
 import { createHash } from "node:crypto";
 import { type Calendar, type CronCalendar, compileCalendar } from "../calendar/calendar.ts";
 import type { Misfire } from "../calendar/misfire.ts";
+import type { ScheduleTrigger } from "../calendar/trigger.ts";
 import type { Definition } from "../definition/schema.ts";
+import { createRecentlyUsed } from "../kernel/recently-used.ts";
 import { type CalendarSpec, cronCalendars, datedCalendar } from "./calendar-spec.ts";
 import { hourlyMinutes, planClockExceptions } from "./clock-exceptions.ts";
 
@@ -54,20 +56,13 @@ export function planSchedule(definition: Definition, now: Date): SchedulePlan | 
 
 /** As `planSchedule`; a one-shot that is accounted for needs no schedule any more. */
 export function planUnlessDone(definition: Definition, doneAt: Date | null, now: Date): SchedulePlan | undefined {
-  if (definition.trigger_config.trigger_type === "event") return undefined;
-  const calendar = compileCalendar(definition.trigger_config);
+  const { id, name, enabled, trigger_config: trigger } = definition;
+  if (trigger.trigger_type === "event") return undefined;
+  const { at, times } = planTrigger(trigger, now);
   // Accounted for was the time that it had then. The present one may be another, to come.
-  if (calendar.trigger_type === "scheduled" && doneAt !== null && (calendar.at ?? doneAt) <= doneAt) return undefined;
-  const times = timesOf(calendar, now);
+  if (at !== undefined && doneAt !== null && at <= doneAt) return undefined;
   if (times.calendars.length + times.intervals.length === 0) return undefined;
-  return {
-    schedule_id: scheduleId(definition.id),
-    activity_id: definition.id,
-    activity_name: definition.name,
-    ...times,
-    ...policiesOf(calendar),
-    paused: !definition.enabled,
-  };
+  return { schedule_id: scheduleId(id), activity_id: id, activity_name: name, ...times, paused: !enabled };
 }
 
 /** Of all but `paused`, which the engine is told apart: a pause is no update. */
@@ -77,34 +72,38 @@ export function hashPlan({ paused: _, ...plan }: SchedulePlan): string {
     .digest("hex");
 }
 
+/** What a plan has of its trigger. */
+interface TriggerPlan {
+  /** When a one-shot is due. */
+  at: Date | undefined;
+  times: Omit<SchedulePlan, "schedule_id" | "activity_id" | "activity_name" | "paused">;
+}
+
+const kept = createRecentlyUsed<TriggerPlan>(4_000);
+
+/** Kept, because a sync plans every definition, and a cron of a zone with clock changes takes milliseconds. */
+function planTrigger(trigger: ScheduleTrigger, now: Date): TriggerPlan {
+  const block = Math.floor(now.getUTCFullYear() / 5) * 5;
+  const key = `${block} ${JSON.stringify(trigger)}`;
+  const known = kept.get(key);
+  if (known !== undefined) return known;
+  const calendar = compileCalendar(trigger);
+  const at = calendar.trigger_type === "scheduled" ? calendar.at : undefined;
+  return kept.put(key, { at, times: { ...timesOf(calendar, block), ...policiesOf(calendar) } });
+}
+
 type Times = Pick<SchedulePlan, "timezone" | "calendars" | "excluded" | "intervals">;
 const NO_TIMES: Times = { timezone: "UTC", calendars: [], excluded: [], intervals: [] };
 
-function timesOf(calendar: Calendar, now: Date): Times {
+function timesOf(calendar: Calendar, block: number): Times {
   switch (calendar.trigger_type) {
     case "cron":
-      return cronTimes(calendar, now);
+      return planCron(calendar, block);
     case "interval":
       return { ...NO_TIMES, intervals: [{ every_ms: calendar.everyMs, offset_ms: calendar.offsetMs }] };
     case "scheduled":
       return calendar.at === undefined ? NO_TIMES : { ...NO_TIMES, calendars: [datedCalendar(calendar.at)] };
   }
-}
-
-const MAX_KEPT = 1_000;
-const kept = new Map<string, Times>();
-
-/** Kept, because a sync plans every definition, and a plan of five years takes milliseconds. */
-function cronTimes(calendar: CronCalendar, now: Date): Times {
-  const block = Math.floor(now.getUTCFullYear() / 5) * 5;
-  const key = `${block} ${calendar.zone.name} ${calendar.dst_gap} ${JSON.stringify(calendar.fields)}`;
-  let times = kept.get(key);
-  if (times === undefined) {
-    times = planCron(calendar, block);
-    if (kept.size >= MAX_KEPT) kept.clear();
-    kept.set(key, times);
-  }
-  return times;
 }
 
 /** The calendars of a cron; and by date, where the engine reads them wrong. */
