@@ -48,7 +48,18 @@ export interface SkippingActivity {
   activity_id: string;
   activity_name: string;
   segments: readonly Segment[];
+  /** In the order of their first due times. */
   skips: readonly SkippedStretch[];
+  /** Whether these are all stretches of the range, and not only the first ones. */
+  isWhole: boolean;
+}
+
+/** A due time whose run was claimed and then skipped: the run says why. */
+export interface SkippedRun extends SkippedPlace {
+  activity_name: string;
+  run_id: string;
+  reason: string | null;
+  firedAt: Date;
 }
 
 /** A due time that was skipped, unless it has a run by now. */
@@ -65,12 +76,74 @@ interface Part {
   dueTimes(): Generator<UnrunDueTime>;
 }
 
-/** From `from` on, in order; computed as it is read. Only those of `reason`, where there is one. */
-export function* unrunDueTimes(
+interface Row extends SkippedPlace {
+  view: SkippedDueTimeView;
+}
+
+/** Behind every activity of its time. */
+const LAST_ID = "ffffffff-ffff-ffff-ffff-ffffffffffff";
+/** A page looks at so many times as many due times as it has rows: some of them ran after all. */
+const LOOKED_AT_PER_ROW = 4;
+
+/**
+ * Begins a page: `candidates` are its due times, unless they have a run. Told which of them have one, `end` makes the page.
+ * `skippedRuns` are in the order of the list, one more than the page has rows where there are so many.
+ */
+export function startPage(
+  { since, until, after, limit, reason }: SkippedQuery,
   activities: readonly SkippingActivity[],
-  from: Date,
-  reason?: string,
-): Generator<UnrunDueTime> {
+  skippedRuns: readonly SkippedRun[],
+): { candidates: readonly UnrunDueTime[]; end(ran: readonly SkippedPlace[]): SkippedDueTimes } {
+  const isOnPage = (place: SkippedPlace) => after === undefined || isBefore(after, place);
+  let last = endOfRead(activities, skippedRuns.length > limit ? skippedRuns.at(-1) : undefined, until);
+  const candidates: UnrunDueTime[] = [];
+  for (const due of unrunDueTimes(activities, after?.at ?? since, reason)) {
+    if (isBefore(last, due)) break;
+    if (isOnPage(due)) candidates.push(due);
+    if (candidates.length === limit * LOOKED_AT_PER_ROW) {
+      last = due;
+      break;
+    }
+  }
+  return {
+    candidates,
+    end(ran) {
+      const keys = new Set(ran.map(keyOf));
+      const rows = [
+        ...candidates.filter((due) => !keys.has(keyOf(due))).map(describeUnrun),
+        ...skippedRuns.filter((run) => isOnPage(run) && !isBefore(last, run)).map(describeSkippedRun),
+      ].sort((a, b) => (isBefore(a, b) ? -1 : 1));
+      const page = rows.slice(0, limit);
+      const lastRow = page.at(-1);
+      const next = lastRow !== undefined && page.length === limit ? lastRow : last.at < until ? last : undefined;
+      return {
+        rows: page.map(({ view }) => view),
+        ...(next !== undefined && { next: { at: next.at, activity_id: next.activity_id } }),
+      };
+    },
+  };
+}
+
+/** Where what was read ends, if that is before `until`. */
+function endOfRead(
+  activities: readonly SkippingActivity[],
+  lastRun: SkippedPlace | undefined,
+  until: Date,
+): SkippedPlace {
+  // Another stretch may begin when the last one that was read does.
+  const ends = activities
+    .filter(({ isWhole }) => !isWhole)
+    .map(({ skips }) => ({ at: new Date((skips.at(-1)?.firstDue ?? until).getTime() - 1), activity_id: LAST_ID }));
+  if (lastRun !== undefined) ends.push(lastRun);
+  return ends.reduce((least, end) => (isBefore(end, least) ? end : least), { at: until, activity_id: LAST_ID });
+}
+
+function keyOf({ activity_id, at }: SkippedPlace): string {
+  return `${activity_id} ${dueKey(at)}`;
+}
+
+/** From `from` on, in order; computed as it is read. Only those of `reason`, where there is one. */
+function* unrunDueTimes(activities: readonly SkippingActivity[], from: Date, reason?: string): Generator<UnrunDueTime> {
   const waiting = activities.flatMap((activity) => partsOf(activity, from, reason)).sort((a, b) => b.begin - a.begin);
   const open: { head: UnrunDueTime; rest: Generator<UnrunDueTime> }[] = [];
   function advance(rest: Generator<UnrunDueTime>): void {
@@ -95,15 +168,21 @@ export function* unrunDueTimes(
 }
 
 /** The order of the list: by due time, then by activity. */
-export function isBefore(a: SkippedPlace, b: SkippedPlace | undefined): boolean {
+function isBefore(a: SkippedPlace, b: SkippedPlace | undefined): boolean {
   if (b === undefined) return true;
   return a.at.getTime() === b.at.getTime() ? a.activity_id < b.activity_id : a.at < b.at;
 }
 
-export function describeUnrun({ activity_id, activity_name, at, reason, into }: UnrunDueTime): SkippedDueTimeView {
-  const scheduled_for = dueKey(at);
+function describeUnrun({ activity_id, activity_name, at, reason, into }: UnrunDueTime): Row {
   const run = { run_id: into ?? null, run_status: null, delay_ms: null };
-  return { activity_id, activity_name, scheduled_for, outcome: "skipped", reason, ...run };
+  const view = { activity_id, activity_name, scheduled_for: dueKey(at), outcome: "skipped", reason, ...run } as const;
+  return { at, activity_id, view };
+}
+
+function describeSkippedRun({ activity_id, activity_name, at, reason, run_id, firedAt }: SkippedRun): Row {
+  const run = { run_id, run_status: "skipped", delay_ms: Math.max(0, firedAt.getTime() - at.getTime()) } as const;
+  const view = { activity_id, activity_name, scheduled_for: dueKey(at), outcome: "skipped", reason, ...run } as const;
+  return { at, activity_id, view };
 }
 
 function partsOf(activity: SkippingActivity, start: Date, wanted: string | undefined): Part[] {
