@@ -67,9 +67,7 @@ function overrideEnabled({ definition, body }: StoredDefinition, changed: Record
     throw new TerminalError(
       "definition_from_file",
       `${definition.name} comes from ${definition.source}: ${others.join(", ")} can only be changed there`,
-      {
-        hint: "change the file and sync; over REST only `enabled` can be overridden",
-      },
+      { hint: "change the file and sync; over REST only `enabled` can be overridden" },
     );
   const { enabled } = changed;
   if (enabled !== undefined && enabled !== null && typeof enabled !== "boolean")

@@ -1,6 +1,8 @@
 /** A tree of definition files: read whole, within bounds, whatever lies in it. */
+
 import { realpath, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { preview } from "../json/faults.ts";
 import type { TaskRules } from "../task/task-type.ts";
 import { type DocumentKey, type FileFault, isFault, readDocuments, type TreeDocument } from "./document.ts";
@@ -124,12 +126,9 @@ function createPause(): () => Promise<void> | undefined {
   let since = performance.now();
   return () => {
     if (performance.now() - since < WORK_AT_ONCE_MS) return undefined;
-    return new Promise((resolve) =>
-      setImmediate(() => {
-        since = performance.now();
-        resolve();
-      }),
-    );
+    return setImmediate().then(() => {
+      since = performance.now();
+    });
   };
 }
 

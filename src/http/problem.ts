@@ -1,6 +1,6 @@
 /** Errors on the wire: RFC 9457 problem+json, every fault at once. The one place where our errors become statuses. */
 import { STATUS_CODES } from "node:http";
-import { ActcoreError, type Fault, InvalidInputError, RetryableError } from "../kernel/errors.ts";
+import { ActcoreError, InvalidInputError, RetryableError } from "../kernel/errors.ts";
 
 /** Statuses of error codes; other inputs are 400, other refusals 422, what may work later 503. */
 const STATUS: Readonly<Record<string, number>> = {
@@ -62,17 +62,11 @@ export function problemResponse(error: unknown, headers: Record<string, string> 
   });
 }
 
-function describe(error: unknown): {
-  status: number;
-  code: string;
-  detail: string;
-  faults: readonly Fault[];
-  hint?: string;
-} {
-  if (!(error instanceof ActcoreError))
-    return { status: 500, code: "internal", detail: "an unexpected error; the log has it", faults: [] };
+function describe(error: unknown) {
+  const internal = { status: 500, code: "internal", detail: "an unexpected error; the log has it" };
+  if (!(error instanceof ActcoreError)) return { ...internal, faults: [], hint: undefined };
   const faults = error instanceof InvalidInputError ? error.faults : [];
   const fallback = error instanceof InvalidInputError ? 400 : error instanceof RetryableError ? 503 : 422;
   const { code, message, hint } = error;
-  return { status: STATUS[code] ?? fallback, code, detail: message, faults, ...(hint !== undefined && { hint }) };
+  return { status: STATUS[code] ?? fallback, code, detail: message, faults, hint };
 }

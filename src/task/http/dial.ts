@@ -101,8 +101,6 @@ function unsupported(proxy: string): TerminalError {
   return new TerminalError(
     "proxy_unsupported",
     `the proxy of this request speaks ${scheme}, and only http and https are known`,
-    {
-      hint: "Set HTTP_PROXY and HTTPS_PROXY, or name the host in NO_PROXY",
-    },
+    { hint: "Set HTTP_PROXY and HTTPS_PROXY, or name the host in NO_PROXY" },
   );
 }

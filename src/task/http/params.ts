@@ -8,10 +8,7 @@ export const HttpParamsSchema = Type.Object(
     method: Type.Optional(
       Type.Union(
         HTTP_METHODS.map((method) => Type.Literal(method)),
-        {
-          default: "POST",
-          expected: `one of ${HTTP_METHODS.join(", ")}`,
-        },
+        { default: "POST", expected: `one of ${HTTP_METHODS.join(", ")}` },
       ),
     ),
     url: Type.String({ maxLength: 4000, pattern: "^https?://", expected: "an http:// or https:// URL" }),
