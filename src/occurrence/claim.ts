@@ -28,7 +28,7 @@ export interface Claims {
 }
 
 /** One for a cache that knows nothing, and one for each change of the definition that comes in between. */
-const MAX_JUDGEMENTS = 5;
+const MAX_JUDGEMENTS = 10;
 
 export interface ClaimsDeps {
   ledger: OccurrenceLedger;

@@ -146,7 +146,8 @@ function claimStatement(
     ), foreign_event as (
       select e.* from json_to_record(${inline}::json) as e(row_id uuid, event_id text, type text, source text,
         subject text, occurred_at text, payload text), definition
-      where ${inline !== null}
+      -- Where its key stands it is not tried for: a router that takes the key over may wait for this very occurrence.
+      where ${inline !== null && standingRow === null}
     ), keyed as (
       insert into ${eventKeys} (event_id, row_id, provisional) select event_id, row_id, true from foreign_event
       on conflict do nothing
