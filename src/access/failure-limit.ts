@@ -5,6 +5,7 @@
  * are guessed at no rate, and on loopback or behind a proxy all callers share one address, so a right key is never
  * refused for the wrong ones of others.
  */
+import ipaddr from "ipaddr.js";
 
 /** Failures of one address within a window that are answered one by one. */
 export const MAX_FAILURES = 10;
@@ -28,10 +29,7 @@ export function createFailureLimit(now: () => number = Date.now): FailureLimit {
         windows.delete(group); // so that it stands last: the first is the oldest
         window = { failures: 0, endsAt: time + WINDOW_MS };
         windows.set(group, window);
-        for (const oldest of windows.keys()) {
-          if (windows.size <= MAX_ADDRESSES) break;
-          windows.delete(oldest);
-        }
+        if (windows.size > MAX_ADDRESSES) windows.delete(windows.keys().next().value as string);
       }
       window.failures++;
       return window.failures > MAX_FAILURES ? window.endsAt - time : 0;
@@ -41,15 +39,7 @@ export function createFailureLimit(now: () => number = Date.now): FailureLimit {
 
 /** An IPv6 caller has a whole /64 of addresses: they count as one. */
 function groupOf(address: string): string {
-  if (!address.includes(":")) return address;
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address);
-  if (mapped?.[1]) return mapped[1];
-  const [head = "", tail] = address.toLowerCase().split("%")[0]?.split("::") ?? [];
-  const before = head === "" ? [] : head.split(":");
-  const after = tail ? tail.split(":") : [];
-  const zeros = tail === undefined ? [] : new Array(Math.max(0, 8 - before.length - after.length)).fill("0");
-  return [...before, ...zeros, ...after]
-    .slice(0, 4)
-    .map((part) => Number.parseInt(part, 16).toString(16))
-    .join(":");
+  if (!ipaddr.isValid(address)) return address;
+  const ip = ipaddr.process(address);
+  return ip instanceof ipaddr.IPv6 ? ip.parts.slice(0, 4).join(":") : ip.toString();
 }

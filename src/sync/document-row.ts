@@ -65,8 +65,8 @@ export interface Write {
   after: RowState;
 }
 
-export interface FieldChange {
-  /** A JSON pointer into the body, or `/source`, `/tree`. */
+interface FieldChange {
+  /** A JSON pointer into the body, or `/source`, `/tree`, `/retired`. */
   path: string;
   /** Null where there was nothing. */
   before: unknown;
@@ -81,12 +81,10 @@ export function stateOf({ body, source, tree, tree_key, retired }: RowState): Ro
 /** What a write does to the row, field by field, and to what is around the body. */
 export function fieldChanges({ before, after }: Pick<Write, "before" | "after">): FieldChange[] {
   if (before === null) return [{ path: "/", before: null, after: after.body }];
-  const around = (["source", "tree"] as const)
+  const around = (["source", "tree", "retired"] as const)
     .filter((field) => before[field] !== after[field])
     .map((field) => ({ path: `/${field}`, before: before[field], after: after[field] }));
-  const retirement =
-    before.retired === after.retired ? [] : [{ path: "/retired", before: before.retired, after: after.retired }];
-  return [...diff(before.body, after.body, ""), ...around, ...retirement];
+  return [...diff(before.body, after.body, ""), ...around];
 }
 
 function diff(before: unknown, after: unknown, path: string): FieldChange[] {
@@ -100,10 +98,6 @@ function diff(before: unknown, after: unknown, path: string): FieldChange[] {
   return [...new Set([...Object.keys(old), ...Object.keys(now)])].flatMap((key) =>
     diff(own(old, key), own(now, key), pointTo(path, key)),
   );
-}
-
-export function placeOfWrite({ after }: Pick<Write, "after">): string {
-  return placeOf(after);
 }
 
 export function placeOfRow(row: StoredRow): string {

@@ -1,6 +1,14 @@
 /** The answer of a sync: what it changed, what it could not, and what it left alone. */
 import { type Static, Type } from "@sinclair/typebox";
-import { type DocumentStage, fieldChanges, placeOfWrite, WRITE_ACTIONS, type Write } from "./document-row.ts";
+import { timeOrderedUuid } from "../kernel/stable-id.ts";
+import {
+  DOCUMENT_STAGES,
+  type DocumentStage,
+  fieldChanges,
+  placeOf,
+  WRITE_ACTIONS,
+  type Write,
+} from "./document-row.ts";
 import type { Plan } from "./plan.ts";
 import { SyncError } from "./sync-error.ts";
 
@@ -13,7 +21,7 @@ const MAX_NAMES = 10;
 const Count = Type.Integer({ minimum: 0 });
 const DocumentCounts = Type.Object({ created: Count, updated: Count, unchanged: Count, retired: Count });
 const Change = Type.Object({
-  stage: Type.Union([Type.Literal("definitions"), Type.Literal("event_types")]),
+  stage: Type.Union(DOCUMENT_STAGES.map((stage) => Type.Literal(stage))),
   action: Type.Union(
     WRITE_ACTIONS.map((action) => Type.Literal(action)),
     {
@@ -90,10 +98,13 @@ export const SyncSummary = Type.Omit(SyncReport, ["changes"], { title: "SyncSumm
 export type SyncSummary = Static<typeof SyncSummary>;
 
 /** Of a sync that begins. */
-export function emptyReport(head: Pick<SyncReport, "sync_id" | "actor" | "started_at" | "dry_run">): SyncReport {
+export function beginReport(actor: string, dry_run: boolean): SyncReport {
   const counts = () => ({ created: 0, updated: 0, unchanged: 0, retired: 0 });
   return {
-    ...head,
+    sync_id: timeOrderedUuid(),
+    actor,
+    started_at: new Date().toISOString(),
+    dry_run,
     duration_ms: 0,
     definitions: counts(),
     event_types: counts(),
@@ -140,7 +151,7 @@ export function listChanges(writes: readonly Write[]): SyncReport["changes"] {
     action: write.action,
     id: write.id,
     name: write.after.body.name,
-    file: placeOfWrite(write),
+    file: placeOf(write.after),
     fields: fieldChanges(write),
   }));
 }

@@ -1,5 +1,5 @@
 /** What takes a sync back. Pure. */
-import { placeOfWrite, type RowState, type StoredRow, stateOf, type Write, type WriteAction } from "./document-row.ts";
+import { placeOf, type RowState, type StoredRow, stateOf, type Write, type WriteAction } from "./document-row.ts";
 import type { SyncError } from "./sync-error.ts";
 
 /** The trees that these writes touched. */
@@ -25,7 +25,7 @@ export function planRollback(
   for (const write of done) {
     const row = rows.get(write.id);
     if (row === undefined) {
-      errors.push({ stage: write.stage, subject: placeOfWrite(write), message: "was deleted since: it stays so" });
+      errors.push({ stage: write.stage, subject: placeOf(write.after), message: "was deleted since: it stays so" });
       continue;
     }
     const { id, stage, version } = row;

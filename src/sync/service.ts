@@ -7,24 +7,14 @@
  */
 import { ActcoreError, describeError, RetryableError, TerminalError } from "../kernel/errors.ts";
 import type { Log } from "../kernel/log.ts";
-import { timeOrderedUuid } from "../kernel/stable-id.ts";
 import { inTime } from "../kernel/wait.ts";
 import type { ScheduleSync } from "../schedule/schedule-sync.ts";
 import type { ConfiguredTree } from "./cut-files.ts";
 import { DOCUMENT_STAGES, type DocumentStage } from "./document-row.ts";
 import { type Plan, planSync } from "./plan.ts";
-import {
-  addErrors,
-  addPlan,
-  addWrites,
-  emptyReport,
-  noteHeld,
-  noteNotAsked,
-  type SyncReport,
-  type SyncSummary,
-} from "./report.ts";
+import { addErrors, addPlan, addWrites, beginReport, noteHeld, noteNotAsked, type SyncReport } from "./report.ts";
 import { planRollback, treesOf } from "./rollback.ts";
-import type { PastSync, SyncStore } from "./store.ts";
+import type { SyncStore } from "./store.ts";
 import type { Stage } from "./sync-error.ts";
 
 export interface SyncRequest {
@@ -39,7 +29,7 @@ export interface SyncRequest {
   actor: string;
 }
 
-export interface SyncService {
+export interface SyncService extends Pick<SyncStore, "list" | "find"> {
   /** @throws RetryableError `postgres_unavailable`; the reason of `signal` */
   sync(request: SyncRequest, signal: AbortSignal): Promise<SyncReport>;
   /**
@@ -50,8 +40,6 @@ export interface SyncService {
   rollback(syncId: string, actor: string, signal: AbortSignal): Promise<SyncReport>;
   /** The trees that are free now. @throws TerminalError `not_found` when the sync holds none */
   release(syncId: string, actor: string): Promise<string[]>;
-  list(page: { limit: number; after?: string }): Promise<SyncSummary[]>;
-  find(syncId: string): Promise<PastSync | undefined>;
 }
 
 export interface SyncDeps {
@@ -80,7 +68,7 @@ export function createSyncService(deps: SyncDeps): SyncService {
   let loggedErrors = new Set<string>();
 
   async function syncNow(request: SyncRequest, signal: AbortSignal): Promise<SyncReport> {
-    const report = newReport(request.actor, request.dryRun);
+    const report = beginReport(request.actor, request.dryRun);
     const startedMs = performance.now();
     const stages = DOCUMENT_STAGES.filter((stage) => request[stage]);
     if (stages.length > 0)
@@ -197,7 +185,7 @@ export function createSyncService(deps: SyncDeps): SyncService {
       throw new TerminalError("sync_not_newest", `sync ${later} changed the same files after sync ${syncId}`, {
         hint: "only the newest sync of a tree can be rolled back",
       });
-    const report = { ...newReport(actor, false), rolled_back: syncId };
+    const report = { ...beginReport(actor, false), rolled_back: syncId };
     const { writes, errors } = planRollback(past.writes, await store.findRows(past.writes.map(({ id }) => id)));
     addErrors(report, errors);
     addWrites(report, writes);
@@ -232,8 +220,4 @@ export function createSyncService(deps: SyncDeps): SyncService {
 /** Somebody changed what was planned on: another plan says what becomes of it. */
 function isConflict(error: unknown): boolean {
   return error instanceof ActcoreError && (error.code === "sync_conflict" || error.code === "name_taken");
-}
-
-function newReport(actor: string, dry_run: boolean): SyncReport {
-  return emptyReport({ sync_id: timeOrderedUuid(), actor, started_at: new Date().toISOString(), dry_run });
 }

@@ -1,28 +1,26 @@
 /** A sync's rows in Postgres: read in bulk, written in one transaction. */
-import { and, asc, inArray, isNull, type SQL, sql } from "drizzle-orm";
+import { and, asc, eq, inArray, isNull, type SQL, sql } from "drizzle-orm";
+import type { PgTable } from "drizzle-orm/pg-core";
 import type { DefinitionBody } from "../../definition/schema.ts";
 import type { EventTypeBody } from "../../event/event-type.ts";
 import { RetryableError, TerminalError } from "../../kernel/errors.ts";
-import type { DocumentStage, StoredRow, Write } from "../../sync/document-row.ts";
+import type { DocumentStage, RowState, StoredRow, Write } from "../../sync/document-row.ts";
 import type { SyncStore } from "../../sync/store.ts";
 import { type Transaction, writeAudit } from "../access/audit.ts";
 import { errorCode, guarded, inChunks, type Postgres } from "../client.ts";
-import {
-  bumpRevision,
-  columnsOf,
-  type DefinitionRow,
-  type RecordedChange,
-  recordChanges,
-} from "../definition/definition-store.ts";
+import { bumpRevision, columnsOf, type DefinitionRow, recordChanges } from "../definition/definition-store.ts";
 import { definitions, eventTypes } from "../definition-tables.ts";
 import { waitingForLock } from "../lock.ts";
 import { createSyncHistory, hold, insertSync } from "./sync-history.ts";
 
 type EventTypeRow = typeof eventTypes.$inferSelect;
-/** A write of a row that is there, and the row. */
-interface Planned<Row> {
-  write: Write;
-  row: Row;
+type Row = DefinitionRow | EventTypeRow;
+
+/** A row as it was, and as it is. */
+interface Change<Written extends Row> {
+  action: string;
+  before?: Written;
+  after: Written;
 }
 
 const live = isNull(definitions.deleted_at);
@@ -32,26 +30,12 @@ export function createSyncStore(postgres: Postgres): SyncStore {
 
   async function readDefinitions(condition: SQL): Promise<StoredRow[]> {
     const rows = await guarded(db.select().from(definitions).where(and(live, condition)).orderBy(asc(definitions.id)));
-    return rows.map(({ id, version, body, source, tree, tree_key, retired_at }) => {
-      return { stage: "definitions", id, version, body, source, tree, tree_key, retired: retired_at !== null };
-    });
+    return rows.map((row) => toStoredRow("definitions", row, row.body));
   }
 
   async function readEventTypes(condition: SQL): Promise<StoredRow[]> {
     const rows = await guarded(db.select().from(eventTypes).where(condition).orderBy(asc(eventTypes.id)));
-    return rows.map((row) => {
-      const { id, version, source, tree, tree_key, retired_at } = row;
-      return {
-        stage: "event_types",
-        id,
-        version,
-        body: eventTypeBody(row),
-        source,
-        tree,
-        tree_key,
-        retired: retired_at !== null,
-      };
-    });
+    return rows.map((row) => toStoredRow("event_types", row, eventTypeBody(row)));
   }
 
   return {
@@ -103,67 +87,22 @@ export function createSyncStore(postgres: Postgres): SyncStore {
 
 async function writeDefinitions(tx: Transaction, actor: string, writes: readonly Write[]): Promise<void> {
   if (writes.length === 0) return;
-  const ids = writes.flatMap(({ id, before }) => (before === null ? [] : [id]));
-  const query = tx
-    .select()
-    .from(definitions)
-    .where(and(live, inArray(definitions.id, ids)))
-    .orderBy(asc(definitions.id));
-  const planned = pair(writes, ids.length === 0 ? [] : await query.for("update"));
-  await freeNames(tx, definitions, planned);
-
-  const now = new Date();
-  const changes: RecordedChange[] = [];
-  for (const { write, row } of planned) {
-    const { body, source, tree, tree_key, retired, deleted } = write.after;
-    const retired_at = retired ? (row.retired_at ?? now) : null;
-    const set = {
-      ...columnsOf(body as DefinitionBody, row.enabled_override, retired_at),
-      ...{ source, tree, tree_key, retired_at, updated_at: now, deleted_at: deleted ? now : null },
-      version: row.version + addedVersions(write),
-    };
-    const [after] = await tx.update(definitions).set(set).where(sql`${definitions.id} = ${row.id}`).returning();
-    changes.push({ action: write.action, before: row, after: after as DefinitionRow });
-  }
-  const created = writes.filter(({ before }) => before === null);
-  await inChunks(created, async (chunk) => {
-    const rows = chunk.map(({ id, after: { body, source, tree, tree_key } }) => {
-      return { id, version: 1, source, tree, tree_key, ...columnsOf(body as DefinitionBody, null, null) };
-    });
-    for (const after of await tx.insert(definitions).values(rows).returning())
-      changes.push({ action: "create", after });
-  });
+  const changes = await writeRows<DefinitionRow>(tx, definitions, writes, (after, retired_at, row) => ({
+    ...columnsOf(after.body as DefinitionBody, row?.enabled_override ?? null, retired_at),
+    tree: after.tree,
+    tree_key: after.tree_key,
+    deleted_at: after.deleted ? new Date() : null,
+  }));
   await recordChanges(tx, actor, changes);
 }
 
 async function writeEventTypes(tx: Transaction, actor: string, writes: readonly Write[]): Promise<void> {
   if (writes.length === 0) return;
-  const ids = writes.flatMap(({ id, before }) => (before === null ? [] : [id]));
-  const query = tx.select().from(eventTypes).where(inArray(eventTypes.id, ids)).orderBy(asc(eventTypes.id));
-  const planned = pair(writes, ids.length === 0 ? [] : await query.for("update"));
-  await freeNames(tx, eventTypes, planned);
-
-  const now = new Date();
-  const changes: { action: string; before?: EventTypeRow; after: EventTypeRow }[] = [];
-  for (const { write, row } of planned) {
-    const { source, tree, tree_key, retired } = write.after;
-    const retired_at = retired ? (row.retired_at ?? now) : null;
-    const set = {
-      ...eventTypeColumns(write.after.body as EventTypeBody),
-      ...{ source, retired_at, updated_at: now, version: row.version + addedVersions(write) },
-      // An event type always has a tree: it is made by no other way.
-      ...{ tree: tree ?? row.tree, tree_key: tree_key ?? row.tree_key },
-    };
-    const [after] = await tx.update(eventTypes).set(set).where(sql`${eventTypes.id} = ${row.id}`).returning();
-    changes.push({ action: write.action, before: row, after: after as EventTypeRow });
-  }
-  const created = writes.filter(({ before }) => before === null);
-  await inChunks(created, async (chunk) => {
-    const rows = chunk.map(({ id, after: { body, source, tree, tree_key } }) => {
-      const columns = eventTypeColumns(body as EventTypeBody);
-      return { id, version: 1, source, tree: tree ?? "", tree_key: tree_key ?? columns.name, ...columns };
-    });
-    for (const after of await tx.insert(eventTypes).values(rows).returning()) changes.push({ action: "create", after });
+  const changes = await writeRows<EventTypeRow>(tx, eventTypes, writes, ({ body, tree, tree_key }, _, row) => {
+    const { name, description, schema, enforce } = body as EventTypeBody;
+    // An event type always has a tree: it is made by no other way.
+    const place = { tree: tree ?? row?.tree ?? "", tree_key: tree_key ?? row?.tree_key ?? name };
+    return { name, description: description ?? null, schema, enforce, ...place };
   });
   // Routers check payloads by what they read with the definitions (I4).
   await bumpRevision(tx);
@@ -171,37 +110,61 @@ async function writeEventTypes(tx: Transaction, actor: string, writes: readonly 
 }
 
 /**
- * The writes of rows that are there, first those that free names: deletions, one of which may be of the name that
- * another row gets back as it retires, and retirements. @throws RetryableError `sync_conflict`
+ * Updates the rows that are there, and inserts the others; `columnsOf` are those that a table has of its own.
+ * @throws RetryableError `sync_conflict`
  */
-function pair<Row extends { id: string; version: number }>(
+async function writeRows<Written extends Row>(
+  tx: Transaction,
+  table: typeof definitions | typeof eventTypes,
   writes: readonly Write[],
-  rows: readonly Row[],
-): Planned<Row>[] {
-  const byId = new Map(rows.map((row) => [row.id, row]));
-  return writes
-    .filter(({ before }) => before !== null)
-    .toSorted((a, b) => rankOf(a) - rankOf(b))
-    .map((write) => {
-      const row = byId.get(write.id);
-      if (row?.version === write.version) return { write, row };
-      throw new RetryableError("sync_conflict", `${write.after.body.name} was changed while the sync was planned`);
-    });
+  columnsOf: (after: RowState, retired_at: Date | null, row?: Written) => object,
+): Promise<Change<Written>[]> {
+  const created = writes.filter(({ before }) => before === null);
+  const updated = writes.filter(({ before }) => before !== null).toSorted((a, b) => rankOf(a) - rankOf(b));
+  const ids = updated.map(({ id }) => id);
+  const query = tx
+    .select()
+    .from(table as PgTable)
+    .where(inArray(table.id, ids))
+    .orderBy(asc(table.id));
+  const rows = new Map((await query.for("update")).map((row) => [row.id, row as Written]));
+  const planned = updated.map((write) => {
+    const row = rows.get(write.id);
+    if (row?.version === write.version) return { write, row };
+    throw new RetryableError("sync_conflict", `${write.after.body.name} was changed while the sync was planned`);
+  });
+  // Two documents may swap their names: unique indexes are checked row by row.
+  const renamed = planned.flatMap(({ write, row }) => (write.after.body.name === row.name ? [] : [row.id]));
+  if (renamed.length > 0) await tx.update(table).set({ name: sql`id::text` }).where(inArray(table.id, renamed));
+
+  const now = new Date();
+  const changes: Change<Written>[] = [];
+  for (const { write, row } of planned) {
+    const { source, retired } = write.after;
+    const retired_at = retired ? (row.retired_at ?? now) : null;
+    const version = row.version + addedVersions(write);
+    const set = { ...columnsOf(write.after, retired_at, row), source, version, retired_at, updated_at: now };
+    const [after] = await tx.update(table).set(set).where(eq(table.id, row.id)).returning();
+    changes.push({ action: write.action, before: row, after: after as Written });
+  }
+  await inChunks(created, async (chunk) => {
+    const values = chunk.map(({ id, after }) => ({ id, version: 1, source: after.source, ...columnsOf(after, null) }));
+    for (const after of await tx
+      .insert(table as PgTable)
+      .values(values)
+      .returning())
+      changes.push({ action: "create", after: after as Written });
+  });
+  return changes;
 }
 
+/**
+ * First come the writes that free names: deletions, one of which may be of the name that another row gets back as it
+ * retires, and then retirements.
+ */
 function rankOf({ after }: Write): number {
   if (after.deleted) return 0;
   return after.retired ? 1 : 2;
-}
-
-/** Two documents may swap their names: unique indexes are checked row by row. */
-async function freeNames<Row extends { id: string; name: string }>(
-  tx: Transaction,
-  table: typeof definitions | typeof eventTypes,
-  planned: readonly Planned<Row>[],
-): Promise<void> {
-  const ids = planned.flatMap(({ write, row }) => (write.after.body.name === row.name ? [] : [row.id]));
-  if (ids.length > 0) await tx.update(table).set({ name: sql`id::text` }).where(inArray(table.id, ids));
 }
 
 /** Where only the place of the document changed, the version stays; a deletion is a version, as over REST. */
@@ -214,8 +177,9 @@ function ofStage(writes: readonly Write[], stage: DocumentStage): Write[] {
   return writes.filter((write) => write.stage === stage);
 }
 
-function eventTypeColumns({ name, description, schema, enforce }: EventTypeBody) {
-  return { name, description: description ?? null, schema, enforce };
+function toStoredRow(stage: DocumentStage, row: Row, body: StoredRow["body"]): StoredRow {
+  const { id, version, source, tree, tree_key, retired_at } = row;
+  return { stage, id, version, body, source, tree, tree_key, retired: retired_at !== null };
 }
 
 function eventTypeBody({ name, description, schema, enforce }: EventTypeRow): EventTypeBody {
