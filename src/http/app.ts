@@ -16,34 +16,33 @@ import { createDocs } from "./docs.ts";
 import { resolveIds } from "./ids.ts";
 import { problemResponse } from "./problem.ts";
 import { readQuery } from "./query.ts";
-import type { Route } from "./route.ts";
+import type { Route, TaggedRoute } from "./route.ts";
 import { ACCESS_ROUTES } from "./routes/access-routes.ts";
 import { definitionRoutes } from "./routes/definition-routes.ts";
 import { EVENT_ROUTES } from "./routes/event-routes.ts";
 import { EVENT_TYPE_ROUTES } from "./routes/event-type-routes.ts";
 import { HEALTH_ROUTES, isHealth } from "./routes/health-routes.ts";
-import { ledgerRoutes } from "./routes/ledger-routes.ts";
-import { previewRoutes } from "./routes/preview-routes.ts";
 import { RUN_ROUTES } from "./routes/run-routes.ts";
-import { SCHEDULE_ROUTES } from "./routes/schedule-routes.ts";
+import { scheduleRoutes } from "./routes/schedule-routes.ts";
 import { OCCURRENCE_ROUTES } from "./routes/skipped-routes.ts";
 import { SYNC_ROUTES } from "./routes/sync-routes.ts";
+import { taskRoutes } from "./routes/task-routes.ts";
 import type { Services } from "./services.ts";
 
-/** The table of routes, where tasks may be of these types. */
-export const createRoutes = (types: TaskTypes): readonly Route[] => [
-  ...definitionRoutes(types),
-  ...previewRoutes(types),
-  ...SCHEDULE_ROUTES,
-  ...OCCURRENCE_ROUTES,
-  ...RUN_ROUTES,
-  ...ledgerRoutes(types),
-  ...EVENT_ROUTES,
-  ...EVENT_TYPE_ROUTES,
-  ...SYNC_ROUTES,
-  ...ACCESS_ROUTES,
-  ...HEALTH_ROUTES,
-];
+/** The table of routes, where tasks may be of these types; by the names under which the documentation shows them. */
+const routesByTag = (types: TaskTypes): Readonly<Record<string, readonly Route[]>> => ({
+  Definitions: definitionRoutes(types),
+  Schedules: [...scheduleRoutes(types), ...OCCURRENCE_ROUTES],
+  Runs: RUN_ROUTES,
+  Tasks: taskRoutes(types),
+  Events: EVENT_ROUTES,
+  "Event types": EVENT_TYPE_ROUTES,
+  Sync: SYNC_ROUTES,
+  Access: ACCESS_ROUTES,
+  Health: HEALTH_ROUTES,
+});
+export const createRoutes = (types: TaskTypes): TaggedRoute[] =>
+  Object.entries(routesByTag(types)).flatMap(([tag, routes]) => routes.map((route) => ({ ...route, tag })));
 
 /** Who gets in. */
 export interface Access extends Authenticator {

@@ -5,7 +5,7 @@ import { Elysia } from "elysia";
 import type { Scope } from "../access/scope.ts";
 import { buildInfo } from "../generated/build-info.ts";
 import { swaggerUi } from "../generated/swagger-ui.ts";
-import type { Route } from "./route.ts";
+import type { TaggedRoute } from "./route.ts";
 
 const PAGE = `<!doctype html>
 <html lang="en">
@@ -54,7 +54,7 @@ const PROBLEM = Type.Object(
   { title: "Problem" },
 );
 
-export function createDocs(routes: readonly Route[], documentSchema: string) {
+export function createDocs(routes: readonly TaggedRoute[], documentSchema: string) {
   let document: Promise<string> | undefined;
   const headers = {
     "content-security-policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:",
@@ -81,7 +81,7 @@ export function createDocs(routes: readonly Route[], documentSchema: string) {
  * The swagger plugin makes the document from an application that is never served: its own page would load its script
  * from a CDN.
  */
-async function renderDocument(routes: readonly Route[]): Promise<string> {
+async function renderDocument(routes: readonly TaggedRoute[]): Promise<string> {
   const described = new Elysia();
   for (const { method, path, tag, scope, summary, params, query, body, answers } of routes) {
     const response = Object.fromEntries(Object.entries(answers).map(([status, schema]) => [status, answer(schema)]));

@@ -18,7 +18,7 @@ interface Page<Place> {
 }
 
 interface List<Filters extends TProperties, Row extends TSchema, Place, Params extends TObject>
-  extends Pick<Route, "path" | "tag" | "scope" | "summary"> {
+  extends Pick<Route, "path" | "scope" | "summary"> {
   params?: Params;
   filters: Filters;
   row: Row;

@@ -46,7 +46,6 @@ interface Described {
   method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   /** Without a trailing slash; `:name` is a parameter. */
   path: string;
-  tag: string;
   /** What a key must be allowed; null: asked of nobody. */
   scope: Scope | null;
   summary: string;
@@ -62,6 +61,9 @@ export interface Route extends Described {
   body?: Body<unknown>;
   handle(input: Input): Promise<Reply>;
 }
+
+/** A route and the heading under which the documentation shows it. */
+export type TaggedRoute = Route & { tag: string };
 
 /** What is absent of a request. */
 export type None = TObject<Record<never, never>>;

@@ -5,9 +5,10 @@ import { parseTime } from "../../src/calendar/time.ts";
 import { parseDefinition } from "../../src/definition/validate.ts";
 import { findEnvelopeFaults } from "../../src/event/envelope.ts";
 import { listQuery, readQuery, Since } from "../../src/http/query.ts";
-import { SCHEDULE_ROUTES } from "../../src/http/routes/schedule-routes.ts";
+import { scheduleRoutes } from "../../src/http/routes/schedule-routes.ts";
 import type { Services } from "../../src/http/services.ts";
 import { type Fault, InvalidInputError } from "../../src/kernel/errors.ts";
+import { TASK_TYPES } from "../../src/task/types.ts";
 import { TASK_RULES } from "../support/own-engines.ts";
 
 const ACCEPTED: [text: string, instant: string][] = [
@@ -87,7 +88,7 @@ function faultsOf(body: () => unknown): readonly Fault[] {
 
 /** Faults that name what was given; a range in the future is another one. */
 function take(method: string, name: string, { query, body }: { query?: Record<string, string>; body?: object }) {
-  const route = SCHEDULE_ROUTES.find((route) => route.method === method && route.path.endsWith(name));
+  const route = scheduleRoutes(TASK_TYPES).find((route) => route.method === method && route.path.endsWith(name));
   if (route === undefined) throw new Error(`there is no ${method} ${name}`);
   const faults = faultsOf(() => {
     if (route.query) readQuery(route.query, new URLSearchParams(query));

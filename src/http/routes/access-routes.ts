@@ -15,7 +15,6 @@ const IssuedKey = Type.Composite([Type.Object({ key: Type.String({ description: 
 export const ACCESS_ROUTES: readonly Route[] = [
   listRoute({
     path: "/keys",
-    tag: "Access",
     scope: "admin",
     summary: "List the API keys, newest first, without the keys themselves",
     filters: {},
@@ -26,7 +25,6 @@ export const ACCESS_ROUTES: readonly Route[] = [
   route({
     method: "POST",
     path: "/keys",
-    tag: "Access",
     scope: "admin",
     summary: "Make an API key; from the first one on, loopback needs one too",
     body: {
@@ -43,7 +41,6 @@ export const ACCESS_ROUTES: readonly Route[] = [
   route({
     method: "DELETE",
     path: "/keys/:key_id",
-    tag: "Access",
     scope: "admin",
     summary: "Revoke an API key, for ever and at once",
     params: Type.Object({ key_id: Uuid }),
@@ -55,7 +52,6 @@ export const ACCESS_ROUTES: readonly Route[] = [
   }),
   listRoute({
     path: "/audit",
-    tag: "Access",
     scope: "admin",
     summary: "List who changed what, newest first",
     filters: {

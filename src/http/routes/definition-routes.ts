@@ -54,7 +54,6 @@ export function definitionRoutes(types: TaskTypes): readonly Route[] {
     route({
       method,
       path: "/activity-definitions/:id",
-      tag: "Definitions",
       scope: "definitions:write",
       summary: "Change some top-level keys, each as a whole; If-Match or `version` makes it conditional",
       params: ActivityParams,
@@ -79,7 +78,6 @@ export function definitionRoutes(types: TaskTypes): readonly Route[] {
   return [
     listRoute({
       path: "/activity-definitions",
-      tag: "Definitions",
       scope: "definitions:read",
       summary: "List the definitions, in the order of their names",
       filters: {
@@ -98,7 +96,6 @@ export function definitionRoutes(types: TaskTypes): readonly Route[] {
     route({
       method: "POST",
       path: "/activity-definitions",
-      tag: "Definitions",
       scope: "definitions:write",
       summary: "Create a definition",
       body: newDefinition(types),
@@ -111,7 +108,6 @@ export function definitionRoutes(types: TaskTypes): readonly Route[] {
     route({
       method: "GET",
       path: "/activity-definitions/:id",
-      tag: "Definitions",
       scope: "definitions:read",
       summary: "Read a definition",
       params: ActivityParams,
@@ -125,7 +121,6 @@ export function definitionRoutes(types: TaskTypes): readonly Route[] {
     route({
       method: "DELETE",
       path: "/activity-definitions/:id",
-      tag: "Definitions",
       scope: "definitions:write",
       summary: "Delete a definition that REST made, or a retired one; its runs stay",
       params: ActivityParams,
@@ -149,7 +144,6 @@ export function definitionRoutes(types: TaskTypes): readonly Route[] {
     }),
     listRoute({
       path: "/activity-definitions/:id/versions",
-      tag: "Definitions",
       scope: "definitions:read",
       summary: "List the versions of a definition, newest first; those of a deleted one too",
       params: ActivityParams,
@@ -165,7 +159,6 @@ export function definitionRoutes(types: TaskTypes): readonly Route[] {
     route({
       method: "GET",
       path: "/activity-definitions/:id/versions/:version",
-      tag: "Definitions",
       scope: "definitions:read",
       summary: "Read a version of a definition",
       // Given as text, for a text that is no version is refused with a code of its own.

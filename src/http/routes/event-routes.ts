@@ -24,7 +24,6 @@ export const EVENT_ROUTES: readonly Route[] = [
   route({
     method: "POST",
     path: "/events",
-    tag: "Events",
     scope: "events:write",
     summary:
       "Publish an event; 409 where another was recorded under its id, 422 where its payload does not match an enforced type",
@@ -52,7 +51,6 @@ export const EVENT_ROUTES: readonly Route[] = [
   }),
   listRoute({
     path: "/events",
-    tag: "Events",
     scope: "runs:read",
     summary: "List events, newest first",
     filters: {
@@ -67,7 +65,6 @@ export const EVENT_ROUTES: readonly Route[] = [
   route({
     method: "GET",
     path: "/events/:event_id",
-    tag: "Events",
     scope: "runs:read",
     summary: "Read an event: its outcome, one per activity that it reached, and what else came under its id",
     params: Type.Object({ event_id: Type.String() }),

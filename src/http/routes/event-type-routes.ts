@@ -8,7 +8,6 @@ import { type Route, requireFound, route } from "../route.ts";
 export const EVENT_TYPE_ROUTES: readonly Route[] = [
   listRoute({
     path: "/event-types",
-    tag: "Event types",
     scope: "definitions:read",
     summary: "List the event types, by name",
     filters: {},
@@ -19,7 +18,6 @@ export const EVENT_TYPE_ROUTES: readonly Route[] = [
   route({
     method: "GET",
     path: "/event-types/:name",
-    tag: "Event types",
     scope: "definitions:read",
     summary: "Read an event type, with the JSON Schema of its payload",
     params: Type.Object({ name: Type.String() }),

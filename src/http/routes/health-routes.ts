@@ -44,7 +44,6 @@ export const HEALTH_ROUTES: readonly Route[] = [
   route({
     method: "GET",
     path: "/healthz",
-    tag: "Health",
     scope: null,
     summary: "Whether the process lives",
     answers: { 200: Type.Object({ status: Type.Literal("ok") }) },
@@ -53,7 +52,6 @@ export const HEALTH_ROUTES: readonly Route[] = [
   route({
     method: "GET",
     path: "/readyz",
-    tag: "Health",
     scope: null,
     summary: "Whether each engine and role is ready, by name",
     answers: { 200: Report, 503: Report },

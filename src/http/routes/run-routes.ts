@@ -1,9 +1,12 @@
-/** What is done to runs over REST; they are read in ledger-routes.ts. */
+/** Runs over REST: starting, repeating, cancelling and reading them. */
 import { type Static, Type } from "@sinclair/typebox";
+import { RunView } from "../../explain/views.ts";
 import { findFaults } from "../../json/faults.ts";
 import { InvalidInputError } from "../../kernel/errors.ts";
-import { ActivityParams, Uuid } from "../ids.ts";
-import { type Route, route } from "../route.ts";
+import { ActivityId, ActivityParams, Uuid } from "../ids.ts";
+import { byId, listRoute } from "../list-route.ts";
+import { Since } from "../query.ts";
+import { type Route, requireFound, route } from "../route.ts";
 
 const MAX_KEY_LENGTH = 200;
 const Accepted = Type.Object(
@@ -19,7 +22,6 @@ export const RUN_ROUTES: readonly Route[] = [
   route({
     method: "POST",
     path: "/activity-definitions/:id/trigger",
-    tag: "Runs",
     scope: "trigger",
     summary: "Run an activity now; the same Idempotency-Key is the same run",
     params: ActivityParams,
@@ -32,7 +34,6 @@ export const RUN_ROUTES: readonly Route[] = [
   route({
     method: "POST",
     path: "/runs/:run_id/rerun",
-    tag: "Runs",
     scope: "trigger",
     summary: "Run again with the same input and the definition's current version",
     params: Type.Object({ run_id: Uuid }),
@@ -44,7 +45,6 @@ export const RUN_ROUTES: readonly Route[] = [
   route({
     method: "POST",
     path: "/runs/:run_id/cancel",
-    tag: "Runs",
     scope: "trigger",
     summary: "Ask a running run to end",
     params: Type.Object({ run_id: Uuid }),
@@ -53,6 +53,32 @@ export const RUN_ROUTES: readonly Route[] = [
       const { run_id } = params;
       await services.control.cancel({ run_id, actor });
       return { status: 202, body: { run_id }, headers: { location: `/runs/${run_id}` } };
+    },
+  }),
+  listRoute({
+    path: "/runs",
+    scope: "runs:read",
+    summary: "List runs, newest first",
+    filters: {
+      activity_id: Type.Optional(ActivityId),
+      status: Type.Optional(RunView.properties.status),
+      trigger: Type.Optional(RunView.properties.trigger),
+      since: Type.Optional(Since),
+    },
+    row: RunView,
+    cursor: byId("run_id"),
+    read: ({ services }, filter, page) => services.ledger.listRuns(filter, page),
+  }),
+  route({
+    method: "GET",
+    path: "/runs/:run_id",
+    scope: "runs:read",
+    summary: "Read a run",
+    params: Type.Object({ run_id: Uuid }),
+    answers: { 200: RunView },
+    async handle({ params, services }) {
+      const id = params.run_id;
+      return { body: requireFound(await services.ledger.findRun(id), `run ${id}`) };
     },
   }),
 ];

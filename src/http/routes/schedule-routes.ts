@@ -1,4 +1,7 @@
-/** The schedule of a definition: as Temporal has it, what became of its due times, and running those that did not run. */
+/**
+ * The schedule of a definition: its next due times, the schedule as Temporal has it, what became of past due times, and
+ * running those that did not run.
+ */
 import { type Static, Type } from "@sinclair/typebox";
 import { EXPECTED_TIME, parseTime, TimeSchema } from "../../calendar/time.ts";
 import { DueTimeView, describeDueTimes } from "../../explain/due-time-views.ts";
@@ -7,10 +10,13 @@ import { findFaults } from "../../json/faults.ts";
 import { type Fault, InvalidInputError } from "../../kernel/errors.ts";
 import { MAX_BACKFILL } from "../../occurrence/control.ts";
 import { scheduleId } from "../../schedule/plan.ts";
+import { DEFAULT_PREVIEWED, MAX_PREVIEWED, previewDueTimes } from "../../schedule/preview.ts";
+import type { TaskTypes } from "../../task/task-type.ts";
 import { ActivityParams } from "../ids.ts";
 import { listRoute } from "../list-route.ts";
 import { QueryTime, readTime } from "../query.ts";
 import { type Route, requireFound, route } from "../route.ts";
+import { newDefinition } from "./definition-routes.ts";
 
 const DAY_MS = 86_400_000;
 const EPOCH = new Date(0);
@@ -42,10 +48,60 @@ const BackfillAnswer = Type.Object(
   { title: "Backfill" },
 );
 
-export const SCHEDULE_ROUTES: readonly Route[] = [
+const PreviewQuery = Type.Object(
+  {
+    count: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: MAX_PREVIEWED,
+        default: DEFAULT_PREVIEWED,
+        description: "How many; fewer are answered where there are no more.",
+        expected: `a whole number from 1 to ${MAX_PREVIEWED}`,
+      }),
+    ),
+  },
+  { additionalProperties: false },
+);
+
+const NextDueTimeView = Type.Object(
+  {
+    scheduled_for: Type.String({ format: "date-time", description: "The instant, in UTC." }),
+    local: Type.String({ format: "date-time", description: "The same in the trigger's time zone, with its offset." }),
+  },
+  { title: "NextDueTime" },
+);
+
+export const scheduleRoutes = (types: TaskTypes): readonly Route[] => [
+  route({
+    method: "GET",
+    path: "/activity-definitions/:id/next",
+    scope: "definitions:read",
+    summary: "List the next due times of a definition, as if it were enabled",
+    params: ActivityParams,
+    query: PreviewQuery,
+    answers: { 200: Type.Array(NextDueTimeView) },
+    async handle({ params, query, services }) {
+      const { count = DEFAULT_PREVIEWED } = query;
+      const { id } = params;
+      const definition = requireFound(await services.definitions.find(id), `definition ${id}`);
+      return { body: previewDueTimes(definition, new Date(), count) };
+    },
+  }),
+  route({
+    method: "POST",
+    path: "/activity-definitions/preview",
+    scope: "definitions:read",
+    summary: "Check a definition and list its next due times, without storing it",
+    query: PreviewQuery,
+    body: newDefinition(types),
+    answers: { 200: Type.Array(NextDueTimeView) },
+    async handle({ body, query }) {
+      const { count = DEFAULT_PREVIEWED } = query;
+      return { body: previewDueTimes(body, new Date(), count) };
+    },
+  }),
   listRoute({
     path: "/activity-definitions/:id/occurrences",
-    tag: "Schedules",
     scope: "runs:read",
     summary: "List the due times of a range, oldest first: run, late or skipped, and why",
     params: ActivityParams,
@@ -69,7 +125,6 @@ export const SCHEDULE_ROUTES: readonly Route[] = [
   route({
     method: "GET",
     path: "/activity-definitions/:id/schedule",
-    tag: "Schedules",
     scope: "definitions:read",
     summary: "Read the schedule of a definition as Temporal has it",
     params: ActivityParams,
@@ -83,7 +138,6 @@ export const SCHEDULE_ROUTES: readonly Route[] = [
   route({
     method: "POST",
     path: "/activity-definitions/:id/backfill",
-    tag: "Schedules",
     scope: "trigger",
     summary: "Run the due times of a range that did not run; one that ran never runs again",
     params: ActivityParams,

@@ -29,7 +29,6 @@ export const OCCURRENCE_ROUTES: readonly Route[] = [
   route({
     method: "GET",
     path: "/occurrences",
-    tag: "Schedules",
     scope: "runs:read",
     summary:
       "List the due times that were skipped, of all activities, oldest first, and why; a page with a `Link` need not be full",

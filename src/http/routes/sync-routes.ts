@@ -27,7 +27,6 @@ export const SYNC_ROUTES: readonly Route[] = [
   route({
     method: "POST",
     path: "/admin/sync",
-    tag: "Sync",
     scope: "admin",
     summary: "Sync files and schedules: 207 when something could not be, 409 when a tree would lose too much",
     query: SyncQuery,
@@ -42,7 +41,6 @@ export const SYNC_ROUTES: readonly Route[] = [
   }),
   listRoute({
     path: "/admin/syncs",
-    tag: "Sync",
     scope: "admin",
     summary: "List the syncs that changed something or had errors, newest first",
     filters: {},
@@ -53,7 +51,6 @@ export const SYNC_ROUTES: readonly Route[] = [
   route({
     method: "GET",
     path: "/admin/syncs/:sync_id",
-    tag: "Sync",
     scope: "admin",
     summary: "Read a sync, with all that it changed",
     params: Params,
@@ -67,7 +64,6 @@ export const SYNC_ROUTES: readonly Route[] = [
   route({
     method: "POST",
     path: "/admin/syncs/:sync_id/rollback",
-    tag: "Sync",
     scope: "admin",
     summary: "Put back what the newest sync of its trees changed, and hold the trees until they are released",
     params: Params,
@@ -81,7 +77,6 @@ export const SYNC_ROUTES: readonly Route[] = [
   route({
     method: "POST",
     path: "/admin/syncs/:sync_id/release",
-    tag: "Sync",
     scope: "admin",
     summary: "Release the trees that a rollback holds: the next sync brings them up to their files",
     params: Params,

@@ -1,6 +1,6 @@
-/** Runs and tasks over REST: what the ledger says, newest first. */
+/** Tasks over REST: what the ledger says of them, newest first. */
 import { Type } from "@sinclair/typebox";
-import { RunView, TaskView } from "../../explain/views.ts";
+import { TaskView } from "../../explain/views.ts";
 import { showParams, type TaskTypes } from "../../task/task-type.ts";
 import { ActivityId, Uuid } from "../ids.ts";
 import { byId, listRoute } from "../list-route.ts";
@@ -13,7 +13,7 @@ const RunId = Type.String({
   expected: "a UUID",
 });
 
-export function ledgerRoutes(types: TaskTypes): readonly Route[] {
+export function taskRoutes(types: TaskTypes): readonly Route[] {
   /** Hides what came from the definition where the caller may not read definitions. */
   function showTask(task: TaskView, may: Input["may"]): TaskView {
     return may("definitions:read") ? task : { ...task, params: showParams(types, task.type, task.params) };
@@ -21,36 +21,7 @@ export function ledgerRoutes(types: TaskTypes): readonly Route[] {
 
   return [
     listRoute({
-      path: "/runs",
-      tag: "Runs",
-      scope: "runs:read",
-      summary: "List runs, newest first",
-      filters: {
-        activity_id: Type.Optional(ActivityId),
-        status: Type.Optional(RunView.properties.status),
-        trigger: Type.Optional(RunView.properties.trigger),
-        since: Type.Optional(Since),
-      },
-      row: RunView,
-      cursor: byId("run_id"),
-      read: ({ services }, filter, page) => services.ledger.listRuns(filter, page),
-    }),
-    route({
-      method: "GET",
-      path: "/runs/:run_id",
-      tag: "Runs",
-      scope: "runs:read",
-      summary: "Read a run",
-      params: Type.Object({ run_id: Uuid }),
-      answers: { 200: RunView },
-      async handle({ params, services }) {
-        const id = params.run_id;
-        return { body: requireFound(await services.ledger.findRun(id), `run ${id}`) };
-      },
-    }),
-    listRoute({
       path: "/tasks",
-      tag: "Tasks",
       scope: "tasks:read",
       summary: "List tasks, newest first",
       filters: {
@@ -67,7 +38,6 @@ export function ledgerRoutes(types: TaskTypes): readonly Route[] {
     route({
       method: "GET",
       path: "/tasks/:task_id",
-      tag: "Tasks",
       scope: "tasks:read",
       summary: "Read a task",
       params: Type.Object({ task_id: Uuid }),
