@@ -1,5 +1,5 @@
 /**
- * Makes Temporal's SDK fit into one compiled file (design §6). Three places assume a node_modules folder at run time:
+ * Makes Temporal's SDK fit into one compiled file. Three places assume a node_modules folder at run time:
  *
  * 1. core-bridge looks its native library up by path: here the target's own is required by name, so Bun embeds it.
  * 2. worker's workflow bundler loads webpack and swc, build-time tools: stubbed, the bundle is made before.
