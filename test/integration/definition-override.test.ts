@@ -6,7 +6,7 @@ import type { DefinitionStore } from "../../src/definition/store.ts";
 import { createDefinitionStore } from "../../src/postgres/definition/definition-store.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";
-import { BY_TEST, bodyOf } from "../support/ledger.ts";
+import { BY_TEST, storeDefinition } from "../support/ledger.ts";
 import { TASK_RULES } from "../support/own-engines.ts";
 import { activity, createTestSync, createTree } from "../support/trees.ts";
 
@@ -68,7 +68,7 @@ test("what REST made is not touched by a file of its name", async () => {
   const mail = await find();
   await store.remove(mail.id, BY_TEST);
   const trigger_config = { trigger_type: "event", event_type: "rest" };
-  const made = await store.create(bodyOf("mail", { trigger_config }), "rest", BY_TEST);
+  const made = await storeDefinition(database, { name: "mail", trigger_config });
   const { definitions, errors } = await sync(true);
   expect(definitions).toEqual({ created: 0, updated: 0, unchanged: 0, retired: 0 });
   expect(errors).toMatchObject([

@@ -15,7 +15,7 @@ import { recordOf } from "../../src/schedule/settlement.ts";
 import { createTestApi, definitionPath, type TestApi } from "../support/api.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";
-import { BY_TEST, bodyOf, claim, replace } from "../support/ledger.ts";
+import { BY_TEST, bodyOf, claim, replace, storeDefinition } from "../support/ledger.ts";
 
 const MINUTE_MS = 60_000;
 let database: TestDatabase;
@@ -42,8 +42,7 @@ const everyMinute = (policy: object = {}) => ({ trigger_config: { trigger_type: 
 
 /** A definition that was written in minute `at`, and so has due times from then on. */
 async function create(policy: object = {}, at = 0): Promise<Definition> {
-  const body = bodyOf(`d-${crypto.randomUUID()}`, everyMinute(policy));
-  const definition = await createDefinitionStore(database.db).create(body, "rest", BY_TEST);
+  const definition = await storeDefinition(database, everyMinute(policy));
   await setWritten(definition.id, 1, minute(at, 1));
   return definition;
 }
@@ -437,9 +436,8 @@ test("a definition that was deleted before the range had no due times in it", as
 });
 
 test("a range that is longer than clocks are known for is told as far as they are", async () => {
-  const cron = { trigger_config: { trigger_type: "cron", cron_expression: "0 0 1 1 *" } };
-  const years = bodyOf(`d-${crypto.randomUUID()}`, cron);
-  const { id } = await createDefinitionStore(database.db).create(years, "rest", BY_TEST);
+  const trigger_config = { trigger_type: "cron", cron_expression: "0 0 1 1 *" };
+  const { id } = await storeDefinition(database, { trigger_config });
   const path = `${definitionPath(id)}/occurrences`;
   const { status, body } = await api.get(`${path}?from=0000-01-01T00:00:00Z&to=9999-12-31T00:00:00Z`);
   expect([status, body.length]).toEqual([200, 100]);
@@ -464,11 +462,7 @@ test("a deleted definition is looked at until it is accounted for, and no more",
 
 test("a one-shot that is edited while it is settled is accounted for again", async () => {
   const once = (n: number) => ({ trigger_config: { trigger_type: "scheduled", run_at: keyOf(n) } });
-  const definition = await createDefinitionStore(database.db).create(
-    bodyOf(`d-${crypto.randomUUID()}`, once(1)),
-    "rest",
-    BY_TEST,
-  );
+  const definition = await storeDefinition(database, once(1));
   await setWritten(definition.id, 1, minute(0, 1));
   const due = createDueLedger(database);
   const [activity] = await due.listActivities();

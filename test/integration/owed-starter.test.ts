@@ -4,7 +4,6 @@ import type { Definition } from "../../src/definition/schema.ts";
 import { createLog } from "../../src/kernel/log.ts";
 import { eventWorkflowId } from "../../src/occurrence/occurrence.ts";
 import { createOwedStarter } from "../../src/occurrence/owed-starter.ts";
-import { createDefinitionStore } from "../../src/postgres/definition/definition-store.ts";
 import { createEventLedger } from "../../src/postgres/event/event-ledger.ts";
 import { createLedgerReader } from "../../src/postgres/explain/ledger-reader.ts";
 import { createAcceptanceLedger } from "../../src/postgres/occurrence/acceptance-ledger.ts";
@@ -16,7 +15,7 @@ import { createRunInspector } from "../../src/temporal/run-inspector.ts";
 import { createRunStarter } from "../../src/temporal/run-starter.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";
-import { BY_TEST, bodyOf, claim, envelopeOf, matchedEvent, recordEvent } from "../support/ledger.ts";
+import { claim, envelopeOf, matchedEvent, recordEvent, storeDefinition } from "../support/ledger.ts";
 import { openTestNamespace } from "../support/workflow.ts";
 
 let database: TestDatabase;
@@ -26,7 +25,7 @@ beforeAll(async () => {
   [database, temporal] = await Promise.all([createTestDatabase(), openTestNamespace()]);
 }, ENGINES_TIMEOUT_MS);
 beforeEach(async () => {
-  definition = await createDefinitionStore(database.db).create(bodyOf(`d-${crypto.randomUUID()}`), "rest", BY_TEST);
+  definition = await storeDefinition(database);
 });
 afterAll(async () => {
   await database?.close();

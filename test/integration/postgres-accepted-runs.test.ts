@@ -13,7 +13,7 @@ import { createTaskLedger } from "../../src/postgres/run/task-ledger.ts";
 import { decideTasks } from "../../src/run/decide.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";
-import { activityOf, BY_TEST, bodyOf, claim, disable, envelopeOf, logTask, runOf } from "../support/ledger.ts";
+import { activityOf, BY_TEST, claim, disable, envelopeOf, logTask, runOf, storeDefinition } from "../support/ledger.ts";
 
 const ACTOR = { actor: "key:ops" };
 let database: TestDatabase;
@@ -26,8 +26,7 @@ beforeAll(async () => {
   reader = createLedgerReader(database.db);
 }, ENGINES_TIMEOUT_MS);
 beforeEach(async () => {
-  const body = bodyOf(`d-${crypto.randomUUID()}`, { task_templates: [logTask("a")] });
-  definition = await createDefinitionStore(database.db).create(body, "rest", BY_TEST);
+  definition = await storeDefinition(database, { task_templates: [logTask("a")] });
 });
 afterAll(() => database?.close());
 
@@ -88,7 +87,7 @@ describe("a manual trigger", () => {
 
   test("with the same Idempotency-Key for another activity is another run", async () => {
     const first = await trigger({}, "k");
-    definition = await createDefinitionStore(database.db).create(bodyOf(`d-${crypto.randomUUID()}`), "rest", BY_TEST);
+    definition = await storeDefinition(database);
     expect((await trigger({}, "k")).run_id).not.toBe(first.run_id);
   });
 

@@ -12,7 +12,7 @@ import { createProjectionStore } from "../../src/postgres/schedule/projection-st
 import { createSyncStore } from "../../src/postgres/sync/sync-store.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS, eventually } from "../support/engines.ts";
-import { BY_TEST, bodyOf, logTask, replace as replaceIn } from "../support/ledger.ts";
+import { BY_TEST, bodyOf, logTask, replace as replaceIn, storeDefinition } from "../support/ledger.ts";
 
 let database: TestDatabase;
 let store: DefinitionStore;
@@ -36,7 +36,7 @@ test("a new definition is its first version, and is found by id and by name", as
 });
 
 test("a replaced one is a version more, and the versions before it are kept", async () => {
-  const { id } = await store.create(bodyOf("old-name"), "rest", BY_TEST);
+  const { id } = await storeDefinition(database, { name: "old-name" });
   const replaced = await replace(id, bodyOf("new-name", { enabled: false }));
   expect(replaced).toMatchObject({ id, name: "new-name", enabled: false, version: 2 });
   expect(await store.find(id)).toEqual(replaced);
@@ -56,7 +56,7 @@ test("each change moves the revision and is told to those who listen (I4)", asyn
   const heard: string[] = [];
   const { unlisten } = await database.sql.listen(DEFINITIONS_CHANNEL, (id) => heard.push(id));
   const before = await readRevision();
-  const { id } = await store.create(bodyOf("revised"), "rest", BY_TEST);
+  const { id } = await storeDefinition(database, { name: "revised" });
   expect(await readRevision()).toBe(before + 1n);
   await replace(id, bodyOf("revised", { enabled: false }));
   expect(await readRevision()).toBe(before + 2n);
@@ -69,10 +69,10 @@ test("each change moves the revision and is told to those who listen (I4)", asyn
 
 describe("a name that is taken", () => {
   test("is refused, and nothing of the change stays", async () => {
-    await store.create(bodyOf("taken"), "rest", BY_TEST);
-    const other = await store.create(bodyOf("other"), "rest", BY_TEST);
+    await storeDefinition(database, { name: "taken" });
+    const other = await storeDefinition(database, { name: "other" });
     const before = await readRevision();
-    for (const refused of [store.create(bodyOf("taken"), "rest", BY_TEST), replace(other.id, bodyOf("taken"))]) {
+    for (const refused of [storeDefinition(database, { name: "taken" }), replace(other.id, bodyOf("taken"))]) {
       const error = await refused.then(() => undefined).catch((why) => why);
       expect(error).toMatchObject({ code: "name_taken" });
       expect(describeError(error)).toBe('there is a definition named "taken" already');
@@ -83,21 +83,21 @@ describe("a name that is taken", () => {
 
   test("goes to exactly one of many who want it at once", async () => {
     const wants = await Promise.allSettled(
-      Array.from({ length: 8 }, () => store.create(bodyOf("wanted"), "rest", BY_TEST)),
+      Array.from({ length: 8 }, () => storeDefinition(database, { name: "wanted" })),
     );
     expect(wants.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
   });
 
   test("is free again when its definition is deleted", async () => {
-    const { id } = await store.create(bodyOf("reused"), "rest", BY_TEST);
+    const { id } = await storeDefinition(database, { name: "reused" });
     await store.remove(id, BY_TEST);
     expect(await store.findByName("reused")).toBeUndefined();
-    expect((await store.create(bodyOf("reused"), "rest", BY_TEST)).id).not.toBe(id);
+    expect((await storeDefinition(database, { name: "reused" })).id).not.toBe(id);
   });
 });
 
 test("what is not there, or no more, can be neither changed nor deleted", async () => {
-  const { id } = await store.create(bodyOf("gone"), "rest", BY_TEST);
+  const { id } = await storeDefinition(database, { name: "gone" });
   await store.remove(id, BY_TEST);
   for (const gone of [id, crypto.randomUUID()]) {
     const refusal = { code: "definition_not_found", name: "TerminalError" };
@@ -107,7 +107,7 @@ test("what is not there, or no more, can be neither changed nor deleted", async 
 });
 
 test("an equal replacement is no change: no version, no revision, nothing audited", async () => {
-  const created = await store.create(bodyOf("same"), "rest", BY_TEST);
+  const created = await storeDefinition(database, { name: "same" });
   const before = await readRevision();
   expect(await replace(created.id, bodyOf("same"))).toEqual(created);
   expect(await readRevision()).toBe(before);
@@ -116,14 +116,14 @@ test("an equal replacement is no change: no version, no revision, nothing audite
 
 describe("a deleted definition", () => {
   test("is found no more, and is listed no more", async () => {
-    const { id, name } = await store.create(bodyOf("deleted"), "rest", BY_TEST);
+    const { id, name } = await storeDefinition(database, { name: "deleted" });
     await store.remove(id, BY_TEST);
     expect([await store.find(id), await store.findByName(name)]).toEqual([undefined, undefined]);
     expect(await store.list({}, { limit: 1, after: "deletec" })).not.toMatchObject([{ name }]);
   });
 
   test("keeps its versions, and its deletion is one more", async () => {
-    const { id } = await store.create(bodyOf("kept"), "rest", BY_TEST);
+    const { id } = await storeDefinition(database, { name: "kept" });
     await store.remove(id, BY_TEST);
     const versions = await store.listVersions(id, { limit: 10 });
     expect(versions.map(({ version, name }) => [version, name])).toEqual([
@@ -136,7 +136,7 @@ describe("a deleted definition", () => {
 
 describe("who knows another version than the present one", () => {
   test("can neither change nor delete, and nothing is changed", async () => {
-    const { id } = await store.create(bodyOf("locked"), "rest", BY_TEST);
+    const { id } = await storeDefinition(database, { name: "locked" });
     const second = await replace(id, bodyOf("locked", { enabled: false }));
     const stale = { ...BY_TEST, expectedVersion: 1 };
     const change = () => ({ body: bodyOf("locked"), enabled_override: null });
@@ -150,7 +150,7 @@ describe("who knows another version than the present one", () => {
   });
 
   test("is all but one of many who change the same version at once", async () => {
-    const { id } = await store.create(bodyOf("raced"), "rest", BY_TEST);
+    const { id } = await storeDefinition(database, { name: "raced" });
     const wants = await Promise.allSettled(
       Array.from({ length: 8 }, (_, n) =>
         store.change(id, () => ({ body: bodyOf(`raced-${n}`), enabled_override: null }), {
@@ -178,7 +178,7 @@ describe("the audit log", () => {
   });
 
   test("has nothing of a change that failed, and a change that cannot be audited is none", async () => {
-    const { id } = await store.create(bodyOf("atomic"), "rest", BY_TEST);
+    const { id } = await storeDefinition(database, { name: "atomic" });
     const before = await readRevision();
     const fail = () => {
       throw new Error("no");
@@ -202,7 +202,7 @@ test("an error that nobody foresaw says neither its statement nor its parameters
 });
 
 test("a list is in the order of names and goes on after one of them", async () => {
-  for (const name of ["list-c", "list-a", "list-b"]) await store.create(bodyOf(name), "rest", BY_TEST);
+  for (const name of ["list-c", "list-a", "list-b"]) await storeDefinition(database, { name });
   const page = await store.list({}, { limit: 2, after: "list-" });
   expect(page.map(({ name }) => name)).toEqual(["list-a", "list-b"]);
   const next = await store.list({}, { limit: 1, after: "list-b" });
@@ -221,9 +221,9 @@ test.each<[filter: DefinitionFilter, names: string[]]>([
 ])("a list by %j has %j", async (filter, names) => {
   if ((await store.findByName("filter-cron")) === undefined) {
     const trigger_config = { trigger_type: "cron", cron_expression: "* * * * *" };
-    await store.create(bodyOf("filter-cron", { trigger_config }), "rest", BY_TEST);
+    await storeDefinition(database, { name: "filter-cron", trigger_config });
     await store.create(bodyOf("filter-file"), "file:a.yaml", BY_TEST);
-    await store.create(bodyOf("filter-off", { enabled: false }), "rest", BY_TEST);
+    await storeDefinition(database, { name: "filter-off", enabled: false });
   }
   const listed = await store.list(filter, { limit: 3, after: "filter-" });
   expect(listed.map(({ name }) => name).filter((name) => name.startsWith("filter-"))).toEqual(names);
@@ -234,7 +234,7 @@ describe("schedules that are behind their definition", () => {
     const projections = createProjectionStore(database);
     const toldOf = async (id: string) =>
       (await projections.listStale(1000)).find(({ definition }) => definition.id === id)?.told;
-    const { id } = await store.create(bodyOf("stale"), "rest", BY_TEST);
+    const { id } = await storeDefinition(database, { name: "stale" });
     expect(await toldOf(id)).toEqual({ version: null, plan_hash: null, paused: false, engine_hash: null });
     const told = { version: 1, plan_hash: "hash", paused: true, engine_hash: "described" };
     await projections.markProjected(id, told);

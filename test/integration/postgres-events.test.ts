@@ -11,7 +11,7 @@ import { createEventLedger } from "../../src/postgres/event/event-ledger.ts";
 import { createLedgerReader } from "../../src/postgres/explain/ledger-reader.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS, eventually } from "../support/engines.ts";
-import { BY_TEST, bodyOf, claim, envelopeOf, matchedEvent } from "../support/ledger.ts";
+import { BY_TEST, claim, envelopeOf, matchedEvent, storeDefinition } from "../support/ledger.ts";
 
 const ACTIVITY = { activity_id: crypto.randomUUID() as string, activity_name: "mail" };
 let database: TestDatabase;
@@ -126,11 +126,7 @@ test("two routers with overlapping groups in opposite order neither wait for eve
 describe("an event whose id a foreign start has taken", () => {
   /** A workflow that somebody started with the whole envelope, and the stream's copy of it. */
   async function taken() {
-    const { id, name } = await createDefinitionStore(database.db).create(
-      bodyOf(`d-${crypto.randomUUID()}`),
-      "rest",
-      BY_TEST,
-    );
+    const { id, name } = await storeDefinition(database);
     const envelope = envelopeOf(`f-${crypto.randomUUID()}`);
     const foreign = await claim(database, id, envelope);
     return { envelope, foreign, activity: { activity_id: id, activity_name: name } };
@@ -198,7 +194,7 @@ describe("an event whose id a foreign start has taken", () => {
     const { envelope, activity } = await taken();
     await recordFirst(envelope);
     const before = await find(envelope.event_id);
-    const { id } = await createDefinitionStore(database.db).create(bodyOf(`d-${crypto.randomUUID()}`), "rest", BY_TEST);
+    const { id } = await storeDefinition(database);
     const other = { ...envelope, payload: { v: "other" } };
     for (const activityId of [id, activity.activity_id])
       expect(await claim(database, activityId, other).catch((error) => error)).toMatchObject({
@@ -219,7 +215,7 @@ describe("an event whose id a foreign start has taken", () => {
   });
 
   test("in the same moment is taken over all the same", async () => {
-    const { id } = await createDefinitionStore(database.db).create(bodyOf(`d-${crypto.randomUUID()}`), "rest", BY_TEST);
+    const { id } = await storeDefinition(database);
     const envelope = envelopeOf(`f-${crypto.randomUUID()}`, { payload: { v: "foreign" } });
     let recording: Promise<RecordedEvent[]> | undefined;
     await database.db.transaction(async (tx) => {
@@ -237,8 +233,7 @@ describe("an event whose id a foreign start has taken", () => {
 
   test("reaches an activity that somebody starts with it in the moment of the takeover as that run", async () => {
     const { envelope } = await taken();
-    const store = createDefinitionStore(database.db);
-    const { id, name } = await store.create(bodyOf(`d-${crypto.randomUUID()}`), "rest", BY_TEST);
+    const { id, name } = await storeDefinition(database);
     let recording: Promise<RecordedEvent[]> | undefined;
     const { run_id } = await database.db.transaction(async (tx) => {
       const claimed = await claim({ ...database, db: tx as unknown as TestDatabase["db"] }, id, envelope);
@@ -291,8 +286,7 @@ describe("an event whose id a foreign start has taken", () => {
   test("reaches an activity that somebody started with the id alone as that run", async () => {
     const { envelope } = await taken();
     const { event_id } = envelope;
-    const store = createDefinitionStore(database.db);
-    const { id, name } = await store.create(bodyOf(`d-${crypto.randomUUID()}`), "rest", BY_TEST);
+    const { id, name } = await storeDefinition(database);
     const { run_id } = await claim(database, id, { event_id });
     await ledger.record([matched(envelope, "run", { activity_id: id, activity_name: name })]);
     expect((await find(event_id))?.activities).toContainEqual(expect.objectContaining({ activity_id: id, run_id }));
@@ -300,8 +294,7 @@ describe("an event whose id a foreign start has taken", () => {
 });
 
 test("an event whose key was swept, and whose occurrence stands, names the run that has it", async () => {
-  const store = createDefinitionStore(database.db);
-  const { id, name } = await store.create(bodyOf(`d-${crypto.randomUUID()}`), "rest", BY_TEST);
+  const { id, name } = await storeDefinition(database);
   const activity = { activity_id: id, activity_name: name };
   await ledger.record([matched(envelopeOf("stands"), "run", activity)]);
   const { run_id } = await claim(database, id, { event_id: "stands" });
@@ -414,7 +407,7 @@ test("what was recorded under an id is read back, but not of an id that only a f
   const { readContents } = createEventContentReader(database.db);
   const envelope = envelopeOf("read", { subject: "s", payload: { text: "a\u0000b" } });
   await ledger.record([matched(envelope)]);
-  const foreign = await createDefinitionStore(database.db).create(bodyOf("reads-contents"), "rest", BY_TEST);
+  const foreign = await storeDefinition(database, { name: "reads-contents" });
   await claim(database, foreign.id, envelopeOf("brought"));
   await database.sql`insert into actcore.event_keys (event_id, row_id) values ('kept', ${crypto.randomUUID()})`;
   expect(await readContents(["read", "brought", "kept", "unknown"])).toEqual(
@@ -442,11 +435,11 @@ test("a dead letter is kept with its raw bytes and reason, once", async () => {
 
 test("live event definitions are subscriptions, disabled ones too, so that they skip with a reason", async () => {
   const store = createDefinitionStore(database.db);
-  const live = await store.create(bodyOf("live"), "rest", BY_TEST);
-  const disabled = await store.create(bodyOf("disabled", { enabled: false }), "rest", BY_TEST);
+  const live = await storeDefinition(database, { name: "live" });
+  const disabled = await storeDefinition(database, { name: "disabled", enabled: false });
   const cron = { trigger_type: "cron", cron_expression: "* * * * *" };
-  await store.create(bodyOf("cron", { trigger_config: cron }), "rest", BY_TEST);
-  const deleted = await store.create(bodyOf("deleted"), "rest", BY_TEST);
+  await storeDefinition(database, { name: "cron", trigger_config: cron });
+  const deleted = await storeDefinition(database, { name: "deleted" });
   await store.remove(deleted.id, BY_TEST);
   const isOurs = ({ name }: SubscriptionRow) => ["live", "disabled", "cron", "deleted"].includes(name);
   const subscriptions = (await ledger.listSubscriptions()).filter(isOurs);

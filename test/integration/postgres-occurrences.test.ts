@@ -4,12 +4,11 @@ import type { Definition } from "../../src/definition/schema.ts";
 import type { EventEnvelope } from "../../src/event/envelope.ts";
 import type { MatchedEvent } from "../../src/event/event-ledger.ts";
 import { retryUntilDone } from "../../src/kernel/wait.ts";
-import { createDefinitionStore } from "../../src/postgres/definition/definition-store.ts";
 import { createEventLedger } from "../../src/postgres/event/event-ledger.ts";
 import { createLedgerReader } from "../../src/postgres/explain/ledger-reader.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";
-import { BY_TEST, bodyOf, claim, disable, envelopeOf, matchedEvent, recordEvent } from "../support/ledger.ts";
+import { claim, disable, envelopeOf, matchedEvent, recordEvent, storeDefinition } from "../support/ledger.ts";
 
 const DUE = "2026-01-31T09:30:00.000Z";
 let database: TestDatabase;
@@ -18,7 +17,7 @@ beforeAll(async () => {
   database = await createTestDatabase();
 }, ENGINES_TIMEOUT_MS);
 beforeEach(async () => {
-  definition = await createDefinitionStore(database.db).create(bodyOf(`d-${crypto.randomUUID()}`), "rest", BY_TEST);
+  definition = await storeDefinition(database);
 });
 afterAll(() => database?.close());
 
@@ -136,8 +135,7 @@ describe("the commit of a claim", () => {
   test("waits where it refuses, because no decision follows", async () => {
     const late = { scheduled_for: "2026-01-31T09:31:00.000Z" };
     const cron = { trigger_type: "cron", cron_expression: "* * * * *", misfire_policy: "skip", misfire_grace: "1s" };
-    const body = bodyOf(`d-${crypto.randomUUID()}`, { trigger_config: cron });
-    const { id } = await createDefinitionStore(database.db).create(body, "rest", BY_TEST);
+    const { id } = await storeDefinition(database, { trigger_config: cron });
     expect(await durabilityOf((inner) => claim(inner, id, {}, late))).toBe("on");
     await disable(database, definition);
     expect(await durabilityOf((inner) => claim(inner, definition.id, {}, { scheduled_for: DUE }))).toBe("on");
@@ -182,9 +180,8 @@ describe("a foreign start", () => {
   });
 
   test("of many activities with one envelope at once stores it once, and no start is lost", async () => {
-    const store = createDefinitionStore(database.db);
     const ids = [definition.id];
-    for (let n = 0; n < 7; n++) ids.push((await store.create(bodyOf(`d-${crypto.randomUUID()}`), "rest", BY_TEST)).id);
+    for (let n = 0; n < 7; n++) ids.push((await storeDefinition(database)).id);
     const envelope = envelopeOf(`f-${crypto.randomUUID()}`);
     await connectAll();
     const results = await Promise.allSettled(ids.map((id) => claim(database, id, envelope)));
@@ -253,11 +250,7 @@ describe("a foreign start", () => {
     });
 
     test("when both come at once, many times over, while the key was taken by a start of another activity", async () => {
-      const other = await createDefinitionStore(database.db).create(
-        bodyOf(`d-${crypto.randomUUID()}`),
-        "rest",
-        BY_TEST,
-      );
+      const other = await storeDefinition(database);
       await connectAll();
       for (let round = 0; round < 20; round++) {
         const envelope = newEnvelope();

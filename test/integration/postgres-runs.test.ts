@@ -2,7 +2,6 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { Definition } from "../../src/definition/schema.ts";
 import type { LedgerReader } from "../../src/explain/ledger-reader.ts";
 import type { TaskView } from "../../src/explain/views.ts";
-import { createDefinitionStore } from "../../src/postgres/definition/definition-store.ts";
 import { createLedgerReader } from "../../src/postgres/explain/ledger-reader.ts";
 import { createAcceptanceLedger } from "../../src/postgres/occurrence/acceptance-ledger.ts";
 import { createRunLedger } from "../../src/postgres/run/run-ledger.ts";
@@ -14,7 +13,6 @@ import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";
 import {
   activityOf,
-  BY_TEST,
   bodyOf,
   claim,
   claimedRun,
@@ -22,6 +20,7 @@ import {
   logTask,
   replace,
   runOf,
+  storeDefinition,
 } from "../support/ledger.ts";
 
 let database: TestDatabase;
@@ -91,9 +90,9 @@ describe("the Idempotency-Key of a task", () => {
 
   test("is the same on two fresh ledgers for the same event, and another for a rerun", async () => {
     const other = await createTestDatabase();
-    const body = bodyOf(`d-${crypto.randomUUID()}`, { task_templates: [logTask("a")] });
+    const name = `d-${crypto.randomUUID()}`;
     const runIn = async (ledger: TestDatabase) => {
-      const definition = await createDefinitionStore(ledger.db).create(body, "rest", BY_TEST);
+      const definition = await storeDefinition(ledger, { name, task_templates: [logTask("a")] });
       return { definition, run_id: (await claim(ledger, definition.id, envelopeOf("the-same"))).run_id };
     };
     try {

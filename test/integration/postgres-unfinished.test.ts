@@ -12,7 +12,7 @@ import { createUnfinishedLedger } from "../../src/postgres/occurrence/unfinished
 import { createRunLedger } from "../../src/postgres/run/run-ledger.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";
-import { BY_TEST, bodyOf, claim, claimedRun, recordEvent } from "../support/ledger.ts";
+import { BY_TEST, claim, claimedRun, recordEvent, storeDefinition } from "../support/ledger.ts";
 
 let database: TestDatabase;
 let unfinished: UnfinishedLedger;
@@ -25,7 +25,7 @@ beforeAll(async () => {
 }, ENGINES_TIMEOUT_MS);
 beforeEach(async () => {
   await database.sql`truncate actcore.events, actcore.event_keys, actcore.event_outcomes, actcore.occurrences, actcore.runs`;
-  definition = await createDefinitionStore(database.db).create(bodyOf(`d-${crypto.randomUUID()}`), "rest", BY_TEST);
+  definition = await storeDefinition(database);
 });
 afterAll(() => database?.close());
 

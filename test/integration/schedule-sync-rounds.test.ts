@@ -17,7 +17,7 @@ import { createScheduleSync, type ScheduleSyncReport } from "../../src/schedule/
 import { createScheduler } from "../../src/temporal/schedules.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";
-import { BY_TEST, bodyOf, replace } from "../support/ledger.ts";
+import { BY_TEST, bodyOf, replace, storeDefinition } from "../support/ledger.ts";
 import { openTestNamespace } from "../support/workflow.ts";
 
 const FULL = process.env.ACTCORE_TEST_FULL !== undefined;
@@ -65,11 +65,11 @@ test("two syncs at a time converge every round, whatever happened, and touch nob
   const store = createDefinitionStore(database.db);
   const wanted = new Map<string, Wanted>();
   const names = new Map<string, string>();
-  const bodyFor = (name: string, { n, enabled }: Wanted) => bodyOf(name, { trigger_config: triggerOf(n), enabled });
+  const restOf = ({ n, enabled }: Wanted) => ({ trigger_config: triggerOf(n), enabled });
 
   async function create(): Promise<Definition> {
     const want = { n: pick(60), enabled: Math.random() < 0.8 };
-    const definition = await store.create(bodyFor(crypto.randomUUID(), want), "rest", BY_TEST);
+    const definition = await storeDefinition(database, restOf(want));
     wanted.set(definition.id, want);
     names.set(definition.id, definition.name);
     return definition;
@@ -78,7 +78,7 @@ test("two syncs at a time converge every round, whatever happened, and touch nob
     const want = { ...(wanted.get(id) as Wanted), ...to };
     if (!want.enabled) delete want.heldBy;
     wanted.set(id, want);
-    await replace(database, id, bodyFor(names.get(id) as string, want));
+    await replace(database, id, bodyOf(names.get(id) as string, restOf(want)));
   }
   /** What somebody does. Those behind our back find a schedule that the round before made. */
   const deeds: ((id: string) => Promise<unknown>)[] = [

@@ -6,7 +6,7 @@ import { createDefinitionStore } from "../../src/postgres/definition/definition-
 import { createTestApi, definitionPath, pathsOf, type TestApi } from "../support/api.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";
-import { BY_TEST, bodyOf, replace } from "../support/ledger.ts";
+import { BY_TEST, bodyOf, replace, storeDefinition } from "../support/ledger.ts";
 
 const MINUTE_MS = 60_000;
 let database: TestDatabase;
@@ -37,7 +37,7 @@ beforeAll(async () => {
   await skip("deleted", 1, 2, "missed");
   await createDefinitionStore(database.db).remove(ids.deleted as string, BY_TEST);
   await database.sql`update actcore.definitions set deleted_at = ${keyOf(3)} where name = 'deleted'`;
-  await createDefinitionStore(database.db).create(bodyOf("event"), "rest", BY_TEST);
+  await storeDefinition(database, { name: "event" });
 }, ENGINES_TIMEOUT_MS);
 afterAll(() => database?.close());
 
@@ -47,7 +47,7 @@ const everyMinute = { trigger_config: { trigger_type: "interval", every: "1m" } 
 
 /** A definition whose due times begin with the first minute; they are accounted for up to the tenth. */
 async function create(name: string) {
-  const { id } = await createDefinitionStore(database.db).create(bodyOf(name, everyMinute), "rest", BY_TEST);
+  const { id } = await storeDefinition(database, { name, ...everyMinute });
   ids[name] = id;
   const written = minute(0, 1).toISOString();
   await database.sql`update actcore.definition_versions set created_at = ${written} where definition_id = ${id}`;

@@ -11,7 +11,7 @@ import { createSyncStore } from "../../src/postgres/sync/sync-store.ts";
 import type { SyncDeps } from "../../src/sync/service.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";
-import { BY_TEST, bodyOf } from "../support/ledger.ts";
+import { BY_TEST, bodyOf, storeDefinition } from "../support/ledger.ts";
 import { TASK_RULES } from "../support/own-engines.ts";
 import { activity, createTestSync, createTree, NO_SCHEDULES, type Tree } from "../support/trees.ts";
 
@@ -286,7 +286,7 @@ describe("what somebody else does", () => {
       ...real,
       async listRows(...args: Parameters<typeof real.listRows>) {
         const rows = await real.listRows(...args);
-        if (!raced) await store().create(bodyOf("a"), "rest", BY_TEST);
+        if (!raced) await storeDefinition(database, { name: "a" });
         raced = true;
         return rows;
       },
@@ -473,7 +473,7 @@ describe("a rollback", () => {
     await service.sync();
     await tree.write("x.yaml", activity("y", { id: "1" }));
     const { sync_id } = await service.sync();
-    await store().create(bodyOf("x"), "rest", BY_TEST);
+    await storeDefinition(database, { name: "x" });
     await expect(service.rollback(sync_id)).rejects.toMatchObject({ code: "name_taken" });
     expect(await service.sync()).toMatchObject({ held: [], changes_total: 0 });
   });

@@ -21,7 +21,7 @@ import { createScheduleSync } from "../../src/schedule/schedule-sync.ts";
 import { createScheduler } from "../../src/temporal/schedules.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS, eventually } from "../support/engines.ts";
-import { BY_TEST, bodyOf, replace } from "../support/ledger.ts";
+import { BY_TEST, bodyOf, replace, storeDefinition } from "../support/ledger.ts";
 import { TASK_RULES } from "../support/own-engines.ts";
 import { openTestNamespace } from "../support/workflow.ts";
 
@@ -46,10 +46,8 @@ beforeEach(() => metrics.scheduleChanges.reset());
 
 const HOURLY = { trigger_type: "cron", cron_expression: "0 * * * *" } as const;
 
-async function define(trigger_config: object = HOURLY, rest: object = {}): Promise<Definition> {
-  const body = bodyOf(`schedule-${crypto.randomUUID()}`, { trigger_config, ...rest });
-  return createDefinitionStore(database.db).create(body, "rest", BY_TEST);
-}
+const define = (trigger_config: object = HOURLY, rest: object = {}) =>
+  storeDefinition(database, { trigger_config, ...rest });
 const edit = ({ id, name }: Definition, rest: object = {}) =>
   replace(database, id, bodyOf(name, { trigger_config: HOURLY, ...rest }));
 const remove = ({ id }: Definition) => createDefinitionStore(database.db).remove(id, BY_TEST);

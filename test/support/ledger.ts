@@ -21,6 +21,15 @@ export function bodyOf(name: string, rest: object = {}): DefinitionBody {
   return parseDefinition({ name, trigger_config: { trigger_type: "event", event_type: name }, ...rest }, TASK_RULES);
 }
 
+/** Stores a definition that came over REST, under a name that is like no other where none is given. */
+export function storeDefinition(
+  { db }: Pick<TestDatabase, "db">,
+  written: { name?: string; [field: string]: unknown } = {},
+) {
+  const { name = `d-${crypto.randomUUID()}`, ...rest } = written;
+  return createDefinitionStore(db).create(bodyOf(name, rest), "rest", BY_TEST);
+}
+
 /** What runs of a stored definition. */
 export function activityOf(definition: Definition): Activity {
   const { id, name, version, enabled, updated_at } = definition;
@@ -69,9 +78,7 @@ export async function claim(
 
 /** A definition of `name` with these log tasks, and a claimed run of it. */
 export async function claimedRun(database: TestDatabase, taskKeys: readonly string[] = []) {
-  const name = `d-${crypto.randomUUID()}`;
-  const body = bodyOf(name, { task_templates: taskKeys.map(logTask) });
-  const definition = await createDefinitionStore(database.db).create(body, "rest", BY_TEST);
+  const definition = await storeDefinition(database, { task_templates: taskKeys.map(logTask) });
   const { run_id } = await claim(database, definition.id);
   return { definition, run_id };
 }
