@@ -1,9 +1,9 @@
 /** What is known of a key, and the port that keeps keys; postgres/access/key-store.ts is behind it. */
-import { type Static, type TSchema, Type } from "@sinclair/typebox";
+import { type Static, Type } from "@sinclair/typebox";
+import { Nullable } from "../json/schema-parts.ts";
 import { type Scope, ScopeSchema } from "./scope.ts";
 
 const Time = Type.String({ format: "date-time" });
-const orNull = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
 
 /** Everything but the key itself, which nobody knows any more. */
 export const KeyView = Type.Object(
@@ -12,9 +12,9 @@ export const KeyView = Type.Object(
     name: Type.String(),
     scopes: Type.Array(ScopeSchema),
     created_at: Time,
-    expires_at: orNull(Time),
-    last_used_at: orNull(Type.String({ format: "date-time", description: "To the minute." })),
-    revoked_at: orNull(Time),
+    expires_at: Nullable(Time),
+    last_used_at: Nullable(Type.String({ format: "date-time", description: "To the minute." })),
+    revoked_at: Nullable(Time),
   },
   { title: "ApiKey" },
 );

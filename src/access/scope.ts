@@ -1,5 +1,5 @@
 /** What a key may be allowed. Each route names one (http/), and a route without one fails a test. */
-import { Type } from "@sinclair/typebox";
+import { oneOf } from "../json/schema-parts.ts";
 
 export const SCOPES = [
   "definitions:read",
@@ -12,7 +12,7 @@ export const SCOPES = [
   "admin",
 ] as const;
 export type Scope = (typeof SCOPES)[number];
-export const ScopeSchema = Type.Union(SCOPES.map((scope) => Type.Literal<Scope>(scope)));
+export const ScopeSchema = oneOf(SCOPES);
 
 /** `admin` may do everything. */
 export function allows(granted: readonly Scope[], needed: Scope): boolean {

@@ -1,5 +1,6 @@
 /** What a command is, and what it is given. */
 import type { Config } from "../kernel/config.ts";
+import { type Fault, InvalidInputError } from "../kernel/errors.ts";
 import type { Shutdown } from "../kernel/lifecycle.ts";
 import type { Log } from "../kernel/log.ts";
 import type { SettingName } from "../kernel/settings.ts";
@@ -24,7 +25,7 @@ export interface CommandContext {
 }
 
 /** A flag of one command that is no setting: it has no variable. */
-export interface Option {
+interface Option {
   /** What stands behind the flag in the help; absent for a switch, which arrives as "true". */
   value?: string;
   help: string;
@@ -43,4 +44,9 @@ export interface Command {
   options?: Readonly<Record<string, Option>>;
   /** The exit code. Loaded when it is called: `version` need not wait for Temporal's native core. */
   run(context: CommandContext): Promise<number>;
+}
+
+/** What was typed is wrong; `instead` is the command to try, without `actcore`. */
+export function usageError(faults: readonly Fault[], instead: string): InvalidInputError {
+  return new InvalidInputError("the command line is wrong", faults, "usage", { hint: `Try: actcore ${instead}` });
 }

@@ -7,7 +7,7 @@ import { InvalidInputError } from "../kernel/errors.ts";
 import { isUuid } from "../kernel/stable-id.ts";
 import { createKeyStore } from "../postgres/access/key-store.ts";
 import { migrate } from "../postgres/migrate.ts";
-import type { CommandContext } from "./command.ts";
+import { type CommandContext, usageError } from "./command.ts";
 import { withDatabase } from "./database.ts";
 import { formatTable } from "./table.ts";
 
@@ -55,7 +55,7 @@ export function runKeysList({ config, print, json }: Context): Promise<number> {
 export function runKeysRevoke({ config, print, args }: Context): Promise<number> {
   const keyId = args.KEY_ID ?? "";
   if (!isUuid(keyId))
-    throw usage([{ path: "KEY_ID", message: `expected the id of a key, received ${keyId}` }], "keys list");
+    throw usageError([{ path: "KEY_ID", message: `expected the id of a key, received ${keyId}` }], "keys list");
   return withKeys(config, async (keys) => {
     const { name, revoked_at } = await keys.revoke(keyId, CONTEXT);
     print(`${name} is revoked since ${revoked_at}`);
@@ -73,28 +73,17 @@ function withKeys(config: Config, body: (keys: KeyStore) => Promise<number>): Pr
 
 function readRequest({ name, scopes = "", "expires-in": expires_in }: Context["args"]): NewKey {
   const list = scopes.split(",").map((scope) => scope.trim());
+  // A number of seconds is a number, as in JSON.
+  const duration = /^\d+$/.test(expires_in ?? "") ? Number(expires_in) : expires_in;
   try {
-    return readKeyRequest({
-      name,
-      scopes: list,
-      ...(expires_in !== undefined && { expires_in: readDuration(expires_in) }),
-    });
+    return readKeyRequest({ name, scopes: list, ...(duration !== undefined && { expires_in: duration }) });
   } catch (error) {
     if (!(error instanceof InvalidInputError)) throw error;
-    throw usage(
+    throw usageError(
       error.faults.map(({ path, message }) => ({ path: `--${path.split("/")[1]?.replaceAll("_", "-")}`, message })),
       "help keys create",
     );
   }
-}
-
-/** A number of seconds is a number, as in JSON. */
-function readDuration(text: string): string | number {
-  return /^\d+$/.test(text) ? Number(text) : text;
-}
-
-function usage(faults: InvalidInputError["faults"], command: string): InvalidInputError {
-  return new InvalidInputError("the command line is wrong", faults, "usage", { hint: `Try: actcore ${command}` });
 }
 
 const HEADER = ["ID", "NAME", "STATE", "SCOPES", "CREATED", "EXPIRES", "LAST USED"];

@@ -3,11 +3,10 @@
 import type { DefinitionBody } from "../definition/schema.ts";
 import { toFindings } from "../document/check-trees.ts";
 import { readTreeOrFile } from "../document/tree.ts";
-import { InvalidInputError } from "../kernel/errors.ts";
 import { findTaskRules } from "../roles/own-engines.ts";
 import { DEFAULT_PREVIEWED, MAX_PREVIEWED, type PreviewedDueTime, previewDueTimes } from "../schedule/preview.ts";
 import { TASK_TYPES } from "../task/types.ts";
-import type { CommandContext } from "./command.ts";
+import { type CommandContext, usageError } from "./command.ts";
 import { describeFinding, FAULTY } from "./validate.ts";
 
 interface Preview {
@@ -52,9 +51,7 @@ function readCount(text: string | undefined): number {
   const count = /^\d{1,4}$/.test(text) ? Number(text) : 0;
   if (count >= 1 && count <= MAX_PREVIEWED) return count;
   const message = `expected a whole number from 1 to ${MAX_PREVIEWED}, received ${JSON.stringify(text)}`;
-  throw new InvalidInputError("the command line is wrong", [{ path: "--count", message }], "usage", {
-    hint: "Try: actcore help next",
-  });
+  throw usageError([{ path: "--count", message }], "help next");
 }
 
 function toLines({ name, trigger_type, enabled, next }: Preview): string[] {

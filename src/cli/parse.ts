@@ -2,12 +2,12 @@
 import { parseArgs } from "node:util";
 import { closest, distance } from "fastest-levenshtein";
 import type { Flags } from "../kernel/config.ts";
-import { type Fault, InvalidInputError } from "../kernel/errors.ts";
+import type { Fault } from "../kernel/errors.ts";
 import { SETTINGS, type SettingName } from "../kernel/settings.ts";
-import type { Command } from "./command.ts";
+import { type Command, usageError } from "./command.ts";
 import { COMMANDS, type CommandName } from "./commands.ts";
 
-export type Parsed =
+type Parsed =
   /** Of one command, of a group of them, or of everything. */
   { help: true; command?: CommandName; group?: string } | ({ help: false; command: CommandName } & Arguments);
 
@@ -50,9 +50,7 @@ function readCommand(words: readonly string[]): CommandName {
   const [first = "", second = "-"] = words;
   const two = second.startsWith("-") ? first : `${first} ${second}`;
   for (const name of [two, first]) if (Object.hasOwn(COMMANDS, name)) return name as CommandName;
-  throw new InvalidInputError("the command line is wrong", [describeUnknown(first, two)], "usage", {
-    hint: `Try: actcore help${GROUPS.includes(first) ? ` ${first}` : ""}`,
-  });
+  throw usageError([describeUnknown(first, two)], `help${GROUPS.includes(first) ? ` ${first}` : ""}`);
 }
 
 function describeUnknown(first: string, two: string): Fault {

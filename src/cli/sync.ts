@@ -4,7 +4,7 @@ import type { EngineEndpoints } from "../engines/engine-status.ts";
 import { findRunningEngines } from "../engines/running-engines.ts";
 import { migrations } from "../generated/migrations.ts";
 import type { Config } from "../kernel/config.ts";
-import { InvalidInputError, RetryableError, TerminalError } from "../kernel/errors.ts";
+import { RetryableError, TerminalError } from "../kernel/errors.ts";
 import { createLog } from "../kernel/log.ts";
 import { createMetrics } from "../kernel/metrics.ts";
 import { inOneLine } from "../kernel/printable.ts";
@@ -16,7 +16,7 @@ import type { SyncRequest } from "../sync/service.ts";
 import { TASK_TYPES } from "../task/types.ts";
 import { openTemporal, type Temporal, temporalTlsOf } from "../temporal/connection.ts";
 import { ensureNamespace } from "../temporal/namespace.ts";
-import type { CommandContext } from "./command.ts";
+import { type CommandContext, usageError } from "./command.ts";
 import { withDatabase } from "./database.ts";
 
 type Context = Pick<CommandContext, "config" | "print" | "json" | "args" | "shutdown">;
@@ -156,5 +156,5 @@ function readSwitch(args: Context["args"], name: string): boolean {
   const text = args[name] ?? "false";
   if (text === "true" || text === "false") return text === "true";
   const fault = { path: `--${name}`, message: `expected true or false, received ${JSON.stringify(text)}` };
-  throw new InvalidInputError("the command line is wrong", [fault], "usage", { hint: "Try: actcore help sync" });
+  throw usageError([fault], "help sync");
 }

@@ -10,10 +10,7 @@ export async function runVersion({ print, json }: Pick<CommandContext, "print" |
     commit: dirty ? `${commit}+changes` : commit,
     bun,
     temporal_sdk: temporalSdk,
-    temporal: engineVersions.temporal,
-    temporal_ui: engineVersions.temporal_ui,
-    nats: engineVersions.nats,
-    postgres: engineVersions.postgres,
+    ...engineVersions,
   };
   if (json) print(JSON.stringify(versions));
   else for (const [name, value] of Object.entries(versions)) print(`${name.padEnd(13)} ${value}`);

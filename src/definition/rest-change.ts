@@ -4,12 +4,9 @@ import { checkRunAt, parseRunAt } from "../calendar/run-at.ts";
 import { preview } from "../json/faults.ts";
 import { type Fault, InvalidInputError, TerminalError } from "../kernel/errors.ts";
 import type { TaskRules } from "../task/task-type.ts";
-import type { DefinitionBody } from "./schema.ts";
+import { type DefinitionBody, STORED_FIELDS } from "./schema.ts";
 import { type DefinitionChange, REST_SOURCE, type StoredDefinition } from "./store.ts";
 import { isFields, parseDefinition } from "./validate.ts";
-
-/** Kept by the store. A client may send them back as it got them. */
-const READ_ONLY = ["id", "enabled_override", "version", "source", "retired_at", "created_at", "updated_at"] as const;
 
 /** @throws InvalidInputError `invalid_definition` with every fault; a one-shot's time that is past is one */
 export function parseNewDefinition(input: unknown, now: Date, rules: TaskRules): DefinitionBody {
@@ -30,7 +27,7 @@ export function applyChange(
   rules: TaskRules,
 ): DefinitionChange {
   if (!isFields(input)) throw invalid([{ path: "/", message: "expected an object" }]);
-  const readOnly = READ_ONLY.filter((key) => key in input);
+  const readOnly = STORED_FIELDS.filter((key) => key in input);
   const faults = readOnly
     .filter((key) => !Bun.deepEquals(input[key], definition[key]))
     .map((key): Fault => ({ path: `/${key}`, message: `is ${preview(definition[key])} and cannot be changed` }));

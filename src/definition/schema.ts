@@ -6,6 +6,7 @@
  */
 import { type Static, Type } from "@sinclair/typebox";
 import { CronTriggerSchema, IntervalTriggerSchema, ScheduledTriggerSchema } from "../calendar/trigger.ts";
+import { Nullable } from "../json/schema-parts.ts";
 import type { TaskTypes } from "../task/task-type.ts";
 import { templateSchema } from "../task/template.ts";
 import type { TaskTemplate } from "../task/types.ts";
@@ -109,11 +110,11 @@ export const definitionSchema = (types: TaskTypes) =>
         minimum: 1,
         description: "Every change adds one; a run names the version that it used.",
       }),
-      enabled_override: Type.Union([Type.Boolean(), Type.Null()], {
+      enabled_override: Nullable(Type.Boolean(), {
         description: "Of a definition that a file made: what REST said last, until it is lifted with `enabled: null`.",
       }),
       source: Type.String({ description: "`rest`, or the file that made it." }),
-      retired_at: Type.Union([Type.String({ format: "date-time" }), Type.Null()], {
+      retired_at: Nullable(Type.String({ format: "date-time" }), {
         description: "Since when its document is gone from the files: until it returns, the definition is disabled.",
       }),
       created_at: Type.String({ format: "date-time" }),
@@ -126,8 +127,15 @@ export type TriggerType = keyof typeof TRIGGER_SCHEMAS;
 export type EventTrigger = Static<typeof EventTriggerSchema>;
 export type DefinitionInput = Static<ReturnType<typeof definitionInputSchema>>;
 export type Definition = Static<ReturnType<typeof definitionSchema>>;
+/** What the store adds to a definition; a client may send it back as it got it. */
+export const STORED_FIELDS = [
+  "id",
+  "enabled_override",
+  "version",
+  "source",
+  "retired_at",
+  "created_at",
+  "updated_at",
+] as const;
 /** A definition without what the store adds: the part that a version keeps. */
-export type DefinitionBody = Omit<
-  Definition,
-  "id" | "enabled_override" | "version" | "source" | "retired_at" | "created_at" | "updated_at"
->;
+export type DefinitionBody = Omit<Definition, (typeof STORED_FIELDS)[number]>;

@@ -46,7 +46,7 @@ const OuterSchema = Type.Composite(
  * @throws InvalidInputError code `invalid_definition`, with every fault.
  */
 export function parseDefinition(input: unknown, rules: TaskRules, kept: readonly string[] = []): DefinitionBody {
-  const found = isFields(input) ? findAllFaults(input, rules) : [{ path: "/", message: "expected an object" }];
+  const found = isFields(input) ? findDefinitionFaults(input, rules) : [{ path: "/", message: "expected an object" }];
   const faults = found.filter(({ path }) => !kept.includes(path.split("/")[1] ?? ""));
   if (faults.length > 0) throw new InvalidInputError("the definition is not valid", faults, "invalid_definition");
 
@@ -58,12 +58,9 @@ export function parseDefinition(input: unknown, rules: TaskRules, kept: readonly
 }
 
 /** What cannot be stored is the only fault that is told: no schema finds it, and the other checks may fail on it. */
-function findAllFaults(input: Fields, rules: TaskRules): Fault[] {
-  const unstorable = findUnstorable(input);
-  return unstorable.length > 0 ? unstorable : findDefinitionFaults(input, rules);
-}
-
 function findDefinitionFaults(input: Fields, rules: TaskRules): Fault[] {
+  const unstorable = findUnstorable(input);
+  if (unstorable.length > 0) return unstorable;
   const faults = findFaults(OuterSchema, input);
   if (isFields(input.trigger_config)) faults.push(...findTriggerFaults(input));
   if (Array.isArray(input.task_templates)) faults.push(...findTaskFaults(input.task_templates, rules));

@@ -90,6 +90,11 @@ function hiding(kind: DocumentKind, value: unknown): Pick<FileFault, "hides"> {
   return keys.length === 0 ? {} : { hides: [...new Set(keys)].map((key) => ({ kind, key })) };
 }
 
+/** What a document may be known by: its key and its name. */
+export function keysOf({ kind, key, body }: TreeDocument): DocumentKey[] {
+  return [...new Set([key, body.name])].map((each) => ({ kind, key: each }));
+}
+
 export function isFault(read: TreeDocument | FileFault): read is FileFault {
   return "message" in read;
 }

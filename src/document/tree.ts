@@ -1,11 +1,12 @@
 /** A tree of definition files: read whole, within bounds, whatever lies in it. */
 
+import { isUtf8 } from "node:buffer";
 import { realpath, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { preview } from "../json/faults.ts";
 import type { TaskRules } from "../task/task-type.ts";
-import { type DocumentKey, type FileFault, isFault, readDocuments, type TreeDocument } from "./document.ts";
+import { type DocumentKey, type FileFault, isFault, keysOf, readDocuments, type TreeDocument } from "./document.ts";
 import { type Content, findMoving, isUnended, readBytes, readRegularFile } from "./file-content.ts";
 import { describeFileError, listTree } from "./tree-paths.ts";
 
@@ -115,8 +116,7 @@ export function isInDoubt(
 function* parseContent(content: Content | string, path: string, rules: TaskRules): Generator<TreeDocument | FileFault> {
   const source = `file:${path}`;
   if (typeof content === "string") return yield { source, subject: path, message: content };
-  const text = decodeUtf8(content.bytes);
-  if (text !== undefined) return yield* readDocuments(text, path, rules);
+  if (isUtf8(content.bytes)) return yield* readDocuments(new TextDecoder().decode(content.bytes), path, rules);
   const line = findLineThatIsNoUtf8(content.bytes);
   yield { source, subject: `${path}:${line}`, line, message: "is no UTF-8" };
 }
@@ -132,20 +132,12 @@ function createPause(): () => Promise<void> | undefined {
   };
 }
 
-function decodeUtf8(bytes: Uint8Array): string | undefined {
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch {
-    return undefined;
-  }
-}
-
 /** The first line, counted from 1, that is no UTF-8. In UTF-8 the byte of a line's end is no part of another character. */
 function findLineThatIsNoUtf8(bytes: Uint8Array): number {
   let line = 1;
   for (let start = 0; start < bytes.length; line++) {
     const end = bytes.indexOf(10, start);
-    if (decodeUtf8(bytes.subarray(start, end === -1 ? undefined : end)) === undefined) break;
+    if (!isUtf8(bytes.subarray(start, end === -1 ? undefined : end))) break;
     start = end === -1 ? bytes.length : end + 1;
   }
   return line;
@@ -172,9 +164,7 @@ function withoutDuplicates(directory: string, documents: TreeDocument[], faults:
         subject: placeOfDocument(directory, last),
         line: last.line,
         message: `the ${identity} ${preview(identify(last))} is also that of ${others.join(", ")}: none of them is taken`,
-        hides: group.flatMap(({ kind, key, body }) =>
-          [...new Set([key, body.name])].map((each) => ({ kind, key: each })),
-        ),
+        hides: group.flatMap(keysOf),
       });
     }
   }

@@ -3,6 +3,7 @@ import { type Static, Type } from "@sinclair/typebox";
 import { findUnstorable, isFields } from "../definition/validate.ts";
 import { findFaults } from "../json/faults.ts";
 import { findSchemaFaults } from "../json/json-schema.ts";
+import { Nullable } from "../json/schema-parts.ts";
 import { type Fault, InvalidInputError } from "../kernel/errors.ts";
 
 export const EventTypeInputSchema = Type.Object(
@@ -48,7 +49,7 @@ export const EventTypeSchema = Type.Composite(
     Type.Object({ id: Type.String({ format: "uuid" }) }),
     Type.Omit(EventTypeInputSchema, ["description", "enforce"]),
     Type.Object({
-      description: Type.Union([Type.String(), Type.Null()]),
+      description: Nullable(Type.String()),
       enforce: Type.Boolean(),
       version: Type.Integer({ minimum: 1, description: "Every change adds one." }),
       source: Type.String({ description: "The file that made it." }),

@@ -2,10 +2,10 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { dueTimes } from "../calendar/due-times.ts";
 import { SKIP_REASONS, type SkippedStretch, type SkipReason } from "../calendar/misfire.ts";
+import { Nullable, oneOf } from "../json/schema-parts.ts";
 import type { Segment } from "../occurrence/due-facts.ts";
 import { dueKey } from "../occurrence/occurrence.ts";
 import { RUN_STATUSES, type RunStatus } from "../run/run.ts";
-import { Nullable, oneOf } from "./views.ts";
 
 /** `pending`: the engine may still start it. `expired`: it was accounted for, longer ago than that is kept. */
 export const DUE_OUTCOMES = ["run", "late", "skipped", "expired", "pending", "upcoming"] as const;

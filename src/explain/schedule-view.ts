@@ -1,6 +1,6 @@
 /** What a reader sees of a schedule as the engine has it, beside what its definition says. */
 import { type Static, Type } from "@sinclair/typebox";
-import { Nullable, oneOf } from "./views.ts";
+import { Nullable, oneOf } from "../json/schema-parts.ts";
 
 export const ScheduleView = Type.Object(
   {

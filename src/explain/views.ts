@@ -1,16 +1,11 @@
 /** What a reader of the ledger sees: runs, tasks and events in the JSON form that REST answers. */
-import { type Static, type TSchema, Type } from "@sinclair/typebox";
+import { type Static, Type } from "@sinclair/typebox";
 import { ACTIVITY_OUTCOMES, EVENT_OUTCOMES } from "../event/outcome.ts";
+import { Nullable, oneOf } from "../json/schema-parts.ts";
 import { RUN_STATUSES, RUN_TRIGGERS } from "../run/run.ts";
 import { TASK_STATUSES } from "../task/task.ts";
 
 const Time = Type.String({ format: "date-time" });
-export const Nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
-export const oneOf = <const T extends readonly string[]>(values: T, options?: { description: string }) =>
-  Type.Union(
-    values.map((value) => Type.Literal<T[number]>(value)),
-    options,
-  );
 
 export const RunView = Type.Object(
   {

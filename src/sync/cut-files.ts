@@ -5,6 +5,7 @@
  * gone that it had, it is taken as cut: nothing of it is synced until its last line is ended.
  */
 import { join } from "node:path";
+import { keysOf } from "../document/document.ts";
 import type { FileFault, TreeRead } from "../document/tree.ts";
 import { KIND_OF, type StoredRow } from "./document-row.ts";
 
@@ -28,7 +29,7 @@ export function withoutCutFiles(tree: ConfiguredTree, stored: readonly StoredRow
       message:
         `${JSON.stringify(gone.body.name)} is not in it any more, and its last line is not ended: it may still be being ` +
         "written, and nothing of it is synced. If it is meant so, end the last line",
-      hides: own.flatMap(({ kind, key, body }) => [key, body.name].map((each) => ({ kind, key: each }))),
+      hides: own.flatMap(keysOf),
     };
   });
   const sources = new Set(cut.map(({ source }) => source));

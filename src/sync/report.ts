@@ -1,5 +1,6 @@
 /** The answer of a sync: what it changed, what it could not, and what it left alone. */
 import { type Static, Type } from "@sinclair/typebox";
+import { Nullable, oneOf } from "../json/schema-parts.ts";
 import { timeOrderedUuid } from "../kernel/stable-id.ts";
 import {
   DOCUMENT_STAGES,
@@ -21,14 +22,11 @@ const MAX_NAMES = 10;
 const Count = Type.Integer({ minimum: 0 });
 const DocumentCounts = Type.Object({ created: Count, updated: Count, unchanged: Count, retired: Count });
 const Change = Type.Object({
-  stage: Type.Union(DOCUMENT_STAGES.map((stage) => Type.Literal(stage))),
-  action: Type.Union(
-    WRITE_ACTIONS.map((action) => Type.Literal(action)),
-    {
-      description:
-        "adopt: a document took over the row of its name, whose own document is gone. delete: a rollback gave a name back to the one that had it.",
-    },
-  ),
+  stage: oneOf(DOCUMENT_STAGES),
+  action: oneOf(WRITE_ACTIONS, {
+    description:
+      "adopt: a document took over the row of its name, whose own document is gone. delete: a rollback gave a name back to the one that had it.",
+  }),
   id: Type.String({ format: "uuid" }),
   name: Type.String(),
   file: Type.String({ description: "Where its document stands, or stood." }),
@@ -79,7 +77,7 @@ export const SyncReport = Type.Object(
     held_by: Type.Record(Type.String(), Type.String({ format: "uuid" }), {
       description: "Of each held tree the sync that was rolled back: POST /admin/syncs/{sync_id}/release frees it.",
     }),
-    rolled_back: Type.Union([Type.String({ format: "uuid" }), Type.Null()], {
+    rolled_back: Nullable(Type.String({ format: "uuid" }), {
       description: "Of a rollback: the sync that it took back.",
     }),
   },

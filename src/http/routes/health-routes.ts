@@ -1,5 +1,6 @@
 /** `/healthz` and `/readyz` of the API; every process serves both on its metrics port too (http/monitor.ts). */
 import { Type } from "@sinclair/typebox";
+import { Nullable } from "../../json/schema-parts.ts";
 import type { ReadinessReport } from "../../kernel/readiness.ts";
 import { type Route, route } from "../route.ts";
 
@@ -9,13 +10,13 @@ const State = Type.Object({
   error: Type.Optional(Type.String()),
   waiting_for: Type.Optional(Type.Array(Type.String())),
 });
-const MaybeTime = Type.Union([Type.String({ format: "date-time" }), Type.Null()]);
+const MaybeTime = Nullable(Type.String({ format: "date-time" }));
 const Sync = Type.Object(
   {
     last_success: MaybeTime,
     last_failure: MaybeTime,
-    error: Type.Union([Type.String(), Type.Null()]),
-    duration_ms: Type.Union([Type.Integer(), Type.Null()]),
+    error: Nullable(Type.String()),
+    duration_ms: Nullable(Type.Integer()),
   },
   { description: "Of this process: a sync that fails makes it no less ready." },
 );

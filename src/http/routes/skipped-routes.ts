@@ -2,6 +2,7 @@
 import { Type } from "@sinclair/typebox";
 import { SKIP_REASONS } from "../../calendar/misfire.ts";
 import { SkippedDueTimeView, type SkippedPlace } from "../../explain/skipped-due-times.ts";
+import { oneOf } from "../../json/schema-parts.ts";
 import { isUuid } from "../../kernel/stable-id.ts";
 import { ActivityId } from "../ids.ts";
 import { invalidCursor, linkTo, listQuery, QueryTime, readTime } from "../query.ts";
@@ -18,10 +19,7 @@ const OccurrenceQuery = listQuery({
   since: Type.Optional(QueryTime("the first due time, a day ago when absent.")),
   activity_id: Type.Optional(ActivityId),
   reason: Type.Optional(
-    Type.Union(
-      [...SKIP_REASONS, DELETED].map((reason) => Type.Literal(reason)),
-      { description: "`deleted`: the run began after its definition was deleted." },
-    ),
+    oneOf([...SKIP_REASONS, DELETED], { description: "`deleted`: the run began after its definition was deleted." }),
   ),
 });
 

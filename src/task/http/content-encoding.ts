@@ -2,6 +2,7 @@
  * Bodies that came packed, although requests ask for plain ones. They are unpacked here and not by fetch, which would
  * unpack all of a body on the one thread that serves every request: some hundred bytes can stand for gigabytes.
  */
+import type { Transform } from "node:stream";
 import { constants, createBrotliDecompress, createGunzip, createInflate, createZstdDecompress } from "node:zlib";
 
 const { Z_SYNC_FLUSH, BROTLI_OPERATION_FLUSH, ZSTD_d_windowLogMax } = constants;
@@ -9,7 +10,7 @@ const { Z_SYNC_FLUSH, BROTLI_OPERATION_FLUSH, ZSTD_d_windowLogMax } = constants;
 const ZSTD_WINDOW_LOG = 23;
 
 /** By content coding (RFC 9110 §8.4.1). The flush lets what was cut off be unpacked as far as it goes. */
-const UNPACKERS: Readonly<Record<string, () => NodeJS.ReadWriteStream & { destroy(): void }>> = {
+const UNPACKERS: Readonly<Record<string, () => Transform>> = {
   gzip: () => createGunzip({ finishFlush: Z_SYNC_FLUSH }),
   "x-gzip": () => createGunzip({ finishFlush: Z_SYNC_FLUSH }),
   deflate: () => createInflate({ finishFlush: Z_SYNC_FLUSH }),
@@ -42,30 +43,23 @@ export async function unpack(packed: Uint8Array, contentEncoding: string | null,
   return unpacked;
 }
 
-function unpackOne(
-  packed: Uint8Array,
-  stream: NodeJS.ReadWriteStream & { destroy(): void },
-  maxBytes: number,
-): Promise<Unpacked> {
-  return new Promise((resolve) => {
-    const chunks: Uint8Array[] = [];
-    let size = 0;
-    let failed = false;
-    stream.on("data", (chunk: Uint8Array) => {
-      if (size > maxBytes) return;
+async function unpackOne(packed: Uint8Array, stream: Transform, maxBytes: number): Promise<Unpacked> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  let failed = false;
+  stream.end(packed);
+  try {
+    // Leaving the loop ends the stream.
+    for await (const chunk of stream) {
       chunks.push(chunk);
       size += chunk.byteLength;
-      if (size > maxBytes) stream.destroy();
-    });
-    stream.on("error", () => {
-      failed = true;
-    });
-    stream.on("close", () => {
-      const { bytes, truncated } = bounded(chunks, maxBytes);
-      resolve({ bytes, truncated: truncated || failed });
-    });
-    stream.end(packed);
-  });
+      if (size > maxBytes) break;
+    }
+  } catch {
+    failed = true;
+  }
+  const { bytes, truncated } = bounded(chunks, maxBytes);
+  return { bytes, truncated: truncated || failed };
 }
 
 function bounded(chunks: readonly Uint8Array[], maxBytes: number): Unpacked {

@@ -12,6 +12,7 @@ import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
 import { hostOf, portOf } from "../../kernel/address.ts";
 import { TerminalError } from "../../kernel/errors.ts";
+import { aborted } from "../../kernel/wait.ts";
 import type { ExecutorDeps } from "../task-type.ts";
 import { findForbiddenAddress, findForbiddenUrl } from "./destination.ts";
 import { findProxy } from "./proxy.ts";
@@ -43,7 +44,8 @@ export function createDial({ engines, proxies, trusted, resolve = resolveName }:
   /** An address of the URL's host that a request may go to. */
   async function findAddress(url: URL, signal: AbortSignal): Promise<string> {
     const port = portOf(url);
-    const addresses = await beforeAbort(resolve(url.hostname), signal);
+    const interrupted = aborted(signal).then(() => Promise.reject(signal.reason));
+    const addresses = await Promise.race([resolve(url.hostname), interrupted]);
     const reasons = addresses.map((address) => findForbiddenAddress(address, port, engines));
     const allowed = addresses.filter((_, at) => reasons[at] === undefined);
     if (allowed.length === 0) throw forbidden(url, `it leads to ${addresses[0]}: ${reasons[0]}`);
@@ -76,18 +78,6 @@ export function createDial({ engines, proxies, trusted, resolve = resolveName }:
 
 async function resolveName(name: string): Promise<string[]> {
   return (await lookup(name, { all: true })).map(({ address }) => address);
-}
-
-/** As `promise`, or rejects with the reason of `signal` as soon as that aborts. */
-async function beforeAbort<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const onAbort = () => reject(signal.reason);
-  signal.addEventListener("abort", onAbort, { once: true });
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
-  }
 }
 
 function forbidden(url: URL, reason: string): TerminalError {

@@ -1,16 +1,12 @@
 /** What an http task takes: the parts of its request. */
 import { type Static, Type } from "@sinclair/typebox";
+import { oneOf } from "../../json/schema-parts.ts";
 
 const HTTP_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"] as const;
 
 export const HttpParamsSchema = Type.Object(
   {
-    method: Type.Optional(
-      Type.Union(
-        HTTP_METHODS.map((method) => Type.Literal(method)),
-        { default: "POST", expected: `one of ${HTTP_METHODS.join(", ")}` },
-      ),
-    ),
+    method: Type.Optional(oneOf(HTTP_METHODS, { default: "POST", expected: `one of ${HTTP_METHODS.join(", ")}` })),
     url: Type.String({ maxLength: 4000, pattern: "^https?://", expected: "an http:// or https:// URL" }),
     headers: Type.Optional(
       Type.Record(Type.String(), Type.String(), { maxProperties: 50, expected: "an object of strings" }),

@@ -1,15 +1,13 @@
 /** The `log` task: one line in actcore's own log. */
 import { Type } from "@sinclair/typebox";
+import { oneOf } from "../../json/schema-parts.ts";
 import type { TaskType } from "../task-type.ts";
 
 const LogParams = Type.Object(
   {
     message: Type.String({ maxLength: 10_000, description: "Written to actcore's own log." }),
     level: Type.Optional(
-      Type.Union([Type.Literal("debug"), Type.Literal("info"), Type.Literal("warn"), Type.Literal("error")], {
-        default: "info",
-        expected: "debug, info, warn or error",
-      }),
+      oneOf(["debug", "info", "warn", "error"], { default: "info", expected: "debug, info, warn or error" }),
     ),
   },
   { additionalProperties: false },
