@@ -21,7 +21,7 @@ interface DeadLettersDeps {
   log: Log;
 }
 
-/** What cannot be recorded is put back; none of these rejects. */
+/** Messages that cannot be recorded are put back into the stream; none of these functions rejects. */
 export function createDeadLetters({ ledger, putBack, metrics, log }: DeadLettersDeps) {
   function settle(
     messages: readonly StreamMessage[],

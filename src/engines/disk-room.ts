@@ -17,7 +17,7 @@ export async function requireRoom(directory: string): Promise<void> {
   await writeTrial(join(directory, ".actcore-trial"));
 }
 
-/** Finds what the free space does not say: no inodes left, a quota, a file system that went read-only. */
+/** Writes a small file, because free space does not tell of missing inodes, a quota, or a file system that went read-only. */
 async function writeTrial(path: string): Promise<void> {
   try {
     const file = await open(path, "w", 0o600);

@@ -1,5 +1,5 @@
 /**
- * Does it answer? One cheap question per engine, over its own protocol, without a password.
+ * Whether an engine answers: one cheap question for each, over its own protocol, without a password.
  * Each resolves on a good answer and rejects otherwise, at the latest when `signal` aborts. None goes through a proxy: the
  * engines are on this host.
  */

@@ -20,7 +20,8 @@ export function keepRecord(
     try {
       writeRecord(directory.path, { holder, startedAt, endpoints, engines: status(), children: list });
     } catch (error) {
-      // A full disk must not end the server: the next change writes again, and the marker finds the children too.
+      // A full disk must not end the server. The next change writes the record again, and a later start also finds the
+      // children by their marker variable.
       log.error({ reason: describeError(error) }, "engines.json not written");
     }
   }

@@ -16,7 +16,7 @@ export interface EngineReport {
   readonly name: EngineName;
   /** `external`: its URL is configured, and only its reachability is known. */
   readonly kind: "embedded" | "external";
-  /** `left over`: its server was killed, and it goes on; the next start ends it. */
+  /** `left over`: its server was killed and it still runs; the next start ends it. */
   readonly state: EngineStatus["state"] | "unreachable" | "left over";
   /** `host:port`. */
   readonly address: string;

@@ -23,7 +23,7 @@ export function temporalUiSpec(
     port: ports.temporalUi,
     enableUi: true,
     defaultNamespace: namespace,
-    // It would ask the internet for news.
+    // Otherwise it would ask a server on the internet for its newest version.
     disableNewsFetch: true,
     hideLogs: true,
     cors: { allowOrigins: [temporalUiUrl(ports)] },

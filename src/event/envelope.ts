@@ -148,7 +148,7 @@ export function deadLetterId(subject: string, streamedAtNs: bigint | number, byt
 
 /** What no id from outside may be, begin with or end with, as words; undefined: it may. */
 function reservedPartOf(eventId: string): string | undefined {
-  // A client takes them for steps of a path: the event could not be looked up.
+  // HTTP clients resolve these as steps of a path, so the event could not be looked up.
   if (eventId === "." || eventId === "..") return JSON.stringify(eventId);
   const prefix = Object.values(OWN_EVENT_IDS).find((own) => eventId.startsWith(own));
   if (prefix !== undefined) return `the beginning ${JSON.stringify(prefix)}`;

@@ -53,7 +53,7 @@ export function outcomeOf(matches: readonly Match[]): EventOutcome {
  */
 export function createFilterCheck(payload: unknown): (filters: readonly Filter[]) => string | undefined {
   const fields = fieldsOf(payload);
-  // Many filters may look at one large value: it is written out once.
+  // Many filters may look at one large value, so its text is made once.
   const found = new Map<string, string>();
 
   function describe([key, wanted]: Filter): string {

@@ -31,7 +31,7 @@ export interface Retention {
   readonly eventsMs: number;
   /** Closed runs and their tasks. */
   readonly runsMs: number;
-  /** Event ids and occurrences: within this, once means once (I1). */
+  /** Event ids and occurrences. As long as they are kept, what they name does not run twice (I1). */
   readonly keysMs: number;
   readonly auditMs: number;
 }
@@ -82,7 +82,7 @@ export type Flags = Partial<Record<SettingName, string>>;
 type Values = { [K in SettingName]: ReturnType<(typeof SETTINGS)[K]["parse"]> | undefined };
 
 /**
- * Resolves the configuration. `earlier` are faults of the command line: the user hears of all at once.
+ * Resolves the configuration. `earlier` are the faults of the command line, so that the user is told all of them at once.
  * @throws InvalidInputError code `invalid_configuration`, one fault per wrong setting, `path` being flag or variable.
  */
 export function loadConfig(
@@ -157,7 +157,7 @@ export function isWholeServer(config: Config): boolean {
   return DEFAULT_ROLES.every((role) => config.roles.includes(role));
 }
 
-/** Variables that many programs share, so without flags; in small letters they win, as with curl. */
+/** Variables that many programs share; they have no flags. Those in small letters win, as with curl. */
 function readProxies(env: Environment, faults: Fault[]): Proxies {
   const read = (upper: string) => {
     const variable = [upper.toLowerCase(), upper].find((name) => env[name]);

@@ -19,7 +19,7 @@ export interface LineWriter {
 export function createLossyWriter(descriptor: number): LineWriter {
   const fd = withoutBlocking(descriptor);
   let stuck = false;
-  /** Part of the last line stands there: the next one begins with a newline. */
+  /** Set when only a part of the last line was written: the next line then begins with a newline. */
   let torn = false;
   return {
     write(line) {

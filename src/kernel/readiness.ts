@@ -32,7 +32,7 @@ export interface SyncReadiness {
 
 export interface ReadinessReport {
   status: "ready" | "not_ready";
-  /** Which process answers, and since when: another start is another `started_at`. */
+  /** Which process answers, and since when. `started_at` changes with each start. */
   process: { pid: number; started_at: string };
   engines: Partial<Record<Engine, EngineReadiness>>;
   roles: Partial<Record<RoleName, RoleReadiness>>;

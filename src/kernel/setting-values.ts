@@ -37,7 +37,7 @@ export function parseNatsUrl(text: string): string {
   return servers.join(",");
 }
 
-/** The clients undo the escapes of a URL when they connect: a '%' that begins none would fail there, again and again. */
+/** The clients decode percent-escapes of a URL when they connect, and would fail at each try on a '%' that begins no escape. */
 function requireEscapes({ username, password, hostname, pathname }: URL): void {
   try {
     for (const part of [username, password, hostname, pathname]) decodeURIComponent(part);

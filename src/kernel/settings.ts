@@ -1,4 +1,4 @@
-/** The one table of settings behind parsing, help and errors: one that is not in it does not exist. */
+/** The one table of settings: parsing, help and errors read it. */
 import { resolve } from "node:path";
 import { type Address, formatAddress } from "./address.ts";
 import { readTrustedFile } from "./certificates.ts";

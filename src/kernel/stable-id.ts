@@ -10,7 +10,7 @@ export function timeOrderedUuid(): string {
   return Bun.randomUUIDv7();
 }
 
-/** The one UUID (version 8: custom) of `parts` under `parent`, with the parent's time. */
+/** A UUID (version 8: custom) that follows from `parent` and `parts`, and begins with the parent's time. */
 export function childUuid(parent: string, ...parts: string[]): string {
   const hex = createHash("sha256")
     .update(JSON.stringify([parent, ...parts]))
@@ -19,7 +19,7 @@ export function childUuid(parent: string, ...parts: string[]): string {
   return `${parent.slice(0, 13)}-8${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 }
 
-/** The one UUID (version 8: custom) of `parts`, in which there is no time. */
+/** A UUID (version 8: custom) that follows from `parts` alone; there is no time in it. */
 export function stableUuid(...parts: string[]): string {
   return childUuid(stableHex(JSON.stringify(parts), 12).replace(/^.{8}/, "$&-"), ...parts);
 }
@@ -41,7 +41,7 @@ export function stableHex(text: string, length: number): string {
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
-/** Whether it is a string with a UUID in it: `test` alone would take a list of one for it. */
+/** Whether it is a string that is a UUID. `test` alone would also accept a list with one in it. */
 export function isUuid(value: unknown): boolean {
   return typeof value === "string" && UUID.test(value);
 }

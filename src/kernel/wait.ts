@@ -16,7 +16,10 @@ export function sleep(ms: number, signal?: AbortSignal): Promise<boolean> {
   });
 }
 
-/** As `promise`, or rejects with `late()` when it has not settled after `ms` milliseconds; it goes on, unheard. */
+/**
+ * As `promise`, or rejects with `late()` when it has not settled after `ms` milliseconds. What it does then goes on, and
+ * nobody hears how it ends.
+ */
 export async function inTime<T>(promise: Promise<T>, ms: number, late: () => Error): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const deadline = new Promise<never>((_, reject) => {

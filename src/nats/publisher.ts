@@ -1,4 +1,4 @@
-/** Publishes events into the stream; answered only when JetStream has them (I2). */
+/** Publishes events into the stream, and answers only when JetStream has stored them (I2). */
 import { ErrorCode, NatsError } from "nats";
 import { type EventEnvelope, type EventPublisher, MAX_EVENT_BYTES } from "../event/envelope.ts";
 import { RetryableError, TerminalError } from "../kernel/errors.ts";
@@ -11,7 +11,7 @@ const ATTEMPTS = 3;
 const JS_STREAM_FULL = 10077;
 const JS_MESSAGE_TOO_LARGE = 10054;
 const JS_STREAM_SEALED = 10109;
-/** Another stream takes the subject in, and would keep the event where no router looks. */
+/** Another stream takes this subject, and would keep the event where no router reads it. */
 const JS_OTHER_STREAM = 10060;
 
 export function createPublisher({ connection, checkHealth }: Nats): EventPublisher {
@@ -30,7 +30,7 @@ export function createPublisher({ connection, checkHealth }: Nats): EventPublish
           await jetstream.publish(subjectOf(envelope), bytes, { expect: { streamName: STREAM } });
           return;
         } catch (error) {
-          // An answer lost with a broken connection does not come: ask again. The event's id makes that safe.
+          // An answer that was lost with a broken connection never comes, so it is asked again; the event's id makes that safe.
           const lost = error instanceof NatsError && error.code === ErrorCode.Timeout;
           if (!lost) throw refusal(error) ?? unavailable(error);
           // A JetStream that has given up writing does not answer either, and asking it again is in vain.

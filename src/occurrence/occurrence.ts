@@ -50,7 +50,7 @@ export function rerunWorkflowId(id: string, number: number): string {
   const bytes = Buffer.from(id);
   const room = MAX_WORKFLOW_ID_BYTES - suffix.length;
   if (bytes.length <= room) return id + suffix;
-  // A character that is cut in half is left out.
+  // Leaves out a character that the cut has halved.
   const start = new TextDecoder().decode(bytes.subarray(0, room - HASH_LENGTH - 1), { stream: true });
   return `${start}~${stableHex(id, HASH_LENGTH)}${suffix}`;
 }

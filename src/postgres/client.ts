@@ -55,7 +55,7 @@ export function openPostgres(url: string, name: string, max = 10): Postgres {
     prepared: drizzle(preparing(sql)),
     openSession: () => postgres(url, { ...options, max: 1, max_lifetime: null, fetch_types: false }),
     async ping() {
-      // One question at a time: a server that hangs would be asked ever more of them.
+      // One question at a time, because questions to a server that hangs would pile up.
       asking ??= guarded(sql`select 1`).finally(() => {
         asking = undefined;
       });

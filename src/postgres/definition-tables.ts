@@ -10,7 +10,7 @@ export const definitions = actcore.table(
   {
     id: uuid().primaryKey(),
     name: text().notNull(),
-    /** As it counts: the override's word, or else the body's. */
+    /** As it counts: what the override says, or else what the body says. */
     enabled: boolean().notNull(),
     /** Set over REST for a definition that a file made; survives syncs until it is lifted. */
     enabled_override: boolean(),
@@ -37,7 +37,7 @@ export const definitions = actcore.table(
   ],
 );
 
-/** Every version ever, for runs that pinned it. */
+/** Every version that there ever was, for the runs that pinned it. */
 export const definitionVersions = actcore.table(
   "definition_versions",
   {
@@ -129,7 +129,7 @@ export const apiKeys = actcore.table(
     scopes: text().array().$type<Scope[]>().notNull(),
     created_at: time("created_at").notNull().defaultNow(),
     expires_at: time("expires_at"),
-    /** To the minute. */
+    /** Noted once a minute at most. */
     last_used_at: time("last_used_at"),
     revoked_at: time("revoked_at"),
   },

@@ -14,7 +14,7 @@ import type { TaskError, TaskStatus } from "../task/task.ts";
 import { definitions } from "./definition-tables.ts";
 import { actcore, json, time } from "./schema.ts";
 
-/** Of a run or a task. Not the open ones: they are few, and every row would pass through the index. */
+/** Runs or tasks that ended badly. Open ones are left out: they are few, and every row would pass through the index. */
 const endedBadly = sql`status in ('failed', 'skipped', 'cancelled')`;
 const bytea = customType<{ data: Uint8Array }>({ dataType: () => "bytea" });
 
@@ -58,7 +58,7 @@ export const dueSkips = actcore.table(
   ],
 );
 
-/** The guard of events: who inserts the id has the event. Outlives the event's row. */
+/** Guards that an event is recorded once: whoever inserts the id has the event. A key is kept longer than its event's row. */
 export const eventKeys = actcore.table(
   "event_keys",
   {
@@ -114,7 +114,7 @@ export const eventOutcomes = actcore.table(
   (table) => [primaryKey({ columns: [table.row_id, table.activity_id] })],
 );
 
-/** The guard of I1: whoever inserts the row has the occurrence. Never partitioned. */
+/** Guards that an occurrence runs once (I1): whoever inserts the row has it. This table is never partitioned. */
 export const occurrences = actcore.table(
   "occurrences",
   {
@@ -123,7 +123,7 @@ export const occurrences = actcore.table(
     key: text().notNull(),
     run_id: uuid().notNull(),
     event_id: text(),
-    /** Under which it is started, where that does not follow from the key. */
+    /** The workflow id under which it is started, where that does not follow from the key. */
     workflow_id: text(),
     /** firstExecutionRunId of the workflow that runs it. */
     claimed_by: text(),

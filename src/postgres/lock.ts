@@ -1,4 +1,4 @@
-/** Work that one process at a time does, whichever: held by a session's advisory lock, which ends with the session. */
+/** Locks for work that any one process does at a time: advisory locks of a session, which end with the session. */
 import { sleep } from "../kernel/wait.ts";
 import { guarded, type Postgres, type Sql } from "./client.ts";
 
@@ -34,7 +34,7 @@ export function waitingForLock<T>(
   signal: AbortSignal,
 ): Promise<T> {
   return withSession(postgres, async (session) => {
-    // Asked again and again: a wait in the server could not be ended by the signal.
+    // The lock is asked for again and again, because the signal could not end a wait in the server.
     while (!(await tryLock(session, lock))) {
       signal.throwIfAborted();
       await sleep(ASK_AGAIN_MS * (0.5 + Math.random()), signal);

@@ -139,7 +139,7 @@ export interface RecordedChange {
   after: DefinitionRow;
 }
 
-/** All that goes with changes: their versions, the revision, the notifications, the audit. */
+/** Records what every change brings with it: a version, the revision, a notification, an audit entry. */
 export async function recordChanges(tx: Transaction, actor: string, changes: readonly RecordedChange[]): Promise<void> {
   const versions = changes.filter(({ before, after }) => before?.version !== after.version);
   await inChunks(versions, (chunk) =>
@@ -149,7 +149,7 @@ export async function recordChanges(tx: Transaction, actor: string, changes: rea
         chunk.map(({ after }) => ({ definition_id: after.id, version: after.version, body: effectiveBody(after) })),
       ),
   );
-  // From here on its due times are accounted for, whatever it becomes.
+  // From here on its due times are accounted for, also when it is changed or deleted later.
   const scheduled = versions.filter(({ after }) => after.trigger_type !== "event");
   await inChunks(scheduled, (chunk) =>
     tx
@@ -172,7 +172,7 @@ export async function recordChanges(tx: Transaction, actor: string, changes: rea
   await writeAudit(tx, ...entries);
 }
 
-/** Whoever holds an index of what is stored loads it anew (I4). */
+/** Moves the revision, by which everybody with an index of definitions learns that it has to be loaded anew (I4). */
 export async function bumpRevision(tx: Transaction): Promise<void> {
   await tx.update(definitionRevision).set({ revision: sql`${definitionRevision.revision} + 1` });
 }
@@ -190,7 +190,7 @@ async function transact(
   }
 }
 
-/** Whose the name is: who looks for it among what runs would not find a retired one. */
+/** Says who has the name: a retired definition keeps its name, and is not found in a list of those that run. */
 async function describeTaken(db: Database, name: string): Promise<TerminalError> {
   const query = db
     .select()
@@ -210,7 +210,7 @@ async function describeTaken(db: Database, name: string): Promise<TerminalError>
   );
 }
 
-/** What follows from the body, the override and the retirement. */
+/** The columns that follow from the body, the override and the retirement. */
 export function columnsOf(body: DefinitionBody, enabled_override: boolean | null, retired_at: Date | null) {
   const enabled = retired_at === null && (enabled_override ?? body.enabled);
   return { name: body.name, enabled, enabled_override, trigger_type: body.trigger_type, body };

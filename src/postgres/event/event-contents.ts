@@ -23,7 +23,7 @@ export interface StoredEvent {
   content: EventContent | null;
 }
 
-/** What stands under the ids, whoever brought it. */
+/** What is recorded under the ids, by the stream or by a foreign start. */
 export async function readStored(db: Database, eventIds: readonly string[]): Promise<StoredEvent[]> {
   if (eventIds.length === 0) return [];
   const { type, source, subject, payload, outcome } = events;
@@ -38,7 +38,7 @@ export async function readStored(db: Database, eventIds: readonly string[]): Pro
   return rows.map(({ content, ...row }) => ({ ...row, content: content && toContent(content) }));
 }
 
-/** By its id, the content of what only foreign starts have brought, or of all else. */
+/** The contents by event id: of events that only foreign starts have brought (`provisional`), or of all others. */
 export function contentsOf(
   stored: readonly StoredEvent[],
   { provisional }: Pick<StoredEvent, "provisional">,

@@ -38,7 +38,7 @@ export function createEventLedger(db: Database): EventLedger {
     },
 
     async recordDeadLetter({ event_id, reason, detail, subject, raw, envelope, carried_id = null }) {
-      // What says something else than a foreign start brought is not that event: it takes nothing over.
+      // A message that says something else than the event of a foreign start is another event, and takes nothing over.
       if (envelope !== undefined && !isSame(await readBrought(db, event_id), envelope)) return false;
       const row_id = timeOrderedUuid();
       const row = {
@@ -186,7 +186,7 @@ async function insertNew(
     ), reached as (
       insert into ${eventOutcomes} (row_id, activity_id, activity_name, outcome, reason, run_id)
       select m.row_id, m.activity_id, m.activity_name, m.outcome, m.reason,
-        -- Where the occurrence stood already: the run that has it.
+        -- Where the occurrence was there already, this is the run that has it.
         case when m.run_id is not null then coalesce(c.run_id, (select o.run_id from ${occurrences} o
           where o.activity_id = m.activity_id and o.kind = 'event' and o.key = m.event_id), m.run_id) end
       from matched m left join claimable c on c.activity_id = m.activity_id and c.key = m.event_id
@@ -255,7 +255,7 @@ export async function readKnown(db: Database, eventIds: string[]): Promise<Omit<
           ? []
           : [toOwedRun({ activity_id, activity_name }, event_id, workflow_id)],
       );
-      // Only the key is left of what was swept: it was settled long ago.
+      // Retention has removed the event and kept its key: it was settled long ago.
       return { event_id, outcome: outcome ?? "dispatched", owed };
     })
     .toArray();

@@ -77,7 +77,7 @@ export function createLedgerReader(db: Database): LedgerReader {
           db.select(refusedFields).from(events).where(carries).orderBy(desc(events.row_id)).limit(MAX_REFUSED_SHOWN),
         ),
       ]);
-      // No event has the id: whoever sent a message that is none looks for it by the id that it carries.
+      // No event has the id. Somebody who sent a message that is no event looks for it by the id that the message carries.
       const event = keyed?.event ?? (letters[0] && (await findRow(letters[0].row_id)));
       if (event === undefined) return undefined;
       const { row_id, raw } = event;
@@ -99,7 +99,7 @@ export function createLedgerReader(db: Database): LedgerReader {
 const { row_id, event_id, reason, detail, received_at } = events;
 const refusedFields = { row_id, event_id, reason, detail, received_at };
 
-/** No condition where nothing is asked for. */
+/** Undefined, which is no condition, where no value is asked for. */
 function is<C extends PgColumn>(column: C, value: GetColumnData<C, "raw"> | undefined): SQL | undefined {
   return value === undefined ? undefined : eq(column, value);
 }

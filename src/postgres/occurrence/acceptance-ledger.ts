@@ -62,7 +62,7 @@ export function createAcceptanceLedger(db: Database): AcceptanceLedger {
           if (event_id !== null) await requireKept(tx, event_id);
           const repeated = old.rerun_of === null ? old.workflow_id : repeatedWorkflowId(old.workflow_id);
           const run_id = timeOrderedUuid();
-          // Usually the first one is free; not so when earlier reruns were swept and their occurrences stand.
+          // Usually the first number is free. It is not where retention has removed earlier reruns and kept their occurrences.
           let workflow_id = "";
           for (let number = (await countReruns(tx, rerun_of)) + 1; ; number++) {
             workflow_id = rerunWorkflowId(repeated, number);
@@ -126,14 +126,14 @@ export function createAcceptanceLedger(db: Database): AcceptanceLedger {
   };
 }
 
-/** Of the run that this one, maybe over others, repeats: all of them. */
+/** How many reruns there are of the run that this one repeats, directly or over other reruns. */
 async function countReruns(tx: Transaction, runId: string): Promise<number> {
   const [row] = await tx.execute<{ reruns: number }>(sql`
     with recursive up as (
       select run_id, rerun_of from ${runs} where run_id = ${runId}
       union select r.run_id, r.rerun_of from up join ${runs} r on r.run_id = up.rerun_of
     ), down as (
-      -- What the oldest one repeats may have been swept: its id is enough.
+      -- Retention may have removed the run that the oldest one repeats: its id is enough.
       select coalesce(rerun_of, run_id) as run_id from up
       where not exists (select from ${runs} r where r.run_id = up.rerun_of)
       union select r.run_id from down join ${runs} r on r.rerun_of = down.run_id
@@ -164,7 +164,7 @@ export async function lockAgainstChange(tx: Transaction, id: string): Promise<Ac
   return row;
 }
 
-/** The run that has the occurrence already, or undefined when it is this one. */
+/** Answers the run that has the occurrence already; undefined when it was free, and belongs to `run_id` now. */
 export async function insertOccurrence(
   tx: Transaction,
   { id: activity_id, name: activity_name, version: version_used }: Accepting,

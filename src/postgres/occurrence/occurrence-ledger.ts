@@ -15,7 +15,7 @@ import { readStored, type StoredEvent } from "../event/event-contents.ts";
 import { eventKeys, eventOutcomes, events, occurrences, runs } from "../ledger-tables.ts";
 import { type DueActivityRow, versionsSince } from "../schedule/due-ledger.ts";
 
-/** One row always. */
+/** The claim's statement always answers one row. */
 interface ClaimRow extends Record<string, unknown> {
   /** Whether the definition has the judged version. Otherwise only `current` counts. */
   is_judged: boolean;
@@ -25,7 +25,7 @@ interface ClaimRow extends Record<string, unknown> {
   claimed: boolean;
   /** It was claimed before, and retention has removed its run since. */
   swept: boolean;
-  /** The occurrence's, whoever has it; null when another claim was made in the same moment. */
+  /** The run that has the occurrence, whoever claimed it; null when another claim was made in the same moment. */
   run_id: string | null;
   version_used: number | null;
   status: RunStatus | null;
@@ -49,7 +49,7 @@ export function createOccurrenceLedger(db: Database): OccurrenceLedger {
     },
 
     async findSegments(activityId, at, now) {
-      // A version counts for what is due after its write.
+      // A version counts for the due times after it was written.
       const since = new Date(at.getTime() - 1).toISOString();
       const [row] = await guarded(
         db.execute<Pick<DueActivityRow, "versions">>(sql`
@@ -57,7 +57,7 @@ export function createOccurrenceLedger(db: Database): OccurrenceLedger {
           from ${definitions} d cross join lateral (${versionsSince(sql`d.id`, sql`${since}::timestamptz`)}) v
           where d.id = ${activityId}`),
       );
-      // The first one began at some time before.
+      // The first version was in force before the range begins.
       return segmentsOf({ since: new Date(0).toISOString(), versions: row?.versions ?? [] }, now);
     },
 
@@ -66,7 +66,7 @@ export function createOccurrenceLedger(db: Database): OccurrenceLedger {
       const [row] = await guarded(db.select().from(definitionVersions).where(one));
       if (row === undefined) return undefined;
       const { name, enabled } = row.body;
-      // Of a deletion no run uses the body, and no version but the current one is judged.
+      // No run uses the body of a deletion, and only the current version is judged.
       return { id: activityId, name, version, enabled, deleted: false, since: row.created_at, body: row.body };
     },
 
@@ -99,7 +99,7 @@ export function createOccurrenceLedger(db: Database): OccurrenceLedger {
   return ledger;
 }
 
-/** What stands under the event's id, and says the same. @throws TerminalError `event_differs` */
+/** What is recorded under the event's id, if it says the same as the event. @throws TerminalError `event_differs` */
 async function findStanding(db: Database, envelope: EventEnvelope): Promise<StoredEvent | undefined> {
   const [standing] = await readStored(db, [envelope.event_id]);
   const fields = standing?.content ? findDifferences(standing.content, envelope) : [];
@@ -118,11 +118,11 @@ function claimStatement(
   { event: start, version, refusal, acceptedRefusal }: JudgedStart,
   standingRow: string | null = null,
 ) {
-  // Counts only when nobody has inserted the occurrence yet: otherwise the run id that stands there does.
+  // Used only when nobody has inserted the occurrence yet; otherwise the run id that stands there is kept.
   const runId = timeOrderedUuid();
   const { workflow_id, first_execution_run_id, scheduled_for = null } = request;
   const eventId = start.event_id ?? null;
-  // The payload as text within the JSON: see events.ts.
+  // The payload travels as text within the JSON: postgres/event/event-ledger.ts says why.
   const inline =
     start.inline === undefined
       ? null
@@ -179,7 +179,7 @@ function claimStatement(
         case when reason is not null then now() end, ${scheduled_for}::timestamptz, ${eventId},
         coalesce((select trace_id from event limit 1), ${traceId}), ${workflow_id}, version_used
       from definition, occurrence, (select ${refusal}::text as reason) verdict
-      -- A run that was claimed before stands, or was swept.
+      -- A run that was claimed before is there already, or retention has removed it.
       where not exists (select from before where is_claimed)
       on conflict do nothing
       returning run_id, status, reason
@@ -219,7 +219,7 @@ function claimStatement(
 }
 
 function unknownDefinition(activityId: string): TerminalError {
-  // It may be of any length, and the engine keeps failures only up to some.
+  // The id may be of any length, and the engine keeps the text of a failure only up to a bound.
   const shown = JSON.stringify(activityId.slice(0, 200));
   return new TerminalError("definition_not_found", `there is no definition ${shown}`);
 }

@@ -54,7 +54,7 @@ export function createUnfinishedLedger({ db }: Postgres): UnfinishedLedger {
       );
       return rows.map(
         ({ kind, event_id, workflow_id, ...row }): UnclaimedRun =>
-          // What is no event's was accepted with its run, and with a workflow id.
+          // An occurrence that no event made was accepted over REST or by the reconciler, with its run and a workflow id.
           kind === "event" || workflow_id === null
             ? { run_id: row.run_id, ...toOwedRun(row, event_id ?? "", workflow_id) }
             : { ...row, workflow_id, trigger_event: { run_id: row.run_id } },
@@ -63,7 +63,7 @@ export function createUnfinishedLedger({ db }: Postgres): UnfinishedLedger {
 
     async listOpenRuns(before, limit, after) {
       const newer = after === undefined ? undefined : gt(runs.run_id, after);
-      // What nobody has claimed is listUnclaimed's: that a workflow is missing there does not say that the run is lost.
+      // Runs that nobody has claimed are listed by listUnclaimed: a missing workflow does not mean there that the run is lost.
       const claimed = or(isNull(occurrences.run_id), isNotNull(occurrences.claimed_by));
       const open = and(isNull(runs.finished_at), lt(runs.run_id, firstUuidAt(before)), newer, claimed);
       const { run_id, activity_id, workflow_id } = runs;

@@ -13,7 +13,7 @@ export function createWorkflowIdLedger(db: Database): WorkflowIdLedger {
         "run_id" in trigger_event
           ? sql`run_id = ${trigger_event.run_id}`
           : sql`kind = 'event' and key = ${trigger_event.event_id}`;
-      // Who comes second finds the id that the first one gave, because it waits for the row and reads it then.
+      // A second caller waits for the row, and then reads the id that the first one gave.
       const [row] = await guarded(
         db.execute<{ workflow_id: string }>(sql`
           with replaced as (

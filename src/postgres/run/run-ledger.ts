@@ -40,7 +40,7 @@ export function createRunLedger(db: Database): RunLedger {
     },
 
     async recordDecision(runId, instances, begin = new Set()) {
-      // Parameters as text within the rows: see events.ts.
+      // Parameters travel as text within the rows: postgres/event/event-ledger.ts says why.
       const rows = instances.map((instance) => ({
         ...instance,
         params: JSON.stringify(instance.params),
@@ -125,7 +125,7 @@ function closeStatement({ run_id, failures, interruption, outcomes = [] }: Close
   const cancelled = interruption?.status === "cancelled";
   const failure = interruption?.status === "failed" ? interruption : undefined;
   const message = failure === undefined ? null : storableText(failure.message);
-  // A run must close whatever the world put into an error's message.
+  // A run must close whatever text from outside an error's message contains.
   const reasons = failures.map((each) => ({ ...each, message: storableText(each.message) }));
   return sql`
     with failure as (

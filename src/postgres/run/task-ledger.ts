@@ -70,7 +70,10 @@ function storableJson(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [withoutUnstorable(key), storableJson(inner)]));
 }
 
-/** Relaxed: the end of an attempt whose beginning a crash of Postgres undid counts all the same. */
+/**
+ * Its commit does not wait for the disk. Should a crash of Postgres undo the beginning of a try, its end is recorded all the
+ * same.
+ */
 function beginStatement(taskId: string) {
   return sql`
     with ${RELAXED_COMMIT}, begun as (

@@ -129,7 +129,7 @@ async function listDueRuns({ prepared }: Postgres, activityId: string, since: Da
   );
   return rows.map(({ run_id, key, claimed, filled, skipped, fired_at, finished_at }) => {
     const due = new Date(key);
-    // A run that was swept is over.
+    // A run that retention has removed is over.
     const finishedAt = finished_at ?? (fired_at === null && claimed ? key : undefined);
     return {
       run_id,

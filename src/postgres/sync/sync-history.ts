@@ -7,10 +7,10 @@ import { type Transaction, writeAudit } from "../access/audit.ts";
 import { type Database, guarded } from "../client.ts";
 import { heldTrees, syncs } from "../definition-tables.ts";
 
-/** Syncs that are kept. */
+/** How many syncs are kept. */
 const KEPT = 1000;
 
-/** One that an earlier release stored lacks what it did not know. */
+/** Fills in fields that an earlier release did not know when it stored the report. */
 function toSummary(report: Record<string, unknown>): SyncSummary {
   return { not_asked: [], ...report } as unknown as SyncSummary;
 }
@@ -26,7 +26,7 @@ export function createSyncHistory(db: Database): SyncHistory {
           if (changes_total === 0) {
             const [newest] = await tx.select().from(syncs).orderBy(desc(syncs.sync_id)).limit(1);
             const before = newest?.report as SyncSummary | undefined;
-            // An interval would repeat an error that stands until nothing else is left of the history.
+            // Otherwise syncs at an interval would repeat an error that stands until nothing else is left of the history.
             if (before?.errors_total === errors_total && Bun.deepEquals(before.errors, errors)) return;
           }
           await insertSync(tx, report, []);
@@ -97,7 +97,7 @@ export async function insertSync(tx: Transaction, report: SyncReport, writes: re
     .onConflictDoUpdate({ target: syncs.sync_id, set: { report: summary, finished_at } });
 }
 
-/** Until they are released. */
+/** Holds the trees until they are released. */
 export async function hold(tx: Transaction, trees: readonly string[], report: SyncReport): Promise<void> {
   if (trees.length === 0) return;
   const { actor } = report;
