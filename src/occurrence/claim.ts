@@ -36,7 +36,7 @@ export interface ClaimsDeps {
 }
 
 export function createClaims({ ledger, activities }: ClaimsDeps): Claims {
-  /** What counted when it was due. Of a version that was written before that, nothing has to be read. */
+  /** What the definition said when it was due. Nothing has to be read where the current version was written before that. */
   async function findSegments(activity: Activity, due: Date, now: Date): Promise<Segment[]> {
     const { since, enabled, trigger } = activity;
     if (since >= due) return ledger.findSegments(activity.id, due, now);

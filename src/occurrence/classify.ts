@@ -15,19 +15,19 @@ import type { TriggerEvent } from "./trigger-event.ts";
 
 /** Bytes of JSON that a foreign start may bring inline. */
 export const MAX_INLINE_BYTES = 65_536;
-/** Characters of what somebody else gave that an error shows. */
+/** How many characters of somebody else's input an error shows. */
 const MAX_SHOWN = 200;
 /** Milliseconds by which the clocks of the engine and of a worker may differ. */
 const CLOCK_SKEW_MS = 60_000;
 
 /** @throws TerminalError `activity_id_invalid`, `event_not_found`, `trigger_event_invalid`, `trigger_event_too_large` or `not_due` */
 export function classifyStart(request: ClaimRequest, now: Date): TriggerEvent | { run_id: string } {
-  // Both come from whoever started the workflow, as any JSON.
+  // Both come from whoever started the workflow, and may be any JSON.
   const { trigger_event_json } = request;
   const event: unknown = trigger_event_json === undefined ? request.trigger_event : parseJson(trigger_event_json);
   if (typeof request.activity_id !== "string")
     throw new TerminalError("activity_id_invalid", "RunActivityWorkflow: activity_id must be a string");
-  // Of what the workflow could not read it passes on a text that says why.
+  // The workflow passes on a text in place of an argument that it could not read; the text says why.
   if (!isObject(event))
     throw new TerminalError(
       "trigger_event_invalid",

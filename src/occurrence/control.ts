@@ -54,7 +54,7 @@ export interface AcceptanceLedger {
 
 export interface BackfillRequest {
   activity_id: string;
-  /** Both included. */
+  /** The range of due times, both ends included. */
   from: Date;
   to: Date;
   dryRun: boolean;
@@ -66,11 +66,11 @@ export interface Backfill {
   /** Due times of the range by the definition as it is now. */
   due: number;
   already_run: number;
-  /** In order; without ids where nothing was made. */
+  /** In the order of the due times; without ids where nothing was made. */
   runs: ({ scheduled_for: string } & Partial<AcceptedRun>)[];
 }
 
-/** Due times of one backfill. */
+/** How many due times one backfill may have. */
 export const MAX_BACKFILL = 1000;
 const CONCURRENT_STARTS = 16;
 
@@ -95,7 +95,7 @@ export interface RunControlDeps {
   reader: RunFinder;
   definitions: { find(id: string): Promise<Definition | undefined> };
   runs: RunLedger;
-  /** Throw RetryableError while the engine was never reached. */
+  /** Its methods throw RetryableError while the engine was never reached. */
   starter: RunStarter & RunCanceller;
   log: Log;
 }

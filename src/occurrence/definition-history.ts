@@ -20,10 +20,10 @@ export interface DefinitionHistory {
   versions: readonly WrittenVersion[];
 }
 
-/** Undefined for a version that waits for events. */
+/** The calendar of a version; undefined for one that waits for events. */
 export type CompileVersion = (version: WrittenVersion) => Calendar | undefined;
 
-/** Until `until`: a version counts from its own write until the next one's. */
+/** The segments until `until`. A version counts from when it was written until the next one was. */
 export function segmentsOf(
   { since, versions }: DefinitionHistory,
   until: Date,

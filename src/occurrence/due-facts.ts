@@ -10,7 +10,7 @@ export const SETTLE_AFTER_MS = 15_000;
 export interface Segment {
   from: Date;
   until: Date;
-  /** Undefined: it waited for events, and had no due times. */
+  /** Undefined for a version that waited for events, and had no due times. */
   calendar: Calendar | undefined;
   enabled: boolean;
 }
@@ -20,11 +20,11 @@ export interface DueRun {
   run_id: string;
   due: Date;
   firedAt: Date;
-  /** Undefined: it is open. */
+  /** Undefined while it is open. */
   finishedAt?: Date;
   /** Whether the reconciler made it, and not the engine. */
   filled: boolean;
-  /** It was claimed too late, and did nothing. */
+  /** Set for a run that was claimed too late, and did nothing. */
   skipped: boolean;
 }
 
@@ -43,7 +43,7 @@ export interface DueFacts {
   enabled: boolean;
   /** When somebody's pause in the engine was last seen: what was due until then is not run later. */
   seenPausedAt?: Date | undefined;
-  /** The last one. */
+  /** The last absence. */
   absence?: Absence | undefined;
 }
 

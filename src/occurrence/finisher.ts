@@ -50,7 +50,7 @@ const EVERY_MS = 15_000;
 const SETTLED_AFTER_MS = 60_000;
 const BATCH = 200;
 
-/** One process at a time. */
+/** The chore. It runs in one process at a time. */
 export function createFinisherChore(deps: FinisherDeps): Chore {
   const finish = createFinisher(deps);
   return {
@@ -132,7 +132,7 @@ export function createFinisher({ unfinished, events, runs, workflows, metrics, l
       finished("run_started", { run_id: run.run_id });
       return;
     }
-    // One that was claimed since it was listed is not lost. In a backlog that is most of them.
+    // A run that was claimed since it was listed is not lost. In a backlog most of them are.
     if (await unfinished.recordLost(run, `workflow_${state}`)) finished("run_lost", { run_id: run.run_id, state });
   }
 

@@ -12,10 +12,10 @@ export interface Range {
 }
 
 export interface CalendarSpec {
-  /** Absent: every year. */
+  /** Absent for every year. */
   years?: Range[];
   months: Range[];
-  /** Of the month. */
+  /** Days of the month. */
   days: Range[];
   /** From 0, Sunday, to 6. */
   weekdays: Range[];
@@ -44,7 +44,7 @@ export function cronCalendars({ months, days, weekdays, hours, minutes, either }
   ];
 }
 
-/** Only this second of UTC. */
+/** A calendar of this one second of UTC. */
 export function datedCalendar(at: Date): CalendarSpec {
   const calendar = datedHours(at.getTime(), [at.getUTCHours()], [at.getUTCMinutes()]);
   return { ...calendar, seconds: toRanges([at.getUTCSeconds()]) };

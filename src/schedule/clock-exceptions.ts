@@ -18,17 +18,17 @@ import { DAY_MS, HOUR_MS, isOnDayOf, MINUTE_MS, startOfDay, wallTimes } from "..
 import { type CalendarSpec, datedHours } from "./calendar-spec.ts";
 
 export interface ClockExceptions {
-  /** Due, whether or not the calendars say so. */
+  /** Instants that are due, whether or not the calendars say so. */
   instants: Date[];
-  /** Due besides. */
+  /** Calendars that are due besides. */
   calendars: CalendarSpec[];
-  /** Not due, whatever the calendars say. */
+  /** Calendars that are not due, whatever the others say. */
   excluded: CalendarSpec[];
 }
 
 const ALL_MINUTES = Array.from({ length: 60 }, (_, minute) => minute);
 
-/** Of the clock changes after `from`, up to `until`. */
+/** The exceptions that the clock changes after `from`, up to `until`, make necessary. */
 export function planClockExceptions(calendar: CronCalendar, from: Date, until: Date): ClockExceptions {
   const found: ClockExceptions = { instants: gapRuns(calendar, from, until), calendars: [], excluded: [] };
   const { zone } = calendar;

@@ -24,12 +24,12 @@ export interface RunToMake {
 export type GapEnd = { waitFor: Date } | { into: SkippedStretch } | { run: RunToMake };
 
 export interface CompressedGap {
-  /** Its first and its latest due time without a run; undefined: there is none. */
+  /** Its first and its latest due time without a run; undefined when there is none. */
   first(): Date | undefined;
   latest(): Date | undefined;
-  /** A due time without a run. */
+  /** Adds a due time without a run. */
   add(due: Date): void;
-  /** A due time whose run came so late that its claim gave way to a later one. */
+  /** Adds a due time whose run came so late that its claim gave way to a later one. */
   addClaimed(due: Date): void;
   /** Whether the run behind it stands for it: it came because of it, is what a claim gave way to, or follows a long run. */
   isCoveredBy(run: DueRun): boolean;
@@ -99,7 +99,7 @@ export function describeGap({ firstDue, lastDue, count }: SkippedStretch): objec
   return { compressed: { count, first_due: firstDue.toISOString(), last_due: lastDue.toISOString() } };
 }
 
-/** By the version in force when it was due, and beyond its jitter. */
+/** Whether a run came late, beyond its jitter, by the version that was in force when it was due. */
 function isLate({ due, firedAt }: DueRun, segments: readonly Segment[]): boolean {
   const jitterMs = segments.findLast(({ from }) => from < due)?.calendar?.misfire.jitterMs ?? 0;
   return firedAt.getTime() - due.getTime() - jitterMs > PUNCTUAL_MS;

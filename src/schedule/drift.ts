@@ -11,12 +11,12 @@ import { hashPlan, type SchedulePlan } from "./plan.ts";
 
 /** What the engine was told last. */
 export interface ToldSchedule {
-  /** The definition's; null: it was told nothing yet. */
+  /** The version of the definition; null when the engine was told nothing yet. */
   version: number | null;
-  /** Of the plan; null: it was told of no schedule. */
+  /** The hash of the plan; null when the engine was told of no schedule. */
   plan_hash: string | null;
   paused: boolean;
-  /** Of what it described then. */
+  /** The hash of what the engine described then. */
   engine_hash: string | null;
 }
 
@@ -24,7 +24,7 @@ export interface ToldSchedule {
 export interface StandingSchedule {
   schedule_id: string;
   paused: boolean;
-  /** Of how it describes spec, action and policies. */
+  /** The hash of how the engine describes spec, action and policies. */
   engine_hash: string;
   /** What the adapter needs for an update that loses no change of somebody else's. */
   mark: unknown;
@@ -41,11 +41,11 @@ export type DriftKind = "paused" | "unpaused" | "changed" | "deleted";
 
 export interface ScheduleJudgement {
   step: ScheduleStep;
-  /** Empty: nobody did anything. */
+  /** Empty when nobody changed anything. */
   drift: DriftKind[];
 }
 
-/** `standing` undefined: the engine has no such schedule. */
+/** `standing` is undefined when the engine has no such schedule. */
 export function judgeSchedule(
   plan: SchedulePlan,
   told: ToldSchedule,

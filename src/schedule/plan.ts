@@ -17,7 +17,7 @@ export interface SchedulePlan {
   schedule_id: string;
   activity_id: string;
   activity_name: string;
-  /** Of the calendars. */
+  /** The time zone of the calendars. */
   timezone: string;
   calendars: CalendarSpec[];
   /** What is not due although a calendar or an interval says so. */
@@ -29,14 +29,14 @@ export interface SchedulePlan {
   overlap: "skip" | "buffer_all" | "buffer_one";
   /** How late the engine still starts what it could not start in time. */
   catchup_window_ms: number;
-  /** Absent: without end. */
+  /** How many starts are left; absent when there is no end. */
   remaining_actions?: number;
   paused: boolean;
 }
 
-/** In the hash: moves when the same plan is carried out in another way, so that a new release tells every schedule. */
+/** A part of the hash. It is raised when the same plan is carried out in another way, so that a new release tells every schedule. */
 const ENCODING = 2;
-/** The engine's least: what was due before is not started late. */
+/** The shortest window that the engine takes. What was due before it is not started late. */
 const LEAST_CATCHUP_WINDOW_MS = 10_000;
 const YEAR_MS = 365 * 86_400_000;
 /** 53 years: an interval of it is due once, from 1985 to 2077. */
@@ -65,7 +65,7 @@ export function planUnlessDone(definition: Definition, doneAt: Date | null, now:
   return { schedule_id: scheduleId(id), activity_id: id, activity_name: name, ...times, paused: !enabled };
 }
 
-/** Of all but `paused`, which the engine is told apart: a pause is no update. */
+/** The hash of everything but `paused`, which the engine is told apart, because a pause is no update. */
 export function hashPlan({ paused: _, ...plan }: SchedulePlan): string {
   return createHash("sha256")
     .update(JSON.stringify([ENCODING, plan]))

@@ -17,7 +17,7 @@ import { hashPlan, planUnlessDone, type SchedulePlan, scheduleId } from "./plan.
 export interface Projection {
   definition: Definition;
   deleted: boolean;
-  /** Of a one-shot: when its due time was accounted for. */
+  /** When the due time of a one-shot was accounted for. */
   done_at: Date | null;
   told: ToldSchedule;
 }
@@ -44,13 +44,13 @@ export interface ProjectionStore {
  *   `schedule_conflict` when somebody changed the schedule at the same time: look again
  */
 export interface Scheduler {
-  /** Undefined: it is not there. */
+  /** Undefined when it is not there. */
   describe(scheduleId: string): Promise<StandingSchedule | undefined>;
   create(plan: SchedulePlan): Promise<StandingSchedule>;
   /** Makes it equal to the plan, but for the pause. */
   update(plan: SchedulePlan, paused: boolean, standing: StandingSchedule): Promise<StandingSchedule>;
   setPaused(standing: StandingSchedule, paused: boolean): Promise<StandingSchedule>;
-  /** False: it was not there. */
+  /** False when it was not there. */
   remove(scheduleId: string): Promise<boolean>;
 }
 
@@ -146,7 +146,8 @@ export async function bringUp(
     try {
       const standing = await scheduler.describe(plan.schedule_id);
       const judgement = judgeSchedule(plan, told, standing);
-      // Noted first that a pause is ours: after a crash it would be somebody's, and outlast the definition's enabling.
+      // That a pause is ours is noted first. Otherwise, after a crash, it would count as somebody else's, and would stay when the
+      // definition is enabled.
       if (plan.paused && !told.paused && told.plan_hash !== null)
         await store.markProjected(definition.id, { ...told, paused: true, engine_hash: null });
       const { engine_hash, paused } = await carryOut(scheduler, plan, judgement, standing);

@@ -31,7 +31,7 @@ export interface DueActivity {
   seenPausedAt?: Date | undefined;
 }
 
-/** With what it said since it was last settled, in order. */
+/** An activity with what its definition said since it was last settled, in order. */
 interface SettlingActivity extends DueActivity {
   segments: Segment[];
 }
@@ -72,7 +72,7 @@ export interface ReconcilerDeps {
 }
 
 const EVERY_MS = 5_000;
-/** So old is a due time before the engine is asked why it did not start: a question in a burst costs one of its turns. */
+/** How old a due time is before the engine is asked why it did not start it: each question in a burst delays a start. */
 const ASK_AFTER_MS = 10_000;
 /** The pause between rounds while there are more due times to run. */
 const FILLING_EVERY_MS = 250;
@@ -80,7 +80,7 @@ const FILLING_EVERY_MS = 250;
 const NOTE_AFTER_MS = 3_600_000;
 const MAX_RUNS_AT_ONCE = 100;
 
-/** One process at a time. */
+/** The chore. It runs in one process at a time. */
 export function createReconcilerChore(deps: ReconcilerDeps): Chore {
   const calendars = createCalendarCache();
   return {
@@ -144,7 +144,7 @@ function after(segments: readonly Segment[], time: Date): Segment[] {
   return left.map((segment) => (segment.from < time ? { ...segment, from: time } : segment));
 }
 
-/** Undefined: there is nothing to note. */
+/** Undefined when there is nothing to note. */
 async function settlementOf(
   { due, schedules }: ReconcilerDeps,
   activity: SettlingActivity,
@@ -158,7 +158,7 @@ async function settlementOf(
   const asked = new Date(now.getTime() - ASK_AFTER_MS);
   if (!hasUnrun(segments, [], asked)) {
     const idle = settleDueTimes({ segments, runs: [], enabled }, now);
-    // A deleted one is listed until it is noted as settled to its end.
+    // A deleted definition is listed until it is noted as settled to its end.
     const isOver = idle.until.getTime() === segments.at(-1)?.until.getTime();
     return !isOver && idle.until.getTime() - since.getTime() < NOTE_AFTER_MS ? undefined : idle;
   }

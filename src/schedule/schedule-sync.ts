@@ -12,7 +12,7 @@ import { type DriftKind, isTold, judgeSchedule } from "./drift.ts";
 import { planUnlessDone, type SchedulePlan, scheduleId } from "./plan.ts";
 import { bringUp, type Projection, type ProjectorDeps, type Scheduler, takeDown, unlessForeign } from "./projector.ts";
 
-/** What somebody did to a schedule of ours behind our back. */
+/** What somebody else did to a schedule of ours. */
 export interface ScheduleDrift {
   schedule_id: string;
   activity_id: string;
@@ -52,7 +52,7 @@ export interface ListedSchedule {
 
 /** temporal/schedules.ts is behind it. */
 export interface ScheduleLister {
-  /** All that have our id prefix and memo. Eventually consistent. */
+  /** All schedules with our id prefix and memo. The list is eventually consistent. */
   list(): Promise<ListedSchedule[]>;
 }
 
@@ -62,14 +62,14 @@ export interface ScheduleSyncDeps extends ProjectorDeps {
 
 interface Work {
   projection: Projection;
-  /** Undefined: none is wanted. */
+  /** Undefined when no schedule is wanted. */
   plan: SchedulePlan | undefined;
 }
 
 const AT_ONCE = 16;
-/** Of those that look right, so many are described in every sync, and then as many as the time allows. */
+/** Of the schedules that look right, so many are described in every sync, and then as many as the time allows. */
 const DESCRIBED = { always: 50, forMs: 700 } as const;
-/** So many in a row found the engine away: the others are not tried. */
+/** When so many in a row found the engine away, the others are not tried. */
 const GIVE_UP_AFTER = 16;
 const ID_PREFIX = scheduleId("");
 
@@ -84,7 +84,7 @@ export function createScheduleSync(
   return ({ dryRun, signal }) =>
     store.inTurn(async () => {
       const listed = new Map((await scheduler.list()).map((schedule) => [schedule.schedule_id, schedule]));
-      // After the listing: what is listed and has no row now has none any more.
+      // Read after the listing, so that a listed schedule without a row is one whose row is gone.
       const projections = await store.listAll([...listed.keys()].map((id) => id.slice(ID_PREFIX.length)));
       const now = new Date();
       const work = projections.map((projection): Work => {
@@ -169,7 +169,7 @@ function startRound(deps: ScheduleSyncDeps, dryRun: boolean, signal: AbortSignal
       });
   }
 
-  /** Not described in this sync. */
+  /** Counts a schedule that is not described in this sync. */
   async function trust({ plan }: Work): Promise<void> {
     report.unchanged++;
     if (plan?.paused) report.paused++;
@@ -181,7 +181,7 @@ function startRound(deps: ScheduleSyncDeps, dryRun: boolean, signal: AbortSignal
     if (was) report.orphans_deleted++;
   }
 
-  /** Some at once. What fails with one of them is reported, and does not stop the others. */
+  /** Handles some items at once. What fails with one of them is reported, and does not stop the others. */
   async function each<T>(items: readonly T[], subjectOf: (item: T) => string, body: (item: T) => Promise<void>) {
     let passedOver = 0;
     let failure: { error: unknown } | undefined;

@@ -21,9 +21,9 @@ export interface Settlement {
 
 /** A settlement, and what the ledger keeps of it besides. */
 export interface SettlementRecord extends Settlement {
-  /** Of the run. */
+  /** What the run says it was started by. */
   trigger: Calendar["trigger_type"];
-  /** Of a one-shot that is accounted for; null for everything else. */
+  /** When a one-shot was accounted for; null for everything else. */
   doneAt: Date | null;
 }
 
@@ -90,12 +90,12 @@ export function settleDueTimes(facts: DueFacts, now: Date): Settlement {
   return gap.mayGoOn() ? waitFor(first) : closeGap(until);
 }
 
-/** `segments` are those that were settled. */
+/** What the ledger keeps of a settlement. `segments` are those that were settled. */
 export function recordOf(settlement: Settlement, segments: readonly Segment[]): SettlementRecord {
   const { until, run } = settlement;
   const { calendar, from = until } = segments.at(-1) ?? {};
   const isDone = calendar?.trigger_type === "scheduled" && calendar.at !== undefined && calendar.at <= until;
-  // Not before its version was written, and before any later one was: that one is looked at again.
+  // It lies between the writing of its version and of any later one, which then is looked at again.
   const doneAt = isDone ? new Date(Math.max(from.getTime(), until.getTime())) : null;
   const trigger = segments.findLast(({ from }) => run !== undefined && from < run.due)?.calendar?.trigger_type;
   return { ...settlement, trigger: trigger ?? "cron", doneAt };
