@@ -83,5 +83,5 @@ describe("a whole server", () => {
     () => stopTemporal(server, { everySeconds: 5, stoppedMs: 30_000 }),
     240_000,
   );
-  test("does not run again what the engine has forgotten", () => scenarios.repeatForgotten(server, deleted), 180_000);
+  test("does not run again what the engine has forgotten", () => scenarios.repeatForgotten(server, deleted), 360_000);
 });
