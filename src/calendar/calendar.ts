@@ -2,6 +2,8 @@
  * A calendar: a trigger that has due times, compiled. Its expression, zone, durations and time are read here once; whoever
  * asks when something is due, or what becomes of it, takes a calendar and parses nothing. Pure.
  */
+
+import { createRecentlyUsed } from "../kernel/recently-used.ts";
 import { type CronFields, parseCron } from "./cron-expression.ts";
 import { parseDuration } from "./duration.ts";
 import type { Misfire } from "./misfire.ts";
@@ -45,12 +47,16 @@ const ONE_SHOT_MISFIRE: Misfire = {
   jitterMs: 0,
 };
 
+const kept = createRecentlyUsed<Calendar>(4_000);
+
 /**
- * Of a trigger that was valid when it was stored. The calendar is frozen.
+ * Of a trigger that was valid when it was stored. The calendar is frozen, and kept: equal triggers have the same one, as long as
+ * it is among those that were used last.
  * @throws TerminalError `invalid_cron_expression`; RangeError for a time zone that is not known any more
  */
 export function compileCalendar(trigger: ScheduleTrigger): Calendar {
-  return Object.freeze(compile(trigger));
+  const key = JSON.stringify(trigger);
+  return kept.get(key) ?? kept.put(key, Object.freeze(compile(trigger)));
 }
 
 function compile(trigger: ScheduleTrigger): Calendar {

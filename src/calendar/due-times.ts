@@ -37,20 +37,18 @@ export function* dueTimes(calendar: Calendar, after: Date, until: Date): Generat
   }
 }
 
-/** The first `count` that are to run; fewer where there are no more within a hundred years. */
-export function nextDueTimes(calendar: Calendar, after: Date, count: number): DueTime[] {
-  const found: DueTime[] = [];
-  if (count < 1) return found;
-  for (const due of dueTimes(calendar, after, new Date(after.getTime() + SEARCH_MS))) {
-    if (due.skipped === undefined) found.push(due);
-    if (found.length === count) break;
-  }
-  return found;
+/** Those of `dueTimes` that are to run. */
+export function timesToRun(calendar: Calendar, after: Date, until: Date): IteratorObject<Date> {
+  return dueTimes(calendar, after, until)
+    .filter(({ skipped }) => skipped === undefined)
+    .map(({ at }) => at);
 }
 
-/** Whether some due time of `after < at <= until` is to run. */
-export function isDueWithin(calendar: Calendar, after: Date, until: Date): boolean {
-  return dueTimes(calendar, after, until).some(({ skipped }) => skipped === undefined);
+/** The first `count` that are to run; fewer where there are no more within a hundred years. */
+export function nextTimesToRun(calendar: Calendar, after: Date, count: number): Date[] {
+  return timesToRun(calendar, after, new Date(after.getTime() + SEARCH_MS))
+    .take(count)
+    .toArray();
 }
 
 /** For a cron that is no wildcard job, an instant of a repeated hour's second pass → the same wall time in the first; else `at`. */

@@ -7,7 +7,7 @@
 
 import pLimit from "p-limit";
 import { compileCalendar } from "../calendar/calendar.ts";
-import { dueTimes } from "../calendar/due-times.ts";
+import { timesToRun } from "../calendar/due-times.ts";
 import type { Definition } from "../definition/schema.ts";
 import { describeError, InvalidInputError, RetryableError, TerminalError } from "../kernel/errors.ts";
 import type { Log } from "../kernel/log.ts";
@@ -119,15 +119,11 @@ export function createRunControl({ accepted, reader, definitions, runs, starter,
     const trigger = definition.trigger_config;
     if (trigger.trigger_type === "event")
       throw new TerminalError("no_schedule", `${definition.name} runs on events: it has no due times`);
-    const due: Date[] = [];
-    for (const { at, skipped } of dueTimes(compileCalendar(trigger), new Date(from.getTime() - 1), to)) {
-      if (skipped) continue;
-      if (due.push(at) > MAX_BACKFILL) {
-        const fault = { path: "/to", message: `the range has more than ${MAX_BACKFILL} due times: take a shorter one` };
-        throw new InvalidInputError("the backfill is not valid", [fault], "invalid_backfill");
-      }
-    }
-    return due;
+    const times = timesToRun(compileCalendar(trigger), new Date(from.getTime() - 1), to);
+    const due = times.take(MAX_BACKFILL + 1).toArray();
+    if (due.length <= MAX_BACKFILL) return due;
+    const fault = { path: "/to", message: `the range has more than ${MAX_BACKFILL} due times: take a shorter one` };
+    throw new InvalidInputError("the backfill is not valid", [fault], "invalid_backfill");
   }
 
   return {

@@ -7,7 +7,7 @@
  * with several due times, schedule/compressed-gap.ts says the rest.
  */
 import type { Calendar } from "../calendar/calendar.ts";
-import { type DueTime, isDueWithin } from "../calendar/due-times.ts";
+import { type DueTime, timesToRun } from "../calendar/due-times.ts";
 import { PUNCTUAL_MS, type SkipReason } from "../calendar/misfire.ts";
 import { type Absence, type DueFacts, mayStillCome, SETTLE_AFTER_MS, type Segment, wasGoing } from "./due-facts.ts";
 
@@ -71,7 +71,7 @@ export function isFollowed(segments: readonly Segment[], at: Date, until: Date):
     if (calendar === undefined || !enabled) return false;
     const from = segment.from > at ? segment.from : at;
     const isLast = index === segments.length - 1;
-    return isDueWithin(calendar, from, isLast || until < segment.until ? until : segment.until);
+    return !timesToRun(calendar, from, isLast || until < segment.until ? until : segment.until).next().done;
   });
 }
 

@@ -12,7 +12,7 @@
  */
 import type { CronCalendar } from "../calendar/calendar.ts";
 import type { CronFields } from "../calendar/cron-expression.ts";
-import { dueTimes, gapRuns } from "../calendar/due-times.ts";
+import { gapRuns, timesToRun } from "../calendar/due-times.ts";
 import type { ClockChange } from "../calendar/time-zone.ts";
 import { DAY_MS, HOUR_MS, isOnDayOf, MINUTE_MS, startOfDay, wallTimes } from "../calendar/wall-times.ts";
 import { type CalendarSpec, datedHours } from "./calendar-spec.ts";
@@ -91,8 +91,7 @@ function addGap(
 
 /** From `first` to `last`, both included. */
 function runsBetween(calendar: CronCalendar, first: number, last: number): Date[] {
-  const due = [...dueTimes(calendar, new Date(first - 1), new Date(last))];
-  return due.filter(({ skipped }) => skipped === undefined).map(({ at }) => at);
+  return timesToRun(calendar, new Date(first - 1), new Date(last)).toArray();
 }
 
 /** The whole hours around `[from, to]`, without the times of the fields and without `spared`. */

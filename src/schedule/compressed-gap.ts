@@ -4,7 +4,7 @@
  * That is a run that is there already, where one came because of the gap; else the gap's latest due time is run.
  */
 
-import { dueTimes } from "../calendar/due-times.ts";
+import { timesToRun } from "../calendar/due-times.ts";
 import { PUNCTUAL_MS, type SkippedStretch } from "../calendar/misfire.ts";
 import { type DueFacts, type DueRun, mayStillCome, type Segment, wasGoing } from "../occurrence/due-facts.ts";
 
@@ -77,9 +77,7 @@ export function createCompressedGap({ segments, runs }: Pick<DueFacts, "segments
       const until = new Date(now.getTime() - calendar.misfire.jitterMs + soonMs);
       const ran = new Set(runs.map(({ due }) => due.getTime()));
       const after = new Date(Math.max(latest.getTime(), from.getTime()));
-      return dueTimes(calendar, after, until).some(
-        ({ at, skipped }) => skipped === undefined && !ran.has(at.getTime()),
-      );
+      return timesToRun(calendar, after, until).some((at) => !ran.has(at.getTime()));
     },
 
     end() {

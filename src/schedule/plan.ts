@@ -47,15 +47,11 @@ export function scheduleId(activityId: string): string {
 }
 
 /**
- * The wanted schedule, or undefined for a definition that has none. The same answer over versions that do not change
- * the trigger, and at every `now` of five years: they begin with those that 5 divides.
+ * The wanted schedule, or undefined for a definition that has none: it waits for events, or is a one-shot that was accounted
+ * for at `doneAt`. The same answer over versions that do not change the trigger, and at every `now` of five years: they begin
+ * with those that 5 divides.
  */
-export function planSchedule(definition: Definition, now: Date): SchedulePlan | undefined {
-  return planUnlessDone(definition, null, now);
-}
-
-/** As `planSchedule`; a one-shot that is accounted for needs no schedule any more. */
-export function planUnlessDone(definition: Definition, doneAt: Date | null, now: Date): SchedulePlan | undefined {
+export function planSchedule(definition: Definition, now: Date, doneAt: Date | null = null): SchedulePlan | undefined {
   const { id, name, enabled, trigger_config: trigger } = definition;
   if (trigger.trigger_type === "event") return undefined;
   const { at, times } = planTrigger(trigger, now);

@@ -1,7 +1,7 @@
 /** When a definition would be due next, as people read it. Pure. */
 
 import { compileCalendar } from "../calendar/calendar.ts";
-import { nextDueTimes } from "../calendar/due-times.ts";
+import { nextTimesToRun } from "../calendar/due-times.ts";
 import { formatLocal, timeZone } from "../calendar/time-zone.ts";
 import type { DefinitionBody } from "../definition/schema.ts";
 import { TerminalError } from "../kernel/errors.ts";
@@ -33,7 +33,7 @@ export function previewDueTimes(
     });
   const calendar = compileCalendar(trigger);
   const zone = calendar.trigger_type === "cron" ? calendar.zone : timeZone("UTC");
-  return nextDueTimes(calendar, now, count).map(({ at }) => ({
+  return nextTimesToRun(calendar, now, count).map((at) => ({
     scheduled_for: at.toISOString(),
     local: formatLocal(at, zone),
   }));

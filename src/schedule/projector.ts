@@ -11,7 +11,7 @@ import { describeError, RetryableError, TerminalError } from "../kernel/errors.t
 import type { Log } from "../kernel/log.ts";
 import { createBackoff } from "../kernel/wait.ts";
 import { isTold, judgeSchedule, type ScheduleJudgement, type StandingSchedule, type ToldSchedule } from "./drift.ts";
-import { hashPlan, planUnlessDone, type SchedulePlan, scheduleId } from "./plan.ts";
+import { hashPlan, planSchedule, type SchedulePlan, scheduleId } from "./plan.ts";
 
 /** A definition, and what the engine was told of it. */
 export interface Projection {
@@ -110,7 +110,7 @@ async function projectStale(deps: ProjectorDeps, refused: Refusals, signal: Abor
 async function project(deps: ProjectorDeps, projection: Projection, now: Date): Promise<void> {
   const { definition, deleted, done_at, told } = projection;
   const { id, version } = definition;
-  const plan = deleted ? undefined : planUnlessDone(definition, done_at, now);
+  const plan = deleted ? undefined : planSchedule(definition, now, done_at);
   if (plan === undefined ? told.plan_hash === null : isTold(plan, told))
     await deps.store.markProjected(id, { ...told, version });
   else if (plan === undefined) await takeDown(deps, projection);

@@ -9,7 +9,7 @@ import type { Chore } from "../kernel/chore.ts";
 import { describeError, RetryableError } from "../kernel/errors.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Metrics } from "../kernel/metrics.ts";
-import { createCalendarCache, type DefinitionHistory, segmentsOf } from "../occurrence/definition-history.ts";
+import { type DefinitionHistory, segmentsOf } from "../occurrence/definition-history.ts";
 import { type Absence, type DueRun, hasUnrun, type Segment, wasDue } from "../occurrence/due-facts.ts";
 import type { OwedRun, RunStarter } from "../run/engine.ts";
 import { scheduleId } from "./plan.ts";
@@ -82,29 +82,23 @@ const MAX_RUNS_AT_ONCE = 100;
 
 /** The chore. It runs in one process at a time. */
 export function createReconcilerChore(deps: ReconcilerDeps): Chore {
-  const calendars = createCalendarCache();
   return {
     name: "reconciler",
     everyMs: EVERY_MS,
     firstAfterMs: EVERY_MS,
     failed: "due times not accounted for yet",
-    round: async (signal) => ((await reconcile(deps, new Date(), signal, calendars)) ? FILLING_EVERY_MS : EVERY_MS),
+    round: async (signal) => ((await reconcile(deps, new Date(), signal)) ? FILLING_EVERY_MS : EVERY_MS),
   };
 }
 
 /** One round over every activity; answers whether it made a run. */
-export async function reconcile(
-  deps: ReconcilerDeps,
-  now: Date,
-  signal: AbortSignal,
-  calendars = createCalendarCache(),
-): Promise<boolean> {
+export async function reconcile(deps: ReconcilerDeps, now: Date, signal: AbortSignal): Promise<boolean> {
   let filled = false;
   const absence = await deps.watch.begin(now);
   for (const activity of await deps.due.listActivities()) {
     if (signal.aborted) return false;
     try {
-      const segments = segmentsOf(activity.history, activity.endedAt ?? now, calendars(activity.activity_id));
+      const segments = segmentsOf(activity.history, activity.endedAt ?? now);
       if (await settleActivity(deps, { ...activity, segments }, now, absence)) filled = true;
     } catch (error) {
       // One that cannot be settled holds up no other, unless it is the engine that is away.

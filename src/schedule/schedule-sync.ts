@@ -9,7 +9,7 @@
 import pLimit from "p-limit";
 import { describeError, RetryableError, TerminalError } from "../kernel/errors.ts";
 import { type DriftKind, isTold, judgeSchedule } from "./drift.ts";
-import { planUnlessDone, type SchedulePlan, scheduleId } from "./plan.ts";
+import { planSchedule, type SchedulePlan, scheduleId } from "./plan.ts";
 import { bringUp, type Projection, type ProjectorDeps, type Scheduler, takeDown, unlessForeign } from "./projector.ts";
 
 /** What somebody else did to a schedule of ours. */
@@ -89,7 +89,7 @@ export function createScheduleSync(
       const now = new Date();
       const work = projections.map((projection): Work => {
         const { definition, deleted, done_at } = projection;
-        return { projection, plan: deleted ? undefined : planUnlessDone(definition, done_at, now) };
+        return { projection, plan: deleted ? undefined : planSchedule(definition, now, done_at) };
       });
       const orphans = new Set(listed.keys());
       for (const { definition } of projections) orphans.delete(scheduleId(definition.id));

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import type { ScheduleTrigger } from "../../src/calendar/trigger.ts";
 import type { Definition } from "../../src/definition/schema.ts";
 import { type Range, toRanges } from "../../src/schedule/calendar-spec.ts";
-import { hashPlan, planSchedule, planUnlessDone, type SchedulePlan } from "../../src/schedule/plan.ts";
+import { hashPlan, planSchedule, type SchedulePlan } from "../../src/schedule/plan.ts";
 
 const NOW = new Date("2026-11-21T00:00:00Z");
 const definition: Definition = {
@@ -206,11 +206,10 @@ test("an event definition has none", () => {
 test("a one-shot that is accounted for has none, until it is given a later time", () => {
   const oneShot = withTrigger({ trigger_type: "scheduled", run_at: "2026-11-20T00:00:00Z" });
   const doneAt = new Date("2026-11-20T00:00:01Z");
-  expect(planUnlessDone(oneShot, null, NOW)).toEqual(planSchedule(oneShot, NOW));
-  expect(planUnlessDone(oneShot, doneAt, NOW)).toBeUndefined();
+  expect(planSchedule(oneShot, NOW, doneAt)).toBeUndefined();
   const later = withTrigger({ trigger_type: "scheduled", run_at: "2026-11-22T00:00:00Z" });
-  expect(planUnlessDone(later, doneAt, NOW)).toEqual(planSchedule(later, NOW));
-  expect(planUnlessDone(oneShot, new Date("2026-11-20T00:00:00Z"), NOW)).toBeUndefined();
+  expect(planSchedule(later, NOW, doneAt)).toEqual(planSchedule(later, NOW));
+  expect(planSchedule(oneShot, NOW, new Date("2026-11-20T00:00:00Z"))).toBeUndefined();
 });
 
 describe("the hash of a plan", () => {
