@@ -14,14 +14,14 @@ export const SKIP_REASONS = [
 ] as const;
 export type SkipReason = (typeof SKIP_REASONS)[number];
 
-/** Consecutive due times that are skipped for one reason. */
+/** Consecutive due times that are skipped for one reason, as it is stored. */
 export interface SkippedStretch {
-  firstDue: Date;
-  lastDue: Date;
+  first_due: Date;
+  last_due: Date;
   count: number;
   reason: SkipReason;
   /** The run that stands for a compressed stretch. */
-  into?: string;
+  into_run?: string | null;
 }
 
 export interface Misfire {

@@ -80,7 +80,7 @@ export function createCheckedPublisher(
       const { checks, contents } = answer ?? NOTHING;
       const recorded = contents.get(envelope.event_id);
       if (recorded !== undefined) {
-        if (recorded !== null) refuseDiffering(recorded, envelope);
+        refuseDiffering(recorded, envelope);
         return { duplicate: true };
       }
       const faults = findPayloadFaults(checks, envelope);
@@ -97,7 +97,7 @@ export function createCheckedPublisher(
 }
 
 /** Names the fields and not their values: a sender may not be allowed to read what others have published. */
-function refuseDiffering(recorded: EventContent, envelope: EventEnvelope): void {
+function refuseDiffering(recorded: EventContent | null, envelope: EventEnvelope): void {
   const fields = findDifferences(recorded, envelope);
   if (fields.length === 0) return;
   throw new InvalidInputError(

@@ -96,7 +96,7 @@ export function createDispatcher({ ledger, starter, metrics, log, onPoint = () =
     // An event that was recorded before and still owed runs was not counted then: its router was killed.
     const isCounted = !event.isNew && event.outcome !== "received";
     if (!isCounted) metrics.events.inc({ outcome: event.outcome === "received" ? "dispatched" : event.outcome });
-    const differences = event.content === null ? [] : findDifferences(event.content, first.envelope);
+    const differences = findDifferences(event.content, first.envelope);
     if (differences.length > 0) return keepDiffering(copies, differences);
     for (const { message, envelope } of copies) {
       message.ack();
@@ -185,7 +185,7 @@ function* inAgreement(received: readonly Received[]): Generator<readonly Receive
     const { agreeing = [], differing = [] } = Object.groupBy(waiting, ({ envelope }) => {
       const first = firsts.get(envelope.event_id);
       if (first === undefined) firsts.set(envelope.event_id, contentOf(envelope));
-      return first === undefined || findDifferences(first, envelope).length === 0 ? "agreeing" : "differing";
+      return findDifferences(first, envelope).length === 0 ? "agreeing" : "differing";
     });
     yield agreeing;
     waiting = differing;

@@ -7,7 +7,7 @@ import type { EventEnvelope } from "./envelope.ts";
 
 /** In the order in which differences are named. When it occurred, and its trace, may be made anew by a sender that tries again. */
 const FIELDS = ["type", "source", "subject", "payload"] as const;
-export type ContentField = (typeof FIELDS)[number];
+type ContentField = (typeof FIELDS)[number];
 
 /** As it is recorded: `subject` is null and `payload` `{}` where the envelope has none. */
 export interface EventContent {
@@ -31,8 +31,12 @@ export function contentOf({ type, source, subject, payload = {} }: EventEnvelope
   return { type, source, subject: subject ?? null, payload };
 }
 
-/** The fields in which the envelope says something else than what was recorded under its id; none of a repetition. */
-export function findDifferences(recorded: EventContent, envelope: EventEnvelope): ContentField[] {
+/**
+ * The fields in which the envelope says something else than what was recorded under its id: none of a repetition, and none where
+ * nothing was recorded or is still kept.
+ */
+export function findDifferences(recorded: EventContent | null | undefined, envelope: EventEnvelope): ContentField[] {
+  if (!recorded) return [];
   const own = contentOf(envelope);
   return FIELDS.filter((field) => field in recorded && canonicalJson(recorded[field]) !== canonicalJson(own[field]));
 }

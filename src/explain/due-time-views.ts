@@ -97,14 +97,14 @@ function describeUnrun(
 ): DueTimeView {
   const own = at <= now ? ownReason : undefined;
   // A stretch may lie over due times that it does not count: over those with a reason of their own, and another stretch.
-  const stretch = own ? undefined : skips.findLast(({ firstDue, lastDue }) => firstDue <= at && at <= lastDue);
+  const stretch = own ? undefined : skips.findLast(({ first_due, last_due }) => first_due <= at && at <= last_due);
   const reason = own ?? stretch?.reason ?? null;
   const unknown = at <= settledUntil ? "expired" : at <= now ? "pending" : "upcoming";
   return {
     scheduled_for: dueKey(at),
     outcome: reason !== null ? "skipped" : unknown,
     reason,
-    run_id: stretch?.into ?? null,
+    run_id: stretch?.into_run ?? null,
     run_status: null,
     delay_ms: null,
   };

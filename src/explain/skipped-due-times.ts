@@ -1,7 +1,7 @@
 /** What did not run, over all activities: the due times that were skipped, and why, in the order in which they were due. */
 import { type Static, Type } from "@sinclair/typebox";
 import { dueTimes } from "../calendar/due-times.ts";
-import type { SkippedStretch, SkipReason } from "../calendar/misfire.ts";
+import type { SkippedStretch } from "../calendar/misfire.ts";
 import type { Segment } from "../occurrence/due-facts.ts";
 import { dueKey } from "../occurrence/occurrence.ts";
 import { DueTimeView } from "./due-time-views.ts";
@@ -54,30 +54,20 @@ export interface SkippingActivity {
   isWhole: boolean;
 }
 
-/** A due time whose run was claimed and then skipped: the run says why. */
-export interface SkippedRun extends SkippedPlace {
+/** A due time that was skipped: its run was claimed and then skipped, or it has none. */
+export interface SkippedDueTime extends SkippedPlace {
   activity_name: string;
-  run_id: string;
   reason: string | null;
-  firedAt: Date;
+  /** Its own run, or the one that stands for it. */
+  run_id: string | null;
+  /** When its own run was claimed; undefined where it has none. */
+  fired_at?: Date;
 }
 
-/** A due time that was skipped, unless it has a run by now. */
-export interface UnrunDueTime extends SkippedPlace {
-  activity_name: string;
-  reason: SkipReason;
-  /** The run that stands for it. */
-  into?: string;
-}
-
-/** Due times of an activity that were skipped for one reason, from its `begin` on. */
+/** Due times of an activity that were skipped for one reason and have no run, from its `begin` on. */
 interface Part {
   begin: number;
-  dueTimes(): Generator<UnrunDueTime>;
-}
-
-interface Row extends SkippedPlace {
-  view: SkippedDueTimeView;
+  dueTimes(): Generator<SkippedDueTime>;
 }
 
 /** Behind every activity of its time. */
@@ -92,11 +82,11 @@ const LOOKED_AT_PER_ROW = 4;
 export function startPage(
   { since, until, after, limit, reason }: SkippedQuery,
   activities: readonly SkippingActivity[],
-  skippedRuns: readonly SkippedRun[],
-): { candidates: readonly UnrunDueTime[]; end(ran: readonly SkippedPlace[]): SkippedDueTimes } {
+  skippedRuns: readonly SkippedDueTime[],
+): { candidates: readonly SkippedDueTime[]; end(ran: readonly SkippedPlace[]): SkippedDueTimes } {
   const isOnPage = (place: SkippedPlace) => after === undefined || isBefore(after, place);
   let last = endOfRead(activities, skippedRuns.length > limit ? skippedRuns.at(-1) : undefined, until);
-  const candidates: UnrunDueTime[] = [];
+  const candidates: SkippedDueTime[] = [];
   for (const due of unrunDueTimes(activities, after?.at ?? since, reason)) {
     if (isBefore(last, due)) break;
     if (isOnPage(due)) candidates.push(due);
@@ -110,14 +100,14 @@ export function startPage(
     end(ran) {
       const keys = new Set(ran.map(keyOf));
       const rows = [
-        ...candidates.filter((due) => !keys.has(keyOf(due))).map(describeUnrun),
-        ...skippedRuns.filter((run) => isOnPage(run) && !isBefore(last, run)).map(describeSkippedRun),
+        ...candidates.filter((due) => !keys.has(keyOf(due))),
+        ...skippedRuns.filter((run) => isOnPage(run) && !isBefore(last, run)),
       ].sort((a, b) => (isBefore(a, b) ? -1 : 1));
       const page = rows.slice(0, limit);
       const lastRow = page.at(-1);
       const next = lastRow !== undefined && page.length === limit ? lastRow : last.at < until ? last : undefined;
       return {
-        rows: page.map(({ view }) => view),
+        rows: page.map(describe),
         ...(next !== undefined && { next: { at: next.at, activity_id: next.activity_id } }),
       };
     },
@@ -133,7 +123,7 @@ function endOfRead(
   // Another stretch may begin when the last one that was read does.
   const ends = activities
     .filter(({ isWhole }) => !isWhole)
-    .map(({ skips }) => ({ at: new Date((skips.at(-1)?.firstDue ?? until).getTime() - 1), activity_id: LAST_ID }));
+    .map(({ skips }) => ({ at: new Date((skips.at(-1)?.first_due ?? until).getTime() - 1), activity_id: LAST_ID }));
   if (lastRun !== undefined) ends.push(lastRun);
   return ends.reduce((least, end) => (isBefore(end, least) ? end : least), { at: until, activity_id: LAST_ID });
 }
@@ -143,10 +133,14 @@ function keyOf({ activity_id, at }: SkippedPlace): string {
 }
 
 /** From `from` on, in order; computed as it is read. Only those of `reason`, where there is one. */
-function* unrunDueTimes(activities: readonly SkippingActivity[], from: Date, reason?: string): Generator<UnrunDueTime> {
+function* unrunDueTimes(
+  activities: readonly SkippingActivity[],
+  from: Date,
+  reason?: string,
+): Generator<SkippedDueTime> {
   const waiting = activities.flatMap((activity) => partsOf(activity, from, reason)).sort((a, b) => b.begin - a.begin);
-  const open: { head: UnrunDueTime; rest: Generator<UnrunDueTime> }[] = [];
-  function advance(rest: Generator<UnrunDueTime>): void {
+  const open: { head: SkippedDueTime; rest: Generator<SkippedDueTime> }[] = [];
+  function advance(rest: Generator<SkippedDueTime>): void {
     const { value, done } = rest.next();
     if (!done) open.push({ head: value, rest });
   }
@@ -173,16 +167,17 @@ function isBefore(a: SkippedPlace, b: SkippedPlace | undefined): boolean {
   return a.at.getTime() === b.at.getTime() ? a.activity_id < b.activity_id : a.at < b.at;
 }
 
-function describeUnrun({ activity_id, activity_name, at, reason, into }: UnrunDueTime): Row {
-  const run = { run_id: into ?? null, run_status: null, delay_ms: null };
-  const view = { activity_id, activity_name, scheduled_for: dueKey(at), outcome: "skipped", reason, ...run } as const;
-  return { at, activity_id, view };
-}
-
-function describeSkippedRun({ activity_id, activity_name, at, reason, run_id, firedAt }: SkippedRun): Row {
-  const run = { run_id, run_status: "skipped", delay_ms: Math.max(0, firedAt.getTime() - at.getTime()) } as const;
-  const view = { activity_id, activity_name, scheduled_for: dueKey(at), outcome: "skipped", reason, ...run } as const;
-  return { at, activity_id, view };
+function describe({ activity_id, activity_name, at, reason, run_id, fired_at }: SkippedDueTime): SkippedDueTimeView {
+  return {
+    activity_id,
+    activity_name,
+    scheduled_for: dueKey(at),
+    outcome: "skipped",
+    reason,
+    run_id,
+    run_status: fired_at ? "skipped" : null,
+    delay_ms: fired_at ? Math.max(0, fired_at.getTime() - at.getTime()) : null,
+  };
 }
 
 function partsOf(activity: SkippingActivity, start: Date, wanted: string | undefined): Part[] {
@@ -192,7 +187,7 @@ function partsOf(activity: SkippingActivity, start: Date, wanted: string | undef
     const part = (
       first: number,
       last: number,
-      { reason, into }: Pick<SkippedStretch, "reason" | "into">,
+      { reason, into_run = null }: Pick<SkippedStretch, "reason" | "into_run">,
       isOf: (at: Date) => boolean,
     ): Part[] => {
       if (wanted !== undefined && reason !== wanted) return [];
@@ -204,17 +199,17 @@ function partsOf(activity: SkippingActivity, start: Date, wanted: string | undef
           begin: after + 1,
           *dueTimes() {
             for (const { at } of dueTimes(calendar, new Date(after), new Date(end)))
-              if (isOf(at)) yield { activity_id, activity_name, at, reason, ...(into !== undefined && { into }) };
+              if (isOf(at)) yield { activity_id, activity_name, at, reason, run_id: into_run };
           },
         },
       ];
     };
     if (!enabled) return part(from.getTime() + 1, until.getTime(), { reason: "disabled" }, () => true);
     return skips.flatMap((stretch) => {
-      const { firstDue, lastDue } = stretch;
+      const { first_due, last_due } = stretch;
       // A stretch may lie over due times of another one that begins later.
-      const isOf = (at: Date) => skips.findLast((other) => other.firstDue <= at && at <= other.lastDue) === stretch;
-      return part(firstDue.getTime(), lastDue.getTime(), stretch, isOf);
+      const isOf = (at: Date) => skips.findLast((other) => other.first_due <= at && at <= other.last_due) === stretch;
+      return part(first_due.getTime(), last_due.getTime(), stretch, isOf);
     });
   });
 }

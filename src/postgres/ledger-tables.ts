@@ -6,6 +6,7 @@
  */
 import { sql } from "drizzle-orm";
 import { boolean, customType, index, integer, primaryKey, text, uniqueIndex, uuid } from "drizzle-orm/pg-core";
+import type { SkipReason } from "../calendar/misfire.ts";
 import type { TaskPolicy } from "../definition/activity.ts";
 import type { ActivityOutcome, EventOutcome } from "../event/outcome.ts";
 import type { OccurrenceKind } from "../occurrence/occurrence.ts";
@@ -47,7 +48,7 @@ export const dueSkips = actcore.table(
     first_due: time("first_due").notNull(),
     last_due: time("last_due").notNull(),
     count: integer().notNull(),
-    reason: text().notNull(),
+    reason: text().$type<SkipReason>().notNull(),
     /** The run that a compressed stretch went into. */
     into_run: uuid(),
     recorded_at: time("recorded_at").notNull().defaultNow(),

@@ -66,7 +66,7 @@ export function createCompressedGap({ segments, runs }: Pick<DueFacts, "segments
     endIn({ run_id }) {
       const due = [...unrun, ...claimed];
       [unrun, claimed] = [[], []];
-      return due.length === 0 ? [] : [{ ...stretchOf(due), into: run_id }];
+      return due.length === 0 ? [] : [{ ...stretchOf(due), into_run: run_id }];
     },
 
     mayGoOn() {
@@ -85,7 +85,7 @@ export function createCompressedGap({ segments, runs }: Pick<DueFacts, "segments
       if (mayStillCome(runs, latest, now)) return { waitFor: first };
       const next = runs.find((run) => run.due > latest && !run.skipped);
       if (next !== undefined && isCoveredBy(next))
-        return { into: { ...stretchOf([...unrun, ...claimed]), into: next.run_id } };
+        return { into: { ...stretchOf([...unrun, ...claimed]), into_run: next.run_id } };
       const others = [...unrun.slice(0, -1), ...claimed];
       return { run: { due: latest, ...(others.length > 0 && { compressed: stretchOf(others) }) } };
     },
@@ -93,8 +93,8 @@ export function createCompressedGap({ segments, runs }: Pick<DueFacts, "segments
 }
 
 /** What the run that stands for a gap is told of it. */
-export function describeGap({ firstDue, lastDue, count }: SkippedStretch): object {
-  return { compressed: { count, first_due: firstDue.toISOString(), last_due: lastDue.toISOString() } };
+export function describeGap({ first_due, last_due, count }: SkippedStretch): object {
+  return { compressed: { count, first_due: first_due.toISOString(), last_due: last_due.toISOString() } };
 }
 
 /** Whether a run came late, beyond its jitter, by the version that was in force when it was due. */
@@ -105,5 +105,5 @@ function isLate({ due, firedAt }: DueRun, segments: readonly Segment[]): boolean
 
 function stretchOf(compressed: readonly Date[]): SkippedStretch {
   const due = compressed.toSorted((a, b) => a.getTime() - b.getTime());
-  return { firstDue: due[0] as Date, lastDue: due.at(-1) as Date, count: due.length, reason: "compressed" };
+  return { first_due: due[0] as Date, last_due: due.at(-1) as Date, count: due.length, reason: "compressed" };
 }

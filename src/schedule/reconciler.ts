@@ -175,9 +175,9 @@ function hasHoles({ skips, run }: Settlement): boolean {
 
 function report({ metrics, log }: ReconcilerDeps, activity: DueActivity, { skips, run }: Settlement): void {
   const { activity_id, activity_name } = activity;
-  for (const { reason, count, firstDue, lastDue } of run?.compressed ? [...skips, run.compressed] : skips) {
+  for (const { reason, count, first_due, last_due } of run?.compressed ? [...skips, run.compressed] : skips) {
     metrics.dueTimes.inc({ outcome: "skipped", reason }, count);
-    log.warn({ activity_id, activity_name, reason, count, first: firstDue, last: lastDue }, "due times skipped");
+    log.warn({ activity_id, activity_name, reason, count, first: first_due, last: last_due }, "due times skipped");
   }
   if (run === undefined) return;
   metrics.dueTimes.inc({ outcome: "filled", reason: "" });

@@ -38,7 +38,7 @@ export function settleDueTimes(facts: DueFacts, now: Date): Settlement {
   /** Without the skips that begin after `until`: the settlement of that time records them. */
   const settle = (until: Date, run?: RunToMake): Settlement => ({
     until,
-    skips: skips.filter(({ firstDue }) => firstDue <= until),
+    skips: skips.filter(({ first_due }) => first_due <= until),
     ...(run !== undefined && { run }),
     again: run !== undefined,
   });
@@ -109,10 +109,10 @@ function createStretches() {
     skips,
     skip(due: Date, reason: SkipReason): void {
       if (open?.reason === reason) {
-        open.lastDue = due;
+        open.last_due = due;
         open.count++;
       } else {
-        open = { firstDue: due, lastDue: due, count: 1, reason };
+        open = { first_due: due, last_due: due, count: 1, reason };
         skips.push(open);
       }
     },

@@ -486,7 +486,7 @@ test("thousands of stretches are settled at once", async () => {
   const due = createDueLedger(database);
   const skips = Array.from({ length: 12_000 }, (_, n) => {
     const at = new Date(minute(-1).getTime() - (12_000 - n) * 4_000);
-    return { firstDue: at, lastDue: at, count: 1, reason: "overlap" as const };
+    return { first_due: at, last_due: at, count: 1, reason: "overlap" as const };
   });
   await due.settle(definition.id, recordOf({ until: minute(-1), skips, again: false }, []));
   const [count] =
@@ -498,10 +498,10 @@ test("a page is told without the stretches behind it", async () => {
   const definition = await create();
   const due = createDueLedger(database);
   const skips = [1, 2, 3, 4, 5, 6].map((n) => {
-    return { firstDue: minute(n), lastDue: minute(n), count: 1, reason: n % 2 === 0 ? "overlap" : "missed" } as const;
+    return { first_due: minute(n), last_due: minute(n), count: 1, reason: n % 2 === 0 ? "overlap" : "missed" } as const;
   });
   await due.settle(definition.id, recordOf({ until: minute(6), skips, again: false }, []));
   const facts = await createDueTimeReader(database.db).readDueTimes(definition.id, minute(1), minute(6), 2);
-  expect(facts?.skips.map(({ firstDue }) => firstDue)).toEqual([1, 2, 3].map((n) => minute(n)));
+  expect(facts?.skips.map(({ first_due }) => first_due)).toEqual([1, 2, 3].map((n) => minute(n)));
   expect(await outcomesOf(definition)).toEqual(skips.map(({ reason }) => `skipped ${reason}`));
 });

@@ -22,12 +22,12 @@ const run = (minute: number, second = 0, rest: Partial<DueTimeRun> = {}): DueTim
   firedAt: at(minute, second),
   ...rest,
 });
-const stretch = (first: Date, last: Date, reason: SkipReason, into?: string): SkippedStretch => ({
-  firstDue: first,
-  lastDue: last,
+const stretch = (first: Date, last: Date, reason: SkipReason, into_run: string | null = null): SkippedStretch => ({
+  first_due: first,
+  last_due: last,
   count: 1,
   reason,
-  ...(into !== undefined && { into }),
+  into_run,
 });
 const NOW = at(30);
 

@@ -32,8 +32,8 @@ const open = (minute: number, rest: Partial<DueRun> = {}): DueRun => {
   return going;
 };
 const stretch = (first: number, last: number, reason: string) => ({
-  firstDue: at(first),
-  lastDue: at(last),
+  first_due: at(first),
+  last_due: at(last),
   count: last - first + 1,
   reason,
 });
@@ -210,12 +210,12 @@ describe("under compress, due times that did not run", () => {
 
   test("of which some were skipped at their claim count those too", () => {
     const { skips } = settle(policy, at(8, 10), [run(6, { skipped: true }), run(7, { firedAt: at(7, 9) })]);
-    expect(skips as object[]).toEqual([{ ...stretch(1, 6, "compressed"), into: "run-7" }]);
+    expect(skips as object[]).toEqual([{ ...stretch(1, 6, "compressed"), into_run: "run-7" }]);
   });
 
   test("go into the run that a claim among them gave way to, however punctual", () => {
     const { skips, run: owed } = settle(policy, at(8, 10), [run(6, { skipped: true }), run(7)]);
-    expect(skips as object[]).toEqual([{ ...stretch(1, 6, "compressed"), into: "run-7" }]);
+    expect(skips as object[]).toEqual([{ ...stretch(1, 6, "compressed"), into_run: "run-7" }]);
     expect(owed).toBeUndefined();
   });
 
@@ -242,12 +242,12 @@ describe("under compress, due times that did not run", () => {
   test("go into the run that the engine made late at the gap's end", () => {
     const { run: owed, skips } = settle(policy, at(8), [run(6, { firedAt: at(6, 5) }), run(7)]);
     expect(owed).toBeUndefined();
-    expect(skips as object[]).toEqual([{ ...stretch(1, 5, "compressed"), into: "run-6" }]);
+    expect(skips as object[]).toEqual([{ ...stretch(1, 5, "compressed"), into_run: "run-6" }]);
   });
 
   test("go into that run also when it is too young to be settled itself, past what it skipped", () => {
     const { skips, until } = settle(policy, at(8, 10), [run(7, { skipped: true }), run(8, { firedAt: at(8, 5) })]);
-    expect(skips as object[]).toEqual([{ ...stretch(1, 7, "compressed"), into: "run-8" }]);
+    expect(skips as object[]).toEqual([{ ...stretch(1, 7, "compressed"), into_run: "run-8" }]);
     expect(until).toEqual(at(7, 55));
   });
 
@@ -336,7 +336,7 @@ describe("under compress, a due time that a clock change removed from a gap", ()
     const settled = settleUntil(utc("02:10:00"), [{ ...long, finishedAt: utc("02:00:00") }]);
     expect(settled.run).toEqual({ due: utc("00:55:00") });
     expect(settled.until).toEqual(utc("02:09:45"));
-    expect(settled.skips.map(({ firstDue, count, reason }) => [firstDue, count, reason] as unknown)).toEqual([
+    expect(settled.skips.map(({ first_due, count, reason }) => [first_due, count, reason] as unknown)).toEqual([
       [utc("01:00:00"), 1, "dst_gap"],
     ]);
   });

@@ -1,10 +1,9 @@
 /** What recorded events say, for whoever compares a second message of the same id with it. */
-import { eq } from "drizzle-orm";
+import { eq, type SQL, sql } from "drizzle-orm";
 import type { EventContent, EventContentReader } from "../../event/content.ts";
 import type { EventOutcome } from "../../event/outcome.ts";
 import { type Database, guarded } from "../client.ts";
 import { eventKeys, events } from "../ledger-tables.ts";
-import { isAmong } from "./event-keys.ts";
 
 export function createEventContentReader(db: Database): EventContentReader {
   return {
@@ -36,6 +35,11 @@ export async function readStored(db: Database, eventIds: readonly string[]): Pro
       .where(isAmong(eventIds)),
   );
   return rows.map(({ content, ...row }) => ({ ...row, content: content && toContent(content) }));
+}
+
+/** By ids. One parameter for however many there are: the statement's text stays the same. */
+export function isAmong(eventIds: readonly string[]): SQL {
+  return sql`${eventKeys.event_id} in (select json_array_elements_text(${JSON.stringify(eventIds)}::json))`;
 }
 
 /** The contents by event id: of events that only foreign starts have brought (`provisional`), or of all others. */

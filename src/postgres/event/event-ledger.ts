@@ -1,8 +1,7 @@
 /** Events in Postgres: what arrived, what it reached, which runs it still owes. */
 import { and, eq, inArray, isNull, sql } from "drizzle-orm";
 import type { EventTrigger } from "../../definition/schema.ts";
-import { type EventContent, findDifferences } from "../../event/content.ts";
-import type { EventEnvelope } from "../../event/envelope.ts";
+import { findDifferences } from "../../event/content.ts";
 import type { EventLedger, MatchedEvent, RecordedEvent } from "../../event/event-ledger.ts";
 import { stableTraceId, timeOrderedUuid } from "../../kernel/stable-id.ts";
 import { eventWorkflowId } from "../../occurrence/occurrence.ts";
@@ -10,8 +9,7 @@ import type { OwedRun } from "../../run/engine.ts";
 import { type Database, guarded, storableText } from "../client.ts";
 import { definitions } from "../definition-tables.ts";
 import { eventKeys, eventOutcomes, events, occurrences } from "../ledger-tables.ts";
-import { contentsOf, readStored } from "./event-contents.ts";
-import { isAmong } from "./event-keys.ts";
+import { contentsOf, isAmong, readStored } from "./event-contents.ts";
 import { createEnforcedTypeReader } from "./event-types.ts";
 
 export function createEventLedger(db: Database): EventLedger {
@@ -39,7 +37,10 @@ export function createEventLedger(db: Database): EventLedger {
 
     async recordDeadLetter({ event_id, reason, detail, subject, raw, envelope, carried_id = null }) {
       // A message that says something else than the event of a foreign start is another event, and takes nothing over.
-      if (envelope !== undefined && !isSame(await readBrought(db, event_id), envelope)) return false;
+      if (envelope !== undefined) {
+        const [stored] = await readStored(db, [event_id]);
+        if (stored?.provisional && findDifferences(stored.content, envelope).length > 0) return false;
+      }
       const row_id = timeOrderedUuid();
       const row = {
         row_id,
@@ -90,37 +91,27 @@ async function recordAll(
   takenOver: ReadonlySet<string> = new Set(),
 ): Promise<RecordedEvent[]> {
   const inserted = await guarded(insertNew(db, matched, takenOver));
-  const fresh = matched.filter(({ envelope }) => inserted.has(envelope.event_id)).map(toRecorded);
+  const recorded = matched.filter(({ envelope }) => inserted.has(envelope.event_id)).map(toRecorded);
   const others = matched.filter(({ envelope }) => !inserted.has(envelope.event_id));
-  if (others.length === 0) return fresh;
+  if (others.length === 0) return recorded;
   const ids = others.map(({ envelope }) => envelope.event_id);
-  const [known, stored] = await Promise.all([guarded(readKnown(db, ids)), readStored(db, ids)]);
+  const [known, stored] = await Promise.all([readKnown(db, ids), readStored(db, ids)]);
+  const standing = new Map(known.map((event) => [event.event_id, event]));
   const contents = contentsOf(stored, { provisional: false });
   const brought = contentsOf(stored, { provisional: true });
-  const standing = known.map((event) => ({ ...event, isNew: false, content: contents.get(event.event_id) ?? null }));
-  const answered = new Set(standing.map(({ event_id }) => event_id));
-  const unanswered = others.filter(({ envelope }) => !answered.has(envelope.event_id));
-  const [same, differing] = partition(unanswered, ({ envelope }) => isSame(brought, envelope));
-  const refused = differing.map(({ envelope: { event_id } }): RecordedEvent => {
-    return { event_id, outcome: "dispatched", isNew: false, content: brought.get(event_id) ?? null, owed: [] };
-  });
+  const again: MatchedEvent[] = [];
+  for (const event of others) {
+    const { event_id } = event.envelope;
+    const before = standing.get(event_id);
+    const content = (before ? contents : brought).get(event_id) ?? null;
+    if (before) recorded.push({ ...before, isNew: false, content });
+    else if (findDifferences(content, event.envelope).length === 0) again.push(event);
+    // It says something else than what a foreign start brought under its id.
+    else recorded.push({ event_id, outcome: "dispatched", isNew: false, content, owed: [] });
+  }
+  if (again.length === 0) return recorded;
   // Also what a foreign start stored after this statement's snapshot was taken: the next one sees it.
-  const next = same.length > 0 ? await recordAll(db, same, new Set(brought.keys())) : [];
-  return [...fresh, ...standing, ...refused, ...next];
-}
-
-async function readBrought(db: Database, eventId: string): Promise<ReadonlyMap<string, EventContent | null>> {
-  return contentsOf(await readStored(db, [eventId]), { provisional: true });
-}
-
-/** Whether the envelope says what a foreign start brought under its id, if one did, and its row is still there. */
-function isSame(brought: ReadonlyMap<string, EventContent | null>, envelope: EventEnvelope): boolean {
-  const content = brought.get(envelope.event_id) ?? null;
-  return content === null || findDifferences(content, envelope).length === 0;
-}
-
-function partition<T>(all: readonly T[], holds: (one: T) => boolean): [T[], T[]] {
-  return [all.filter(holds), all.filter((one) => !holds(one))];
+  return [...recorded, ...(await recordAll(db, again, new Set(brought.keys())))];
 }
 
 function rowsOf(db: Database, eventIds: readonly string[]) {
@@ -220,8 +211,11 @@ export function toOwedRun(
  * A retry reads what stands there: the matches of the first time, not those of today. What only a foreign start has
  * recorded is not there yet. A run that a workflow has claimed, the router's or a foreign one, is not owed any more.
  */
-export async function readKnown(db: Database, eventIds: string[]): Promise<Omit<RecordedEvent, "isNew" | "content">[]> {
-  const rows = await db
+export async function readKnown(
+  db: Database,
+  eventIds: readonly string[],
+): Promise<Omit<RecordedEvent, "isNew" | "content">[]> {
+  const query = db
     .select({
       event_id: eventKeys.event_id,
       outcome: events.outcome,
@@ -246,7 +240,7 @@ export async function readKnown(db: Database, eventIds: string[]): Promise<Omit<
       ),
     )
     .where(and(isAmong(eventIds), eq(eventKeys.provisional, false)));
-  return Map.groupBy(rows, ({ event_id }) => event_id)
+  return Map.groupBy(await guarded(query), ({ event_id }) => event_id)
     .values()
     .map((group) => {
       const [{ event_id, outcome }] = group as [(typeof group)[number]];

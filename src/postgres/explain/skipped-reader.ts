@@ -3,15 +3,14 @@
  * the page ends (explain/skipped-due-times.ts).
  */
 import { type SQL, sql } from "drizzle-orm";
-import type { SkipReason } from "../../calendar/misfire.ts";
+import type { SkippedStretch } from "../../calendar/misfire.ts";
 import {
+  type SkippedDueTime,
   type SkippedPlace,
   type SkippedQuery,
   type SkippedReader,
-  type SkippedRun,
   type SkippingActivity,
   startPage,
-  type UnrunDueTime,
 } from "../../explain/skipped-due-times.ts";
 import { segmentsOf } from "../../occurrence/definition-history.ts";
 import { dueKey } from "../../occurrence/occurrence.ts";
@@ -27,20 +26,11 @@ const LOOK_BACK_STRETCHES = 50;
 /** Of each activity so many stretches are read besides those that the rows of a page may need: they begin before it, or with it. */
 const OPEN_STRETCHES = LOOK_BACK_STRETCHES + 20;
 
-interface SkippingRow
-  extends Pick<DueActivityRow, "activity_id" | "activity_name" | "since" | "ended_at" | "versions"> {
-  skips: { first_due: string; last_due: string; count: number; reason: SkipReason; into_run: string | null }[];
-  [column: string]: unknown;
-}
+type SkippingRow = Pick<DueActivityRow, "activity_id" | "activity_name" | "since" | "ended_at" | "versions"> & {
+  skips: (Omit<SkippedStretch, "first_due" | "last_due"> & { first_due: string; last_due: string })[];
+};
 
-interface SkippedRunRow extends Record<string, unknown> {
-  activity_id: string;
-  activity_name: string;
-  run_id: string;
-  reason: string | null;
-  scheduled_for: string;
-  fired_at: string;
-}
+type SkippedRunRow = Omit<SkippedDueTime, "at" | "fired_at"> & { scheduled_for: string; fired_at: string };
 
 export function createSkippedReader(db: Database): SkippedReader {
   return {
@@ -86,13 +76,9 @@ function activitiesStatement({ activity_id, until, limit }: SkippedQuery, from: 
 function toActivity(row: SkippingRow, { until, limit }: SkippedQuery): SkippingActivity {
   const { activity_id, activity_name, ended_at } = row;
   const ended = ended_at === null ? until : new Date(ended_at);
-  const skips = row.skips.map(({ first_due, last_due, count, reason, into_run }) => ({
-    firstDue: new Date(first_due),
-    lastDue: new Date(last_due),
-    count,
-    reason,
-    ...(into_run !== null && { into: into_run }),
-  }));
+  const skips = row.skips.map(({ first_due, last_due, ...stretch }) => {
+    return { ...stretch, first_due: new Date(first_due), last_due: new Date(last_due) };
+  });
   const isWhole = skips.length < limit + OPEN_STRETCHES;
   return { activity_id, activity_name, segments: segmentsOf(row, ended < until ? ended : until), skips, isWhole };
 }
@@ -109,12 +95,12 @@ function runsStatement({ activity_id, reason, until, after, limit }: SkippedQuer
     order by r.scheduled_for, r.activity_id limit ${limit + 1}`;
 }
 
-function toSkippedRun({ scheduled_for, fired_at, ...run }: SkippedRunRow): SkippedRun {
-  return { ...run, at: new Date(scheduled_for), firedAt: new Date(fired_at) };
+function toSkippedRun({ scheduled_for, fired_at, ...run }: SkippedRunRow): SkippedDueTime {
+  return { ...run, at: new Date(scheduled_for), fired_at: new Date(fired_at) };
 }
 
 /** Which of the due times have a run, whatever became of it. */
-async function readRan(db: Database, due: readonly UnrunDueTime[]): Promise<SkippedPlace[]> {
+async function readRan(db: Database, due: readonly SkippedPlace[]): Promise<SkippedPlace[]> {
   if (due.length === 0) return [];
   const asked = due.map(({ activity_id, at }) => ({ activity_id, key: dueKey(at) }));
   const rows = await guarded(

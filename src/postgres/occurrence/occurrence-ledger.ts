@@ -102,7 +102,7 @@ export function createOccurrenceLedger(db: Database): OccurrenceLedger {
 /** What is recorded under the event's id, if it says the same as the event. @throws TerminalError `event_differs` */
 async function findStanding(db: Database, envelope: EventEnvelope): Promise<StoredEvent | undefined> {
   const [standing] = await readStored(db, [envelope.event_id]);
-  const fields = standing?.content ? findDifferences(standing.content, envelope) : [];
+  const fields = findDifferences(standing?.content, envelope);
   if (fields.length > 0)
     throw new TerminalError(
       "event_differs",

@@ -57,7 +57,7 @@ export function createDueLedger(postgres: Postgres): DueLedger {
         db.transaction(async (tx) => {
           const { until, skips, run, doneAt: done_at } = settlement;
           const owed = await insertDueRun(tx, activity_id, settlement);
-          const into = owed && { into: owed.run_id };
+          const into = owed && { into_run: owed.run_id };
           await insertSkips(tx, activity_id, run?.compressed ? [...skips, { ...run.compressed, ...into }] : skips);
           await tx
             .insert(dueProgress)
@@ -89,15 +89,12 @@ function activitiesStatement() {
     order by d.id`;
 }
 
-interface DueRunRow extends Record<string, unknown> {
-  run_id: string;
+type DueRunRow = Pick<DueRun, "run_id" | "filled" | "skipped"> & {
   key: string;
   claimed: boolean;
-  filled: boolean;
-  skipped: boolean;
   fired_at: string | null;
   finished_at: string | null;
-}
+};
 
 /** The version in force at `since` and those after it; the last one of a deleted definition only says that it was deleted. */
 export function versionsSince(id: SQL, since: SQL): SQL {
@@ -127,17 +124,15 @@ async function listDueRuns({ prepared }: Postgres, activityId: string, since: Da
       ) o left join lateral (select * from ${runs} where run_id = o.run_id limit 1) r on true
       order by o.key`),
   );
-  return rows.map(({ run_id, key, claimed, filled, skipped, fired_at, finished_at }) => {
+  return rows.map(({ key, claimed, fired_at, finished_at, ...run }) => {
     const due = new Date(key);
     // A run that retention has removed is over.
     const finishedAt = finished_at ?? (fired_at === null && claimed ? key : undefined);
     return {
-      run_id,
+      ...run,
       due,
       firedAt: fired_at === null ? due : new Date(fired_at),
       ...(finishedAt !== undefined && { finishedAt: new Date(finishedAt) }),
-      filled,
-      skipped,
     };
   });
 }
@@ -162,23 +157,16 @@ async function insertDueRun(
 
 async function insertSkips(tx: Transaction, activity_id: string, skips: readonly SkippedStretch[]): Promise<void> {
   if (skips.length === 0) return;
-  const rows = skips.map(({ firstDue, lastDue, count, reason, into }) => ({
-    activity_id,
-    first_due: firstDue,
-    last_due: lastDue,
-    count,
-    reason,
-    into_run: into ?? null,
-  }));
+  const rows = skips.map((stretch) => ({ activity_id, ...stretch }));
   await inChunks(rows, (chunk) => tx.insert(dueSkips).values(chunk).onConflictDoNothing());
   for (const stretch of skips)
-    if (stretch.into !== undefined)
+    if (stretch.into_run)
       await tx
         .update(runs)
         .set({ context_snapshot: describeGap(stretch) })
         .where(
           and(
-            eq(runs.run_id, stretch.into),
+            eq(runs.run_id, stretch.into_run),
             or(isNull(runs.context_snapshot), sql`${runs.context_snapshot}::text = '{}'`),
           ),
         );
