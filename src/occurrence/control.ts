@@ -11,45 +11,44 @@ import { timesToRun } from "../calendar/due-times.ts";
 import type { Definition } from "../definition/schema.ts";
 import { describeError, InvalidInputError, RetryableError, TerminalError } from "../kernel/errors.ts";
 import type { Log } from "../kernel/log.ts";
-import type { OwedRun, RunCanceller, RunStarter, RunWorkflow } from "../run/engine.ts";
+import type { AcceptedRun, RunCanceller, RunStarter, RunWorkflow } from "../run/engine.ts";
 import type { RunLedger } from "../run/ledger.ts";
 import type { RunStatus } from "../run/run.ts";
 import { dueKey } from "./occurrence.ts";
 
-export interface AcceptedRun {
+export interface ManualRequest {
+  activity_id: string;
+  payload: unknown;
+  /** The same key gets the run that it got first. */
+  requestKey?: string;
+  actor: string;
+}
+
+/** About a run that is there. */
+export interface RunRequest {
   run_id: string;
-  workflow_id: string;
+  actor: string;
 }
 
 /** postgres/occurrence/acceptance-ledger.ts is behind it. Each call is one transaction, audited. */
 export interface AcceptanceLedger {
-  /**
-   * Records a manual run with its payload. The same `requestKey` gets the run that it got first.
-   * @throws TerminalError `definition_not_found`
-   */
-  acceptManual(request: {
-    activity_id: string;
-    payload: unknown;
-    requestKey?: string;
-    actor: string;
-  }): Promise<AcceptedRun & OwedRun>;
+  /** Records a manual run with its payload. @throws TerminalError `definition_not_found` */
+  acceptManual(request: ManualRequest): Promise<AcceptedRun>;
   /**
    * Records a run with the input of an earlier one.
    * @throws TerminalError `not_found`, `definition_not_found`, `input_not_kept`
    */
-  acceptRerun(request: { run_id: string; actor: string }): Promise<AcceptedRun & OwedRun>;
+  acceptRerun(request: RunRequest): Promise<AcceptedRun>;
   /**
    * Records a run for each due time that has none, or whose run was skipped; answers only those.
    * @throws TerminalError `definition_not_found`
    */
-  acceptBackfill(request: {
-    activity_id: string;
-    due: readonly Date[];
-    actor: string;
-  }): Promise<(AcceptedRun & OwedRun & { scheduled_for: string })[]>;
+  acceptBackfill(
+    request: Pick<BackfillRequest, "activity_id" | "actor"> & { due: readonly Date[] },
+  ): Promise<(AcceptedRun & { scheduled_for: string })[]>;
   /** The keys of those due times that a run was made for, and not skipped. */
   listRun(activityId: string, due: readonly Date[]): Promise<Set<string>>;
-  auditCancel(request: { run_id: string; actor: string }): Promise<void>;
+  auditCancel(request: RunRequest): Promise<void>;
 }
 
 export interface BackfillRequest {
@@ -67,32 +66,31 @@ export interface Backfill {
   due: number;
   already_run: number;
   /** In the order of the due times; without ids where nothing was made. */
-  runs: ({ scheduled_for: string } & Partial<AcceptedRun>)[];
+  runs: ({ scheduled_for: string } & Partial<StartedRun>)[];
 }
+
+/** A run as it was asked for, with the id of its workflow. */
+type StartedRun = Pick<AcceptedRun, "run_id" | "workflow_id">;
 
 /** How many due times one backfill may have. */
 export const MAX_BACKFILL = 1000;
 const CONCURRENT_STARTS = 16;
 
 export interface RunControl {
-  trigger(request: { activity_id: string; payload: unknown; requestKey?: string; actor: string }): Promise<AcceptedRun>;
-  rerun(request: { run_id: string; actor: string }): Promise<AcceptedRun>;
+  trigger(request: ManualRequest): Promise<StartedRun>;
+  rerun(request: RunRequest): Promise<StartedRun>;
   /**
    * Runs the due times of a range that did not run, one by one or all at once as the engine takes them.
    * @throws TerminalError `definition_not_found`, `no_schedule`; InvalidInputError `invalid_backfill`
    */
   backfill(request: BackfillRequest): Promise<Backfill>;
   /** Asks the run to end; it is cancelled once its workflow has closed it. @throws TerminalError `not_found`, `run_not_running` */
-  cancel(request: { run_id: string; actor: string }): Promise<void>;
-}
-
-export interface RunFinder {
-  findRun(runId: string): Promise<(RunWorkflow & { status: RunStatus }) | undefined>;
+  cancel(request: RunRequest): Promise<void>;
 }
 
 export interface RunControlDeps {
   accepted: AcceptanceLedger;
-  reader: RunFinder;
+  reader: { findRun(runId: string): Promise<(RunWorkflow & { status: RunStatus }) | undefined> };
   definitions: { find(id: string): Promise<Definition | undefined> };
   runs: RunLedger;
   /** Its methods throw RetryableError while the engine was never reached. */
@@ -101,7 +99,7 @@ export interface RunControlDeps {
 }
 
 export function createRunControl({ accepted, reader, definitions, runs, starter, log }: RunControlDeps): RunControl {
-  async function start(run: AcceptedRun & OwedRun): Promise<AcceptedRun> {
+  async function start(run: AcceptedRun): Promise<StartedRun> {
     const { run_id, workflow_id } = run;
     try {
       return { run_id, workflow_id: await starter.start(run) };

@@ -11,13 +11,9 @@ import type { Chore } from "../kernel/chore.ts";
 import { describeError, RetryableError } from "../kernel/errors.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Metrics } from "../kernel/metrics.ts";
-import type { OwedRun, RunInspector, RunStarter, RunWorkflow } from "../run/engine.ts";
+import type { AcceptedRun, RunInspector, RunStarter, RunWorkflow } from "../run/engine.ts";
 import type { RunLedger } from "../run/ledger.ts";
 import { createStuckEnder } from "./stuck-workflow.ts";
-
-export interface UnclaimedRun extends OwedRun {
-  run_id: string;
-}
 
 /** `row_id` is its place in the list. */
 export interface OwedEvent extends Omit<RecordedEvent, "isNew" | "content"> {
@@ -31,10 +27,10 @@ export interface OpenRun extends RunWorkflow {
 /** postgres/occurrence/unfinished-ledger.ts is behind it. Lists are oldest first, of rows made before `before`, after the row `after`. */
 export interface UnfinishedLedger {
   listOwedEvents(before: Date, limit: number, after?: string): Promise<OwedEvent[]>;
-  listUnclaimed(before: Date, limit: number, after?: string): Promise<UnclaimedRun[]>;
+  listUnclaimed(before: Date, limit: number, after?: string): Promise<AcceptedRun[]>;
   listOpenRuns(before: Date, limit: number, after?: string): Promise<OpenRun[]>;
   /** Opens and closes the run of an occurrence that nobody will claim any more; false when somebody has claimed it. */
-  recordLost(run: UnclaimedRun, reason: string): Promise<boolean>;
+  recordLost(run: AcceptedRun, reason: string): Promise<boolean>;
 }
 
 export interface FinisherDeps {
@@ -120,7 +116,7 @@ export function createFinisher({ unfinished, events, runs, workflows, metrics, l
     finished("event_dispatched", { event_id });
   }
 
-  async function finishUnclaimed(run: UnclaimedRun, now: Date): Promise<void> {
+  async function finishUnclaimed(run: AcceptedRun, now: Date): Promise<void> {
     const view = await workflows.inspect(run);
     let { state } = view;
     if (state === "open") {

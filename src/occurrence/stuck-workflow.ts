@@ -12,12 +12,7 @@ const WATCH_MS = 15 * 60_000;
 /** So many more tries must begin while it is watched. The first of them may belong to a worker that is about to succeed. */
 const TRIES_WATCHED = 2;
 
-export interface StuckEnder {
-  /** Ends the workflow if it is stuck, and answers how its steps fail. Undefined when it is not, or not known to be yet. */
-  endIfStuck(workflowId: string, view: WorkflowView, now: Date): Promise<string | undefined>;
-}
-
-export function createStuckEnder(workflows: Pick<RunInspector, "findTaskFailure" | "terminate">): StuckEnder {
+export function createStuckEnder(workflows: Pick<RunInspector, "findTaskFailure" | "terminate">) {
   const watched = new Map<string, { sinceMs: number; attempt: number }>();
 
   function isStuck({ execution, attempt }: { execution: string; attempt: number }, nowMs: number): boolean {
@@ -34,7 +29,9 @@ export function createStuckEnder(workflows: Pick<RunInspector, "findTaskFailure"
   }
 
   return {
-    async endIfStuck(workflowId, { execution = "", attempt = 0 }, now) {
+    /** Ends the workflow if it is stuck, and answers how its steps fail. Undefined when it is not, or not known to be yet. */
+    async endIfStuck(workflowId: string, view: WorkflowView, now: Date): Promise<string | undefined> {
+      const { execution = "", attempt = 0 } = view;
       if (!isStuck({ execution, attempt }, now.getTime())) return undefined;
       // Undefined where its steps time out: then the worker is busy, or dies for another reason.
       const failure = await workflows.findTaskFailure(workflowId, execution);

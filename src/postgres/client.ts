@@ -96,6 +96,13 @@ export async function guarded<T>(query: PromiseLike<T>): Promise<T> {
   }
 }
 
+export type Transaction = Parameters<Parameters<Database["transaction"]>[0]>[0];
+
+/** Runs `body` in a transaction, whose errors are those of `guarded`. */
+export function inTransaction<T>(db: Database, body: (tx: Transaction) => Promise<T>): Promise<T> {
+  return guarded(db.transaction(body));
+}
+
 /** A statement takes 65535 parameters: rows go in some hundreds at a time. */
 const CHUNK = 500;
 

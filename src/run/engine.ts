@@ -15,6 +15,11 @@ export interface OwedRun extends RunWorkflow {
   trigger_event: { event_id: string } | { run_id: string };
 }
 
+/** A run that is owed and has its row already: it was asked for over REST, or the reconciler made it. */
+export interface AcceptedRun extends OwedRun {
+  run_id: string;
+}
+
 /** The port through which runs are started; temporal/run-starter.ts is behind it. */
 export interface RunStarter {
   /**

@@ -3,14 +3,8 @@ import { describe, expect, test } from "bun:test";
 import { RetryableError, TerminalError } from "../../src/kernel/errors.ts";
 import { createLog } from "../../src/kernel/log.ts";
 import { createMetrics } from "../../src/kernel/metrics.ts";
-import {
-  createFinisher,
-  type FinisherDeps,
-  type OpenRun,
-  type OwedEvent,
-  type UnclaimedRun,
-} from "../../src/occurrence/finisher.ts";
-import type { OwedRun } from "../../src/run/engine.ts";
+import { createFinisher, type FinisherDeps, type OpenRun, type OwedEvent } from "../../src/occurrence/finisher.ts";
+import type { AcceptedRun, OwedRun } from "../../src/run/engine.ts";
 import type { RunClose } from "../../src/run/run.ts";
 
 const BEFORE = new Date("2026-01-31T09:30:00Z");
@@ -33,7 +27,7 @@ const openOf = (run_id: string): OpenRun => ({ run_id, activity_id: "a", workflo
 
 interface Leftovers {
   owed?: OwedEvent[];
-  unclaimed?: UnclaimedRun[];
+  unclaimed?: AcceptedRun[];
   open?: OpenRun[];
   /** What the engine says of a workflow; `open` when absent. */
   states?: Record<string, string>;

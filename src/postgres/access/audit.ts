@@ -2,10 +2,8 @@
 import { and, desc, eq, gte, lt } from "drizzle-orm";
 import type { AuditReader } from "../../access/audit.ts";
 import { firstUuidAt, timeOrderedUuid } from "../../kernel/stable-id.ts";
-import { type Database, guarded, inChunks } from "../client.ts";
+import { type Database, guarded, inChunks, type Transaction } from "../client.ts";
 import { auditLog } from "../ledger-tables.ts";
-
-export type Transaction = Parameters<Parameters<Database["transaction"]>[0]>[0];
 
 export interface AuditEntry {
   actor: string;

@@ -4,8 +4,8 @@ import type { Definition, DefinitionBody } from "../../definition/schema.ts";
 import type { ChangeContext, DefinitionStore, DefinitionVersion, StoredDefinition } from "../../definition/store.ts";
 import { TerminalError } from "../../kernel/errors.ts";
 import { timeOrderedUuid } from "../../kernel/stable-id.ts";
-import { type AuditEntry, type Transaction, writeAudit } from "../access/audit.ts";
-import { type Database, errorCode, guarded, inChunks } from "../client.ts";
+import { type AuditEntry, writeAudit } from "../access/audit.ts";
+import { type Database, errorCode, guarded, inChunks, type Transaction } from "../client.ts";
 import { definitionRevision, definitions, definitionVersions } from "../definition-tables.ts";
 import { dueProgress } from "../ledger-tables.ts";
 

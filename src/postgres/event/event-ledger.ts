@@ -6,7 +6,7 @@ import type { EventLedger, MatchedEvent, RecordedEvent } from "../../event/event
 import { stableTraceId, timeOrderedUuid } from "../../kernel/stable-id.ts";
 import { eventWorkflowId } from "../../occurrence/occurrence.ts";
 import type { OwedRun } from "../../run/engine.ts";
-import { type Database, guarded, storableText } from "../client.ts";
+import { type Database, guarded, inTransaction, storableText } from "../client.ts";
 import { definitions } from "../definition-tables.ts";
 import { eventKeys, eventOutcomes, events, occurrences } from "../ledger-tables.ts";
 import { contentsOf, isAmong, readStored } from "./event-contents.ts";
@@ -58,28 +58,26 @@ export function createEventLedger(db: Database): EventLedger {
         raw,
         carried_id,
       };
-      return await guarded(
-        db.transaction(async (tx) => {
-          const [key] = await tx
-            .insert(eventKeys)
-            .values({ event_id, row_id })
-            .onConflictDoUpdate({
-              target: eventKeys.event_id,
-              set: { provisional: false },
-              setWhere: eq(eventKeys.provisional, true),
-            })
-            .returning({ row_id: eventKeys.row_id });
-          if (key === undefined) return false;
-          if (key.row_id === row_id) await tx.insert(events).values(row);
-          // The run that a foreign start made of it goes on reading what that start brought.
-          else
-            await tx
-              .update(events)
-              .set({ outcome: row.outcome, reason, detail: row.detail, raw })
-              .where(eq(events.row_id, key.row_id));
-          return true;
-        }),
-      );
+      return await inTransaction(db, async (tx) => {
+        const [key] = await tx
+          .insert(eventKeys)
+          .values({ event_id, row_id })
+          .onConflictDoUpdate({
+            target: eventKeys.event_id,
+            set: { provisional: false },
+            setWhere: eq(eventKeys.provisional, true),
+          })
+          .returning({ row_id: eventKeys.row_id });
+        if (key === undefined) return false;
+        if (key.row_id === row_id) await tx.insert(events).values(row);
+        // The run that a foreign start made of it goes on reading what that start brought.
+        else
+          await tx
+            .update(events)
+            .set({ outcome: row.outcome, reason, detail: row.detail, raw })
+            .where(eq(events.row_id, key.row_id));
+        return true;
+      });
     },
   };
 }

@@ -3,7 +3,7 @@ import { and, eq, isNull, sql } from "drizzle-orm";
 import { OWN_EVENT_IDS } from "../../event/envelope.ts";
 import { TerminalError } from "../../kernel/errors.ts";
 import { timeOrderedUuid } from "../../kernel/stable-id.ts";
-import type { AcceptanceLedger, AcceptedRun } from "../../occurrence/control.ts";
+import type { AcceptanceLedger } from "../../occurrence/control.ts";
 import {
   dueKey,
   dueWorkflowId,
@@ -12,9 +12,9 @@ import {
   rerunWorkflowId,
   runTraceId,
 } from "../../occurrence/occurrence.ts";
-import type { OwedRun } from "../../run/engine.ts";
-import { type Transaction, writeAudit } from "../access/audit.ts";
-import { type Database, guarded } from "../client.ts";
+import type { AcceptedRun } from "../../run/engine.ts";
+import { writeAudit } from "../access/audit.ts";
+import { type Database, guarded, inTransaction, type Transaction } from "../client.ts";
 import { definitions } from "../definition-tables.ts";
 import { eventKeys, eventOutcomes, events, occurrences, runs } from "../ledger-tables.ts";
 
@@ -24,66 +24,61 @@ type Accepting = Pick<typeof definitions.$inferSelect, "id" | "name" | "version"
 export function createAcceptanceLedger(db: Database): AcceptanceLedger {
   return {
     acceptManual: ({ activity_id, payload, requestKey, actor }) =>
-      guarded(
-        db.transaction(async (tx) => {
-          const activity = await lockAgainstChange(tx, activity_id);
-          const run_id = timeOrderedUuid();
-          const event_id = `${OWN_EVENT_IDS.manual}${run_id}`;
-          const workflow_id = eventWorkflowId(activity_id, event_id);
-          // A prefix keeps keys that somebody chose apart from ids of runs.
-          const key = requestKey === undefined ? run_id : `request:${requestKey}`;
-          const occurrence = { kind: "manual" as const, key, event_id, workflow_id };
-          const standing = await insertOccurrence(tx, activity, run_id, occurrence);
-          if (standing !== undefined) return standing;
-          const row_id = timeOrderedUuid();
-          const trace_id = runTraceId(run_id, event_id);
-          await tx.insert(eventKeys).values({ event_id, row_id });
-          const envelope = { type: "actcore.manual", source: "rest", occurred_at: new Date().toISOString(), payload };
-          await tx.insert(events).values({ row_id, event_id, outcome: "dispatched", trace_id, ...envelope });
-          const reached = { activity_id, activity_name: activity.name, outcome: "run" as const, run_id };
-          await tx.insert(eventOutcomes).values({ row_id, ...reached });
-          return insertRun(
-            tx,
-            activity,
-            { run_id, workflow_id, trigger: "manual", event_id, trace_id },
-            { actor, action: "trigger" },
-          );
-        }),
-      ),
+      inTransaction(db, async (tx) => {
+        const activity = await lockAgainstChange(tx, activity_id);
+        const run_id = timeOrderedUuid();
+        const event_id = `${OWN_EVENT_IDS.manual}${run_id}`;
+        const workflow_id = eventWorkflowId(activity_id, event_id);
+        // A prefix keeps keys that somebody chose apart from ids of runs.
+        const key = requestKey === undefined ? run_id : `request:${requestKey}`;
+        const occurrence = { kind: "manual" as const, key, event_id, workflow_id };
+        const standing = await insertOccurrence(tx, activity, run_id, occurrence);
+        if (standing !== undefined) return standing;
+        const row_id = timeOrderedUuid();
+        const trace_id = runTraceId(run_id, event_id);
+        await tx.insert(eventKeys).values({ event_id, row_id });
+        const envelope = { type: "actcore.manual", source: "rest", occurred_at: new Date().toISOString(), payload };
+        await tx.insert(events).values({ row_id, event_id, outcome: "dispatched", trace_id, ...envelope });
+        const reached = { activity_id, activity_name: activity.name, outcome: "run" as const, run_id };
+        await tx.insert(eventOutcomes).values({ row_id, ...reached });
+        return insertRun(
+          tx,
+          activity,
+          { run_id, workflow_id, trigger: "manual", event_id, trace_id },
+          { actor, action: "trigger" },
+        );
+      }),
 
     acceptRerun: ({ run_id: rerun_of, actor }) =>
-      guarded(
-        db.transaction(async (tx) => {
-          // The lock makes concurrent reruns of one run take their numbers in turn.
-          const [old] = await tx.select().from(runs).where(eq(runs.run_id, rerun_of)).for("update");
-          if (old === undefined) throw new TerminalError("not_found", `run ${rerun_of} is not there`);
-          const activity = await lockAgainstChange(tx, old.activity_id);
-          const { event_id, scheduled_for, trace_id } = old;
-          if (event_id !== null) await requireKept(tx, event_id);
-          const repeated = old.rerun_of === null ? old.workflow_id : repeatedWorkflowId(old.workflow_id);
-          const run_id = timeOrderedUuid();
-          // Usually the first number is free. It is not where retention has removed earlier reruns and kept their occurrences.
-          let workflow_id = "";
-          for (let number = (await countReruns(tx, rerun_of)) + 1; ; number++) {
-            workflow_id = rerunWorkflowId(repeated, number);
-            const occurrence = { kind: "rerun" as const, key: workflow_id, event_id, workflow_id };
-            if ((await insertOccurrence(tx, activity, run_id, occurrence)) === undefined) break;
-          }
-          const run = { run_id, workflow_id, trigger: "rerun" as const, event_id, scheduled_for, trace_id, rerun_of };
-          return insertRun(tx, activity, run, { actor, action: "rerun" });
-        }),
-      ),
+      inTransaction(db, async (tx) => {
+        // The lock makes concurrent reruns of one run take their numbers in turn.
+        const [old] = await tx.select().from(runs).where(eq(runs.run_id, rerun_of)).for("update");
+        if (old === undefined) throw new TerminalError("not_found", `run ${rerun_of} is not there`);
+        const activity = await lockAgainstChange(tx, old.activity_id);
+        const { event_id, scheduled_for, trace_id } = old;
+        if (event_id !== null) await requireKept(tx, event_id);
+        const repeated = old.rerun_of === null ? old.workflow_id : repeatedWorkflowId(old.workflow_id);
+        const run_id = timeOrderedUuid();
+        // Usually the first number is free. It is not where retention has removed earlier reruns and kept their occurrences.
+        let workflow_id = "";
+        for (let number = (await countReruns(tx, rerun_of)) + 1; ; number++) {
+          workflow_id = rerunWorkflowId(repeated, number);
+          const occurrence = { kind: "rerun" as const, key: workflow_id, event_id, workflow_id };
+          if ((await insertOccurrence(tx, activity, run_id, occurrence)) === undefined) break;
+        }
+        const run = { run_id, workflow_id, trigger: "rerun" as const, event_id, scheduled_for, trace_id, rerun_of };
+        return insertRun(tx, activity, run, { actor, action: "rerun" });
+      }),
 
     acceptBackfill: ({ activity_id, due, actor }) =>
-      guarded(
-        db.transaction(async (tx) => {
-          const { name: activity_name, version } = await lockAgainstChange(tx, activity_id);
-          const rows = due.map((at) => {
-            const run_id = timeOrderedUuid();
-            const workflow_id = `${dueWorkflowId(activity_id, at)}:backfill-${run_id}`;
-            return { run_id, key: dueKey(at), workflow_id, trace_id: runTraceId(run_id) };
-          });
-          const made = await tx.execute<{ run_id: string; key: string; workflow_id: string }>(sql`
+      inTransaction(db, async (tx) => {
+        const { name: activity_name, version } = await lockAgainstChange(tx, activity_id);
+        const rows = due.map((at) => {
+          const run_id = timeOrderedUuid();
+          const workflow_id = `${dueWorkflowId(activity_id, at)}:backfill-${run_id}`;
+          return { run_id, key: dueKey(at), workflow_id, trace_id: runTraceId(run_id) };
+        });
+        const made = await tx.execute<{ run_id: string; key: string; workflow_id: string }>(sql`
             with wanted as (
               select * from json_to_recordset(${JSON.stringify(rows)}::json)
                 as w(key text, run_id uuid, workflow_id text, trace_id text)
@@ -102,15 +97,14 @@ export function createAcceptanceLedger(db: Database): AcceptanceLedger {
               from taken join wanted using (run_id, workflow_id)
             )
             select run_id, key, workflow_id from taken order by key`);
-          const [first, last] = [made[0]?.key, made.at(-1)?.key];
-          const after = { runs: made.length, first, last };
-          await writeAudit(tx, { actor, action: "backfill", subject: `definition:${activity_id}`, after });
-          return made.map(({ run_id, key, workflow_id }) => ({
-            ...toAccepted({ activity_id, activity_name, run_id, workflow_id }),
-            scheduled_for: key,
-          }));
-        }),
-      ),
+        const [first, last] = [made[0]?.key, made.at(-1)?.key];
+        const after = { runs: made.length, first, last };
+        await writeAudit(tx, { actor, action: "backfill", subject: `definition:${activity_id}`, after });
+        return made.map(({ run_id, key, workflow_id }) => ({
+          ...toAccepted({ activity_id, activity_name, run_id, workflow_id }),
+          scheduled_for: key,
+        }));
+      }),
 
     async listRun(activityId, due) {
       const rows = await guarded(
@@ -170,7 +164,7 @@ export async function insertOccurrence(
   { id: activity_id, name: activity_name, version: version_used }: Accepting,
   run_id: string,
   occurrence: Pick<typeof occurrences.$inferInsert, "kind" | "key" | "event_id" | "workflow_id">,
-): Promise<(AcceptedRun & OwedRun) | undefined> {
+): Promise<AcceptedRun | undefined> {
   const row = { activity_id, run_id, version_used, ...occurrence };
   const inserted = await tx
     .insert(occurrences)
@@ -193,7 +187,7 @@ export async function insertRun(
   { id: activity_id, name: activity_name, version: version_used }: Accepting,
   run: Omit<typeof runs.$inferInsert, "activity_id" | "activity_name" | "version_used" | "status">,
   audit?: { actor: string; action: string },
-): Promise<AcceptedRun & OwedRun> {
+): Promise<AcceptedRun> {
   await tx
     .insert(runs)
     .values({ ...run, activity_id, activity_name, version_used, status: "running", fired_at: sql`now()` });
@@ -206,11 +200,6 @@ export async function insertRun(
   return toAccepted({ activity_id, activity_name, run_id: run.run_id, workflow_id: run.workflow_id });
 }
 
-function toAccepted(run: {
-  activity_id: string;
-  activity_name: string;
-  run_id: string;
-  workflow_id: string;
-}): AcceptedRun & OwedRun {
+function toAccepted(run: Omit<AcceptedRun, "trigger_event">): AcceptedRun {
   return { ...run, trigger_event: { run_id: run.run_id } };
 }

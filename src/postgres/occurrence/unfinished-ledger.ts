@@ -1,30 +1,31 @@
 /** What a crash left half done, found by partial indexes that are empty while all is well. */
-import { and, asc, eq, gt, isNotNull, isNull, lt, or, sql } from "drizzle-orm";
+import { and, asc, eq, gt, isNotNull, isNull, lt, or, type SQL, sql } from "drizzle-orm";
+import type { PgColumn } from "drizzle-orm/pg-core";
 import { firstUuidAt } from "../../kernel/stable-id.ts";
-import type { OwedEvent, UnclaimedRun, UnfinishedLedger } from "../../occurrence/finisher.ts";
+import type { OwedEvent, UnfinishedLedger } from "../../occurrence/finisher.ts";
 import { runTraceId } from "../../occurrence/occurrence.ts";
+import type { AcceptedRun } from "../../run/engine.ts";
 import { guarded, type Postgres } from "../client.ts";
 import { definitions } from "../definition-tables.ts";
 import { readKnown, toOwedRun } from "../event/event-ledger.ts";
 import { eventKeys, events, occurrences, runs } from "../ledger-tables.ts";
 
+/** Whether a row was made before `before`, and comes after the row `after` where there is one. */
+function isListed(id: PgColumn, before: Date, after: string | undefined): SQL | undefined {
+  return and(lt(id, firstUuidAt(before)), after === undefined ? undefined : gt(id, after));
+}
+
 export function createUnfinishedLedger({ db }: Postgres): UnfinishedLedger {
   return {
     async listOwedEvents(before, limit, after) {
-      const newer = after === undefined ? undefined : gt(events.row_id, after);
-      const owed = and(eq(events.outcome, "received"), lt(events.row_id, firstUuidAt(before)), newer);
+      const owed = and(eq(events.outcome, "received"), isListed(events.row_id, before, after));
       const query = db.select({ row_id: events.row_id, event_id: events.event_id }).from(events).where(owed);
       const rows = await guarded(query.orderBy(asc(events.row_id)).limit(limit));
       if (rows.length === 0) return [];
-      const recorded = await guarded(
-        readKnown(
-          db,
-          rows.map(({ event_id }) => event_id),
-        ),
-      );
-      const byId = new Map(recorded.map((event) => [event.event_id, event]));
+      const ids = rows.map(({ event_id }) => event_id);
+      const recorded = new Map((await readKnown(db, ids)).map((event) => [event.event_id, event]));
       return rows.flatMap(({ row_id, event_id }): OwedEvent[] => {
-        const event = byId.get(event_id);
+        const event = recorded.get(event_id);
         return event === undefined ? [] : [{ row_id, ...event }];
       });
     },
@@ -42,18 +43,12 @@ export function createUnfinishedLedger({ db }: Postgres): UnfinishedLedger {
           })
           .from(occurrences)
           .innerJoin(definitions, eq(definitions.id, occurrences.activity_id))
-          .where(
-            and(
-              isNull(occurrences.claimed_by),
-              lt(occurrences.run_id, firstUuidAt(before)),
-              after === undefined ? undefined : gt(occurrences.run_id, after),
-            ),
-          )
+          .where(and(isNull(occurrences.claimed_by), isListed(occurrences.run_id, before, after)))
           .orderBy(asc(occurrences.run_id))
           .limit(limit),
       );
       return rows.map(
-        ({ kind, event_id, workflow_id, ...row }): UnclaimedRun =>
+        ({ kind, event_id, workflow_id, ...row }): AcceptedRun =>
           // An occurrence that no event made was accepted over REST or by the reconciler, with its run and a workflow id.
           kind === "event" || workflow_id === null
             ? { run_id: row.run_id, ...toOwedRun(row, event_id ?? "", workflow_id) }
@@ -62,10 +57,9 @@ export function createUnfinishedLedger({ db }: Postgres): UnfinishedLedger {
     },
 
     async listOpenRuns(before, limit, after) {
-      const newer = after === undefined ? undefined : gt(runs.run_id, after);
       // Runs that nobody has claimed are listed by listUnclaimed: a missing workflow does not mean there that the run is lost.
       const claimed = or(isNull(occurrences.run_id), isNotNull(occurrences.claimed_by));
-      const open = and(isNull(runs.finished_at), lt(runs.run_id, firstUuidAt(before)), newer, claimed);
+      const open = and(isNull(runs.finished_at), isListed(runs.run_id, before, after), claimed);
       const { run_id, activity_id, workflow_id } = runs;
       const { claimed_by } = occurrences;
       const query = db.select({ run_id, activity_id, workflow_id, claimed_by }).from(runs);

@@ -3,16 +3,14 @@ import { and, eq, isNull, or, type SQL, sql } from "drizzle-orm";
 import type { SkippedStretch } from "../../calendar/misfire.ts";
 import type { TriggerType } from "../../definition/schema.ts";
 import { timeOrderedUuid } from "../../kernel/stable-id.ts";
-import type { AcceptedRun } from "../../occurrence/control.ts";
 import type { DefinitionHistory } from "../../occurrence/definition-history.ts";
 import type { DueRun } from "../../occurrence/due-facts.ts";
 import { dueKey, dueWorkflowId, runTraceId } from "../../occurrence/occurrence.ts";
-import type { OwedRun } from "../../run/engine.ts";
+import type { AcceptedRun } from "../../run/engine.ts";
 import { describeGap } from "../../schedule/compressed-gap.ts";
 import type { DueLedger } from "../../schedule/reconciler.ts";
 import type { SettlementRecord } from "../../schedule/settlement.ts";
-import type { Transaction } from "../access/audit.ts";
-import { guarded, inChunks, type Postgres } from "../client.ts";
+import { guarded, inChunks, inTransaction, type Postgres, type Transaction } from "../client.ts";
 import { definitions, definitionVersions, scheduleProjections } from "../definition-tables.ts";
 import { dueProgress, dueSkips, occurrences, runs } from "../ledger-tables.ts";
 import { insertOccurrence, insertRun, lockAgainstChange } from "../occurrence/acceptance-ledger.ts";
@@ -53,19 +51,17 @@ export function createDueLedger(postgres: Postgres): DueLedger {
     },
 
     settle: (activity_id, settlement) =>
-      guarded(
-        db.transaction(async (tx) => {
-          const { until, skips, run, doneAt: done_at } = settlement;
-          const owed = await insertDueRun(tx, activity_id, settlement);
-          const into = owed && { into_run: owed.run_id };
-          await insertSkips(tx, activity_id, run?.compressed ? [...skips, { ...run.compressed, ...into }] : skips);
-          await tx
-            .insert(dueProgress)
-            .values({ definition_id: activity_id, settled_until: until, done_at })
-            .onConflictDoUpdate({ target: dueProgress.definition_id, set: { settled_until: until, done_at } });
-          return owed;
-        }),
-      ),
+      inTransaction(db, async (tx) => {
+        const { until, skips, run, doneAt: done_at } = settlement;
+        const owed = await insertDueRun(tx, activity_id, settlement);
+        const into = owed && { into_run: owed.run_id };
+        await insertSkips(tx, activity_id, run?.compressed ? [...skips, { ...run.compressed, ...into }] : skips);
+        await tx
+          .insert(dueProgress)
+          .values({ definition_id: activity_id, settled_until: until, done_at })
+          .onConflictDoUpdate({ target: dueProgress.definition_id, set: { settled_until: until, done_at } });
+        return owed;
+      }),
   };
 }
 
@@ -142,7 +138,7 @@ async function insertDueRun(
   tx: Transaction,
   activity_id: string,
   { run, trigger }: SettlementRecord,
-): Promise<(AcceptedRun & OwedRun) | undefined> {
+): Promise<AcceptedRun | undefined> {
   if (run === undefined) return undefined;
   const { due, compressed } = run;
   const activity = await lockAgainstChange(tx, activity_id);

@@ -3,8 +3,8 @@ import { desc, eq, inArray, lt, sql } from "drizzle-orm";
 import type { Write } from "../../sync/document-row.ts";
 import type { SyncReport, SyncSummary } from "../../sync/report.ts";
 import type { SyncStore } from "../../sync/store.ts";
-import { type Transaction, writeAudit } from "../access/audit.ts";
-import { type Database, guarded } from "../client.ts";
+import { writeAudit } from "../access/audit.ts";
+import { type Database, guarded, type Transaction } from "../client.ts";
 import { heldTrees, syncs } from "../definition-tables.ts";
 
 /** How many syncs are kept. */
