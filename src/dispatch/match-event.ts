@@ -2,8 +2,7 @@
 import type { EventEnvelope } from "../event/envelope.ts";
 import type { MatchedEvent } from "../event/event-ledger.ts";
 import { createFilterCheck, type Match, outcomeOf, type SubscriptionIndex } from "../event/match.ts";
-import { judge } from "../occurrence/judge.ts";
-import type { TriggerEvent } from "../occurrence/trigger-event.ts";
+import { judge, type TriggerEvent } from "../occurrence/judge.ts";
 
 /** One match for each activity with the event's type; none means that the event is unmatched. */
 export function matchEvent(index: SubscriptionIndex, envelope: EventEnvelope): MatchedEvent {

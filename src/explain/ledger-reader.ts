@@ -7,25 +7,11 @@ export interface Page {
   after?: string;
 }
 
-export interface RunFilter {
-  activity_id?: string;
-  status?: RunView["status"];
-  trigger?: RunView["trigger"];
-  since?: Date;
-}
-
-export interface TaskFilter {
-  activity_id?: string;
-  run_id?: string;
-  status?: TaskView["status"];
-  since?: Date;
-}
-
-export interface EventFilter {
-  type?: string;
-  outcome?: EventSummary["outcome"];
-  since?: Date;
-}
+/** Fields that a row must have, and since when it was made. */
+type Filter<View, Field extends keyof View> = { [F in Field]?: NonNullable<View[F]> } & { since?: Date };
+export type RunFilter = Filter<RunView, "activity_id" | "status" | "trigger">;
+export type TaskFilter = Filter<TaskView, "activity_id" | "run_id" | "status">;
+export type EventFilter = Filter<EventSummary, "type" | "outcome">;
 
 export interface LedgerReader {
   listRuns(filter: RunFilter, page: Page): Promise<RunView[]>;

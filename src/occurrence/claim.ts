@@ -10,10 +10,9 @@ import { RetryableError } from "../kernel/errors.ts";
 import type { ClaimRequest } from "../run/run.ts";
 import { classifyStart } from "./classify.ts";
 import type { Segment } from "./due-facts.ts";
-import { judge, type Verdict } from "./judge.ts";
+import { judge, type TriggerEvent, type Verdict } from "./judge.ts";
 import type { ClaimRecord, JudgedStart, OccurrenceLedger } from "./ledger.ts";
 import { dueKey } from "./occurrence.ts";
-import type { TriggerEvent } from "./trigger-event.ts";
 
 type Held = Extract<ClaimRecord, { version_used: number }>;
 

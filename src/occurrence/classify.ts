@@ -10,8 +10,8 @@ import { parseJson } from "../json/parse.ts";
 import { TerminalError } from "../kernel/errors.ts";
 import { isUuid, stableHex } from "../kernel/stable-id.ts";
 import type { ClaimRequest, StartArgument } from "../run/run.ts";
+import type { TriggerEvent } from "./judge.ts";
 import { dueKey } from "./occurrence.ts";
-import type { TriggerEvent } from "./trigger-event.ts";
 
 /** Bytes of JSON that a foreign start may bring inline. */
 export const MAX_INLINE_BYTES = 65_536;

@@ -2,7 +2,7 @@
 import type { ActivityRow } from "../definition/activity.ts";
 import type { ClaimRequest } from "../run/run.ts";
 import type { Segment } from "./due-facts.ts";
-import type { TriggerEvent } from "./trigger-event.ts";
+import type { TriggerEvent } from "./judge.ts";
 
 /** What was judged, for the claim to store where it still counts. */
 export interface JudgedStart {

@@ -15,5 +15,17 @@ export const json = customType<{ data: unknown; driverData: unknown }>({
   toDriver: (value) => JSON.stringify(value),
 });
 
+/** A row as REST answers it: its times are texts. */
+type Answered<Row> = { [K in keyof Row]: Exclude<Row[K], Date> | (Date extends Row[K] ? string : never) };
+
+/** Writes the times of a row in RFC 3339, in UTC with milliseconds. */
+export function withTimesAsText<Row extends object>(row: Row): Answered<Row> {
+  const entries = Object.entries(row).map(([name, value]) => [
+    name,
+    value instanceof Date ? value.toISOString() : value,
+  ]);
+  return Object.fromEntries(entries);
+}
+
 /** To the millisecond, as JavaScript's dates. */
 export const time = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: "date" });

@@ -21,30 +21,13 @@ export interface RunToMake {
 }
 
 /** How a gap ends: not yet; in a run that is there; or in one that is to be made. */
-export type GapEnd = { waitFor: Date } | { into: SkippedStretch } | { run: RunToMake };
+type GapEnd = { waitFor: Date } | { into: SkippedStretch } | { run: RunToMake };
 
-export interface CompressedGap {
-  /** Its first and its latest due time without a run; undefined when there is none. */
-  first(): Date | undefined;
-  latest(): Date | undefined;
-  /** Adds a due time without a run. */
-  add(due: Date): void;
-  /** Adds a due time whose run came so late that its claim gave way to a later one. */
-  addClaimed(due: Date): void;
-  /** Whether the run behind it stands for it: it came because of it, is what a claim gave way to, or follows a long run. */
-  isCoveredBy(run: DueRun): boolean;
-  /** Ends in `run`, which is there; another gap may begin. Answers the stretch that goes into the run, if there is one. */
-  endIn(run: DueRun): SkippedStretch[];
-  /** Whether a due time behind it has come that is too young to tell: it may be a part of the gap, or stand for it. */
-  mayGoOn(): boolean;
-  /** For a gap that has due times and does not go on. */
-  end(): GapEnd;
-}
-
-export function createCompressedGap({ segments, runs }: Pick<DueFacts, "segments" | "runs">, now: Date): CompressedGap {
+export function createCompressedGap({ segments, runs }: Pick<DueFacts, "segments" | "runs">, now: Date) {
   let unrun: Date[] = [];
   let claimed: Date[] = [];
 
+  /** Whether the run behind it stands for it: it came because of it, is what a claim gave way to, or follows a long run. */
   function isCoveredBy(run: DueRun): boolean {
     const latest = unrun.at(-1);
     const gaveWay = claimed.some((due) => latest === undefined || due > latest);
@@ -57,19 +40,24 @@ export function createCompressedGap({ segments, runs }: Pick<DueFacts, "segments
   }
 
   return {
+    /** Its first and its latest due time without a run; undefined when there is none. */
     first: () => unrun[0],
     latest: () => unrun.at(-1),
-    add: (due) => void unrun.push(due),
-    addClaimed: (due) => void claimed.push(due),
+    /** Adds a due time without a run. */
+    add: (due: Date) => void unrun.push(due),
+    /** Adds a due time whose run came so late that its claim gave way to a later one. */
+    addClaimed: (due: Date) => void claimed.push(due),
     isCoveredBy,
 
-    endIn({ run_id }) {
+    /** Ends in `run`, which is there; another gap may begin. Answers the stretch that goes into the run, if there is one. */
+    endIn({ run_id }: DueRun): SkippedStretch[] {
       const due = [...unrun, ...claimed];
       [unrun, claimed] = [[], []];
       return due.length === 0 ? [] : [{ ...stretchOf(due), into_run: run_id }];
     },
 
-    mayGoOn() {
+    /** Whether a due time behind it has come that is too young to tell: it may be a part of the gap, or stand for it. */
+    mayGoOn(): boolean {
       const { calendar, from } = segments.at(-1) ?? {};
       const latest = unrun.at(-1);
       if (calendar === undefined || from === undefined || latest === undefined || unrun.length >= LONG) return false;
@@ -80,7 +68,8 @@ export function createCompressedGap({ segments, runs }: Pick<DueFacts, "segments
       return timesToRun(calendar, after, until).some((at) => !ran.has(at.getTime()));
     },
 
-    end() {
+    /** For a gap that has due times and does not go on. */
+    end(): GapEnd {
       const [first, latest] = [unrun[0] as Date, unrun.at(-1) as Date];
       if (mayStillCome(runs, latest, now)) return { waitFor: first };
       const next = runs.find((run) => run.due > latest && !run.skipped);

@@ -20,6 +20,8 @@ export interface ToldSchedule {
   engine_hash: string | null;
 }
 
+export const TOLD_NOTHING: ToldSchedule = { version: null, plan_hash: null, paused: false, engine_hash: null };
+
 /** What the engine has. */
 export interface StandingSchedule {
   schedule_id: string;

@@ -10,7 +10,14 @@ import type { Chore } from "../kernel/chore.ts";
 import { describeError, RetryableError, TerminalError } from "../kernel/errors.ts";
 import type { Log } from "../kernel/log.ts";
 import { createBackoff } from "../kernel/wait.ts";
-import { isTold, judgeSchedule, type ScheduleJudgement, type StandingSchedule, type ToldSchedule } from "./drift.ts";
+import {
+  isTold,
+  judgeSchedule,
+  type ScheduleJudgement,
+  type StandingSchedule,
+  TOLD_NOTHING,
+  type ToldSchedule,
+} from "./drift.ts";
 import { hashPlan, planSchedule, type SchedulePlan, scheduleId } from "./plan.ts";
 
 /** A definition, and what the engine was told of it. */
@@ -122,7 +129,7 @@ export async function takeDown({ store, scheduler, log }: ProjectorDeps, { defin
   const { id, name, version } = definition;
   const removed = await unlessForeign(false, () => scheduler.remove(scheduleId(id)));
   if (removed) log.info({ activity_id: id, activity_name: name }, "schedule removed");
-  await store.markProjected(id, { version, plan_hash: null, paused: false, engine_hash: null });
+  await store.markProjected(id, { ...TOLD_NOTHING, version });
   return removed;
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { classifyStart, MAX_INLINE_BYTES } from "../../src/occurrence/classify.ts";
-import type { TriggerEvent } from "../../src/occurrence/trigger-event.ts";
+import type { TriggerEvent } from "../../src/occurrence/judge.ts";
 import type { ClaimRequest } from "../../src/run/run.ts";
 
 const now = new Date("2026-01-31T09:30:00Z");

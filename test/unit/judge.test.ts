@@ -3,8 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { compileCalendar } from "../../src/calendar/calendar.ts";
 import { type ActivityRow, compileActivity } from "../../src/definition/activity.ts";
 import type { Segment } from "../../src/occurrence/due-facts.ts";
-import { judge } from "../../src/occurrence/judge.ts";
-import type { TriggerEvent } from "../../src/occurrence/trigger-event.ts";
+import { judge, type TriggerEvent } from "../../src/occurrence/judge.ts";
 
 const now = new Date("2026-01-31T09:30:00Z");
 const due = new Date("2026-01-31T09:29:00Z");

@@ -2,16 +2,11 @@
 import { and, count, desc, eq, type GetColumnData, gte, isNull, lt, type SQL } from "drizzle-orm";
 import type { PgColumn } from "drizzle-orm/pg-core";
 import type { LedgerReader, Page } from "../../explain/ledger-reader.ts";
-import {
-  type EventSummary,
-  type EventView,
-  MAX_REFUSED_SHOWN,
-  type RunView,
-  type TaskView,
-} from "../../explain/views.ts";
+import { type EventSummary, MAX_REFUSED_SHOWN, type TaskView } from "../../explain/views.ts";
 import { firstUuidAt } from "../../kernel/stable-id.ts";
 import { type Database, guarded } from "../client.ts";
 import { eventKeys, eventOutcomes, events, runs, tasks } from "../ledger-tables.ts";
+import { withTimesAsText } from "../schema.ts";
 
 export function createLedgerReader(db: Database): LedgerReader {
   async function findRow(rowId: string) {
@@ -21,47 +16,37 @@ export function createLedgerReader(db: Database): LedgerReader {
 
   return {
     async listRuns({ activity_id, status, trigger, since }, page) {
-      const query = db
-        .select()
-        .from(runs)
-        .where(
-          and(
-            is(runs.activity_id, activity_id),
-            is(runs.status, status),
-            is(runs.trigger, trigger),
-            isOnPage(runs.run_id, since, page),
-          ),
-        );
-      return (await guarded(query.orderBy(desc(runs.run_id)).limit(page.limit))).map(toRunView);
+      const wanted = and(
+        is(runs.activity_id, activity_id),
+        is(runs.status, status),
+        is(runs.trigger, trigger),
+        isOnPage(runs.run_id, since, page),
+      );
+      const query = db.select().from(runs).where(wanted).orderBy(desc(runs.run_id)).limit(page.limit);
+      return (await guarded(query)).map(withTimesAsText);
     },
     async findRun(runId) {
       const [row] = await guarded(db.select().from(runs).where(eq(runs.run_id, runId)));
-      return row && toRunView(row);
+      return row && withTimesAsText(row);
     },
     async listTasks({ activity_id, run_id, status, since }, page) {
-      const query = db
-        .select()
-        .from(tasks)
-        .where(
-          and(
-            is(tasks.activity_id, activity_id),
-            is(tasks.run_id, run_id),
-            is(tasks.status, status),
-            isOnPage(tasks.task_id, since, page),
-          ),
-        );
-      return (await guarded(query.orderBy(desc(tasks.task_id)).limit(page.limit))).map(toTaskView);
+      const wanted = and(
+        is(tasks.activity_id, activity_id),
+        is(tasks.run_id, run_id),
+        is(tasks.status, status),
+        isOnPage(tasks.task_id, since, page),
+      );
+      const query = db.select().from(tasks).where(wanted).orderBy(desc(tasks.task_id)).limit(page.limit);
+      return (await guarded(query)).map(toTaskView);
     },
     async findTask(taskId) {
       const [row] = await guarded(db.select().from(tasks).where(eq(tasks.task_id, taskId)));
       return row && toTaskView(row);
     },
     async listEvents({ type, outcome, since }, page) {
-      const query = db
-        .select()
-        .from(events)
-        .where(and(is(events.type, type), is(events.outcome, outcome), isOnPage(events.row_id, since, page)));
-      return (await guarded(query.orderBy(desc(events.row_id)).limit(page.limit))).map(toEventView);
+      const wanted = and(is(events.type, type), is(events.outcome, outcome), isOnPage(events.row_id, since, page));
+      const query = db.select().from(events).where(wanted).orderBy(desc(events.row_id)).limit(page.limit);
+      return (await guarded(query)).map(toEventView);
     },
     async findEvent(eventId) {
       const carries = eq(events.carried_id, eventId);
@@ -86,7 +71,8 @@ export function createLedgerReader(db: Database): LedgerReader {
       );
       const activities = reached.map(({ row_id: _, ...outcome }) => outcome);
       const raw_base64 = raw === null ? null : Buffer.from(raw).toString("base64");
-      const refused = letters.filter((letter) => letter.row_id !== row_id).map(toRefusedView);
+      const others = letters.filter((letter) => letter.row_id !== row_id);
+      const refused = others.map(({ row_id: _, ...letter }) => withTimesAsText(letter));
       return { ...toEventView(event), raw_base64, activities, refused };
     },
     async countOpenRuns() {
@@ -111,34 +97,10 @@ function isOnPage(id: PgColumn, since: Date | undefined, { after }: Page): SQL |
   );
 }
 
-function toRunView(row: typeof runs.$inferSelect): RunView {
-  return {
-    ...row,
-    scheduled_for: row.scheduled_for?.toISOString() ?? null,
-    fired_at: row.fired_at.toISOString(),
-    finished_at: row.finished_at?.toISOString() ?? null,
-  };
-}
-
 function toTaskView({ policy: _, ...row }: typeof tasks.$inferSelect): TaskView {
-  return {
-    ...row,
-    idempotency_key: row.idempotency_key ?? row.task_id,
-    created_at: row.created_at.toISOString(),
-    started_at: row.started_at?.toISOString() ?? null,
-    finished_at: row.finished_at?.toISOString() ?? null,
-    due_at: row.due_at?.toISOString() ?? null,
-  };
+  return { ...withTimesAsText(row), idempotency_key: row.idempotency_key ?? row.task_id };
 }
 
-function toRefusedView({
-  row_id: _,
-  received_at,
-  ...rest
-}: Pick<typeof events.$inferSelect, keyof typeof refusedFields>): EventView["refused"][number] {
-  return { ...rest, received_at: received_at.toISOString() };
-}
-
-function toEventView({ raw: _, received_at, ...row }: typeof events.$inferSelect): EventSummary {
-  return { ...row, received_at: received_at.toISOString() };
+function toEventView({ raw: _, ...row }: typeof events.$inferSelect): EventSummary {
+  return withTimesAsText(row);
 }

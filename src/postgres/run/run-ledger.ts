@@ -2,7 +2,7 @@
 import { and, eq, sql } from "drizzle-orm";
 import { TerminalError } from "../../kernel/errors.ts";
 import type { RunLedger, TaskOutcome } from "../../run/ledger.ts";
-import type { RunClose, RunStatus } from "../../run/run.ts";
+import type { RunClose } from "../../run/run.ts";
 import { type Database, guarded, storableText } from "../client.ts";
 import { definitionVersions } from "../definition-tables.ts";
 import { occurrences, runs, tasks } from "../ledger-tables.ts";
@@ -99,13 +99,9 @@ function unknownRun(runId: string): TerminalError {
   return new TerminalError("run_not_found", `run ${runId} is not in the ledger`);
 }
 
-interface ClosedRow extends Record<string, unknown> {
-  status: RunStatus;
-  reason: string | null;
-  activity_id: string;
-  activity_name: string;
+type ClosedRow = Pick<typeof runs.$inferSelect, "status" | "reason" | "activity_id" | "activity_name"> & {
   closed_now: boolean;
-}
+};
 
 type CloseRequest = RunClose & { outcomes?: readonly TaskOutcome[] };
 

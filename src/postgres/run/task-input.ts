@@ -1,23 +1,14 @@
 /** What a task is about, read with a run `r`: the run itself and its event. */
 import { type SQL, sql } from "drizzle-orm";
-import type { RunTrigger } from "../../run/run.ts";
 import type { TaskInput } from "../../task/task.ts";
-import { eventKeys, events } from "../ledger-tables.ts";
+import { eventKeys, events, type runs } from "../ledger-tables.ts";
 
-export interface InputRow extends Record<string, unknown> {
-  run_id: string;
-  activity_id: string;
-  activity_name: string;
-  trigger: RunTrigger;
-  scheduled_for: string | null;
-  trace_id: string;
-  event_id: string | null;
-  event_type: string | null;
-  source: string | null;
-  occurred_at: string | null;
-  subject: string | null;
-  payload: unknown;
-}
+type Run = typeof runs.$inferSelect;
+export type InputRow = Pick<Run, "run_id" | "activity_id" | "activity_name" | "trigger" | "trace_id" | "event_id"> &
+  Pick<typeof events.$inferSelect, "source" | "occurred_at" | "subject" | "payload"> & {
+    scheduled_for: string | null;
+    event_type: string | null;
+  };
 
 export const INPUT_COLUMNS: SQL = sql`r.run_id, r.activity_id, r.activity_name, r.trigger, r.trace_id,
   to_char(r.scheduled_for at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as scheduled_for,

@@ -1,6 +1,5 @@
 /** Tasks in Postgres: begun, then finished once. What an attempt that is not the latest reports changes nothing. */
 import { and, eq, isNull, lte, sql } from "drizzle-orm";
-import type { TaskPolicy } from "../../definition/activity.ts";
 import { isExactNumber } from "../../json/exact-number.ts";
 import { TerminalError } from "../../kernel/errors.ts";
 import type { TaskError, TaskLedger, TaskStatus } from "../../task/task.ts";
@@ -9,14 +8,8 @@ import { runs, tasks } from "../ledger-tables.ts";
 import { RELAXED_COMMIT } from "../relaxed-commit.ts";
 import { INPUT_COLUMNS, INPUT_EVENT, type InputRow, toTaskInput } from "./task-input.ts";
 
-interface BegunRow extends InputRow {
-  idempotency_key: string;
-  key: string;
-  type: string;
-  attempts: number;
-  params: unknown;
-  policy: TaskPolicy;
-}
+type BegunRow = InputRow &
+  Pick<typeof tasks.$inferSelect, "key" | "type" | "attempts" | "params" | "policy"> & { idempotency_key: string };
 
 export function createTaskLedger(db: Database): TaskLedger {
   async function record(

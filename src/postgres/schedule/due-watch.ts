@@ -11,10 +11,8 @@ const AWAY_AFTER_MS = 10_000;
 /** An absence that begins so soon after another is joined with it, because the due times of the first may not be judged yet. */
 const JOINED_WITHIN_MS = 60_000;
 
-interface WatchRow extends Record<string, unknown> {
-  away_from: string | null;
-  away_until: string | null;
-}
+/** Times of a raw statement are text. */
+type WatchRow = Record<"away_from" | "away_until", string | null>;
 
 export function createDueWatch({ prepared }: Postgres): DueWatch {
   return {

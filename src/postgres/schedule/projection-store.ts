@@ -1,6 +1,7 @@
 /** What the engine was told of each definition. */
 import { and, asc, eq, inArray, isNotNull, isNull, ne, not, notInArray, or, sql } from "drizzle-orm";
 import type { TriggerType } from "../../definition/schema.ts";
+import { TOLD_NOTHING, type ToldSchedule } from "../../schedule/drift.ts";
 import type { Projection, ProjectionStore } from "../../schedule/projector.ts";
 import { guarded, type Postgres } from "../client.ts";
 import { DEFINITIONS_CHANNEL, toDefinition } from "../definition/definition-store.ts";
@@ -12,6 +13,7 @@ const EVENT: TriggerType = "event";
 const ONE_SHOT: TriggerType = "scheduled";
 
 const told = scheduleProjections;
+const { version, plan_hash, paused, engine_hash } = told;
 /** A one-shot that is accounted for, and did not change since. */
 const isDone = sql`(${definitions.trigger_type} = ${ONE_SHOT}
   and coalesce(${dueProgress.done_at} >= ${definitions.updated_at}, false))`;
@@ -23,7 +25,11 @@ export function createProjectionStore(postgres: Postgres): ProjectionStore {
 
   function select() {
     return db
-      .select({ definition: definitions, told, done_at: dueProgress.done_at })
+      .select({
+        definition: definitions,
+        told: { version, plan_hash, paused, engine_hash },
+        done_at: dueProgress.done_at,
+      })
       .from(definitions)
       .leftJoin(told, eq(told.definition_id, definitions.id))
       .leftJoin(dueProgress, eq(dueProgress.definition_id, definitions.id));
@@ -67,22 +73,12 @@ export function createProjectionStore(postgres: Postgres): ProjectionStore {
   };
 }
 
-interface Row {
+interface Row extends Pick<Projection, "done_at"> {
   definition: typeof definitions.$inferSelect;
-  told: typeof scheduleProjections.$inferSelect | null;
-  done_at: Date | null;
+  told: ToldSchedule | null;
 }
 
 function toProjection({ definition, told, done_at }: Row): Projection {
-  return {
-    definition: toDefinition(definition),
-    deleted: definition.deleted_at !== null,
-    done_at,
-    told: {
-      version: told?.version ?? null,
-      plan_hash: told?.plan_hash ?? null,
-      paused: told?.paused ?? false,
-      engine_hash: told?.engine_hash ?? null,
-    },
-  };
+  const deleted = definition.deleted_at !== null;
+  return { definition: toDefinition(definition), deleted, done_at, told: told ?? TOLD_NOTHING };
 }
