@@ -38,7 +38,7 @@ interface Field {
 }
 
 /** `start`, `start + step`, … up to `end`. */
-interface Part {
+export interface Range {
   start: number;
   end: number;
   step: number;
@@ -157,7 +157,7 @@ function parseField(text: string, field: Field): number[] {
 }
 
 // One of `*`, `n`, `n-m`, `*/s` or `n-m/s`.
-function parsePart(part: string, field: Field): Part {
+function parsePart(part: string, field: Field): Range {
   const [range = "", step, ...others] = part.split("/");
   if (others.length > 0) throw refuse(`${field.name}: ${JSON.stringify(part)} has more than one step`);
   if (range === "*") return { start: field.low, end: field.high, step: parseStep(step, part, field) };
@@ -224,7 +224,7 @@ function parseValue(text: string, part: string, { name, low, high, names }: Fiel
   throw refuse(`${name}: expected ${expected}, received ${JSON.stringify(text)}`);
 }
 
-function count({ start, end, step }: Part): number[] {
+function count({ start, end, step }: Range): number[] {
   const numbers: number[] = [];
   for (let number = start; number <= end; number += step) numbers.push(number);
   return numbers;

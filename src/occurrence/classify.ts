@@ -28,11 +28,7 @@ export function classifyStart(request: ClaimRequest, now: Date): TriggerEvent | 
   if (typeof request.activity_id !== "string")
     throw new TerminalError("activity_id_invalid", "RunActivityWorkflow: activity_id must be a string");
   // The workflow passes on a text in place of an argument that it could not read; the text says why.
-  if (!isObject(event))
-    throw new TerminalError(
-      "trigger_event_invalid",
-      `RunActivityWorkflow: trigger_event must be an object, received ${JSON.stringify(event)?.slice(0, MAX_SHOWN)}`,
-    );
+  if (!isObject(event)) throw invalid(`must be an object, received ${JSON.stringify(event)?.slice(0, MAX_SHOWN)}`);
 
   const keys = Object.keys(event);
   if (keys.length === 1 && typeof event.event_id === "string") return recordedStart(event.event_id);
@@ -64,9 +60,12 @@ function isObject(value: unknown): value is StartArgument {
   return typeof value === "object" && value !== null && !Array.isArray(value) && !isExactNumber(value);
 }
 
+function invalid(reason: string): TerminalError {
+  return new TerminalError("trigger_event_invalid", `RunActivityWorkflow: trigger_event ${reason}`);
+}
+
 function foreignStart(request: ClaimRequest, event: StartArgument, now: Date): TriggerEvent {
-  if (!isWithinDepth(event))
-    throw new TerminalError("trigger_event_invalid", `RunActivityWorkflow: trigger_event ${TOO_DEEP.message}`);
+  if (!isWithinDepth(event)) throw invalid(TOO_DEEP.message);
   const bytes = Buffer.byteLength(JSON.stringify(event));
   if (bytes > MAX_INLINE_BYTES)
     throw new TerminalError(
@@ -76,12 +75,8 @@ function foreignStart(request: ClaimRequest, event: StartArgument, now: Date): T
     );
   const isEnvelope = "event_id" in event && "type" in event;
   if (isEnvelope) {
-    const faults = findEnvelopeFaults(event);
-    if (faults.length > 0)
-      throw new TerminalError(
-        "trigger_event_invalid",
-        `RunActivityWorkflow: trigger_event is no envelope: ${faults.map(({ path, message }) => `${path} ${message}`).join("; ")}`,
-      );
+    const faults = findEnvelopeFaults(event).map(({ path, message }) => `${path} ${message}`);
+    if (faults.length > 0) throw invalid(`is no envelope: ${faults.join("; ")}`);
   }
   const inline = isEnvelope
     ? (event as EventEnvelope)

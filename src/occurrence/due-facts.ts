@@ -1,7 +1,7 @@
 /** What is known of an activity's due times when they are settled: what its versions said, and which runs there are. Pure. */
 
 import type { Calendar } from "../calendar/calendar.ts";
-import { dueTimes } from "../calendar/due-times.ts";
+import { type DueTime, dueTimes } from "../calendar/due-times.ts";
 
 /** The engine is given this long to start what is due, and the workflow to claim it. */
 export const SETTLE_AFTER_MS = 15_000;
@@ -42,7 +42,7 @@ export interface DueFacts {
   /** As the definition is now; deleted counts as disabled. What is disabled does not run what it missed. */
   enabled: boolean;
   /** When somebody's pause in the engine was last seen: what was due until then is not run later. */
-  seenPausedAt?: Date | undefined;
+  seenPausedAt?: Date | null;
   /** The last absence. */
   absence?: Absence | undefined;
 }
@@ -50,19 +50,20 @@ export interface DueFacts {
 /** Whether a due time, whose jitter was over at `now`, has no run. */
 export function hasUnrun(segments: readonly Segment[], runs: readonly DueRun[], now: Date): boolean {
   const ran = new Set(runs.map(({ due }) => due.getTime()));
-  return segments.some(({ from, until, calendar, enabled }) => {
-    if (calendar === undefined || !enabled) return false;
-    const latest = new Date(Math.min(until.getTime(), now.getTime() - calendar.misfire.jitterMs));
-    return dueTimes(calendar, from, latest).some(({ at }) => !ran.has(at.getTime()));
+  return segments.some((segment) => {
+    const jitterMs = segment.calendar?.misfire.jitterMs ?? 0;
+    return dueTimesOf(segment, new Date(now.getTime() - jitterMs)).some(({ at }) => !ran.has(at.getTime()));
   });
 }
 
 /** Whether anything was due until `time`, without regard to jitter. */
 export function wasDue(segments: readonly Segment[], time: Date): boolean {
-  return segments.some(({ from, until, calendar, enabled }) => {
-    if (calendar === undefined || !enabled) return false;
-    return !dueTimes(calendar, from, until < time ? until : time).next().done;
-  });
+  return segments.some((segment) => !dueTimesOf(segment, time).next().done);
+}
+
+/** The due times of a version until `time`, in order; none where it was disabled. */
+function* dueTimesOf({ from, until, calendar, enabled }: Segment, time: Date): Generator<DueTime> {
+  if (calendar !== undefined && enabled) yield* dueTimes(calendar, from, until < time ? until : time);
 }
 
 /**

@@ -34,7 +34,7 @@ export function judgeUnrun(
 ): SkipReason | "run" | "wait" | "compress" {
   if (skipped) return skipped;
   if (!enabled) return "disabled";
-  if (seenPausedAt !== undefined && at <= seenPausedAt) return "paused";
+  if (seenPausedAt && at <= seenPausedAt) return "paused";
   const { policy } = calendar.misfire;
   if (policy === "compress") return "compress";
   if (policy === "catchup")

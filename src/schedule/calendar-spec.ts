@@ -2,14 +2,7 @@
  * Calendars as the engine takes them: sets of wall times. A time matches when every field does; a schedule of several
  * calendars is due when any of them matches.
  */
-import type { CronFields } from "../calendar/cron-expression.ts";
-
-/** `start`, `start + step`, … up to `end`, which is one of them. */
-export interface Range {
-  start: number;
-  end: number;
-  step: number;
-}
+import type { CronFields, Range } from "../calendar/cron-expression.ts";
 
 export interface CalendarSpec {
   /** Absent for every year. */
@@ -64,7 +57,7 @@ export function datedHours(wall: number, hours: readonly number[], minutes: read
   };
 }
 
-/** Few ranges that together are exactly these numbers, which are sorted and without doubles. */
+/** Few ranges that together are exactly these numbers, which are sorted and without doubles. The end of each is one of them. */
 export function toRanges(numbers: readonly number[]): Range[] {
   const ranges: Range[] = [];
   for (let index = 0; index < numbers.length; ) {

@@ -32,12 +32,7 @@ export interface StandingSchedule {
   mark: unknown;
 }
 
-export type ScheduleStep =
-  | { do: "nothing" }
-  | { do: "create" }
-  | { do: "update"; paused: boolean }
-  | { do: "pause" }
-  | { do: "unpause" };
+export type ScheduleStep = { do: "nothing" | "create" | "pause" | "unpause" } | { do: "update"; paused: boolean };
 
 export type DriftKind = "paused" | "unpaused" | "changed" | "deleted";
 

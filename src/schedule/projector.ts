@@ -175,19 +175,14 @@ export async function bringUp(
   }
 }
 
-function carryOut(
+async function carryOut(
   scheduler: Scheduler,
   plan: SchedulePlan,
   { step }: ScheduleJudgement,
   standing: StandingSchedule | undefined,
 ): Promise<StandingSchedule> {
   if (standing === undefined || step.do === "create") return scheduler.create(plan);
-  switch (step.do) {
-    case "nothing":
-      return Promise.resolve(standing);
-    case "update":
-      return scheduler.update(plan, step.paused, standing);
-    default:
-      return scheduler.setPaused(standing, step.do === "pause");
-  }
+  if (step.do === "nothing") return standing;
+  if (step.do === "update") return scheduler.update(plan, step.paused, standing);
+  return scheduler.setPaused(standing, step.do === "pause");
 }

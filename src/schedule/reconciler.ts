@@ -15,20 +15,18 @@ import type { OwedRun, RunStarter } from "../run/engine.ts";
 import { scheduleId } from "./plan.ts";
 import { recordOf, type Settlement, type SettlementRecord, settleDueTimes } from "./settlement.ts";
 
-/** A definition with due times that are not accounted for. */
-export interface DueActivity {
+/** A definition with due times that are not accounted for, and what it said since it was last settled. */
+export interface DueActivity extends DefinitionHistory {
   activity_id: string;
   activity_name: string;
   /** As it is now. */
   enabled: boolean;
   /** When it was deleted. */
-  endedAt?: Date | undefined;
-  /** Since it was last settled. */
-  history: DefinitionHistory;
+  ended_at: Date | null;
   /** The engine was not told yet that it is enabled: a pause that stands there is ours. */
-  pausedByUs: boolean;
+  paused_by_us: boolean;
   /** When somebody's pause in the engine was last seen. */
-  seenPausedAt?: Date | undefined;
+  seen_paused_at: Date | null;
 }
 
 /** An activity with what its definition said since it was last settled, in order. */
@@ -98,7 +96,7 @@ export async function reconcile(deps: ReconcilerDeps, now: Date, signal: AbortSi
   for (const activity of await deps.due.listActivities()) {
     if (signal.aborted) return false;
     try {
-      const segments = segmentsOf(activity.history, activity.endedAt ?? now);
+      const segments = segmentsOf(activity, activity.ended_at ?? now);
       if (await settleActivity(deps, { ...activity, segments }, now, absence)) filled = true;
     } catch (error) {
       // One that cannot be settled holds up no other, unless it is the engine that is away.
@@ -145,8 +143,8 @@ async function settlementOf(
   now: Date,
   absence: Absence | undefined,
 ): Promise<Settlement | undefined> {
-  const { activity_id, endedAt, pausedByUs, segments } = activity;
-  const enabled = activity.enabled && endedAt === undefined;
+  const { activity_id, paused_by_us, segments } = activity;
+  const enabled = activity.enabled && activity.ended_at === null;
   const since = segments[0]?.from;
   if (since === undefined) return undefined;
   const asked = new Date(now.getTime() - ASK_AFTER_MS);
@@ -159,12 +157,12 @@ async function settlementOf(
 
   const runs = await due.listDueRuns(activity_id, since);
   // A pause that somebody made in the engine is honoured, also when it ends before its due times are settled.
-  const unrun = enabled && !pausedByUs && hasUnrun(segments, runs, asked);
+  const unrun = enabled && !paused_by_us && hasUnrun(segments, runs, asked);
   if (unrun && (await schedules.isPaused(scheduleId(activity_id)))) {
-    activity.seenPausedAt = now;
+    activity.seen_paused_at = now;
     await due.notePaused(activity_id, now);
   }
-  const { seenPausedAt } = activity;
+  const { seen_paused_at: seenPausedAt } = activity;
   const settlement = settleDueTimes({ segments, runs, enabled, seenPausedAt, absence }, now);
   return hasHoles(settlement) || wasDue(segments, settlement.until) ? settlement : undefined;
 }

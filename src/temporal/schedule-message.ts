@@ -4,9 +4,10 @@ import { defaultPayloadConverter, toPayloads } from "@temporalio/common";
 import { encodeUnifiedSearchAttributes } from "@temporalio/common/lib/converter/payload-search-attributes";
 import { msToTs } from "@temporalio/common/lib/time";
 import { temporal } from "@temporalio/proto";
+import type { Range } from "../calendar/cron-expression.ts";
 import { scheduledWorkflowId } from "../occurrence/occurrence.ts";
 import { ORCHESTRATOR_QUEUE, RUN_ACTIVITY_WORKFLOW } from "../run/run.ts";
-import type { CalendarSpec, Range } from "../schedule/calendar-spec.ts";
+import type { CalendarSpec } from "../schedule/calendar-spec.ts";
 import type { SchedulePlan } from "../schedule/plan.ts";
 import { searchAttributesOf } from "./search-attributes.ts";
 

@@ -468,7 +468,7 @@ test("a one-shot that is edited while it is settled is accounted for again", asy
   const [activity] = await due.listActivities();
   if (activity === undefined) throw new Error("it is not listed");
   await replace(database, definition.id, bodyOf(definition.name, once(60)));
-  const segments = segmentsOf(activity.history, minute(2));
+  const segments = segmentsOf(activity, minute(2));
   await due.settle(definition.id, recordOf({ until: minute(1, 45), skips: [], again: false }, segments));
   expect(await due.listActivities()).toHaveLength(1);
 });

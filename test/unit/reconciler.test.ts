@@ -16,12 +16,21 @@ const ran = (due: Date): DueRun => ({
 /** How far one round at `now` says that it got; undefined: it noted nothing. */
 async function noteOf(trigger: IntervalTrigger, runs: DueRun[], now: Date, rest: Partial<DueActivity> = {}) {
   const created_at = at(1).toISOString();
-  const history = { since: created_at, versions: [{ version: 1, created_at, trigger, enabled: true }] };
+  const past = { since: created_at, versions: [{ version: 1, created_at, trigger, enabled: true }] };
   let noted: Date | undefined;
   const deps = {
     due: {
       listActivities: async () => [
-        { activity_id: "a", activity_name: "a", enabled: true, pausedByUs: false, history, ...rest },
+        {
+          activity_id: "a",
+          activity_name: "a",
+          enabled: true,
+          paused_by_us: false,
+          ...past,
+          ended_at: null,
+          seen_paused_at: null,
+          ...rest,
+        },
       ],
       listDueRuns: async () => runs,
       settle: async (_: string, { until }: Settlement) => {
@@ -47,7 +56,7 @@ test("a due time that ran is noted once its jitter is over", async () => {
 
 test("a live definition without due times is noted once an hour, a deleted one at its end", async () => {
   const trigger = { ...EVERY_TEN, every: "30d" };
-  const noteAt = (now: Date, endedAt?: Date) => noteOf(trigger, [], now, { endedAt });
+  const noteAt = (now: Date, ended_at: Date | null = null) => noteOf(trigger, [], now, { ended_at });
   expect(await noteAt(at(30))).toBeUndefined();
   expect(await noteAt(at(62))).toEqual(at(61, 45));
   expect(await noteAt(at(30), at(20))).toEqual(at(20));

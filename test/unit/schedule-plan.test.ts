@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
+import type { Range } from "../../src/calendar/cron-expression.ts";
 import type { ScheduleTrigger } from "../../src/calendar/trigger.ts";
 import type { Definition } from "../../src/definition/schema.ts";
-import { type Range, toRanges } from "../../src/schedule/calendar-spec.ts";
+import { toRanges } from "../../src/schedule/calendar-spec.ts";
 import { hashPlan, planSchedule, type SchedulePlan } from "../../src/schedule/plan.ts";
 
 const NOW = new Date("2026-11-21T00:00:00Z");

@@ -3,12 +3,11 @@ import { and, eq, isNull, or, type SQL, sql } from "drizzle-orm";
 import type { SkippedStretch } from "../../calendar/misfire.ts";
 import type { TriggerType } from "../../definition/schema.ts";
 import { timeOrderedUuid } from "../../kernel/stable-id.ts";
-import type { DefinitionHistory } from "../../occurrence/definition-history.ts";
 import type { DueRun } from "../../occurrence/due-facts.ts";
 import { dueKey, dueWorkflowId, runTraceId } from "../../occurrence/occurrence.ts";
 import type { AcceptedRun } from "../../run/engine.ts";
 import { describeGap } from "../../schedule/compressed-gap.ts";
-import type { DueLedger } from "../../schedule/reconciler.ts";
+import type { DueActivity, DueLedger } from "../../schedule/reconciler.ts";
 import type { SettlementRecord } from "../../schedule/settlement.ts";
 import { guarded, inChunks, inTransaction, type Postgres, type Transaction } from "../client.ts";
 import { definitions, definitionVersions, scheduleProjections } from "../definition-tables.ts";
@@ -19,27 +18,20 @@ const EVENT: TriggerType = "event";
 /** So many runs before a due time are looked at for one that was still going then; a schedule has one at a time. */
 const LOOK_BACK_RUNS = 20;
 
-export interface DueActivityRow extends DefinitionHistory, Record<string, unknown> {
-  activity_id: string;
-  activity_name: string;
-  enabled: boolean;
-  paused_by_us: boolean;
-  seen_paused_at: string | null;
-  ended_at: string | null;
-}
+/** Times of a raw statement are text. */
+export type DueActivityRow = Omit<DueActivity, "seen_paused_at" | "ended_at"> &
+  Record<"seen_paused_at" | "ended_at", string | null>;
 
 export function createDueLedger(postgres: Postgres): DueLedger {
   const { db } = postgres;
   return {
     async listActivities() {
       const rows = await guarded(db.execute<DueActivityRow>(activitiesStatement()));
-      return rows.map(
-        ({ activity_id, activity_name, enabled, paused_by_us, seen_paused_at, ended_at, since, versions }) => ({
-          ...{ activity_id, activity_name, enabled, pausedByUs: paused_by_us, history: { since, versions } },
-          endedAt: ended_at === null ? undefined : new Date(ended_at),
-          seenPausedAt: seen_paused_at === null ? undefined : new Date(seen_paused_at),
-        }),
-      );
+      return rows.map(({ seen_paused_at, ended_at, ...row }) => ({
+        ...row,
+        seen_paused_at: seen_paused_at === null ? null : new Date(seen_paused_at),
+        ended_at: ended_at === null ? null : new Date(ended_at),
+      }));
     },
 
     listDueRuns: (activityId, since) => listDueRuns(postgres, activityId, since),
