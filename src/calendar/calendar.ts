@@ -37,12 +37,10 @@ export interface OneShotCalendar {
   readonly misfire: Misfire;
 }
 
-const DEFAULT_GRACE_MS = 60_000;
-const DEFAULT_CATCHUP_WINDOW_MS = 86_400_000;
 /** A one-shot runs once, however late. */
 const ONE_SHOT_MISFIRE: Misfire = {
   policy: "catchup",
-  graceMs: DEFAULT_GRACE_MS,
+  graceMs: 60_000,
   catchupWindowMs: Number.POSITIVE_INFINITY,
   jitterMs: 0,
 };
@@ -77,11 +75,11 @@ function compile(trigger: ScheduleTrigger): Calendar {
 }
 
 function compileMisfire(trigger: CronTrigger | IntervalTrigger): Misfire {
-  const { misfire_policy = "skip", misfire_grace, catchup_window, jitter } = trigger;
+  const { misfire_policy: policy = "skip", misfire_grace = "60s", catchup_window = "24h", jitter = 0 } = trigger;
   return {
-    policy: misfire_policy,
-    graceMs: misfire_grace === undefined ? DEFAULT_GRACE_MS : parseDuration(misfire_grace),
-    catchupWindowMs: catchup_window === undefined ? DEFAULT_CATCHUP_WINDOW_MS : parseDuration(catchup_window),
-    jitterMs: parseDuration(jitter ?? 0),
+    policy,
+    graceMs: parseDuration(misfire_grace),
+    catchupWindowMs: parseDuration(catchup_window),
+    jitterMs: parseDuration(jitter),
   };
 }

@@ -29,10 +29,8 @@ export function findTriggerValueFaults(trigger: ScheduleTrigger | { trigger_type
 
 function findCronFaults({ cron_expression, timezone, jitter }: CronTrigger, path: string): Fault[] {
   const faults: Fault[] = [];
-  if (timezone !== undefined) {
-    const message = describeTimeZone(timezone);
-    if (message !== undefined) faults.push({ path: `${path}/timezone`, message });
-  }
+  const unknown = timezone === undefined ? undefined : describeTimeZone(timezone);
+  if (unknown !== undefined) faults.push({ path: `${path}/timezone`, message: unknown });
   try {
     checkCron(cron_expression);
   } catch (error) {

@@ -180,20 +180,22 @@ function describe({ activity_id, activity_name, at, reason, run_id, fired_at }: 
   };
 }
 
+/** A version that was disabled is one stretch from its beginning to its end. */
 function partsOf(activity: SkippingActivity, start: Date, wanted: string | undefined): Part[] {
   const { activity_id, activity_name, skips } = activity;
   return activity.segments.flatMap(({ from, until, calendar, enabled }) => {
     if (calendar === undefined) return [];
-    const part = (
-      first: number,
-      last: number,
-      { reason, into_run = null }: Pick<SkippedStretch, "reason" | "into_run">,
-      isOf: (at: Date) => boolean,
-    ): Part[] => {
-      if (wanted !== undefined && reason !== wanted) return [];
-      const after = Math.max(from.getTime(), first - 1, start.getTime() - 1);
-      const end = Math.min(until.getTime(), last);
-      if (after >= end) return [];
+    const stretches: readonly Omit<SkippedStretch, "count">[] = enabled
+      ? skips
+      : [{ first_due: from, last_due: until, reason: "disabled" }];
+    return stretches.flatMap((stretch): Part[] => {
+      const { first_due, last_due, reason, into_run = null } = stretch;
+      const after = Math.max(from.getTime(), first_due.getTime() - 1, start.getTime() - 1);
+      const end = Math.min(until.getTime(), last_due.getTime());
+      if (after >= end || (wanted !== undefined && reason !== wanted)) return [];
+      // A stretch may lie over due times of another one that begins later.
+      const isOf = (at: Date) =>
+        stretches.findLast((other) => other.first_due <= at && at <= other.last_due) === stretch;
       return [
         {
           begin: after + 1,
@@ -203,13 +205,6 @@ function partsOf(activity: SkippingActivity, start: Date, wanted: string | undef
           },
         },
       ];
-    };
-    if (!enabled) return part(from.getTime() + 1, until.getTime(), { reason: "disabled" }, () => true);
-    return skips.flatMap((stretch) => {
-      const { first_due, last_due } = stretch;
-      // A stretch may lie over due times of another one that begins later.
-      const isOf = (at: Date) => skips.findLast((other) => other.first_due <= at && at <= other.last_due) === stretch;
-      return part(first_due.getTime(), last_due.getTime(), stretch, isOf);
     });
   });
 }

@@ -124,10 +124,7 @@ const OVERLAPS: Record<Misfire["policy"], SchedulePlan["overlap"]> = {
   compress: "buffer_one",
 };
 
-function policiesOf({
-  trigger_type,
-  misfire,
-}: Calendar): Pick<SchedulePlan, "jitter_ms" | "overlap" | "catchup_window_ms" | "remaining_actions"> {
+function policiesOf({ trigger_type, misfire }: Calendar): Omit<TriggerPlan["times"], keyof Times> {
   if (trigger_type === "scheduled")
     return { jitter_ms: 0, overlap: "skip", catchup_window_ms: YEAR_MS, remaining_actions: 1 };
   const { policy, catchupWindowMs, jitterMs } = misfire;

@@ -33,27 +33,20 @@ export function createUnfinishedLedger({ db }: Postgres): UnfinishedLedger {
     async listUnclaimed(before, limit, after) {
       const rows = await guarded(
         db
-          .select({
-            activity_id: occurrences.activity_id,
-            activity_name: definitions.name,
-            run_id: occurrences.run_id,
-            kind: occurrences.kind,
-            event_id: occurrences.event_id,
-            workflow_id: occurrences.workflow_id,
-          })
+          .select({ occurrence: occurrences, activity_name: definitions.name })
           .from(occurrences)
           .innerJoin(definitions, eq(definitions.id, occurrences.activity_id))
           .where(and(isNull(occurrences.claimed_by), isListed(occurrences.run_id, before, after)))
           .orderBy(asc(occurrences.run_id))
           .limit(limit),
       );
-      return rows.map(
-        ({ kind, event_id, workflow_id, ...row }): AcceptedRun =>
-          // An occurrence that no event made was accepted over REST or by the reconciler, with its run and a workflow id.
-          kind === "event" || workflow_id === null
-            ? { run_id: row.run_id, ...toOwedRun(row, event_id ?? "", workflow_id) }
-            : { ...row, workflow_id, trigger_event: { run_id: row.run_id } },
-      );
+      return rows.map(({ occurrence, activity_name }): AcceptedRun => {
+        const { activity_id, run_id, kind, event_id, workflow_id } = occurrence;
+        // An occurrence that no event made was accepted over REST or by the reconciler, with its run and a workflow id.
+        return kind === "event" || workflow_id === null
+          ? { run_id, ...toOwedRun({ activity_id, activity_name }, event_id ?? "", workflow_id) }
+          : { run_id, activity_id, activity_name, workflow_id, trigger_event: { run_id } };
+      });
     },
 
     async listOpenRuns(before, limit, after) {
