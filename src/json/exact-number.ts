@@ -11,6 +11,8 @@ declare global {
   interface JSON {
     rawJSON(text: string): unknown;
     isRawJSON(value: unknown): boolean;
+    /** `source` is the text of a value that is neither a list nor an object. */
+    parse(text: string, revive: (key: string, value: unknown, context: { source?: string }) => unknown): unknown;
   }
 }
 
