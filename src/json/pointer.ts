@@ -6,22 +6,20 @@ export function pointTo(pointer: string, key: string): string {
 }
 
 /** The keys that a pointer leads through; none of "", which names the whole value. */
-export function keysOf(pointer: string): string[] {
-  return pointer.split("/").slice(1).map(unescapeKey);
+export function keysOf(pointer: string, decode = (key: string) => key): string[] {
+  return pointer
+    .split("/")
+    .slice(1)
+    .map((key) => decode(key).replaceAll("~1", "/").replaceAll("~0", "~"));
 }
 
-/** What the pointer names in `root`; undefined when nothing stands there. */
-export function valueAt(root: unknown, pointer: string): unknown {
-  return keysOf(pointer).reduce<unknown>(
+/** What the pointer names in `root`; undefined when nothing stands there. `decode` is for keys that are also encoded otherwise. */
+export function valueAt(root: unknown, pointer: string, decode?: (key: string) => string): unknown {
+  return keysOf(pointer, decode).reduce<unknown>(
     (value, key) =>
       typeof value === "object" && value !== null && Object.hasOwn(value, key)
         ? (value as Record<string, unknown>)[key]
         : undefined,
     root,
   );
-}
-
-/** A key, from how a pointer writes it. */
-export function unescapeKey(text: string): string {
-  return text.replaceAll("~1", "/").replaceAll("~0", "~");
 }

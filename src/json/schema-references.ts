@@ -3,7 +3,7 @@
  * which each refers to the next one twice, ask for more than any value is worth.
  */
 import type { Fault } from "../kernel/errors.ts";
-import { pointTo, unescapeKey } from "./pointer.ts";
+import { pointTo, valueAt } from "./pointer.ts";
 
 type Schema = Record<string, unknown>;
 
@@ -13,7 +13,6 @@ const ROOT = "schema:/";
 
 /** Keywords whose schemas are for the same part of a value as the one that they stand in. */
 const SAME_PART = ["allOf", "anyOf", "oneOf", "not", "if", "then", "else"];
-const SAME_PART_BY_NAME = ["dependentSchemas"];
 /** Those that are for any part within it. */
 const EVERY_PART = [
   "additionalProperties",
@@ -23,7 +22,8 @@ const EVERY_PART = [
   "unevaluatedItems",
   "contains",
 ];
-const EVERY_PART_BY_NAME = ["patternProperties"];
+/** Those that have schemas by name. */
+const BY_NAME = ["dependentSchemas", "patternProperties"];
 const REFERENCES = ["$ref", "$dynamicRef"];
 
 /** The first schema for whose references too many would be followed. Those that lead nowhere, or round, are not its. */
@@ -45,7 +45,7 @@ export function findReferenceFault(schema: Schema, path: string): Fault | undefi
       followed.length +
       sum(followed) +
       sum([...SAME_PART, ...EVERY_PART].flatMap((keyword) => schema[keyword] ?? [])) +
-      sum([...SAME_PART_BY_NAME, ...EVERY_PART_BY_NAME].flatMap((keyword) => valuesOf(schema[keyword]))) +
+      sum(BY_NAME.flatMap((keyword) => valuesOf(schema[keyword]))) +
       most(valuesOf(schema.properties)) +
       most(valuesOf(schema.prefixItems));
     if (total > MAX_FOLLOWED && fault === undefined) {
@@ -86,14 +86,7 @@ function index(root: Schema, path: string) {
     const [resource = "", fragment = ""] = uri.split("#");
     if (!fragment.startsWith("/")) return named.get(fragment === "" ? resource : uri);
     // As Ajv reads it: a `%2F` is a part of its key.
-    return fragment
-      .slice(1)
-      .split("/")
-      .map((key) => unescapeKey(decode(key)))
-      .reduce<unknown>(
-        (value, key) => (isObject(value) && Object.hasOwn(value, key) ? value[key] : undefined),
-        named.get(resource),
-      );
+    return valueAt(named.get(resource), fragment, decode);
   };
   return { places, targets };
 }
