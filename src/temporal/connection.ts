@@ -6,6 +6,11 @@ import { describeError, RetryableError } from "../kernel/errors.ts";
 export interface Temporal {
   readonly connection: Connection;
   readonly client: Client;
+  /**
+   * The answer to a request, within 10 s by default.
+   * @throws RetryableError `temporal_unavailable`, whose cause is the client's error
+   */
+  ask<T>(request: () => Promise<T>, withinMs?: number): Promise<T>;
   /** Resolves when the frontend serves the namespace; rejects with RetryableError `temporal_unavailable`. */
   ping(): Promise<void>;
   close(): Promise<void>;
@@ -45,17 +50,19 @@ export async function openTemporal(
     await connection.close();
     throw unavailable(error);
   }
+  async function ask<T>(request: () => Promise<T>, withinMs = 10_000): Promise<T> {
+    try {
+      return await connection.withDeadline(Date.now() + withinMs, request);
+    } catch (error) {
+      throw unavailable(error);
+    }
+  }
   return {
     connection,
     client: new Client({ connection, namespace, identity: `actcore-${name}@${process.pid}` }),
+    ask,
     async ping() {
-      try {
-        await connection.withDeadline(Date.now() + 3000, () =>
-          connection.workflowService.describeNamespace({ namespace }),
-        );
-      } catch (error) {
-        throw unavailable(error);
-      }
+      await ask(() => connection.workflowService.describeNamespace({ namespace }), 3000);
     },
     close: () => connection.close(),
   };

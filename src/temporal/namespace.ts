@@ -10,7 +10,7 @@ import { temporal } from "@temporalio/proto";
 import { describeError, RetryableError, TerminalError } from "../kernel/errors.ts";
 import { sleep } from "../kernel/wait.ts";
 import { SEARCH_ATTRIBUTES } from "../run/run.ts";
-import { GRPC, hasCode } from "./grpc.ts";
+import { GRPC, hasCode, ignoring } from "./grpc.ts";
 
 const { IndexedValueType } = temporal.api.enums.v1;
 
@@ -19,23 +19,17 @@ const POLL_EVERY_MS = 100;
 const CALL_DEADLINE_MS = 10_000;
 const DEFAULT_DEADLINE_MS = 60_000;
 
-export interface EnsureNamespaceOptions {
-  readonly signal: AbortSignal;
-  /** Milliseconds, 60 000 by default. */
-  readonly withinMs?: number;
-}
-
 /**
  * Resolves when the namespace exists and accepts both search attributes; what is missing is created. Idempotent, and
  * safe concurrently. With several frontends, another one than the one asked may still refuse for a moment: retry the
  * first use.
  * @throws TerminalError `search_attribute_type`, `temporal_refused`; RetryableError `temporal_unavailable` after
- *   `withinMs`; the reason of `signal`
+ *   `withinMs` (milliseconds); the reason of `signal`
  */
 export async function ensureNamespace(
   connection: Connection,
   namespace: string,
-  { signal, withinMs = DEFAULT_DEADLINE_MS }: EnsureNamespaceOptions,
+  { signal, withinMs = DEFAULT_DEADLINE_MS }: { signal: AbortSignal; withinMs?: number },
 ): Promise<void> {
   const deadline = Date.now() + withinMs;
   for (;;) {
@@ -43,9 +37,8 @@ export async function ensureNamespace(
     try {
       await connection.withAbortSignal(signal, () =>
         connection.withDeadline(Math.min(Date.now() + CALL_DEADLINE_MS, deadline), async () => {
-          if (!(await namespaceExists(connection, namespace))) await createNamespace(connection, namespace);
-          const missing = await missingAttributes(connection, namespace);
-          if (missing.length > 0) await addAttributes(connection, namespace, missing);
+          await createNamespace(connection, namespace);
+          await addAttributes(connection, namespace);
           await useAttributes(connection, namespace);
         }),
       );
@@ -75,27 +68,13 @@ export async function ensureNamespace(
   }
 }
 
-async function namespaceExists(connection: Connection, namespace: string): Promise<boolean> {
-  try {
-    await connection.workflowService.describeNamespace({ namespace });
-    return true;
-  } catch (error) {
-    if (hasCode(error, GRPC.notFound)) return false;
-    throw error;
-  }
-}
-
-async function createNamespace(connection: Connection, namespace: string): Promise<void> {
-  try {
-    await connection.workflowService.registerNamespace({
-      namespace,
-      description: "actcore",
-      workflowExecutionRetentionPeriod: msToTs(RETENTION_MS),
-    });
-  } catch (error) {
-    // Another process was faster.
-    if (!hasCode(error, GRPC.alreadyExists)) throw error;
-  }
+async function createNamespace({ workflowService }: Connection, namespace: string): Promise<void> {
+  const standing = await workflowService.describeNamespace({ namespace }).catch(ignoring(GRPC.notFound));
+  if (standing !== undefined) return;
+  const workflowExecutionRetentionPeriod = msToTs(RETENTION_MS);
+  const request = { namespace, description: "actcore", workflowExecutionRetentionPeriod };
+  // Another process may be faster.
+  await workflowService.registerNamespace(request).catch(ignoring(GRPC.alreadyExists));
 }
 
 async function missingAttributes(connection: Connection, namespace: string): Promise<string[]> {
@@ -114,15 +93,14 @@ async function missingAttributes(connection: Connection, namespace: string): Pro
   });
 }
 
-async function addAttributes(connection: Connection, namespace: string, missing: readonly string[]): Promise<void> {
+async function addAttributes(connection: Connection, namespace: string): Promise<void> {
+  const missing = await missingAttributes(connection, namespace);
+  if (missing.length === 0) return;
   const searchAttributes = Object.fromEntries(
     missing.map((name) => [name, IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD]),
   );
-  try {
-    await connection.operatorService.addSearchAttributes({ namespace, searchAttributes });
-  } catch (error) {
-    if (!hasCode(error, GRPC.alreadyExists)) throw error;
-  }
+  const request = { namespace, searchAttributes };
+  await connection.operatorService.addSearchAttributes(request).catch(ignoring(GRPC.alreadyExists));
 }
 
 /** Rejects while the frontend does not know the attributes yet: InvalidArgument, naming them. */

@@ -5,14 +5,13 @@
 import { temporal } from "@temporalio/proto";
 import type { RunInspector, RunWorkflow } from "../run/engine.ts";
 import { ORCHESTRATOR_QUEUE, RUN_ACTIVITY_WORKFLOW } from "../run/run.ts";
-import { type Temporal, unavailable } from "./connection.ts";
-import { GRPC, hasCode } from "./grpc.ts";
+import type { Temporal } from "./connection.ts";
+import { GRPC, ignoring } from "./grpc.ts";
 
 type Description = temporal.api.workflowservice.v1.IDescribeWorkflowExecutionResponse;
 const Status = temporal.api.enums.v1.WorkflowExecutionStatus;
 const FailedCause = temporal.api.enums.v1.WorkflowTaskFailedCause;
 
-export const DEADLINE_MS = 10_000;
 /** How many events of a history are read, newest first: only a few follow a failed workflow task. */
 const EVENTS_READ = 50;
 const MAX_FAILING = 100;
@@ -30,14 +29,6 @@ export function createRunInspector(engine: Temporal): RunInspector {
   const { namespace } = engine.client.options;
   const service = engine.connection.workflowService;
 
-  async function call<T>(request: () => Promise<T>): Promise<T> {
-    try {
-      return await engine.connection.withDeadline(Date.now() + DEADLINE_MS, request);
-    } catch (error) {
-      throw unavailable(error);
-    }
-  }
-
   return {
     async inspect(workflow) {
       const found = await describeWorkflow(engine, workflow.workflow_id);
@@ -54,21 +45,16 @@ export function createRunInspector(engine: Temporal): RunInspector {
       const query =
         `WorkflowType = '${RUN_ACTIVITY_WORKFLOW}' AND TaskQueue = '${ORCHESTRATOR_QUEUE}' ` +
         "AND ExecutionStatus = 'Running' AND TemporalReportedProblems = 'category=WorkflowTaskFailed'";
-      try {
-        const request = { namespace, query, pageSize: MAX_FAILING };
-        const { executions } = await engine.connection.withDeadline(Date.now() + DEADLINE_MS, () =>
-          service.listWorkflowExecutions(request),
-        );
-        return (executions ?? []).flatMap(({ execution }) => execution?.workflowId ?? []);
-      } catch (error) {
-        // An older engine does not keep such a list.
-        if (hasCode(error, GRPC.invalidArgument)) return [];
-        throw unavailable(error);
-      }
+      const request = { namespace, query, pageSize: MAX_FAILING };
+      // An older engine does not keep such a list.
+      const listed = await engine
+        .ask(() => service.listWorkflowExecutions(request))
+        .catch(ignoring(GRPC.invalidArgument));
+      return (listed?.executions ?? []).flatMap(({ execution }) => execution?.workflowId ?? []);
     },
 
     async findTaskFailure(workflowId, execution) {
-      const { history } = await call(() =>
+      const { history } = await engine.ask(() =>
         service.getWorkflowExecutionHistoryReverse({
           namespace,
           execution: { workflowId, runId: execution },
@@ -85,32 +71,19 @@ export function createRunInspector(engine: Temporal): RunInspector {
     },
 
     async terminate(workflowId, execution, reason) {
-      const workflowExecution = { workflowId, runId: execution };
       const { identity } = engine.client.options;
-      await call(() => service.terminateWorkflowExecution({ namespace, workflowExecution, reason, identity })).catch(
-        (error: Error) => {
-          // It has ended by itself.
-          if (!hasCode(error.cause, GRPC.notFound)) throw error;
-        },
-      );
+      const request = { namespace, workflowExecution: { workflowId, runId: execution }, reason, identity };
+      // One that is not found has ended by itself.
+      await engine.ask(() => service.terminateWorkflowExecution(request)).catch(ignoring(GRPC.notFound));
     },
   };
 }
 
 /** Undefined when the engine knows no such workflow. @throws RetryableError `temporal_unavailable` */
-export async function describeWorkflow(
-  { client, connection }: Temporal,
-  workflowId: string,
-): Promise<Description | undefined> {
-  const { namespace } = client.options;
-  try {
-    return await connection.withDeadline(Date.now() + DEADLINE_MS, () =>
-      connection.workflowService.describeWorkflowExecution({ namespace, execution: { workflowId } }),
-    );
-  } catch (error) {
-    if (hasCode(error, GRPC.notFound)) return undefined;
-    throw unavailable(error);
-  }
+export function describeWorkflow(engine: Temporal, workflowId: string): Promise<Description | undefined> {
+  const { ask, client, connection } = engine;
+  const request = { namespace: client.options.namespace, execution: { workflowId } };
+  return ask(() => connection.workflowService.describeWorkflowExecution(request)).catch(ignoring(GRPC.notFound));
 }
 
 export function isOpen({ workflowExecutionInfo }: Description): boolean {

@@ -1,14 +1,15 @@
 /** Starts the workflow of a run under the run's workflow id, and asks it to end. */
-import { WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError } from "@temporalio/client";
+import { WorkflowExecutionAlreadyStartedError } from "@temporalio/client";
 import { RetryableError, TerminalError } from "../kernel/errors.ts";
 import type { OwedRun, RunCanceller, RunStarter } from "../run/engine.ts";
 import { ORCHESTRATOR_QUEUE, RUN_ACTIVITY_WORKFLOW } from "../run/run.ts";
-import { type Temporal, unavailable } from "./connection.ts";
-import { DEADLINE_MS, describeWorkflow, isOpen, isWorkflowOf } from "./run-inspector.ts";
+import type { Temporal } from "./connection.ts";
+import { GRPC, ignoring } from "./grpc.ts";
+import { describeWorkflow, isOpen, isWorkflowOf } from "./run-inspector.ts";
 import { searchAttributesOf } from "./search-attributes.ts";
 
 export function createRunStarter(engine: Temporal): RunStarter & RunCanceller {
-  const { client, connection } = engine;
+  const { client } = engine;
 
   /** @throws TerminalError `workflow_id_taken`; RetryableError when the workflow is gone by now */
   async function requireOurs(run: OwedRun): Promise<void> {
@@ -32,20 +33,15 @@ export function createRunStarter(engine: Temporal): RunStarter & RunCanceller {
       // Temporal takes a cancellation of a closed workflow without a word, and of somebody else's too.
       const standing = await describeWorkflow(engine, workflow.workflow_id);
       if (standing === undefined || !isOpen(standing) || !isWorkflowOf(standing, workflow)) return false;
-      try {
-        const handle = client.workflow.getHandle(workflow.workflow_id);
-        await connection.withDeadline(Date.now() + DEADLINE_MS, () => handle.cancel());
-        return true;
-      } catch (error) {
-        if (error instanceof WorkflowNotFoundError) return false;
-        throw unavailable(error);
-      }
+      const handle = client.workflow.getHandle(workflow.workflow_id);
+      const asked = await engine.ask(() => handle.cancel()).catch(ignoring(GRPC.notFound));
+      return asked !== undefined;
     },
 
     async start(run) {
       const { activity_id, activity_name, workflow_id, trigger_event } = run;
       try {
-        await connection.withDeadline(Date.now() + DEADLINE_MS, () =>
+        await engine.ask(() =>
           client.workflow.start(RUN_ACTIVITY_WORKFLOW, {
             workflowId: workflow_id,
             workflowIdReusePolicy: "REJECT_DUPLICATE",
@@ -55,7 +51,7 @@ export function createRunStarter(engine: Temporal): RunStarter & RunCanceller {
           }),
         );
       } catch (error) {
-        if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw unavailable(error);
+        if (!((error as Error).cause instanceof WorkflowExecutionAlreadyStartedError)) throw error;
         await requireOurs(run);
       }
       return workflow_id;

@@ -1,21 +1,14 @@
 /** Schedules as the engine has them. */
-import { type ScheduleDescription, ScheduleNotFoundError } from "@temporalio/client";
 import type { ScheduleReader } from "../explain/schedule-view.ts";
 import type { PauseInspector } from "../schedule/reconciler.ts";
-import { type Temporal, unavailable } from "./connection.ts";
+import type { Temporal } from "./connection.ts";
+import { GRPC, ignoring } from "./grpc.ts";
 
 const DEADLINE_MS = 5_000;
 
-export function createScheduleReader({ client, connection }: Temporal): ScheduleReader & PauseInspector {
-  async function describe(scheduleId: string): Promise<ScheduleDescription | undefined> {
-    try {
-      const ask = () => client.schedule.getHandle(scheduleId).describe();
-      return await connection.withDeadline(Date.now() + DEADLINE_MS, ask);
-    } catch (error) {
-      if (error instanceof ScheduleNotFoundError) return undefined;
-      throw unavailable(error);
-    }
-  }
+export function createScheduleReader({ client, ask }: Temporal): ScheduleReader & PauseInspector {
+  const describe = (scheduleId: string) =>
+    ask(() => client.schedule.getHandle(scheduleId).describe(), DEADLINE_MS).catch(ignoring(GRPC.notFound));
 
   return {
     isPaused: async (scheduleId) => (await describe(scheduleId))?.state.paused ?? false,

@@ -10,7 +10,7 @@ import { type SchedulePlan, scheduleId } from "../schedule/plan.ts";
 import type { Scheduler } from "../schedule/projector.ts";
 import type { ListedSchedule, ScheduleLister } from "../schedule/schedule-sync.ts";
 import { type Temporal, unavailable } from "./connection.ts";
-import { GRPC, hasCode } from "./grpc.ts";
+import { GRPC, hasCode, ignoring } from "./grpc.ts";
 import { encodeSchedule, encodeSearchAttributes, hashSchedule, isListedAs } from "./schedule-message.ts";
 
 type IMemo = temporal.api.common.v1.IMemo;
@@ -56,15 +56,14 @@ export function createScheduler(
   }
 
   async function describe(schedule_id: string): Promise<StandingSchedule | undefined> {
-    const found = await ifThere(() => call(() => service.describeSchedule({ namespace, scheduleId: schedule_id })));
+    const request = { namespace, scheduleId: schedule_id };
+    const found = await call(() => service.describeSchedule(request)).catch(ignoring(GRPC.notFound));
     if (found === undefined) return undefined;
     if (!isOurs(found.memo))
       throw new TerminalError(
         "schedule_foreign",
         `schedule ${schedule_id} was not made by actcore, so it is left alone`,
-        {
-          hint: "Delete it in Temporal; actcore then makes its own",
-        },
+        { hint: "Delete it in Temporal; actcore then makes its own" },
       );
     const { schedule, info, conflictToken } = found;
     const mark: Mark = {
@@ -80,10 +79,19 @@ export function createScheduler(
     };
   }
 
-  async function describeOurs(schedule_id: string): Promise<StandingSchedule> {
-    const standing = await describe(schedule_id);
-    if (standing === undefined) throw conflict(schedule_id);
-    return standing;
+  /** Makes a change and answers the schedule as it is then; `wasMade` tells of a change that was dropped without a word. */
+  async function change(
+    schedule_id: string,
+    name: string,
+    request: () => Promise<unknown>,
+    wasMade: (after: StandingSchedule) => boolean,
+  ): Promise<StandingSchedule> {
+    const changed = await call(request).catch(ignoring(GRPC.notFound));
+    if (changed === undefined) throw conflict(schedule_id);
+    metrics.scheduleChanges.inc({ change: name });
+    const after = await describe(schedule_id);
+    if (after === undefined || !wasMade(after)) throw conflict(schedule_id);
+    return after;
   }
 
   return {
@@ -103,52 +111,40 @@ export function createScheduler(
         }),
       );
       metrics.scheduleChanges.inc({ change: "create" });
-      return describeOurs(schedule_id);
+      const made = await describe(schedule_id);
+      if (made === undefined) throw conflict(schedule_id);
+      return made;
     },
 
     async update(plan, paused, before) {
       const { schedule_id } = plan;
       const { conflictToken, updatedAt, notes } = before.mark as Mark;
       const changed = paused ? NOTES.paused : NOTES.unpaused;
-      const updated = await ifThere(() =>
-        call(() =>
-          service.updateSchedule({
-            namespace,
-            identity,
-            requestId: crypto.randomUUID(),
-            scheduleId: schedule_id,
-            schedule: encodeSchedule(plan, { paused, notes: paused === before.paused ? notes : changed }),
-            searchAttributes: encodeSearchAttributes(plan),
-            conflictToken: conflictToken ?? null,
-          }),
-        ),
-      );
-      if (updated === undefined) throw conflict(schedule_id);
-      metrics.scheduleChanges.inc({ change: "update" });
-      const after = await describeOurs(schedule_id);
-      // An update that is late by its token is dropped without a word.
-      if ((after.mark as Mark).updatedAt === updatedAt) throw conflict(schedule_id);
-      return after;
+      const request = () =>
+        service.updateSchedule({
+          namespace,
+          identity,
+          requestId: crypto.randomUUID(),
+          scheduleId: schedule_id,
+          schedule: encodeSchedule(plan, { paused, notes: paused === before.paused ? notes : changed }),
+          searchAttributes: encodeSearchAttributes(plan),
+          conflictToken: conflictToken ?? null,
+        });
+      // An update that is late by its token is dropped.
+      return change(schedule_id, "update", request, ({ mark }) => (mark as Mark).updatedAt !== updatedAt);
     },
 
     async setPaused({ schedule_id }, paused) {
       const patch = paused ? { pause: NOTES.paused } : { unpause: NOTES.unpaused };
       const requestId = crypto.randomUUID();
-      const patched = await ifThere(() =>
-        call(() => service.patchSchedule({ namespace, identity, requestId, scheduleId: schedule_id, patch })),
-      );
-      if (patched === undefined) throw conflict(schedule_id);
-      metrics.scheduleChanges.inc({ change: paused ? "pause" : "unpause" });
-      const after = await describeOurs(schedule_id);
-      if (after.paused !== paused) throw conflict(schedule_id);
-      return after;
+      const request = () => service.patchSchedule({ namespace, identity, requestId, scheduleId: schedule_id, patch });
+      return change(schedule_id, paused ? "pause" : "unpause", request, (after) => after.paused === paused);
     },
 
     async remove(schedule_id) {
       if ((await describe(schedule_id)) === undefined) return false;
-      const removed = await ifThere(() =>
-        call(() => service.deleteSchedule({ namespace, identity, scheduleId: schedule_id })),
-      );
+      const request = { namespace, identity, scheduleId: schedule_id };
+      const removed = await call(() => service.deleteSchedule(request)).catch(ignoring(GRPC.notFound));
       if (removed !== undefined) metrics.scheduleChanges.inc({ change: "delete" });
       return removed !== undefined;
     },
@@ -187,27 +183,14 @@ function conflict(schedule_id: string): RetryableError {
   return new RetryableError("schedule_conflict", `schedule ${schedule_id} was changed by somebody at the same time`);
 }
 
-/** Undefined: Temporal knows no such schedule. */
-async function ifThere<T>(request: () => Promise<T>): Promise<T | undefined> {
-  try {
-    return await request();
-  } catch (error) {
-    if (error instanceof RetryableError && hasCode(error.cause, GRPC.notFound)) return undefined;
-    throw error;
-  }
-}
-
 function translate(error: unknown): TerminalError | RetryableError {
-  if (!isRefusal(error)) {
-    if (hasCode(error, GRPC.alreadyExists))
-      return new RetryableError("schedule_conflict", `Temporal: ${describeError(error)}`, { cause: error });
-    return unavailable(error);
-  }
   const reason = describeError(error);
+  const retryable = (code: string) => new RetryableError(code, `Temporal: ${reason}`, { cause: error });
+  if (hasCode(error, GRPC.alreadyExists)) return retryable("schedule_conflict");
+  if (!isRefusal(error)) return unavailable(error);
   if (hasCode(error, GRPC.invalidArgument) && /search attribute/i.test(reason))
-    return new RetryableError("search_attribute_unknown", `Temporal: ${reason}`, { cause: error });
-  if (hasCode(error, GRPC.failedPrecondition) && /conflict token/i.test(reason))
-    return new RetryableError("schedule_conflict", `Temporal: ${reason}`, { cause: error });
+    return retryable("search_attribute_unknown");
+  if (hasCode(error, GRPC.failedPrecondition) && /conflict token/i.test(reason)) return retryable("schedule_conflict");
   return new TerminalError("schedule_refused", `Temporal refuses the schedule: ${reason}`, { cause: error });
 }
 
