@@ -2,123 +2,102 @@
  * actcore's own metrics. Names are `actcore_*`, in base units (seconds); roles count into one instance, and the
  * scrape joins it with the Temporal SDK's (http/monitor.ts).
  */
-import { Counter, collectDefaultMetrics, Gauge, type GaugeConfiguration, Histogram, Registry } from "prom-client";
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 
 export function createMetrics() {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
+  const counter = <L extends string>(name: string, help: string, ...labelNames: L[]) =>
+    new Counter({ name, help, labelNames, registers });
+  const gauge = (name: string, help: string) => new Gauge({ name, help, registers });
+  /** A gauge of a value that may not be known. It is left out until it is `set`, and again after `remove`. */
+  const gaugeOfUnknown = (name: string, help: string) => {
+    const made = gauge(name, help);
+    made.remove();
+    return made;
+  };
+  const histogram = (name: string, help: string, buckets: number[]) =>
+    new Histogram({ name, help, buckets, registers });
   return {
     registry,
-    events: new Counter({
-      name: "actcore_events_total",
-      help: "Events that this router settled: unmatched, dispatched, dead_lettered, or duplicate for one that came again.",
-      labelNames: ["outcome"] as const,
-      registers,
-    }),
-    consumerLag: createGaugeOfUnknown({
-      name: "actcore_consumer_pending",
-      help: "Messages in the stream that the router's consumer has not been given yet; left out while that is not known.",
-      registers,
-    }),
-    consumerUnacked: createGaugeOfUnknown({
-      name: "actcore_consumer_ack_pending",
-      help: "Messages given to routers and not acknowledged yet.",
-      registers,
-    }),
-    startLatency: new Histogram({
-      name: "actcore_run_start_latency_seconds",
-      help: "From the time an event was received, or a due time, to the claim of its run.",
-      buckets: [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300],
-      registers,
-    }),
-    runs: new Counter({
-      name: "actcore_runs_total",
-      help: "Runs that this worker closed, by status.",
-      labelNames: ["status"] as const,
-      registers,
-    }),
-    dueTimes: new Counter({
-      name: "actcore_due_times_total",
-      help: "Due times that the engine did not start, by what became of them; `reason` of the skipped ones.",
-      labelNames: ["outcome", "reason"] as const,
-      registers,
-    }),
-    scheduleChanges: new Counter({
-      name: "actcore_schedule_changes_total",
-      help: "Times that this process told the engine of a schedule: create, update, pause, unpause, delete.",
-      labelNames: ["change"] as const,
-      registers,
-    }),
-    finished: new Counter({
-      name: "actcore_finished_total",
-      help: "What a crash had left half done and this worker finished, by what it was.",
-      labelNames: ["what"] as const,
-      registers,
-    }),
-    swept: new Counter({
-      name: "actcore_swept_rows_total",
-      help: "Rows that this worker removed because their retention had passed, by table.",
-      labelNames: ["table"] as const,
-      registers,
-    }),
-    choreRounds: new Counter({
-      name: "actcore_chore_rounds_total",
-      help: "Rounds of this process' background chores: done, failed, or elsewhere where another process was at it.",
-      labelNames: ["chore", "outcome"] as const,
-      registers,
-    }),
-    syncs: new Counter({
-      name: "actcore_syncs_total",
-      help: "Syncs of files and schedules that this process ran, by how they ended: ok, errors or failed.",
-      labelNames: ["outcome"] as const,
-      registers,
-    }),
-    syncErrors: new Gauge({
-      name: "actcore_sync_errors",
-      help: "Errors of this process' last sync.",
-      registers,
-    }),
-    syncHeldTrees: new Gauge({
-      name: "actcore_sync_held_trees",
-      help: "Directories that a rollback holds, as this process' last sync, rollback or release found them.",
-      registers,
-    }),
-    syncDuration: new Histogram({
-      name: "actcore_sync_duration_seconds",
-      help: "How long syncs took, without waiting for their turn.",
-      buckets: [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300],
-      registers,
-    }),
-    syncLastSuccess: new Gauge({
-      name: "actcore_sync_last_success_timestamp_seconds",
-      help: "When a sync of this process last ended without an error.",
-      registers,
-    }),
-    tasks: new Counter({
-      name: "actcore_task_attempts_total",
-      help: "Tries of tasks that this worker made, by type and by the task's status after it.",
-      labelNames: ["type", "status"] as const,
-      registers,
-    }),
-    tasksInFlight: new Gauge({
-      name: "actcore_tasks_in_flight",
-      help: "Tries that run now in this worker.",
-      registers,
-    }),
-    runsInFlight: createGaugeOfUnknown({
-      name: "actcore_runs_in_flight",
-      help: "Runs of the ledger that are not closed, all workers together.",
-      registers,
-    }),
+    events: counter(
+      "actcore_events_total",
+      "Events that this router settled: unmatched, dispatched, dead_lettered, or duplicate for one that came again.",
+      "outcome",
+    ),
+    consumerLag: gaugeOfUnknown(
+      "actcore_consumer_pending",
+      "Messages in the stream that the router's consumer has not been given yet; left out while that is not known.",
+    ),
+    consumerUnacked: gaugeOfUnknown(
+      "actcore_consumer_ack_pending",
+      "Messages given to routers and not acknowledged yet.",
+    ),
+    startLatency: histogram(
+      "actcore_run_start_latency_seconds",
+      "From the time an event was received, or a due time, to the claim of its run.",
+      [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300],
+    ),
+    runs: counter("actcore_runs_total", "Runs that this worker closed, by status.", "status"),
+    dueTimes: counter(
+      "actcore_due_times_total",
+      "Due times that the engine did not start, by what became of them; `reason` of the skipped ones.",
+      "outcome",
+      "reason",
+    ),
+    scheduleChanges: counter(
+      "actcore_schedule_changes_total",
+      "Times that this process told the engine of a schedule: create, update, pause, unpause, delete.",
+      "change",
+    ),
+    finished: counter(
+      "actcore_finished_total",
+      "What a crash had left half done and this worker finished, by what it was.",
+      "what",
+    ),
+    swept: counter(
+      "actcore_swept_rows_total",
+      "Rows that this worker removed because their retention had passed, by table.",
+      "table",
+    ),
+    choreRounds: counter(
+      "actcore_chore_rounds_total",
+      "Rounds of this process' background chores: done, failed, or elsewhere where another process was at it.",
+      "chore",
+      "outcome",
+    ),
+    syncs: counter(
+      "actcore_syncs_total",
+      "Syncs of files and schedules that this process ran, by how they ended: ok, errors or failed.",
+      "outcome",
+    ),
+    syncErrors: gauge("actcore_sync_errors", "Errors of this process' last sync."),
+    syncHeldTrees: gauge(
+      "actcore_sync_held_trees",
+      "Directories that a rollback holds, as this process' last sync, rollback or release found them.",
+    ),
+    syncDuration: histogram(
+      "actcore_sync_duration_seconds",
+      "How long syncs took, without waiting for their turn.",
+      [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300],
+    ),
+    syncLastSuccess: gauge(
+      "actcore_sync_last_success_timestamp_seconds",
+      "When a sync of this process last ended without an error.",
+    ),
+    tasks: counter(
+      "actcore_task_attempts_total",
+      "Tries of tasks that this worker made, by type and by the task's status after it.",
+      "type",
+      "status",
+    ),
+    tasksInFlight: gauge("actcore_tasks_in_flight", "Tries that run now in this worker."),
+    runsInFlight: gaugeOfUnknown(
+      "actcore_runs_in_flight",
+      "Runs of the ledger that are not closed, all workers together.",
+    ),
   };
-}
-
-/** A gauge of a value that may not be known. It is left out until it is `set`, and again after `remove`. */
-function createGaugeOfUnknown(configuration: GaugeConfiguration<never>): Gauge<never> {
-  const gauge = new Gauge(configuration);
-  gauge.remove();
-  return gauge;
 }
 
 export type Metrics = ReturnType<typeof createMetrics>;
