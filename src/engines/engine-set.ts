@@ -81,7 +81,7 @@ export function startEngines(config: Config, deps: EngineDeps): Promise<EngineSe
     const cleared = await clearStaleChildren(directory, readRecord(directory.path));
     if (cleared.length > 0) deps.log.warn({ pids: cleared }, "ended the engines of a server that was killed");
     removeRecord(directory.path);
-    await checkPorts(neededPorts(config.ports, wanted));
+    await checkPorts(neededPorts(config, wanted));
 
     const onProgress = deps.onProgress ?? (() => {});
     const binaries = await unpackEngines(config.cacheDir, { onProgress, signal: deps.signal });
@@ -110,14 +110,13 @@ interface Start {
 
 async function startAll(start: Start): Promise<Omit<EngineSet, "close">> {
   const { config, deps, directory, binaries, wanted, releasers, onProgress } = start;
-  const { ports } = config;
   const cluster = wanted.includes("postgres") ? openCluster(directory, binaries) : undefined;
-  const dbUrl = cluster ? postgresUrl(cluster, ports) : (config.dbUrl ?? "");
+  const dbUrl = cluster ? postgresUrl(cluster, config) : (config.dbUrl ?? "");
   const endpoints: Partial<EngineEndpoints> = {
     ...(cluster ? { dbUrl } : {}),
-    ...(wanted.includes("nats") ? { natsUrl: natsUrl(ports), natsMonitorUrl: natsMonitorUrl(ports) } : {}),
+    ...(wanted.includes("nats") ? { natsUrl: natsUrl(config), natsMonitorUrl: natsMonitorUrl(config) } : {}),
     ...(wanted.includes("temporal")
-      ? { temporalHost: `${LOOPBACK}:${ports.temporal}`, temporalUiUrl: temporalUiUrl(ports) }
+      ? { temporalHost: `${LOOPBACK}:${config.temporalPort}`, temporalUiUrl: temporalUiUrl(config) }
       : {}),
   };
 
@@ -144,17 +143,17 @@ async function startAll(start: Start): Promise<Omit<EngineSet, "close">> {
   record.write();
 
   function specOf(name: EngineName): EngineSpec {
-    if (name === "postgres") return postgresSpec(cluster as PostgresCluster, binaries, ports.postgres);
-    if (name === "nats") return natsSpec(directory, binaries, ports);
+    if (name === "postgres") return postgresSpec(cluster as PostgresCluster, binaries, config.postgresPort);
+    if (name === "nats") return natsSpec(directory, binaries, config);
     if (name === "temporal")
       return temporalSpec(
         directory,
         binaries,
-        ports.temporal,
+        config.temporalPort,
         sqlServerOf(dbUrl, config.caFile?.path),
         prepareTemporal,
       );
-    return temporalUiSpec(directory, binaries, ports, config.temporalNamespace);
+    return temporalUiSpec(directory, binaries, config, config.temporalNamespace);
   }
 
   async function prepareTemporal(): Promise<void> {

@@ -26,8 +26,8 @@ export function natsSpec(directory: DataDirectory, binaries: EngineBinaries, por
     `# Written by actcore at each start.
 server_name: actcore
 host: "${LOOPBACK}"
-port: ${ports.nats}
-http: "${LOOPBACK}:${ports.natsMonitor}"
+port: ${ports.natsPort}
+http: "${LOOPBACK}:${ports.natsMonitorPort}"
 max_payload: ${MAX_PAYLOAD_BYTES}
 logtime_utc: true
 jetstream {
@@ -43,7 +43,7 @@ jetstream {
   return {
     name: "nats",
     version: binaries.versions.nats,
-    port: ports.nats,
+    port: ports.natsPort,
     command: { path: binaries.nats, args: ["--config", configFile], env: { GOMEMLIMIT: "256MiB" } },
     stop: [{ signal: "SIGTERM", graceMs: 5000 }],
     probe: (signal) => probeNatsHealth(natsMonitorUrl(ports), signal),
@@ -55,9 +55,9 @@ jetstream {
 }
 
 export function natsUrl(ports: EnginePorts): string {
-  return `nats://${LOOPBACK}:${ports.nats}`;
+  return `nats://${LOOPBACK}:${ports.natsPort}`;
 }
 
 export function natsMonitorUrl(ports: EnginePorts): string {
-  return `http://${LOOPBACK}:${ports.natsMonitor}`;
+  return `http://${LOOPBACK}:${ports.natsMonitorPort}`;
 }

@@ -43,20 +43,20 @@ export interface PortNeed {
 
 export function neededPorts(ports: EnginePorts, wanted: readonly EngineName[]): PortNeed[] {
   const needs: Record<EngineName, PortNeed[]> = {
-    postgres: [{ port: ports.postgres, use: "Postgres", variable: SETTINGS.postgresPort.env }],
+    postgres: [{ port: ports.postgresPort, use: "Postgres", variable: SETTINGS.postgresPort.env }],
     nats: [
-      { port: ports.nats, use: "NATS", variable: SETTINGS.natsPort.env },
-      { port: ports.natsMonitor, use: "NATS monitoring", variable: SETTINGS.natsMonitorPort.env },
+      { port: ports.natsPort, use: "NATS", variable: SETTINGS.natsPort.env },
+      { port: ports.natsMonitorPort, use: "NATS monitoring", variable: SETTINGS.natsMonitorPort.env },
     ],
     temporal: Object.entries(TEMPORAL_SERVICES).flatMap(([service, offsets]) =>
       Object.entries(offsets).map(([kind, offset]) => ({
-        port: ports.temporal + offset,
+        port: ports.temporalPort + offset,
         use: offset === 0 ? "Temporal" : `Temporal (${service}${kind === "rpc" ? "" : `, ${kind}`})`,
         variable: SETTINGS.temporalPort.env,
         ...(offset === 0 && { range: TEMPORAL_PORT_RANGE }),
       })),
     ),
-    "temporal-ui": [{ port: ports.temporalUi, use: "Temporal Web UI", variable: SETTINGS.temporalUiPort.env }],
+    "temporal-ui": [{ port: ports.temporalUiPort, use: "Temporal Web UI", variable: SETTINGS.temporalUiPort.env }],
   };
   return wanted.flatMap((name) => needs[name]);
 }

@@ -4,7 +4,7 @@
 import { randomBytes } from "node:crypto";
 import { chmodSync, chownSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Config } from "../kernel/config.ts";
+import type { EnginePorts } from "../kernel/config.ts";
 import { TerminalError } from "../kernel/errors.ts";
 import type { EngineBinaries } from "./archive.ts";
 import { type ChildContext, runCommand } from "./child-process.ts";
@@ -146,8 +146,8 @@ export function postgresSpec(cluster: PostgresCluster, binaries: EngineBinaries,
   };
 }
 
-export function postgresUrl({ password }: Pick<PostgresCluster, "password">, ports: Config["ports"]): string {
-  return `postgresql://${SUPERUSER}:${password}@${LOOPBACK}:${ports.postgres}/${DATABASE}`;
+export function postgresUrl({ password }: Pick<PostgresCluster, "password">, ports: EnginePorts): string {
+  return `postgresql://${SUPERUSER}:${password}@${LOOPBACK}:${ports.postgresPort}/${DATABASE}`;
 }
 
 function checkMajorVersion(data: string, version: string): void {

@@ -102,10 +102,10 @@ function reportLeftOver(name: EngineName, record?: EnginesRecord): EngineReport 
 
 async function reportEmbedded(name: EngineName, config: Config, record?: EnginesRecord): Promise<EngineReport> {
   const ports = {
-    postgres: config.ports.postgres,
-    nats: config.ports.nats,
-    temporal: config.ports.temporal,
-    "temporal-ui": config.ports.temporalUi,
+    postgres: config.postgresPort,
+    nats: config.natsPort,
+    temporal: config.temporalPort,
+    "temporal-ui": config.temporalUiPort,
   };
   const status = record?.engines.find((engine) => engine.name === name);
   const dataBytes = await dataSizeOf(name, config.dataDir, record);

@@ -18,9 +18,9 @@ export function temporalUiSpec(
   const folder = "temporal-ui";
   mkdirSync(join(directory.config, folder), { recursive: true, mode: 0o700 });
   const config = {
-    temporalGrpcAddress: `${LOOPBACK}:${ports.temporal}`,
+    temporalGrpcAddress: `${LOOPBACK}:${ports.temporalPort}`,
     host: LOOPBACK,
-    port: ports.temporalUi,
+    port: ports.temporalUiPort,
     enableUi: true,
     defaultNamespace: namespace,
     // Otherwise it would ask a server on the internet for its newest version.
@@ -32,7 +32,7 @@ export function temporalUiSpec(
   return {
     name: "temporal-ui",
     version: binaries.versions.temporal_ui,
-    port: ports.temporalUi,
+    port: ports.temporalUiPort,
     command: {
       path: binaries.temporalUi,
       args: ["--root", directory.config, "--config", folder, "--env", "actcore", "start"],
@@ -45,5 +45,5 @@ export function temporalUiSpec(
 }
 
 export function temporalUiUrl(ports: EnginePorts): string {
-  return `http://${LOOPBACK}:${ports.temporalUi}`;
+  return `http://${LOOPBACK}:${ports.temporalUiPort}`;
 }

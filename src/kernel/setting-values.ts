@@ -9,11 +9,16 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 export const ROLES = ["worker", "router", "api", "sync"] as const;
 export type RoleName = (typeof ROLES)[number];
 
-export function parseRoles(text: string): RoleName[] {
-  const names = text
-    .split(",")
-    .map((name) => name.trim())
-    .filter((name) => name !== "");
+/** What stands between separators, without the spaces around it. */
+function splitList(text: string, separator: string | RegExp = ","): string[] {
+  return text
+    .split(separator)
+    .map((entry) => entry.trim())
+    .filter((entry) => entry !== "");
+}
+
+export function parseRoles(text: string): readonly RoleName[] {
+  const names = splitList(text);
   const unknown = names.filter((name) => !ROLES.includes(name as RoleName));
   if (text !== "" && names.length === 0) throw new Error(`expected a list of ${ROLES.join(", ")}`);
   if (unknown.length > 0) throw new Error(`expected a list of ${ROLES.join(", ")}; ${unknown.join(", ")} is none`);
@@ -46,11 +51,8 @@ function requireEscapes({ username, password, hostname, pathname }: URL): void {
   }
 }
 
-export function parseHosts(text: string): string[] {
-  const hosts = text
-    .split(",")
-    .map((host) => host.trim().toLowerCase())
-    .filter((host) => host !== "");
+export function parseHosts(text: string): readonly string[] {
+  const hosts = splitList(text.toLowerCase());
   if (!hosts.every((host) => /^[a-z0-9_-]+(\.[a-z0-9_-]+)*$/.test(host)))
     throw new Error("expected host names without ports, separated by ','");
   return hosts;
@@ -119,5 +121,5 @@ export function parseProxy(text: string): string {
 }
 
 export function parseExempt(text: string): string[] {
-  return text.split(/[\s,]+/).filter((entry) => entry !== "");
+  return splitList(text, /[\s,]+/);
 }

@@ -86,13 +86,7 @@ export const SETTINGS = {
     help: "Temporal frontend to use instead of the embedded one",
     parse: (text) => formatAddress(parseAddress(text)),
   }),
-  temporalTls: setting({
-    flag: "temporal-tls",
-    env: "TEMPORAL_TLS",
-    help: "reach the Temporal of TEMPORAL_HOST over TLS",
-    default: "false",
-    parse: parseSwitch,
-  }),
+  temporalTls: switchSetting("temporal-tls", "TEMPORAL_TLS", "reach the Temporal of TEMPORAL_HOST over TLS"),
   temporalNamespace: setting({
     flag: "temporal-namespace",
     env: "TEMPORAL_NAMESPACE",
@@ -124,13 +118,11 @@ export const SETTINGS = {
     default: "",
     parse: parseHosts,
   }),
-  insecureNoAuth: setting({
-    flag: "insecure-no-auth",
-    env: "ACTCORE_INSECURE_NO_AUTH",
-    help: "ask nobody for an API key: whoever reaches the API may do everything",
-    default: "false",
-    parse: parseSwitch,
-  }),
+  insecureNoAuth: switchSetting(
+    "insecure-no-auth",
+    "ACTCORE_INSECURE_NO_AUTH",
+    "ask nobody for an API key: whoever reaches the API may do everything",
+  ),
   metricsAddr: setting({
     flag: "prometheus-bind-addr",
     env: "PROMETHEUS_BIND_ADDR",
@@ -159,13 +151,11 @@ export const SETTINGS = {
     default: "0",
     parse: (text) => parseWhole(text, 0, 604_800) * 1000,
   }),
-  skipScheduleSync: setting({
-    flag: "skip-schedule-sync",
-    env: "SKIP_SCHEDULE_SYNC",
-    help: "do not sync definition files and schedules at start-up",
-    default: "false",
-    parse: parseSwitch,
-  }),
+  skipScheduleSync: switchSetting(
+    "skip-schedule-sync",
+    "SKIP_SCHEDULE_SYNC",
+    "do not sync definition files and schedules at start-up",
+  ),
   drainTimeoutMs: setting({
     flag: "drain-timeout-seconds",
     env: "ACTCORE_DRAIN_TIMEOUT_SECONDS",
@@ -204,6 +194,10 @@ export const SETTINGS = {
 } as const;
 
 export type SettingName = keyof typeof SETTINGS;
+
+function switchSetting(flag: string, env: string, help: string) {
+  return setting({ flag, env, help, default: "false", parse: parseSwitch });
+}
 
 function portSetting(flag: string, env: string, port: number, what: string) {
   return setting({ flag, env, value: "PORT", help: `port of the ${what}`, default: String(port), parse: parsePort });

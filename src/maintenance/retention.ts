@@ -10,14 +10,14 @@ import { sleep } from "../kernel/wait.ts";
 
 /** The setting by which each table's rows are kept, in the order in which they are removed. */
 const KEPT_BY = {
-  tasks: "runsMs",
-  runs: "runsMs",
-  due_skips: "runsMs",
-  event_outcomes: "eventsMs",
-  events: "eventsMs",
-  occurrences: "keysMs",
-  event_keys: "keysMs",
-  audit_log: "auditMs",
+  tasks: "runRetentionMs",
+  runs: "runRetentionMs",
+  due_skips: "runRetentionMs",
+  event_outcomes: "eventRetentionMs",
+  events: "eventRetentionMs",
+  occurrences: "keyRetentionMs",
+  event_keys: "keyRetentionMs",
+  audit_log: "auditRetentionMs",
 } as const satisfies Record<string, keyof Retention>;
 export type SweptTable = keyof typeof KEPT_BY;
 

@@ -24,7 +24,7 @@ type EndpointTexts = { readonly [K in keyof EngineEndpoints]?: string | undefine
  */
 export function findOwnEngines(config: Config, located: EndpointTexts = {}): OwnEngines {
   const embedded = wantedEngines(config);
-  const ports = new Map(neededPorts(config.ports, embedded).map(({ port, use }) => [port, use]));
+  const ports = new Map(neededPorts(config, embedded).map(({ port, use }) => [port, use]));
   const elsewhere = new Map<string, string>();
   const { dbUrl, natsUrl, temporalHost } = config;
   const configured: EndpointTexts = { dbUrl, natsUrl, temporalHost };
@@ -34,7 +34,7 @@ export function findOwnEngines(config: Config, located: EndpointTexts = {}): Own
         if (!isLoopback(host.replace(/^\[|\]$/g, ""))) elsewhere.set(`${host}:${port}`, use);
         else if (use !== "Temporal" || !embedded.includes("temporal")) ports.set(port, use);
         else
-          for (const need of neededPorts({ ...config.ports, temporal: port }, ["temporal"]))
+          for (const need of neededPorts({ ...config, temporalPort: port }, ["temporal"]))
             ports.set(need.port, need.use);
       }
   const addresses = Object.values(networkInterfaces()).flatMap((each = []) => each.map(({ address }) => address));

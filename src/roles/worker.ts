@@ -110,7 +110,7 @@ export function startWorker(deps: RoleDeps): Role {
       metrics,
       log,
     });
-    const retention = createRetentionChore(createSweeper(postgres.db), config.retention, { metrics, log });
+    const retention = createRetentionChore(createSweeper(postgres.db), config, { metrics, log });
     const chores = [
       keepDoing(projector, "sync", "schedules"),
       keepDoing(finisher, "finisher"),

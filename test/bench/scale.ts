@@ -180,7 +180,12 @@ async function measure(query: () => Promise<unknown>): Promise<{ p50: number; ma
 async function measureIngest(): Promise<void> {
   const tables = 7;
   const keepMs = (1 - (1.1 * SWEPT_ROWS) / tables / ROWS) * DAYS * DAY_MS;
-  const retention = { eventsMs: keepMs, runsMs: keepMs, keysMs: keepMs, auditMs: keepMs };
+  const retention = {
+    eventRetentionMs: keepMs,
+    runRetentionMs: keepMs,
+    keyRetentionMs: keepMs,
+    auditRetentionMs: keepMs,
+  };
   const now = new Date();
   await ingestUntil(Bun.sleep(TURN_MS));
   const rates: { alone: number; during: number }[] = [];

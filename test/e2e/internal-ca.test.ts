@@ -54,7 +54,7 @@ async function startNats(): Promise<void> {
   const config = await createTestConfig();
   ends.push(() => removeDataDir(config));
   const binaries = await unpackEngines(config.cacheDir, { onProgress() {}, signal: new AbortController().signal });
-  const { nats: port } = config.ports;
+  const { natsPort: port } = config;
   const args = ["-a", "127.0.0.1", "-p", String(port), "-js", "-sd", createDirectory()];
   const child = Bun.spawn([binaries.nats, ...args, "--tls", `--tlscert=${cert}`, `--tlskey=${key}`], {
     stderr: "ignore",

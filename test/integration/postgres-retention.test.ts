@@ -11,7 +11,12 @@ import { envelopeOf, matchedEvent } from "../support/ledger.ts";
 
 const DAY_MS = 86_400_000;
 const NOW = new Date("2026-06-30T00:00:00Z");
-const RETENTION = { eventsMs: 30 * DAY_MS, runsMs: 90 * DAY_MS, keysMs: 400 * DAY_MS, auditMs: 400 * DAY_MS };
+const RETENTION = {
+  eventRetentionMs: 30 * DAY_MS,
+  runRetentionMs: 90 * DAY_MS,
+  keyRetentionMs: 400 * DAY_MS,
+  auditRetentionMs: 400 * DAY_MS,
+};
 const TABLES = ["tasks", "runs", "event_outcomes", "events", "occurrences", "event_keys", "audit_log"] as const;
 const ACTIVITY = crypto.randomUUID();
 

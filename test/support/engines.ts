@@ -74,24 +74,18 @@ export async function findFreePorts(): Promise<Flags> {
   for (let attempt = 0; attempt < 50; attempt++) {
     const base = 20_000 + Math.floor(Math.random() * 11_000);
     const ports = {
-      postgres: base + 20,
-      nats: base + 21,
-      natsMonitor: base + 22,
-      temporalUi: base + 23,
-      temporal: base + 300,
+      postgresPort: base + 20,
+      natsPort: base + 21,
+      natsMonitorPort: base + 22,
+      temporalUiPort: base + 23,
+      temporalPort: base + 300,
     };
     try {
       await checkPorts(neededPorts(ports, ["postgres", "nats", "temporal", "temporal-ui"]));
     } catch {
       continue;
     }
-    return {
-      postgresPort: String(ports.postgres),
-      natsPort: String(ports.nats),
-      natsMonitorPort: String(ports.natsMonitor),
-      temporalPort: String(ports.temporal),
-      temporalUiPort: String(ports.temporalUi),
-    };
+    return Object.fromEntries(Object.entries(ports).map(([name, port]) => [name, String(port)]));
   }
   throw new Error("no free ports");
 }

@@ -155,7 +155,7 @@ describe("the retention of keys", () => {
   });
 
   test("may be as short as the engine's memory of closed workflows, with a day on top", () => {
-    expect(loadConfig(days("8"), {}).retention.keysMs).toBe(8 * 86_400_000);
+    expect(loadConfig(days("8"), {}).keyRetentionMs).toBe(8 * 86_400_000);
   });
 
   test.each([

@@ -20,7 +20,7 @@ describe("which engines are started", () => {
 });
 
 test("Temporal's inner ports follow its frontend's by Temporal's own numbering", () => {
-  const { ports } = loadConfig({}, {});
+  const ports = loadConfig({}, {});
   expect(
     neededPorts(ports, ["temporal"])
       .map(({ port }) => port)
@@ -31,7 +31,7 @@ test("Temporal's inner ports follow its frontend's by Temporal's own numbering",
 test.each([300, 33_062, 65_535])(
   "a port of Temporal that leaves no room for its others is refused with the bounds: %i",
   async (port) => {
-    const { ports } = loadConfig({ temporalPort: String(port) }, {});
+    const ports = loadConfig({ temporalPort: String(port) }, {});
     const error = await checkPorts(neededPorts(ports, ["temporal"])).catch((error: unknown) => error);
     expect(error).toMatchObject({
       faults: expect.arrayContaining([
@@ -47,7 +47,7 @@ test.each([300, 33_062, 65_535])(
 );
 
 test.each([301, 33_061])("a port of Temporal at a bound leaves room for its others: %i", async (port) => {
-  const { ports } = loadConfig({ temporalPort: String(port) }, {});
+  const ports = loadConfig({ temporalPort: String(port) }, {});
   const needs = neededPorts(ports, ["temporal"]);
   const membership = needs.filter(({ use }) => use.includes("membership")).map((need) => need.port);
   expect(Math.min(...membership)).toBeGreaterThanOrEqual(1);
