@@ -1,6 +1,6 @@
 /** The database for commands that work on it without a server. */
 
-import { findRunningEngines } from "../engines/running-engines.ts";
+import { findRunningEngines } from "../engines/data-directory.ts";
 import type { Config } from "../kernel/config.ts";
 import { ActcoreError, describeError, RetryableError, TerminalError } from "../kernel/errors.ts";
 import { errorCode, openPostgres, type Postgres, toActcoreError } from "../postgres/client.ts";

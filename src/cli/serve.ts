@@ -4,8 +4,8 @@
  *   listeners → endpoints (configured, attached, or engines of our own) → roles → wait → drain → close, last in first out
  */
 
+import { findRunningEngines } from "../engines/data-directory.ts";
 import { startEngines } from "../engines/engine-set.ts";
-import { findRunningEngines } from "../engines/running-engines.ts";
 import { indexEnforcedTypes } from "../event/payload-checks.ts";
 import { startMonitor } from "../http/monitor.ts";
 import { formatAddress } from "../kernel/address.ts";
@@ -127,7 +127,7 @@ async function locate(
     const located = { ...running?.endpoints, ...configured };
     const missing = (["dbUrl", "natsUrl", "temporalHost"] as const).filter((name) => located[name] === undefined);
     if (missing.length === 0) {
-      if (running) log.info({ data_dir: config.dataDir, holder: running.pid }, "attached to running engines");
+      if (running) log.info({ data_dir: config.dataDir, holder: running.holder.pid }, "attached to running engines");
       return located as Located;
     }
     if (whole && !running) {

@@ -1,7 +1,7 @@
 /** `actcore sync`: files and schedules brought up to date by this process, on the engines that are configured or run. */
 
+import { findRunningEngines } from "../engines/data-directory.ts";
 import type { EngineEndpoints } from "../engines/engine-status.ts";
-import { findRunningEngines } from "../engines/running-engines.ts";
 import { migrations } from "../generated/migrations.ts";
 import type { Config } from "../kernel/config.ts";
 import { RetryableError, TerminalError } from "../kernel/errors.ts";

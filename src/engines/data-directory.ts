@@ -180,8 +180,13 @@ export function removeRecord(path: string): void {
   rmSync(join(path, RECORD_FILE), { force: true });
 }
 
-/** The holder's record, while there is a holder; waits at most `withinMs` for one that has just taken the lock. */
-export async function readHolder(path: string, withinMs = 1000): Promise<EnginesRecord | undefined> {
+/**
+ * The record of the engines that `actcore engines` or a whole `serve` runs on this directory; undefined when none holds it.
+ * They may still be starting: the endpoints are known before the engines answer, and hold from then on. Waits at most
+ * `withinMs` for a holder that has just taken the lock.
+ * @throws TerminalError `data_dir_unusable` when another user's record cannot be read
+ */
+export async function findRunningEngines(path: string, withinMs = 1000): Promise<EnginesRecord | undefined> {
   const deadline = Date.now() + withinMs;
   while (isDataDirectoryHeld(path)) {
     const record = readRecord(path);

@@ -48,9 +48,18 @@ export async function ensureDatabases(
   }
 }
 
-async function createMissing(url: string, names: readonly string[]): Promise<void> {
+/** Does `body` with one connection to a database. */
+export async function withDatabase<T>(url: string, body: (sql: postgres.Sql) => Promise<T>): Promise<T> {
   const sql = postgres(url, { max: 1, connect_timeout: 5, onnotice: () => {} });
   try {
+    return await body(sql);
+  } finally {
+    await sql.end({ timeout: 2 });
+  }
+}
+
+function createMissing(url: string, names: readonly string[]): Promise<void> {
+  return withDatabase(url, async (sql) => {
     const rows = await sql<{ datname: string }[]>`SELECT datname FROM pg_database WHERE datname = ANY(${[...names]})`;
     const existing = new Set(rows.map(({ datname }) => datname));
     for (const name of names) {
@@ -62,9 +71,7 @@ async function createMissing(url: string, names: readonly string[]): Promise<voi
         if (!["42P04", "23505"].includes(String((error as { code?: unknown }).code))) throw error;
       }
     }
-  } finally {
-    await sql.end({ timeout: 2 });
-  }
+  });
 }
 
 /**
@@ -73,16 +80,7 @@ async function createMissing(url: string, names: readonly string[]): Promise<voi
  * database of our own data directory.
  */
 export async function forgetTemporalHosts(url: string): Promise<void> {
-  const sql = postgres(urlOfDatabase(url, TEMPORAL_DATABASES.store), {
-    max: 1,
-    connect_timeout: 5,
-    onnotice: () => {},
-  });
-  try {
-    await sql`DELETE FROM cluster_membership`;
-  } finally {
-    await sql.end({ timeout: 2 });
-  }
+  await withDatabase(urlOfDatabase(url, TEMPORAL_DATABASES.store), (sql) => sql`DELETE FROM cluster_membership`);
 }
 
 /** The same server and credentials, another database. */

@@ -41,6 +41,7 @@ export interface PortNeed {
   readonly range?: { readonly from: number; readonly to: number };
 }
 
+/** Of each engine the one comes first by which it is reached. */
 export function neededPorts(ports: EnginePorts, wanted: readonly EngineName[]): PortNeed[] {
   const needs: Record<EngineName, PortNeed[]> = {
     postgres: [{ port: ports.postgresPort, use: "Postgres", variable: SETTINGS.postgresPort.env }],

@@ -5,16 +5,30 @@
  */
 import { connect, type Socket } from "node:net";
 import { Connection } from "@temporalio/client";
-import { formatAddress } from "../kernel/address.ts";
+import { type Address, formatAddress } from "../kernel/address.ts";
 import { RetryableError } from "../kernel/errors.ts";
 
-export interface Target {
-  readonly host: string;
-  readonly port: number;
+/** Asks once, until one of `ends` aborts or `withinMs` pass: why there was no answer; undefined when there was one. */
+export async function findSilence(
+  ask: (signal: AbortSignal) => Promise<void>,
+  withinMs: number,
+  late: string,
+  ...ends: AbortSignal[]
+): Promise<Error | undefined> {
+  const timeout = new AbortController();
+  const timer = setTimeout(() => timeout.abort(new Error(late)), withinMs);
+  try {
+    await ask(AbortSignal.any([...ends, timeout.signal]));
+    return undefined;
+  } catch (error) {
+    return asError(error);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** A start-up packet for a role that need not exist: Postgres asks for a password as soon as it accepts sessions. */
-export async function probePostgres(target: Target, signal: AbortSignal): Promise<void> {
+export async function probePostgres(target: Address, signal: AbortSignal): Promise<void> {
   const answer = await firstBytes(target, postgresStartup({ user: "actcore", database: "postgres" }), signal);
   if (answer[0] === 0x52 /* R, a request to authenticate */) return;
   // An error packet: fields of a type byte and a text, of which M is the message.
@@ -23,7 +37,7 @@ export async function probePostgres(target: Target, signal: AbortSignal): Promis
 }
 
 /** NATS greets with `INFO {…}`. */
-export async function probeNats(target: Target, signal: AbortSignal): Promise<void> {
+export async function probeNats(target: Address, signal: AbortSignal): Promise<void> {
   const answer = await firstBytes(target, undefined, signal);
   if (!answer.toString("latin1").startsWith("INFO ")) throw new Error("it does not speak NATS' protocol");
 }
@@ -66,7 +80,7 @@ export interface TemporalProbe {
 }
 
 /** Temporal's gRPC health check, over a connection that is kept while it works. */
-export function createTemporalProbe(target: Target): TemporalProbe {
+export function createTemporalProbe(target: Address): TemporalProbe {
   let connection: Connection | undefined;
 
   async function drop(): Promise<void> {
@@ -102,7 +116,7 @@ export function createTemporalProbe(target: Target): TemporalProbe {
 }
 
 /** Resolves with an open socket; destroy it. */
-function openSocket({ host, port }: Target, signal: AbortSignal): Promise<Socket> {
+function openSocket({ host, port }: Address, signal: AbortSignal): Promise<Socket> {
   return new Promise((resolve, reject) => {
     signal.throwIfAborted();
     const socket = connect({ host, port });
@@ -114,7 +128,7 @@ function openSocket({ host, port }: Target, signal: AbortSignal): Promise<Socket
   });
 }
 
-async function firstBytes(target: Target, send: Buffer | undefined, signal: AbortSignal): Promise<Buffer> {
+async function firstBytes(target: Address, send: Buffer | undefined, signal: AbortSignal): Promise<Buffer> {
   const socket = await openSocket(target, signal);
   try {
     return await new Promise<Buffer>((resolve, reject) => {

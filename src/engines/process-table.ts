@@ -85,13 +85,9 @@ export function listenerOf(port: number): string | undefined {
   );
   if (inodes.size === 0) return undefined;
   for (const pid of allPids()) {
-    try {
-      for (const fd of readdirSync(`/proc/${pid}/fd`)) {
-        if (inodes.has(readLink(`/proc/${pid}/fd/${fd}`) ?? "")) return `${executableNameOf(pid) ?? "?"} (pid ${pid})`;
-      }
-    } catch {
-      // Another user's process, or one that has just ended.
-    }
+    const open = ifReadable(() => readdirSync(`/proc/${pid}/fd`)) ?? [];
+    if (open.some((fd) => inodes.has(readLink(`/proc/${pid}/fd/${fd}`) ?? "")))
+      return `${executableNameOf(pid) ?? "?"} (pid ${pid})`;
   }
   return undefined;
 }
@@ -124,16 +120,17 @@ function readStat(pid: number): string[] | undefined {
 }
 
 function readText(path: string): string | undefined {
-  try {
-    return readFileSync(path, "utf8");
-  } catch {
-    return undefined;
-  }
+  return ifReadable(() => readFileSync(path, "utf8"));
 }
 
 function readLink(path: string): string | undefined {
+  return ifReadable(() => readlinkSync(path));
+}
+
+/** Undefined for what belongs to another user's process, or to one that has just ended. */
+function ifReadable<T>(read: () => T): T | undefined {
   try {
-    return readlinkSync(path);
+    return read();
   } catch {
     return undefined;
   }

@@ -1,15 +1,15 @@
 /** What runs where, as seen by another process: the content of `actcore status`. */
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
-import postgres from "postgres";
-import { hostOf } from "../kernel/address.ts";
+import { type Address, hostOf } from "../kernel/address.ts";
 import type { Config } from "../kernel/config.ts";
 import { describeError } from "../kernel/errors.ts";
-import { type EnginesRecord, isDataDirectoryHeld, readHolder, readRecord } from "./data-directory.ts";
-import { TEMPORAL_DATABASES } from "./databases.ts";
+import { inTime } from "../kernel/wait.ts";
+import { type EnginesRecord, findRunningEngines, isDataDirectoryHeld, readRecord } from "./data-directory.ts";
+import { TEMPORAL_DATABASES, withDatabase } from "./databases.ts";
 import { ENGINE_NAMES, type EngineName, type EngineStatus } from "./engine-status.ts";
-import { LOOPBACK } from "./ports.ts";
-import { createTemporalProbe, probeHttp, probeNats, probePostgres, type Target } from "./probes.ts";
+import { LOOPBACK, neededPorts } from "./ports.ts";
+import { createTemporalProbe, findSilence, probeHttp, probeNats, probePostgres } from "./probes.ts";
 import { isAlive, memoryOf } from "./process-table.ts";
 
 export interface EngineReport {
@@ -20,22 +20,22 @@ export interface EngineReport {
   readonly state: EngineStatus["state"] | "unreachable" | "left over";
   /** `host:port`. */
   readonly address: string;
-  readonly pid?: number;
-  readonly version?: string;
-  readonly restarts?: number;
+  readonly pid?: number | undefined;
+  readonly version?: string | undefined;
+  readonly restarts?: number | undefined;
   /** ISO 8601, when `state` began. */
-  readonly since?: string;
-  readonly error?: string;
+  readonly since?: string | undefined;
+  readonly error?: string | undefined;
   /** Of the process and all below it; pages that they share count once. */
-  readonly memoryBytes?: number;
+  readonly memoryBytes?: number | undefined;
   /** On disk; Temporal's are those of its databases, and part of Postgres'. */
-  readonly dataBytes?: number;
+  readonly dataBytes?: number | undefined;
 }
 
 export interface Report {
   readonly dataDir: string;
-  /** Who runs engines on the data directory; absent: nobody. */
-  readonly holder?: { readonly pid?: number; readonly startedAt?: string };
+  /** Who runs engines on the data directory, as far as that is known; undefined: nobody. */
+  readonly holder: { readonly pid: number | undefined; readonly startedAt: string | undefined } | undefined;
   readonly engines: readonly EngineReport[];
 }
 
@@ -46,95 +46,59 @@ const PROBE_TIMEOUT_MS = 3000;
  * @throws TerminalError `data_dir_unusable` when the record of the running engines cannot be read
  */
 export async function reportEngines(config: Config): Promise<Report> {
-  const record = await readHolder(config.dataDir);
-  const held = record !== undefined || isDataDirectoryHeld(config.dataDir);
+  const running = await findRunningEngines(config.dataDir);
+  const held = running !== undefined || isDataDirectoryHeld(config.dataDir);
   const ended = held ? undefined : readRecord(config.dataDir);
-  const rows = await Promise.all(
-    ENGINE_NAMES.map(
-      (name) => reportExternal(name, config) ?? reportLeftOver(name, ended) ?? reportEmbedded(name, config, record),
-    ),
-  );
-  const holder = record ? { pid: record.holder.pid, startedAt: record.startedAt } : {};
+  const leftOver = ended !== undefined && isAlive(ended.holder) ? undefined : ended;
+  const engines = ENGINE_NAMES
+    // The Web UI belongs to the embedded Temporal.
+    .filter((name) => name !== "temporal-ui" || config.temporalHost === undefined)
+    .map((name) => {
+      const target = externalTarget(name, config);
+      return target === undefined ? reportEmbedded(name, config, running, leftOver) : reportExternal(name, target);
+    });
   return {
     dataDir: config.dataDir,
-    ...(held ? { holder } : {}),
-    engines: rows.filter((row) => row !== undefined),
+    holder: held ? { pid: running?.holder.pid, startedAt: running?.startedAt } : undefined,
+    engines: await Promise.all(engines),
   };
 }
 
-function reportExternal(name: EngineName, config: Config): Promise<EngineReport | undefined> | undefined {
-  const target = externalTarget(name, config);
-  if (target !== undefined) {
-    const address = `${target.host}:${target.port}`;
-    return probe(name, target).then((error) => ({
-      name,
-      kind: "external",
-      address,
-      ...(error === undefined ? { state: "running" } : { state: "unreachable", error }),
-    }));
-  }
-  // The Web UI belongs to the embedded Temporal.
-  if (name === "temporal-ui" && config.temporalHost !== undefined) return Promise.resolve(undefined);
-  return undefined;
+async function reportExternal(name: EngineName, target: Address): Promise<EngineReport> {
+  const error = await probe(name, target);
+  const state = error === undefined ? "running" : "unreachable";
+  return { name, kind: "external", address: `${target.host}:${target.port}`, state, error };
 }
 
-/** By the record that a server left which did not end by itself; undefined when nothing of it lives. */
-function reportLeftOver(name: EngineName, record?: EnginesRecord): EngineReport | undefined {
-  if (record === undefined || isAlive(record.holder)) return undefined;
-  const status = record.engines.find((engine) => engine.name === name);
-  const process = record.children.find((child) => child.pid === status?.pid);
-  if (status === undefined || process === undefined || !isAlive(process)) return undefined;
-  const { port, version, restarts, since } = status;
-  const memoryBytes = memoryOf(process.pid);
-  return {
-    name,
-    kind: "embedded",
-    state: "left over",
-    address: `${LOOPBACK}:${port}`,
-    pid: process.pid,
-    version,
-    restarts,
-    since,
-    error: `left over from a server that was killed (pid ${record.holder.pid}): the next start ends it`,
-    ...(memoryBytes !== undefined && { memoryBytes }),
-  };
-}
-
-async function reportEmbedded(name: EngineName, config: Config, record?: EnginesRecord): Promise<EngineReport> {
-  const ports = {
-    postgres: config.postgresPort,
-    nats: config.natsPort,
-    temporal: config.temporalPort,
-    "temporal-ui": config.temporalUiPort,
-  };
+/** By the record of the server that runs, or by the one that a server left which did not end by itself. */
+async function reportEmbedded(
+  name: EngineName,
+  config: Config,
+  running: EnginesRecord | undefined,
+  ended: EnginesRecord | undefined,
+): Promise<EngineReport> {
+  const record = running ?? ended;
   const status = record?.engines.find((engine) => engine.name === name);
-  const dataBytes = await dataSizeOf(name, config.dataDir, record);
-  const size = dataBytes === undefined ? {} : { dataBytes };
-  if (status === undefined) {
-    return { name, kind: "embedded", state: "stopped", address: `${LOOPBACK}:${ports[name]}`, ...size };
+  const process = record?.children.find((child) => child.pid === status?.pid);
+  const living = process !== undefined && isAlive(process) ? process : undefined;
+  const row = { name, kind: "embedded" } as const;
+  if (status === undefined || (running === undefined && living === undefined)) {
+    const address = `${LOOPBACK}:${neededPorts(config, [name])[0]?.port}`;
+    return { ...row, state: "stopped", address, dataBytes: await dataSizeOf(name, config.dataDir, running) };
   }
-  const { state, port, pid, version, restarts, since } = status;
-  const target = { host: LOOPBACK, port };
-  const process = record?.children.find((child) => child.pid === pid);
-  const dead = process === undefined || !isAlive(process);
-  const error = status.error ?? (dead ? "its process is gone" : await probe(name, target));
-  const memoryBytes = dead ? undefined : memoryOf(process.pid);
-  return {
-    name,
-    kind: "embedded",
-    state,
-    address: `${LOOPBACK}:${port}`,
-    ...(pid === undefined ? {} : { pid }),
-    version,
-    restarts,
-    since,
-    ...(error === undefined ? {} : { error }),
-    ...(memoryBytes === undefined ? {} : { memoryBytes }),
-    ...size,
-  };
+  const { port, pid, version, restarts, since } = status;
+  const address = `${LOOPBACK}:${port}`;
+  const memoryBytes = living && memoryOf(living.pid);
+  if (running === undefined) {
+    const error = `left over from a server that was killed (pid ${ended?.holder.pid}): the next start ends it`;
+    return { ...row, state: "left over", address, pid, version, restarts, since, error, memoryBytes };
+  }
+  const error = status.error ?? (living ? await probe(name, { host: LOOPBACK, port }) : "its process is gone");
+  const dataBytes = await dataSizeOf(name, config.dataDir, running);
+  return { ...row, state: status.state, address, pid, version, restarts, since, error, memoryBytes, dataBytes };
 }
 
-function externalTarget(name: EngineName, config: Config): Target | undefined {
+function externalTarget(name: EngineName, config: Config): Address | undefined {
   const urls: Partial<Record<EngineName, [url: string | undefined, defaultPort: number]>> = {
     postgres: [config.dbUrl, 5432],
     nats: [config.natsUrl?.split(",")[0], 4222],
@@ -147,41 +111,31 @@ function externalTarget(name: EngineName, config: Config): Target | undefined {
 }
 
 /** What is wrong; undefined when it answers. */
-async function probe(name: EngineName, target: Target): Promise<string | undefined> {
+async function probe(name: EngineName, target: Address): Promise<string | undefined> {
   const temporal = createTemporalProbe(target);
-  const timeout = new AbortController();
-  const timer = setTimeout(() => timeout.abort(new Error("no answer")), PROBE_TIMEOUT_MS);
-  try {
-    if (name === "postgres") await probePostgres(target, timeout.signal);
-    else if (name === "nats") await probeNats(target, timeout.signal);
-    else if (name === "temporal") await temporal.probe(timeout.signal);
-    else await probeHttp(`http://${target.host}:${target.port}/healthz`, timeout.signal);
-    return undefined;
-  } catch (error) {
-    return `does not answer: ${describeError(error)}`;
-  } finally {
-    clearTimeout(timer);
-    await temporal.close();
-  }
+  const probes: Record<EngineName, (signal: AbortSignal) => Promise<void>> = {
+    postgres: (signal) => probePostgres(target, signal),
+    nats: (signal) => probeNats(target, signal),
+    temporal: temporal.probe,
+    "temporal-ui": (signal) => probeHttp(`http://${target.host}:${target.port}/healthz`, signal),
+  };
+  const failure = await findSilence(probes[name], PROBE_TIMEOUT_MS, "no answer");
+  await temporal.close();
+  return failure && `does not answer: ${describeError(failure)}`;
 }
 
 async function dataSizeOf(name: EngineName, dataDir: string, record?: EnginesRecord): Promise<number | undefined> {
   if (name === "postgres" || name === "nats") return diskUsage(join(dataDir, name));
   const dbUrl = record?.endpoints.dbUrl;
   if (name !== "temporal" || dbUrl === undefined) return undefined;
-  const sql = postgres(dbUrl, { max: 1, connect_timeout: 2, onnotice: () => {} });
-  try {
-    const names = Object.values(TEMPORAL_DATABASES);
-    const late = new Promise<never>((_, reject) => setTimeout(reject, PROBE_TIMEOUT_MS, new Error("late")).unref());
-    const query = sql`SELECT sum(pg_database_size(datname))::float8 AS bytes FROM pg_database WHERE datname = ANY(${names})`;
-    const [row] = await Promise.race([query, late]);
-    return row?.bytes ?? undefined;
-  } catch {
-    // Its own row says what is wrong with Postgres.
-    return undefined;
-  } finally {
-    await sql.end({ timeout: 0 });
-  }
+  const names = Object.values(TEMPORAL_DATABASES);
+  const asked = withDatabase(
+    dbUrl,
+    (sql) => sql`SELECT sum(pg_database_size(datname))::float8 AS bytes FROM pg_database WHERE datname = ANY(${names})`,
+  );
+  // Its own row says what is wrong with Postgres.
+  const rows = await inTime(asked, PROBE_TIMEOUT_MS, () => new Error("late")).catch(() => []);
+  return rows[0]?.bytes ?? undefined;
 }
 
 /** Bytes that a directory takes on disk; what vanishes meanwhile or may not be read counts nothing. */

@@ -10,6 +10,7 @@ import type { Log } from "../kernel/log.ts";
 import { createBackoff, sleep } from "../kernel/wait.ts";
 import { type Child, type ChildContext, type Command, endChild, startChild } from "./child-process.ts";
 import type { EngineName, EngineStatus } from "./engine-status.ts";
+import { findSilence } from "./probes.ts";
 
 export interface EngineSpec {
   readonly name: EngineName;
@@ -136,20 +137,8 @@ export function createSupervisor(
   }
 
   /** Why there was no answer; undefined when there was. */
-  async function askOnce(
-    question: (signal: AbortSignal) => Promise<void>,
-    gone: AbortSignal,
-  ): Promise<Error | undefined> {
-    const timeout = new AbortController();
-    const timer = setTimeout(() => timeout.abort(new Error(`no answer in ${PROBE_TIMEOUT_MS} ms`)), PROBE_TIMEOUT_MS);
-    try {
-      await question(AbortSignal.any([gone, stopping.signal, timeout.signal]));
-      return undefined;
-    } catch (error) {
-      return error instanceof Error ? error : new Error(String(error));
-    } finally {
-      clearTimeout(timer);
-    }
+  function askOnce(question: (signal: AbortSignal) => Promise<void>, gone: AbortSignal): Promise<Error | undefined> {
+    return findSilence(question, PROBE_TIMEOUT_MS, `no answer in ${PROBE_TIMEOUT_MS} ms`, gone, stopping.signal);
   }
 
   async function keepAlive(first: Child, onAnswer: () => void): Promise<void> {

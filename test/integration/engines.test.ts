@@ -5,10 +5,10 @@ import { join } from "node:path";
 import { connect as connectNats } from "nats";
 import postgres from "postgres";
 import { runStatus } from "../../src/cli/status.ts";
+import { findRunningEngines } from "../../src/engines/data-directory.ts";
 import { type EngineSet, startEngines } from "../../src/engines/engine-set.ts";
 import type { EngineName, EngineStatus } from "../../src/engines/engine-status.ts";
 import { startTimeOf } from "../../src/engines/process-table.ts";
-import { findRunningEngines } from "../../src/engines/running-engines.ts";
 import type { Config } from "../../src/kernel/config.ts";
 import { createLog } from "../../src/kernel/log.ts";
 import { createTestConfig, ENGINES_TIMEOUT_MS, eventually, removeDataDir } from "../support/engines.ts";
@@ -96,7 +96,7 @@ describe("a second server on the same directory", () => {
 
   test("finds the engines to attach to", async () => {
     const found = await findRunningEngines(config.dataDir);
-    expect(found).toMatchObject({ pid: process.pid, endpoints: set.endpoints });
+    expect(found).toMatchObject({ holder: { pid: process.pid }, endpoints: set.endpoints });
   });
 });
 
