@@ -8,6 +8,8 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { describeError, TerminalError } from "../kernel/errors.ts";
 import { sleep } from "../kernel/wait.ts";
+import type { EngineBinaries } from "./archive.ts";
+import type { DataDirectory } from "./data-directory.ts";
 import type { EngineLog } from "./engine-log.ts";
 import { type ProcessIdentity, startTimeOf } from "./process-table.ts";
 import { MARKER } from "./stale-children.ts";
@@ -25,6 +27,15 @@ export interface ChildContext {
   readonly log: EngineLog;
   /** Called in the same turn as the spawn, and with undefined when it is gone. */
   readonly record: (key: string, child: ProcessIdentity | undefined) => void;
+}
+
+/** What work is done with that an engine needs once, before its first start or after an update. */
+export interface Preparation {
+  readonly directory: DataDirectory;
+  readonly binaries: EngineBinaries;
+  readonly context: ChildContext;
+  readonly onProgress: (message: string) => void;
+  readonly signal: AbortSignal;
 }
 
 export interface Child extends ProcessIdentity {

@@ -13,7 +13,7 @@ import type { Config } from "../kernel/config.ts";
 import { type Releasers, withReleasers } from "../kernel/lifecycle.ts";
 import type { Log } from "../kernel/log.ts";
 import { type EngineBinaries, unpackEngines } from "./archive.ts";
-import type { ChildContext } from "./child-process.ts";
+import type { ChildContext, Preparation } from "./child-process.ts";
 import {
   type DataDirectory,
   lockDataDirectory,
@@ -126,6 +126,7 @@ async function startAll(start: Start): Promise<Omit<EngineSet, "close">> {
   releasers.push(() => removeRecord(directory.path));
 
   const contexts = new Map<EngineName, ChildContext>();
+  const server = sqlServerOf(dbUrl, config.caFile?.path);
   for (const name of wanted) {
     const log = openEngineLog(`${directory.logs}/${name}.log`);
     releasers.push(() => log.close());
@@ -145,14 +146,7 @@ async function startAll(start: Start): Promise<Omit<EngineSet, "close">> {
   function specOf(name: EngineName): EngineSpec {
     if (name === "postgres") return postgresSpec(cluster as PostgresCluster, binaries, config.postgresPort);
     if (name === "nats") return natsSpec(directory, binaries, config);
-    if (name === "temporal")
-      return temporalSpec(
-        directory,
-        binaries,
-        config.temporalPort,
-        sqlServerOf(dbUrl, config.caFile?.path),
-        prepareTemporal,
-      );
+    if (name === "temporal") return temporalSpec(directory, binaries, config.temporalPort, server, prepareTemporal);
     return temporalUiSpec(directory, binaries, config, config.temporalNamespace);
   }
 
@@ -161,12 +155,16 @@ async function startAll(start: Start): Promise<Omit<EngineSet, "close">> {
   }
 
   await allOrNone(deps.signal, (signal) => {
-    const launch = async (name: EngineName) => supervisors.get(name)?.start(signal);
-    const contextOf = (name: EngineName) => contexts.get(name) as ChildContext;
+    async function launch(name: EngineName): Promise<void> {
+      await supervisors.get(name)?.start(signal);
+    }
+    function preparationOf(name: EngineName): Preparation {
+      return { directory, binaries, context: contexts.get(name) as ChildContext, onProgress, signal };
+    }
 
     async function postgres(): Promise<void> {
       if (cluster !== undefined) {
-        await ensureCluster({ directory, cluster, binaries, context: contextOf("postgres"), onProgress, signal });
+        await ensureCluster(cluster, preparationOf("postgres"));
         onProgress("starting Postgres");
         await launch("postgres");
       }
@@ -180,15 +178,7 @@ async function startAll(start: Start): Promise<Omit<EngineSet, "close">> {
     }
     async function temporal(): Promise<void> {
       await postgresReady;
-      await ensureTemporalSchema({
-        directory,
-        binaries,
-        server: sqlServerOf(dbUrl, config.caFile?.path),
-        embedded: cluster !== undefined,
-        context: contextOf("temporal"),
-        onProgress,
-        signal,
-      });
+      await ensureTemporalSchema(server, cluster !== undefined, preparationOf("temporal"));
       await prepareTemporal();
       onProgress("starting Temporal");
       await launch("temporal");
@@ -196,12 +186,8 @@ async function startAll(start: Start): Promise<Omit<EngineSet, "close">> {
 
     const postgresReady = postgres();
     const starts = [postgresReady];
-    if (wanted.includes("nats")) starts.push(launch("nats").then(() => {}));
-    if (wanted.includes("temporal"))
-      starts.push(
-        temporal(),
-        launch("temporal-ui").then(() => {}),
-      );
+    if (wanted.includes("nats")) starts.push(launch("nats"));
+    if (wanted.includes("temporal")) starts.push(temporal(), launch("temporal-ui"));
     return starts;
   });
   return { endpoints, status };

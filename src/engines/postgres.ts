@@ -7,7 +7,7 @@ import { join } from "node:path";
 import type { EnginePorts } from "../kernel/config.ts";
 import { TerminalError } from "../kernel/errors.ts";
 import type { EngineBinaries } from "./archive.ts";
-import { type ChildContext, runCommand } from "./child-process.ts";
+import { type Preparation, runCommand } from "./child-process.ts";
 import type { DataDirectory } from "./data-directory.ts";
 import { LOOPBACK } from "./ports.ts";
 import { probePostgres } from "./probes.ts";
@@ -65,22 +65,14 @@ export function openCluster(directory: DataDirectory, binaries: EngineBinaries):
   return { data, password: keepPassword(join(directory.path, "postgres-password"), exists), user };
 }
 
-export interface ClusterCreation {
-  readonly directory: DataDirectory;
-  readonly cluster: PostgresCluster;
-  readonly binaries: EngineBinaries;
-  readonly context: ChildContext;
-  readonly onProgress: (message: string) => void;
-  readonly signal: AbortSignal;
-}
-
 /**
  * Creates the cluster when there is none.
  * @throws TerminalError `engine_command_failed`; the reason of `signal`
  */
-export async function ensureCluster(creation: ClusterCreation): Promise<void> {
-  const { directory, cluster, binaries, context, onProgress, signal } = creation;
-  const { data, password, user } = cluster;
+export async function ensureCluster(
+  { data, password, user }: PostgresCluster,
+  { directory, binaries, context, onProgress, signal }: Preparation,
+): Promise<void> {
   if (existsSync(data)) {
     // Its process was cleared away before (stale-children.ts); its pid may be another process's by now, and Postgres
     // would then refuse to start.

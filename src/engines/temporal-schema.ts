@@ -4,9 +4,7 @@
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { EngineBinaries } from "./archive.ts";
-import { type ChildContext, type Command, runCommand } from "./child-process.ts";
-import type { DataDirectory } from "./data-directory.ts";
+import { type Command, type Preparation, runCommand } from "./child-process.ts";
 import { TEMPORAL_DATABASES } from "./databases.ts";
 import { type SqlServer, trusting } from "./temporal.ts";
 
@@ -16,20 +14,16 @@ const SCHEMAS = [
 ] as const;
 const COMMAND_DEADLINE_MS = 120_000;
 
-export interface TemporalSchema {
-  readonly directory: DataDirectory;
-  readonly binaries: EngineBinaries;
-  readonly server: SqlServer;
-  /** Whether the databases live and die with the data directory: then a record in it can say that all is up to date. */
-  readonly embedded: boolean;
-  readonly context: ChildContext;
-  readonly onProgress: (message: string) => void;
-  readonly signal: AbortSignal;
-}
-
-/** @throws TerminalError `engine_command_failed`; the reason of `signal` */
-export async function ensureTemporalSchema(options: TemporalSchema): Promise<void> {
-  const { directory, binaries, embedded, onProgress } = options;
+/**
+ * `embedded`: the databases live and die with the data directory, so that a record in it can say that all is up to date.
+ * @throws TerminalError `engine_command_failed`; the reason of `signal`
+ */
+export async function ensureTemporalSchema(
+  server: SqlServer,
+  embedded: boolean,
+  preparation: Preparation,
+): Promise<void> {
+  const { directory, binaries, onProgress } = preparation;
   // Beside the cluster, so that whoever removes the one removes the other.
   const record = join(directory.postgres, "temporal-schema-version");
   const known = embedded && existsSync(record) ? readFileSync(record, "utf8").trim() : undefined;
@@ -38,15 +32,20 @@ export async function ensureTemporalSchema(options: TemporalSchema): Promise<voi
   onProgress(known === undefined ? "setting up Temporal's schema" : "updating Temporal's schema");
   await Promise.all(
     SCHEMAS.map(async ({ database, schema }) => {
-      if (known === undefined) await runTool(options, database, ["setup-schema", "--version", "0.0"]);
-      await runTool(options, database, ["update-schema", "--schema-name", schema]);
+      const run = (...args: string[]) => runTool(server, preparation, database, args);
+      if (known === undefined) await run("setup-schema", "--version", "0.0");
+      await run("update-schema", "--schema-name", schema);
     }),
   );
   if (embedded) writeFileSync(record, `${binaries.versions.temporal}\n`);
 }
 
-function runTool(options: TemporalSchema, database: string, args: readonly string[]): Promise<void> {
-  const { binaries, server, context, signal } = options;
+function runTool(
+  server: SqlServer,
+  { binaries, context, signal }: Preparation,
+  database: string,
+  args: readonly string[],
+): Promise<void> {
   const command: Command = {
     path: binaries.temporalSqlTool,
     args,
