@@ -36,15 +36,15 @@ async function main(argv: string[]): Promise<number> {
     process.on("unhandledRejection", (error) => log.error({ error }, "unhandled rejection"));
     try {
       const { json, args, rest } = parsed;
-      const terminal = isatty(1) ? createLossyWriter(1) : undefined;
-      const tell = createTeller(log, terminal && ((line) => void terminal.write(`${inLines(line)}\n`)));
+      const writeLine = isatty(1) ? createLossyWriter(1) : undefined;
+      const tell = createTeller(log, writeLine && ((line) => void writeLine(`${inLines(line)}\n`)));
       const context: CommandContext = { config, log, print, tell, shutdown, json, args, rest };
       return await COMMANDS[parsed.command].run(context);
     } finally {
       shutdown.dispose();
     }
   } catch (error) {
-    createLossyWriter(2).write(`${inLines(explain(error))}\n`);
+    createLossyWriter(2)(`${inLines(explain(error))}\n`);
     return error instanceof InvalidInputError ? EXIT_USAGE : EXIT_FAILED;
   }
 }

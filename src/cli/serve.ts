@@ -6,6 +6,7 @@
 
 import { findRunningEngines } from "../engines/data-directory.ts";
 import { startEngines } from "../engines/engine-set.ts";
+import type { EngineEndpoints } from "../engines/engine-status.ts";
 import { indexEnforcedTypes } from "../event/payload-checks.ts";
 import { startMonitor } from "../http/monitor.ts";
 import { formatAddress } from "../kernel/address.ts";
@@ -21,7 +22,7 @@ import { createKeyStore } from "../postgres/access/key-store.ts";
 import { createDefinitionStore } from "../postgres/definition/definition-store.ts";
 import { createEnforcedTypeReader } from "../postgres/event/event-types.ts";
 import { startApi } from "../roles/api.ts";
-import { type Connections, type Endpoints, openConnections } from "../roles/connections.ts";
+import { type Connections, openConnections } from "../roles/connections.ts";
 import { ROLE_NEEDS, type RoleDeps } from "../roles/role.ts";
 import { startRouter } from "../roles/router.ts";
 import { startSync } from "../roles/sync.ts";
@@ -43,10 +44,6 @@ const FIRST_SYNC_WITHIN_MS = 5_000;
 /** So many activities are looked at for one to try. */
 const SUGGESTED_FROM = 100;
 
-interface Located extends Endpoints {
-  temporalUiUrl?: string;
-}
-
 /** @throws what makes a start impossible; what a role failed for */
 export function runServe({ config, log, tell, shutdown }: CommandContext): Promise<number> {
   return withReleasers(async (releasers) => {
@@ -61,7 +58,11 @@ export function runServe({ config, log, tell, shutdown }: CommandContext): Promi
     });
     releasers.push(() => monitor.stop(true));
 
-    const { promise: endpoints, resolve: setEndpoints, reject: failEndpoints } = Promise.withResolvers<Located>();
+    const {
+      promise: endpoints,
+      resolve: setEndpoints,
+      reject: failEndpoints,
+    } = Promise.withResolvers<EngineEndpoints>();
     endpoints.catch(() => {});
     const signal = shutdown.stopping;
     // Engines are released after everything that uses them: their place in the stack is taken before.
@@ -115,8 +116,8 @@ async function locate(
   config: Config,
   { log, tell, ...signals }: Pick<CommandContext, "log" | "tell"> & { signal: AbortSignal; insisted: AbortSignal },
   engines: { close(): Promise<void> }[],
-): Promise<Located> {
-  const configured: Partial<Endpoints> = {
+): Promise<EngineEndpoints> {
+  const configured: Partial<EngineEndpoints> = {
     ...(config.dbUrl !== undefined && { dbUrl: config.dbUrl }),
     ...(config.natsUrl !== undefined && { natsUrl: config.natsUrl, natsMonitorUrl: undefined }),
     ...(config.temporalHost !== undefined && { temporalHost: config.temporalHost }),
@@ -128,13 +129,13 @@ async function locate(
     const missing = (["dbUrl", "natsUrl", "temporalHost"] as const).filter((name) => located[name] === undefined);
     if (missing.length === 0) {
       if (running) log.info({ data_dir: config.dataDir, holder: running.holder.pid }, "attached to running engines");
-      return located as Located;
+      return located as EngineEndpoints;
     }
     if (whole && !running) {
       const onProgress = (message: string) => tell(`${message} …`);
       const set = await startEngines(config, { log, onProgress, ...signals });
       engines.push(set);
-      return { ...set.endpoints, ...configured } as Located;
+      return { ...set.endpoints, ...configured } as EngineEndpoints;
     }
     if (!waiting)
       log.warn(
@@ -148,7 +149,7 @@ async function locate(
 /** Once everything is ready, and the start's sync has had its say in the log: where it is, and what to try. */
 async function announce(
   config: Config,
-  { natsUrl, temporalHost, temporalUiUrl }: Located,
+  { natsUrl, temporalHost, temporalUiUrl }: EngineEndpoints,
   readiness: RoleDeps["readiness"],
   { connections, tell, signal }: Pick<CommandContext, "tell"> & { connections: Connections; signal: AbortSignal },
 ): Promise<void> {

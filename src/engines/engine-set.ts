@@ -34,8 +34,6 @@ import { sqlServerOf, temporalSpec } from "./temporal.ts";
 import { ensureTemporalSchema } from "./temporal-schema.ts";
 import { temporalUiSpec, temporalUiUrl } from "./temporal-ui.ts";
 
-export type { EngineEndpoints, EngineName, EngineStatus } from "./engine-status.ts";
-
 export interface EngineSet {
   /** Only those of the engines that this set runs. */
   readonly endpoints: Partial<EngineEndpoints>;

@@ -10,7 +10,8 @@ export interface EngineEndpoints {
   /** `host:port` of Temporal's frontend. */
   temporalHost: string;
   temporalUiUrl?: string;
-  natsMonitorUrl?: string;
+  /** Where the embedded NATS says how it is; nothing is known of one that is configured. */
+  natsMonitorUrl?: string | undefined;
 }
 
 export interface EngineStatus {

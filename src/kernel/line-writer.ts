@@ -10,26 +10,22 @@ import { describeError, TerminalError } from "./errors.ts";
 const PATIENCE_MS = 100;
 const RETRY_EVERY_MS = 5;
 
-export interface LineWriter {
-  /** Answers whether the line was written; never throws. `line` ends with a newline. */
-  write(line: string): boolean;
-}
-
-/** A writer that gives a line up where it cannot be written: at once when the line before was given up too. */
-export function createLossyWriter(descriptor: number): LineWriter {
+/**
+ * Answers a function that writes a line, which ends with a newline, and says whether it was written; it never throws. A line
+ * that cannot be written is given up: at once when the line before was given up too.
+ */
+export function createLossyWriter(descriptor: number): (line: string) => boolean {
   const fd = withoutBlocking(descriptor);
   let stuck = false;
   /** Set when only a part of the last line was written: the next line then begins with a newline. */
   let torn = false;
-  return {
-    write(line) {
-      const bytes = Buffer.from(torn ? `\n${line}` : line);
-      const until = performance.now() + (stuck ? 0 : PATIENCE_MS);
-      const { written } = writeUntil(fd, bytes, () => performance.now() > until);
-      stuck = written < bytes.length;
-      if (written > 0) torn = stuck;
-      return !stuck;
-    },
+  return (line) => {
+    const bytes = Buffer.from(torn ? `\n${line}` : line);
+    const until = performance.now() + (stuck ? 0 : PATIENCE_MS);
+    const { written } = writeUntil(fd, bytes, () => performance.now() > until);
+    stuck = written < bytes.length;
+    if (written > 0) torn = stuck;
+    return !stuck;
   };
 }
 

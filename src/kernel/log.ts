@@ -23,7 +23,7 @@ export function createLog(level: LogLevel, destination = 2, readable = process.s
     formatters: { level: (label) => ({ level: label }) },
     serializers: { error: pino.stdSerializers.err },
   };
-  const { write } = createLossyWriter(destination);
+  const write = createLossyWriter(destination);
   const format = readable ? createReadableForm() : inLines;
   let lost = 0;
   return pino(options, {

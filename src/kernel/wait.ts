@@ -1,19 +1,14 @@
 /** Ways to wait, each of which something can cut short: a signal, or time. */
+import { setTimeout as wait } from "node:timers/promises";
 
 /** Resolves after `ms` milliseconds, or at once (true) when `signal` aborts: the answer says whether it was cut short. */
-export function sleep(ms: number, signal?: AbortSignal): Promise<boolean> {
-  if (signal?.aborted) return Promise.resolve(true);
-  return new Promise((resolve) => {
-    const onAbort = () => {
-      clearTimeout(timer);
-      resolve(true);
-    };
-    const timer = setTimeout(() => {
-      signal?.removeEventListener("abort", onAbort);
-      resolve(false);
-    }, ms);
-    signal?.addEventListener("abort", onAbort, { once: true });
-  });
+export async function sleep(ms: number, signal?: AbortSignal): Promise<boolean> {
+  try {
+    await wait(ms, undefined, signal && { signal });
+    return false;
+  } catch {
+    return true;
+  }
 }
 
 /**

@@ -68,7 +68,7 @@ export function startIntake(nats: Nats, handle: (group: StreamMessage[]) => Prom
           if (streamFault === undefined) throw error;
         });
         if (consumer === undefined) return { ...(streamFault && { fault: streamFault }) };
-        const fault = streamFault ?? findConsumerFault(consumer) ?? toFault(failure);
+        const fault = streamFault ?? findConsumerFault(consumer) ?? (failure && toFault(failure));
         const { num_pending: pending, num_ack_pending: ackPending } = consumer;
         return { lag: { pending, ackPending }, ...(fault && { fault }) };
       } catch (error) {
@@ -78,10 +78,7 @@ export function startIntake(nats: Nats, handle: (group: StreamMessage[]) => Prom
   };
 }
 
-function toFault(message: string): StreamFault;
-function toFault(message: string | undefined): StreamFault | undefined;
-function toFault(message: string | undefined): StreamFault | undefined {
-  if (message === undefined) return undefined;
+function toFault(message: string): StreamFault {
   return {
     message,
     hint: `Where NATS is up, look at its streams and their consumers: nats stream report; nats consumer report ${STREAM}`,

@@ -3,6 +3,7 @@
  * backoff, prepared once (schema, stream, namespace), and then watched, so that `/readyz` says how it stands (I7).
  */
 
+import type { EngineEndpoints } from "../engines/engine-status.ts";
 import { probeNatsHealth } from "../engines/probes.ts";
 import { migrations } from "../generated/migrations.ts";
 import { type Chore, runChore } from "../kernel/chore.ts";
@@ -21,15 +22,6 @@ import { migrate } from "../postgres/migrate.ts";
 import { openTemporal, type Temporal, temporalTlsOf } from "../temporal/connection.ts";
 import { ensureNamespace } from "../temporal/namespace.ts";
 
-/** Where the engines are. */
-export interface Endpoints {
-  dbUrl: string;
-  natsUrl: string;
-  temporalHost: string;
-  /** Of the embedded NATS: where it says how it is. */
-  natsMonitorUrl?: string | undefined;
-}
-
 export interface Connections {
   /** Each resolves when the engine was reached and prepared; rejects when `signal` aborted, or with a TerminalError. */
   postgres(): Promise<Postgres>;
@@ -40,7 +32,7 @@ export interface Connections {
 
 export interface ConnectionsDeps {
   config: Config;
-  endpoints: Promise<Endpoints>;
+  endpoints: Promise<EngineEndpoints>;
   readiness: Readiness;
   metrics: Metrics;
   log: Log;
@@ -60,7 +52,7 @@ export function openConnections({ config, endpoints, readiness, metrics, log, si
   /** Opens, prepares and watches one engine; a failed preparation closes what was opened. */
   async function connect<T extends { ping(): Promise<void>; close(): Promise<void> }>(
     engine: Engine,
-    open: (endpoints: Endpoints) => Promise<T>,
+    open: (endpoints: EngineEndpoints) => Promise<T>,
     prepare: (connection: T) => Promise<void>,
   ): Promise<T> {
     const known = await endpoints;

@@ -16,18 +16,16 @@ const ENDPOINTS: Readonly<Record<keyof EngineEndpoints, readonly [use: string, p
   temporalUiUrl: ["Temporal Web UI", 8080],
 };
 
-type EndpointTexts = { readonly [K in keyof EngineEndpoints]?: string | undefined };
-
 /**
  * By the configuration, and by where the engines were `located`, which may be those of another process on other ports. An
  * engine on another host is known by host and port as its URL has them, not by what its name leads to.
  */
-export function findOwnEngines(config: Config, located: EndpointTexts = {}): OwnEngines {
+export function findOwnEngines(config: Config, located: Partial<EngineEndpoints> = {}): OwnEngines {
   const embedded = wantedEngines(config);
   const ports = new Map(neededPorts(config, embedded).map(({ port, use }) => [port, use]));
   const elsewhere = new Map<string, string>();
   const { dbUrl, natsUrl, temporalHost } = config;
-  const configured: EndpointTexts = { dbUrl, natsUrl, temporalHost };
+  const configured: Record<string, string | undefined> = { dbUrl, natsUrl, temporalHost };
   for (const endpoints of [configured, located])
     for (const [name, [use, usualPort]] of Object.entries(ENDPOINTS))
       for (const { host, port } of readAddresses(endpoints[name as keyof EngineEndpoints], usualPort)) {
@@ -42,7 +40,7 @@ export function findOwnEngines(config: Config, located: EndpointTexts = {}): Own
 }
 
 /** What definitions of this process are checked by. */
-export function findTaskRules(types: TaskTypes, config: Config, located?: EndpointTexts): TaskRules {
+export function findTaskRules(types: TaskTypes, config: Config, located?: Partial<EngineEndpoints>): TaskRules {
   return { types, engines: findOwnEngines(config, located) };
 }
 

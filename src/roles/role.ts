@@ -1,4 +1,5 @@
 /** What every role is made from, and which engines each asks for (I7). */
+import type { EngineEndpoints } from "../engines/engine-status.ts";
 import type { Config } from "../kernel/config.ts";
 import { describeError } from "../kernel/errors.ts";
 import type { DrainOutcome, Role } from "../kernel/lifecycle.ts";
@@ -8,7 +9,7 @@ import type { Engine, Readiness } from "../kernel/readiness.ts";
 import type { RoleName } from "../kernel/setting-values.ts";
 import { aborted } from "../kernel/wait.ts";
 import type { TaskTypes } from "../task/task-type.ts";
-import type { Connections, Endpoints } from "./connections.ts";
+import type { Connections } from "./connections.ts";
 
 export const ROLE_NEEDS: Readonly<Record<RoleName, readonly Engine[]>> = {
   worker: ["postgres", "temporal"],
@@ -20,7 +21,7 @@ export const ROLE_NEEDS: Readonly<Record<RoleName, readonly Engine[]>> = {
 export interface RoleDeps {
   config: Config;
   connections: Connections;
-  endpoints: Promise<Endpoints>;
+  endpoints: Promise<EngineEndpoints>;
   /** Which tasks the definitions of this process may have. */
   taskTypes: TaskTypes;
   readiness: Readiness;

@@ -7,6 +7,7 @@ import { createTaskSteps } from "../activities/execute-task.ts";
 import { createRunSteps } from "../activities/run-steps.ts";
 import { createTries, stopAfter } from "../activities/tries.ts";
 import { createActivityCache } from "../definition/activity.ts";
+import type { EngineEndpoints } from "../engines/engine-status.ts";
 import { workflowBundle } from "../generated/workflow-bundle.ts";
 import { type Chore, runChore } from "../kernel/chore.ts";
 import { describeError } from "../kernel/errors.ts";
@@ -38,7 +39,6 @@ import { createRunStarter } from "../temporal/run-starter.ts";
 import { createScheduleReader } from "../temporal/schedule-reader.ts";
 import { createScheduler } from "../temporal/schedules.ts";
 import { startWorkers, type Workers } from "../temporal/workers.ts";
-import type { Endpoints } from "./connections.ts";
 import { findOwnEngines, findTaskRules } from "./own-engines.ts";
 import { createRole, type RoleDeps } from "./role.ts";
 import { createSync, createSyncChore } from "./sync.ts";
@@ -140,7 +140,7 @@ export function startWorker(deps: RoleDeps): Role {
     });
   }
 
-  function syncAtStart(postgres: Postgres, temporal: Temporal, located: Endpoints): Chore {
+  function syncAtStart(postgres: Postgres, temporal: Temporal, located: EngineEndpoints): Chore {
     const rules = findTaskRules(taskTypes, config, located);
     return createSyncChore(createSync({ config, rules, postgres, temporal: () => temporal, metrics, readiness, log }));
   }
