@@ -20,6 +20,8 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import { Type } from "@sinclair/typebox";
+import { Value } from "@sinclair/typebox/value";
 import { describeError, TerminalError } from "../kernel/errors.ts";
 import { sleep } from "../kernel/wait.ts";
 import type { EngineEndpoints, EngineStatus } from "./engine-status.ts";
@@ -35,6 +37,15 @@ export interface EnginesRecord {
   /** Every child that may be alive, one-time commands (initdb …) included. */
   readonly children: readonly (ProcessIdentity & { readonly name: string })[];
 }
+
+const IDENTITY = Type.Object({ pid: Type.Integer({ minimum: 1 }), startedAt: Type.String() });
+/** A record that is not so is damaged and counts as none, because its pids are signalled. */
+const READABLE_RECORD = Type.Object({
+  holder: IDENTITY,
+  endpoints: Type.Object({}),
+  engines: Type.Array(Type.Unknown()),
+  children: Type.Array(IDENTITY),
+});
 
 export interface DataDirectory {
   /** Real path. */
@@ -141,7 +152,7 @@ export function isDataDirectoryHeld(path: string): boolean {
 export function readRecord(path: string): EnginesRecord | undefined {
   try {
     const record: unknown = JSON.parse(readFileSync(join(path, RECORD_FILE), "utf8"));
-    return isRecord(record) ? record : undefined;
+    return Value.Check(READABLE_RECORD, record) ? (record as unknown as EnginesRecord) : undefined;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT" || error instanceof SyntaxError) return undefined;
     throw new TerminalError("data_dir_unusable", `${join(path, RECORD_FILE)} cannot be read: ${describeError(error)}`, {
@@ -149,24 +160,6 @@ export function readRecord(path: string): EnginesRecord | undefined {
       cause: error,
     });
   }
-}
-
-/** A damaged record is none: its pids are signalled. */
-function isRecord(value: unknown): value is EnginesRecord {
-  const { holder, endpoints, engines, children } = (value ?? {}) as Partial<Record<keyof EnginesRecord, unknown>>;
-  return (
-    isIdentity(holder) &&
-    typeof endpoints === "object" &&
-    endpoints !== null &&
-    Array.isArray(engines) &&
-    Array.isArray(children) &&
-    children.every(isIdentity)
-  );
-}
-
-function isIdentity(value: unknown): value is ProcessIdentity {
-  const { pid, startedAt } = (value ?? {}) as Partial<Record<keyof ProcessIdentity, unknown>>;
-  return Number.isInteger(pid) && (pid as number) > 0 && typeof startedAt === "string";
 }
 
 /** Replaces the record (D2). */

@@ -131,12 +131,9 @@ function openSocket({ host, port }: Address, signal: AbortSignal): Promise<Socke
 async function firstBytes(target: Address, send: Buffer | undefined, signal: AbortSignal): Promise<Buffer> {
   const socket = await openSocket(target, signal);
   try {
-    return await new Promise<Buffer>((resolve, reject) => {
-      socket.once("error", reject);
-      socket.once("close", () => reject(new Error("it closed the connection")));
-      socket.once("data", (data) => resolve(Buffer.from(data)));
-      if (send !== undefined) socket.write(send);
-    });
+    if (send !== undefined) socket.write(send);
+    for await (const data of socket) return data;
+    throw new Error("it closed the connection");
   } finally {
     socket.destroy();
   }

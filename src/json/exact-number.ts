@@ -73,9 +73,9 @@ export function compareNumbers(a: number | ExactNumber, b: number | ExactNumber)
   const [x, y] = [parseDecimal(String(a)), parseDecimal(String(b))];
   const [signX, signY] = [signOf(x), signOf(y)];
   if (signX !== signY || signX === 0) return signX - signY;
-  const larger =
-    x.point === y.point ? (x.digits === y.digits ? 0 : x.digits > y.digits ? 1 : -1) : x.point > y.point ? 1 : -1;
-  return larger * signX;
+  if (x.point !== y.point) return x.point > y.point ? signX : -signX;
+  if (x.digits === y.digits) return 0;
+  return x.digits > y.digits ? signX : -signX;
 }
 
 export function isWhole(value: number | ExactNumber): boolean {

@@ -67,24 +67,20 @@ export function addExactKeywords(ajv: Ajv2020): void {
         isValid(wanted, originalOf(data, context)),
     });
   };
-  const limits: [keyword: string, comparison: string, holds: (order: number) => boolean][] = [
-    ["minimum", ">=", (order) => order >= 0],
-    ["maximum", "<=", (order) => order <= 0],
-    ["exclusiveMinimum", ">", (order) => order > 0],
-    ["exclusiveMaximum", "<", (order) => order < 0],
+  const comparisons: [keyword: string, wording: string, holds: (value: AnyNumber, wanted: AnyNumber) => boolean][] = [
+    ["minimum", ">=", (value, limit) => compareNumbers(value, limit) >= 0],
+    ["maximum", "<=", (value, limit) => compareNumbers(value, limit) <= 0],
+    ["exclusiveMinimum", ">", (value, limit) => compareNumbers(value, limit) > 0],
+    ["exclusiveMaximum", "<", (value, limit) => compareNumbers(value, limit) < 0],
+    // Ajv's own finds that 0.07 is no multiple of 0.01: their quotient is 7.000000000000001.
+    ["multipleOf", "multiple of", isMultipleOf],
   ];
-  for (const [keyword, comparison, holds] of limits)
+  for (const [keyword, wording, holds] of comparisons)
     add(
       keyword,
-      { type: "number", error: { message: ({ schemaCode }) => str`must be ${comparison} ${schemaCode}` } },
-      (limit: AnyNumber, value: AnyNumber) => holds(compareNumbers(value, limit)),
+      { type: "number", error: { message: ({ schemaCode }) => str`must be ${wording} ${schemaCode}` } },
+      (wanted: AnyNumber, value: AnyNumber) => holds(value, wanted),
     );
-  // Ajv's own finds that 0.07 is no multiple of 0.01: their quotient is 7.000000000000001.
-  add(
-    "multipleOf",
-    { type: "number", error: { message: ({ schemaCode }) => str`must be multiple of ${schemaCode}` } },
-    (divisor: AnyNumber, value: AnyNumber) => isMultipleOf(value, divisor),
-  );
   add(
     "const",
     {

@@ -10,11 +10,12 @@ import { describeError } from "../kernel/errors.ts";
 import type { Role } from "../kernel/lifecycle.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Metrics } from "../kernel/metrics.ts";
+import { once } from "../kernel/once.ts";
 import type { Readiness } from "../kernel/readiness.ts";
 import type { Postgres } from "../postgres/client.ts";
 import { createProjectionStore } from "../postgres/schedule/projection-store.ts";
 import { createSyncStore } from "../postgres/sync/sync-store.ts";
-import { createScheduleSync, type ScheduleSync } from "../schedule/schedule-sync.ts";
+import { createScheduleSync } from "../schedule/schedule-sync.ts";
 import { createSyncService, type SyncDeps, type SyncService } from "../sync/service.ts";
 import type { TaskRules } from "../task/task-type.ts";
 import type { Temporal } from "../temporal/connection.ts";
@@ -42,26 +43,20 @@ interface SyncParts {
 }
 
 export function createSync({ config, rules, postgres, temporal, metrics, readiness, log }: SyncParts): SyncService {
-  let made: { temporal: Temporal; sync: ScheduleSync } | undefined;
-  const schedules: ScheduleSync = async (options) => {
-    const reached = temporal();
-    if (made?.temporal !== reached) {
-      const scheduler = createScheduler(reached, metrics);
-      made = {
-        temporal: reached,
-        sync: createScheduleSync({ store: createProjectionStore(postgres), scheduler, log }),
-      };
-    }
-    return made.sync(options);
-  };
-  const store = createSyncStore(postgres);
-  const onEnd = createObserver(metrics, readiness);
+  // Kept from one sync to the next, because each goes on where the last one ended.
+  const scheduleSync = once(() =>
+    createScheduleSync({
+      store: createProjectionStore(postgres),
+      scheduler: createScheduler(temporal(), metrics),
+      log,
+    }),
+  );
   return createSyncService({
     directories: config.definitionsDirs,
     readTree: (directory) => readTree(directory, rules),
-    store,
-    schedules,
-    onEnd,
+    store: createSyncStore(postgres),
+    schedules: async (options) => scheduleSync()(options),
+    onEnd: createObserver(metrics, readiness),
     log,
   });
 }

@@ -3,8 +3,6 @@ import { DefaultLogger, type LogEntry, makeTelemetryFilterString, Runtime } from
 import { describeError } from "../kernel/errors.ts";
 import type { Log, LogLevel } from "../kernel/log.ts";
 
-const LEVELS: Record<string, LogLevel> = { TRACE: "trace", DEBUG: "debug", INFO: "info", WARN: "warn", ERROR: "error" };
-
 /** `metricsAddress` is `host:port`; the core serves its Prometheus text there. */
 export function installRuntime(log: Log, metricsAddress: string): void {
   Runtime.install({
@@ -31,8 +29,8 @@ export function translateEntry({
   if (message === "Activity failed") return undefined; // activities/execute-task.ts says it, in fewer words
   if (message === "Workflow failed") return describeFailedWorkflow(meta);
   // "info" of the SDK is its own book-keeping; ours says what matters to an operator.
-  const at = LEVELS[level] === "info" ? "debug" : (LEVELS[level] ?? "info");
-  return { level: at, fields: { ...meta }, message };
+  const ours = level === "INFO" ? "debug" : (level.toLowerCase() as LogLevel);
+  return { level: ours, fields: { ...meta }, message };
 }
 
 /**

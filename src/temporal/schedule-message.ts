@@ -1,10 +1,10 @@
 /** A schedule plan as Temporal's message, and what identifies the message that Temporal answers. */
-import { createHash } from "node:crypto";
 import { defaultPayloadConverter, toPayloads } from "@temporalio/common";
 import { encodeUnifiedSearchAttributes } from "@temporalio/common/lib/converter/payload-search-attributes";
 import { msToTs } from "@temporalio/common/lib/time";
 import { temporal } from "@temporalio/proto";
 import type { Range } from "../calendar/cron-expression.ts";
+import { stableHex } from "../kernel/stable-id.ts";
 import { scheduledWorkflowId } from "../occurrence/occurrence.ts";
 import { ORCHESTRATOR_QUEUE, RUN_ACTIVITY_WORKFLOW } from "../run/run.ts";
 import type { CalendarSpec } from "../schedule/calendar-spec.ts";
@@ -55,9 +55,7 @@ export function encodeSearchAttributes({ activity_id, activity_name }: ScheduleP
 /** Of spec, action and policies: moves when somebody changes one of them, and not with a start or a pause. */
 export function hashSchedule({ spec, action, policies }: ISchedule): string {
   const message = Schedule.toObject(Schedule.fromObject({ spec, action, policies }), { longs: String, bytes: String });
-  return createHash("sha256")
-    .update(JSON.stringify(sorted(message)))
-    .digest("hex");
+  return stableHex(JSON.stringify(sorted(message)), 64);
 }
 
 /** Whether a listed spec can be the plan's: a listing leaves out the policies, the action, and most of a long spec. */
