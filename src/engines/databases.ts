@@ -2,7 +2,7 @@
 import postgres from "postgres";
 import { hideSecret } from "../kernel/address.ts";
 import { describeError, RetryableError, TerminalError } from "../kernel/errors.ts";
-import { createBackoff, sleep } from "../kernel/wait.ts";
+import { createBackoff, retryUntilDone } from "../kernel/wait.ts";
 
 export const TEMPORAL_DATABASES = { store: "temporal", visibility: "temporal_visibility" } as const;
 
@@ -20,32 +20,25 @@ export async function ensureDatabases(
   names: readonly string[],
   { signal, withinMs }: { signal: AbortSignal; withinMs: number },
 ): Promise<void> {
-  const backoff = createBackoff(50, 2000);
   const deadline = Date.now() + withinMs;
-  for (;;) {
-    signal.throwIfAborted();
-    try {
-      return await createMissing(maintenanceUrl, names);
-    } catch (error) {
-      const code = String((error as { code?: unknown }).code);
-      const server = hideSecret(maintenanceUrl);
-      if (!UNREACHABLE.test(code)) {
-        throw new TerminalError(
-          "database_not_created",
-          `the databases ${names.join(", ")} cannot be created on ${server}: ${describeError(error)}`,
-          {
-            hint: `Let the user create databases, or create them for it: ${names.map((name) => `CREATE DATABASE ${name};`).join(" ")}`,
-            cause: error,
-          },
-        );
-      }
-      if (Date.now() > deadline) {
-        const message = `Postgres at ${server} cannot be reached: ${describeError(error)}`;
-        throw new RetryableError("postgres_unavailable", message, { cause: error });
-      }
-      await sleep(backoff.next(), signal);
+  const server = hideSecret(maintenanceUrl);
+  function judge(error: unknown): void {
+    const code = String((error as { code?: unknown }).code);
+    if (!UNREACHABLE.test(code)) {
+      const statements = names.map((name) => `CREATE DATABASE ${name};`).join(" ");
+      throw new TerminalError(
+        "database_not_created",
+        `the databases ${names.join(", ")} cannot be created on ${server}: ${describeError(error)}`,
+        { hint: `Let the user create databases, or create them for it: ${statements}`, cause: error },
+      );
+    }
+    if (Date.now() > deadline) {
+      const message = `Postgres at ${server} cannot be reached: ${describeError(error)}`;
+      throw new RetryableError("postgres_unavailable", message, { cause: error });
     }
   }
+  await retryUntilDone(() => createMissing(maintenanceUrl, names), signal, judge, createBackoff(50, 2000));
+  signal.throwIfAborted();
 }
 
 /** Does `body` with one connection to a database. */

@@ -24,7 +24,7 @@ import {
 import { ensureDatabases, forgetTemporalHosts, TEMPORAL_DATABASES, urlOfDatabase } from "./databases.ts";
 import { openEngineLog } from "./engine-log.ts";
 import type { EngineEndpoints, EngineName, EngineStatus } from "./engine-status.ts";
-import { natsMonitorUrl, natsSpec, natsUrl } from "./nats.ts";
+import { natsMonitorUrl, natsSpec } from "./nats.ts";
 import { checkPorts, LOOPBACK, neededPorts } from "./ports.ts";
 import { ensureCluster, openCluster, type PostgresCluster, postgresSpec, postgresUrl } from "./postgres.ts";
 import { keepRecord } from "./record-keeper.ts";
@@ -112,30 +112,27 @@ async function startAll(start: Start): Promise<Omit<EngineSet, "close">> {
   const dbUrl = cluster ? postgresUrl(cluster, config) : (config.dbUrl ?? "");
   const endpoints: Partial<EngineEndpoints> = {
     ...(cluster ? { dbUrl } : {}),
-    ...(wanted.includes("nats") ? { natsUrl: natsUrl(config), natsMonitorUrl: natsMonitorUrl(config) } : {}),
+    ...(wanted.includes("nats")
+      ? { natsUrl: `nats://${LOOPBACK}:${config.natsPort}`, natsMonitorUrl: natsMonitorUrl(config) }
+      : {}),
     ...(wanted.includes("temporal")
       ? { temporalHost: `${LOOPBACK}:${config.temporalPort}`, temporalUiUrl: temporalUiUrl(config) }
       : {}),
   };
 
-  const supervisors = new Map<EngineName, Supervisor>();
-  const status = () => [...supervisors.values()].map((supervisor) => supervisor.status());
+  const engines = new Map<EngineName, { context: ChildContext; supervisor: Supervisor }>();
+  const status = () => [...engines.values()].map(({ supervisor }) => supervisor.status());
   const record = keepRecord(directory, endpoints, status, deps.log);
   releasers.push(() => removeRecord(directory.path));
 
-  const contexts = new Map<EngineName, ChildContext>();
   const server = sqlServerOf(dbUrl, config.caFile?.path);
   for (const name of wanted) {
     const log = openEngineLog(`${directory.logs}/${name}.log`);
     releasers.push(() => log.close());
     const context = { dataDir: directory.path, log, record: record.child };
-    contexts.set(name, context);
-    const supervisor = createSupervisor(specOf(name), context, {
-      log: deps.log,
-      onChange: record.write,
-      insisted: deps.insisted,
-    });
-    supervisors.set(name, supervisor);
+    const { insisted } = deps;
+    const supervisor = createSupervisor(specOf(name), context, { log: deps.log, onChange: record.write, insisted });
+    engines.set(name, { context, supervisor });
     // In this order of acquiring, so that what is released first is the Web UI and last is Postgres.
     releasers.push(() => supervisor.stop());
   }
@@ -154,10 +151,10 @@ async function startAll(start: Start): Promise<Omit<EngineSet, "close">> {
 
   await allOrNone(deps.signal, (signal) => {
     async function launch(name: EngineName): Promise<void> {
-      await supervisors.get(name)?.start(signal);
+      await engines.get(name)?.supervisor.start(signal);
     }
     function preparationOf(name: EngineName): Preparation {
-      return { directory, binaries, context: contexts.get(name) as ChildContext, onProgress, signal };
+      return { directory, binaries, context: engines.get(name)?.context as ChildContext, onProgress, signal };
     }
 
     async function postgres(): Promise<void> {

@@ -54,10 +54,6 @@ jetstream {
   };
 }
 
-export function natsUrl(ports: EnginePorts): string {
-  return `nats://${LOOPBACK}:${ports.natsPort}`;
-}
-
 export function natsMonitorUrl(ports: EnginePorts): string {
   return `http://${LOOPBACK}:${ports.natsMonitorPort}`;
 }

@@ -54,8 +54,8 @@ export function createBackoff(initialMs = 200, maxMs = 10_000): Backoff {
 }
 
 /**
- * Calls `attempt` until it succeeds, waiting with backoff between tries. `onFailure` hears of each failure.
- * Answers undefined when `signal` aborted first.
+ * Calls `attempt` until it succeeds, waiting with backoff between tries. `onFailure` hears of each failure, and ends the tries
+ * where it throws. Answers undefined when `signal` aborted first.
  */
 export async function retryUntilDone<T>(
   attempt: () => Promise<T>,

@@ -57,7 +57,6 @@ export function openConnections({ config, endpoints, readiness, metrics, log, si
   ): Promise<T> {
     const known = await endpoints;
     let lastLogged = 0;
-    let refused: TerminalError | undefined;
     const connection = await retryUntilDone(
       async () => {
         const opened = await open(known);
@@ -67,24 +66,19 @@ export function openConnections({ config, endpoints, readiness, metrics, log, si
           return opened;
         } catch (error) {
           await opened.close().catch(() => {});
-          if (!(error instanceof TerminalError)) throw error;
-          refused = error;
-          return undefined;
+          throw error;
         }
       },
       signal,
       (error) => {
         readiness.engineDown(engine, describeWithHint(error));
+        if (error instanceof TerminalError) throw error;
         if (Date.now() - lastLogged < LOG_EVERY_MS) return;
         lastLogged = Date.now();
         log.warn({ engine, reason: describeWithHint(error) }, "waiting for the engine");
       },
       createBackoff(100, 3_000),
     );
-    if (refused) {
-      readiness.engineDown(engine, describeWithHint(refused));
-      throw refused;
-    }
     if (connection === undefined) throw signal.reason;
     releasers.push(() => connection.close());
     readiness.engineUp(engine);

@@ -8,7 +8,7 @@ import { type Connection, isGrpcServiceError } from "@temporalio/client";
 import { msToTs } from "@temporalio/common/lib/time";
 import { temporal } from "@temporalio/proto";
 import { describeError, RetryableError, TerminalError } from "../kernel/errors.ts";
-import { sleep } from "../kernel/wait.ts";
+import { createBackoff, retryUntilDone } from "../kernel/wait.ts";
 import { SEARCH_ATTRIBUTES } from "../run/run.ts";
 import { GRPC, hasCode, ignoring } from "./grpc.ts";
 
@@ -32,40 +32,29 @@ export async function ensureNamespace(
   { signal, withinMs = DEFAULT_DEADLINE_MS }: { signal: AbortSignal; withinMs?: number },
 ): Promise<void> {
   const deadline = Date.now() + withinMs;
-  for (;;) {
+  const attempt = () =>
+    connection.withAbortSignal(signal, () =>
+      connection.withDeadline(Math.min(Date.now() + CALL_DEADLINE_MS, deadline), async () => {
+        await createNamespace(connection, namespace);
+        await addAttributes(connection, namespace);
+        await useAttributes(connection, namespace);
+      }),
+    );
+  function judge(error: unknown): void {
     signal.throwIfAborted();
-    try {
-      await connection.withAbortSignal(signal, () =>
-        connection.withDeadline(Math.min(Date.now() + CALL_DEADLINE_MS, deadline), async () => {
-          await createNamespace(connection, namespace);
-          await addAttributes(connection, namespace);
-          await useAttributes(connection, namespace);
-        }),
-      );
-      return;
-    } catch (error) {
-      signal.throwIfAborted();
-      if (error instanceof TerminalError) throw error;
-      if (hasCode(error, GRPC.permissionDenied, GRPC.unauthenticated)) {
-        throw new TerminalError(
-          "temporal_refused",
-          `Temporal refuses access to namespace ${namespace}: ${textOf(error)}`,
-          {
-            hint: `Permit it, or let an administrator run: ${commandsFor(namespace)}`,
-            cause: error,
-          },
-        );
-      }
-      if (Date.now() > deadline) {
-        throw new RetryableError(
-          "temporal_unavailable",
-          `namespace ${namespace} was not usable within ${withinMs} ms: ${textOf(error)}`,
-          { cause: error },
-        );
-      }
-      await sleep(POLL_EVERY_MS, signal);
+    if (error instanceof TerminalError) throw error;
+    if (hasCode(error, GRPC.permissionDenied, GRPC.unauthenticated)) {
+      const message = `Temporal refuses access to namespace ${namespace}: ${textOf(error)}`;
+      const hint = `Permit it, or let an administrator run: ${commandsFor(namespace)}`;
+      throw new TerminalError("temporal_refused", message, { hint, cause: error });
+    }
+    if (Date.now() > deadline) {
+      const message = `namespace ${namespace} was not usable within ${withinMs} ms: ${textOf(error)}`;
+      throw new RetryableError("temporal_unavailable", message, { cause: error });
     }
   }
+  await retryUntilDone(attempt, signal, judge, createBackoff(POLL_EVERY_MS, POLL_EVERY_MS));
+  signal.throwIfAborted();
 }
 
 async function createNamespace({ workflowService }: Connection, namespace: string): Promise<void> {
