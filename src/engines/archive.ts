@@ -17,7 +17,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
-  writeSync,
+  writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { enginesArchive, enginesKey, engineVersions } from "../generated/engines.ts";
@@ -98,70 +98,60 @@ const BLOCK = 512;
 
 /** Unpacks our own archive (ustar: directories, files, relative symlinks) while it decompresses, in some MB of memory. */
 async function unpack(archive: string, directory: string, signal: AbortSignal): Promise<void> {
-  const header = Buffer.alloc(BLOCK);
-  let filled = 0; // bytes of the header that have come
-  let left = 0; // bytes of the current file still to come
-  let padding = 0;
-  let fd = -1;
+  // zstd is Bun's own addition to the standard's formats, unknown to the DOM's types.
+  const decompression = new DecompressionStream("zstd" as CompressionFormat);
+  const chunks = Bun.file(archive).stream().pipeThrough(decompression)[Symbol.asyncIterator]();
+  /** What has come and was not read yet. */
+  let rest: Uint8Array = new Uint8Array();
 
-  function text(from: number, length: number): string {
-    const end = header.indexOf(0, from);
-    return header.toString("utf8", from, end < 0 || end > from + length ? from + length : end);
+  /** Hands on the next `bytes` of the archive in the parts in which they come. */
+  async function read(bytes: number, take: (part: Uint8Array) => void): Promise<void> {
+    for (let left = bytes; left > 0; ) {
+      if (rest.length === 0) {
+        signal.throwIfAborted();
+        const { done, value } = await chunks.next();
+        if (done) throw new Error("the archive ends in the middle of an entry");
+        rest = value;
+      }
+      const part = rest.subarray(0, left);
+      rest = rest.subarray(part.length);
+      left -= part.length;
+      take(part);
+    }
   }
-  function beginEntry(): void {
-    const name = text(0, 100);
-    if (name === "") return; // the zero blocks at the end
+  async function readHeader(): Promise<Buffer> {
+    const parts: Uint8Array[] = [];
+    await read(BLOCK, (part) => void parts.push(part));
+    return Buffer.concat(parts);
+  }
+
+  for (let header = await readHeader(); header[0] !== 0; header = await readHeader()) {
+    const name = textAt(header, 0, 100);
     const path = join(directory, name);
     if (!path.startsWith(`${directory}/`)) throw new Error(`the archive's entry ${name} leaves its directory`);
-    const mode = Number.parseInt(text(100, 8), 8);
+    const mode = Number.parseInt(textAt(header, 100, 8), 8);
     const type = String.fromCharCode(header[156] ?? 0);
     if (type === "5") makeDirectory(path, mode | 0o555);
-    else if (type === "2") symlinkSync(text(157, 100), path);
+    else if (type === "2") symlinkSync(textAt(header, 157, 100), path);
     else if (type === "0") {
-      left = Number.parseInt(text(124, 12), 8);
-      padding = (BLOCK - (left % BLOCK)) % BLOCK;
+      const size = Number.parseInt(textAt(header, 124, 12), 8);
       mkdirSync(dirname(path), { recursive: true });
-      fd = openSync(path, "wx", mode);
-      fchmodSync(fd, mode | 0o444); // whatever the umask is
-      if (left === 0) endFile();
+      const fd = openSync(path, "wx", mode);
+      try {
+        fchmodSync(fd, mode | 0o444); // whatever the umask is
+        await read(size, (part) => writeFileSync(fd, part));
+      } finally {
+        closeSync(fd);
+      }
+      await read((BLOCK - (size % BLOCK)) % BLOCK, () => {});
     } else throw new Error(`the archive's entry ${name} is of the unexpected type ${type}`);
   }
-  function endFile(): void {
-    closeSync(fd);
-    fd = -1;
-  }
+  // An entry without a name is the end. The rest is read because a checksum follows.
+  while (!(await chunks.next()).done);
+}
 
-  try {
-    // zstd is Bun's own addition to the standard's formats, unknown to the DOM's types.
-    const decompression = new DecompressionStream("zstd" as CompressionFormat);
-    for await (const chunk of Bun.file(archive).stream().pipeThrough(decompression)) {
-      signal.throwIfAborted();
-      for (let at = 0; at < chunk.length; ) {
-        if (left > 0) {
-          const written = writeSync(fd, chunk, at, Math.min(left, chunk.length - at));
-          at += written;
-          left -= written;
-          if (left === 0) endFile();
-        } else if (padding > 0) {
-          const skipped = Math.min(padding, chunk.length - at);
-          at += skipped;
-          padding -= skipped;
-        } else {
-          const taken = Math.min(BLOCK - filled, chunk.length - at);
-          header.set(chunk.subarray(at, at + taken), filled);
-          at += taken;
-          filled += taken;
-          if (filled === BLOCK) {
-            filled = 0;
-            beginEntry();
-          }
-        }
-      }
-    }
-    if (left > 0 || filled > 0) throw new Error("the archive ends in the middle of an entry");
-  } finally {
-    if (fd >= 0) closeSync(fd);
-  }
+function textAt(header: Buffer, from: number, length: number): string {
+  return header.toString("utf8", from, from + length).replace(/\0.*$/s, "");
 }
 
 function hintFor(error: unknown): string {

@@ -37,7 +37,6 @@ export interface EngineSpec {
 }
 
 export interface Supervisor {
-  readonly name: EngineName;
   /**
    * Resolves when the engine answers for the first time; from then on it is kept alive.
    * @throws RetryableError `engine_failed` with the last lines of its log; the reason of `signal`
@@ -183,7 +182,6 @@ export function createSupervisor(
   }
 
   return {
-    name: spec.name,
     status: () => ({ ...status }),
     async start(signal) {
       signal.throwIfAborted();
