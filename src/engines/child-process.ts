@@ -11,7 +11,7 @@ import { sleep } from "../kernel/wait.ts";
 import type { EngineBinaries } from "./archive.ts";
 import type { DataDirectory } from "./data-directory.ts";
 import type { EngineLog } from "./engine-log.ts";
-import { type ProcessIdentity, startTimeOf } from "./process-table.ts";
+import { identify, type ProcessIdentity } from "./process-table.ts";
 import { MARKER } from "./stale-children.ts";
 import type { UnprivilegedUser } from "./unprivileged-user.ts";
 
@@ -47,6 +47,9 @@ export interface Child extends ProcessIdentity {
   signal(signal: NodeJS.Signals): void;
 }
 
+/** Nothing of our own environment reaches an engine: PG* and TEMPORAL_* variables would change what it does. */
+const ENVIRONMENT = { PATH: "/usr/local/bin:/usr/bin:/bin", LC_ALL: "C.UTF-8", TZ: "UTC", HOME: "/" };
+
 /** @throws TerminalError `engine_not_started` when the operating system refuses */
 export function startChild(name: string, command: Command, context: ChildContext): Child {
   const gone = new AbortController();
@@ -56,7 +59,7 @@ export function startChild(name: string, command: Command, context: ChildContext
       cwd: "/",
       detached: true,
       stdio: ["ignore", context.log.fd, context.log.fd],
-      env: { ...cleanEnvironment(), ...command.env, [MARKER]: context.dataDir },
+      env: { ...ENVIRONMENT, ...command.env, [MARKER]: context.dataDir },
       ...(command.user ? { uid: command.user.uid, gid: command.user.gid } : {}),
     });
   } catch (error) {
@@ -67,7 +70,7 @@ export function startChild(name: string, command: Command, context: ChildContext
     child.once("error", () => {});
     throw notStarted(command, undefined);
   }
-  const identity = { pid, startedAt: startTimeOf(pid) ?? "" };
+  const identity = identify(pid);
   child.once("error", (error) => end(describeError(error)));
   child.once("exit", (code, signal) => end(signal ? `was ended by ${signal}` : `exited with code ${code}`));
   function end(how: string): void {
@@ -141,11 +144,6 @@ const SIGNS_OF_DAMAGE: ReadonlySet<string | number> = new Set(["SIGSEGV", "SIGBU
 function hintOfRemoval({ path }: Command): string {
   const directory = /^.*\/engines-[^/]+/.exec(path)?.[0] ?? path;
   return `Remove ${directory}, and the next start unpacks it again`;
-}
-
-/** Nothing of our own environment reaches an engine: PG* and TEMPORAL_* variables would change what it does. */
-function cleanEnvironment(): Record<string, string> {
-  return { PATH: "/usr/local/bin:/usr/bin:/bin", LC_ALL: "C.UTF-8", TZ: "UTC", HOME: "/" };
 }
 
 function notStarted(command: Command, cause: unknown): TerminalError {

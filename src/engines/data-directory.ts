@@ -25,7 +25,7 @@ import { Value } from "@sinclair/typebox/value";
 import { describeError, TerminalError } from "../kernel/errors.ts";
 import { sleep } from "../kernel/wait.ts";
 import type { EngineEndpoints, EngineStatus } from "./engine-status.ts";
-import { isAlive, type ProcessIdentity, startTimeOf } from "./process-table.ts";
+import { isAlive, type ProcessIdentity } from "./process-table.ts";
 
 /** What `engines.json` says about the holder. */
 export interface EnginesRecord {
@@ -188,10 +188,6 @@ export async function findRunningEngines(path: string, withinMs = 1000): Promise
     await sleep(25);
   }
   return undefined;
-}
-
-export function ownIdentity(): ProcessIdentity {
-  return { pid: process.pid, startedAt: startTimeOf(process.pid) ?? "" };
 }
 
 function isBusy(error: unknown): boolean {

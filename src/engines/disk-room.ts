@@ -1,5 +1,5 @@
 /** Whether the file system of an engine's data takes writes again. */
-import { open, rm, statfs } from "node:fs/promises";
+import { rm, statfs, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 const MEBIBYTE = 1024 ** 2;
@@ -20,13 +20,7 @@ export async function requireRoom(directory: string): Promise<void> {
 /** Writes a small file, because free space does not tell of missing inodes, a quota, or a file system that went read-only. */
 async function writeTrial(path: string): Promise<void> {
   try {
-    const file = await open(path, "w", 0o600);
-    try {
-      await file.write(Buffer.alloc(TRIAL_BYTES));
-      await file.sync();
-    } finally {
-      await file.close();
-    }
+    await writeFile(path, Buffer.alloc(TRIAL_BYTES), { mode: 0o600, flush: true });
   } finally {
     await rm(path, { force: true });
   }

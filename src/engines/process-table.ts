@@ -31,6 +31,11 @@ export function startTimeOf(pid: number): string | undefined {
   return `${bootId}/${fields[19]}`;
 }
 
+/** Of a process that lives now. */
+export function identify(pid: number): ProcessIdentity {
+  return { pid, startedAt: startTimeOf(pid) ?? "" };
+}
+
 export function isAlive({ pid, startedAt }: ProcessIdentity): boolean {
   return startTimeOf(pid) === startedAt;
 }

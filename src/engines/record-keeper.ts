@@ -1,9 +1,9 @@
 /** Keeps the record of a data directory's engines up to date while they run. */
 import { describeError } from "../kernel/errors.ts";
 import type { Log } from "../kernel/log.ts";
-import { type DataDirectory, ownIdentity, writeRecord } from "./data-directory.ts";
+import { type DataDirectory, writeRecord } from "./data-directory.ts";
 import type { EngineEndpoints, EngineStatus } from "./engine-status.ts";
-import type { ProcessIdentity } from "./process-table.ts";
+import { identify, type ProcessIdentity } from "./process-table.ts";
 
 /** Writes `engines.json` at each change: whoever attaches, asks for the status or clears up after us reads it. */
 export function keepRecord(
@@ -12,7 +12,7 @@ export function keepRecord(
   status: () => EngineStatus[],
   log: Log,
 ) {
-  const holder = ownIdentity();
+  const holder = identify(process.pid);
   const startedAt = new Date().toISOString();
   const children = new Map<string, ProcessIdentity>();
   function write(): void {

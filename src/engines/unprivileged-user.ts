@@ -29,10 +29,8 @@ export function chooseUser(existingData: string | undefined, passwd = "/etc/pass
     const { uid, gid } = statSync(existingData);
     if (uid !== 0) return users.find((user) => user.uid === uid) ?? { name: `uid ${uid}`, uid, gid };
   }
-  for (const candidate of CANDIDATES) {
-    const user = users.find(({ name }) => name === candidate);
-    if (user !== undefined) return user;
-  }
+  const [user] = CANDIDATES.flatMap((candidate) => users.find(({ name }) => name === candidate) ?? []);
+  if (user !== undefined) return user;
   throw new TerminalError("no_unprivileged_user", "Postgres cannot run as root, and there is no other user for it", {
     hint: `Run actcore as another user, or add one of the users ${CANDIDATES.join(", ")}`,
   });

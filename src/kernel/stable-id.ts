@@ -1,14 +1,9 @@
 /**
- * Ids of the ledger's rows. They begin with their time, so that the newest rows stand together, a list pages by id
+ * Ids of the ledger's rows. They begin with their time, as those that `Bun.randomUUIDv7` makes, so that the newest rows stand together, a list pages by id
  * alone, and a table can be partitioned by its key. What follows from a row has an id that follows from the row's: a
  * retry, a redelivery or another replica computes the same one (I8).
  */
 import { createHash } from "node:crypto";
-
-/** A new UUID that begins with the time in milliseconds (version 7, RFC 9562). */
-export function timeOrderedUuid(): string {
-  return Bun.randomUUIDv7();
-}
 
 /** A UUID (version 8: custom) that follows from `parent` and `parts`, and begins with the parent's time. */
 export function childUuid(parent: string, ...parts: string[]): string {

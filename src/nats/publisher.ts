@@ -35,19 +35,17 @@ export function createPublisher({ connection, checkHealth }: Nats): EventPublish
           if (!lost) throw refusal(error) ?? unavailable(error);
           // A JetStream that has given up writing does not answer either, and asking it again is in vain.
           await checkHealth();
-          if (attempt === ATTEMPTS) throw noAnswer(error);
+          if (attempt === ATTEMPTS) {
+            const seconds = (ANSWER_WITHIN_MS * ATTEMPTS) / 1000;
+            throw new RetryableError("nats_unavailable", `NATS: the event stream did not answer within ${seconds} s`, {
+              hint: "See /readyz. A NATS of your own whose disk was full has to be restarted before it stores anything again",
+              cause: error,
+            });
+          }
         }
       }
     },
   };
-}
-
-function noAnswer(cause: unknown): RetryableError {
-  const seconds = (ANSWER_WITHIN_MS * ATTEMPTS) / 1000;
-  return new RetryableError("nats_unavailable", `NATS: the event stream did not answer within ${seconds} s`, {
-    hint: "See /readyz. A NATS of your own whose disk was full has to be restarted before it stores anything again",
-    cause,
-  });
 }
 
 /** The error for an event that the server itself refuses; undefined for any other failure. */

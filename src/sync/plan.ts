@@ -12,7 +12,6 @@ import { checkRunAt } from "../calendar/run-at.ts";
 import type { DefinitionBody } from "../definition/schema.ts";
 import { type FileFault, isInDoubt, placeOfDocument } from "../document/tree.ts";
 import { parseJson } from "../json/parse.ts";
-import { timeOrderedUuid } from "../kernel/stable-id.ts";
 import { type ConfiguredTree, withoutCutFiles } from "./cut-files.ts";
 import {
   type DocumentStage,
@@ -203,7 +202,7 @@ function pastOneShot({ document, row }: Match, now: Date): string | undefined {
 }
 
 function writeOf(stage: DocumentStage, row: StoredRow | undefined, after: RowState): Write {
-  if (row === undefined) return { stage, action: "create", id: timeOrderedUuid(), version: null, before: null, after };
+  if (row === undefined) return { stage, action: "create", id: Bun.randomUUIDv7(), version: null, before: null, after };
   const before = stateOf(row);
   const moved = before.tree !== after.tree || before.tree_key !== after.tree_key;
   const action = after.retired ? "retire" : before.retired ? "revive" : moved ? "adopt" : "update";

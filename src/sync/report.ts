@@ -1,7 +1,6 @@
 /** The answer of a sync: what it changed, what it could not, and what it left alone. */
 import { type Static, Type } from "@sinclair/typebox";
 import { Nullable, oneOf } from "../json/schema-parts.ts";
-import { timeOrderedUuid } from "../kernel/stable-id.ts";
 import {
   DOCUMENT_STAGES,
   type DocumentStage,
@@ -99,7 +98,7 @@ export type SyncSummary = Static<typeof SyncSummary>;
 export function beginReport(actor: string, dry_run: boolean): SyncReport {
   const counts = () => ({ created: 0, updated: 0, unchanged: 0, retired: 0 });
   return {
-    sync_id: timeOrderedUuid(),
+    sync_id: Bun.randomUUIDv7(),
     actor,
     started_at: new Date().toISOString(),
     dry_run,

@@ -60,20 +60,15 @@ export function hashSchedule({ spec, action, policies }: ISchedule): string {
 
 /** Whether a listed spec can be the plan's: a listing leaves out the policies, the action, and most of a long spec. */
 export function isListedAs(listed: ISpec, plan: SchedulePlan): boolean {
-  const { calendars, excluded, intervals } = plan;
-  const wanted = { ...plan, calendars: cut(calendars), excluded: cut(excluded), intervals: cut(intervals) };
-  const { structuredCalendar, excludeStructuredCalendar, interval } = listed;
-  const shown = {
-    ...listed,
-    structuredCalendar: cut(structuredCalendar),
-    excludeStructuredCalendar: cut(excludeStructuredCalendar),
-    interval: cut(interval),
-  };
-  return Bun.deepEquals(comparable(shown), comparable(encodeSpec(wanted)));
+  return Bun.deepEquals(asListed(listed), asListed(encodeSpec(plan)));
 }
 
-function cut<T>(list: readonly T[] | null | undefined): T[] {
-  return (list ?? []).slice(0, LISTED);
+/** As a listing shows it; what is absent is written out, because of the two one was sent and one was made here. */
+function asListed(spec: ISpec): object {
+  const whole = ScheduleSpec.toObject(ScheduleSpec.fromObject(spec), { longs: String, bytes: String, defaults: true });
+  for (const list of ["structuredCalendar", "excludeStructuredCalendar", "interval"])
+    whole[list] = whole[list].slice(0, LISTED);
+  return whole;
 }
 
 function encodeSpec({ timezone, calendars, excluded, intervals, jitter_ms }: SchedulePlan): ISpec {
@@ -100,11 +95,6 @@ function encodeCalendar({ years, months, days, weekdays, hours, minutes, seconds
 
 function encodeRanges(ranges: readonly Range[]): IRange[] {
   return ranges.map(({ start, end, step }) => ({ start, end, step }));
-}
-
-/** What is absent is written out: of the two, one was sent and one was made here. */
-function comparable(spec: ISpec): object {
-  return ScheduleSpec.toObject(ScheduleSpec.fromObject(spec), { longs: String, bytes: String, defaults: true });
 }
 
 /** Maps arrive in any order. */

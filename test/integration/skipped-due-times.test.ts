@@ -1,7 +1,6 @@
 /** The list of what did not run, over all activities, against what each activity's own list says. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { SkippedDueTimeView } from "../../src/explain/skipped-due-times.ts";
-import { timeOrderedUuid } from "../../src/kernel/stable-id.ts";
 import { createDefinitionStore } from "../../src/postgres/definition/definition-store.ts";
 import { createTestApi, definitionPath, pathsOf, type TestApi } from "../support/api.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
@@ -67,7 +66,7 @@ async function skip(name: string, first: number, last: number, reason: string, i
 }
 
 async function run(name: string, n: number, status: string, reason: string | null = null) {
-  const [run_id, activity_id] = [timeOrderedUuid(), ids[name] as string];
+  const [run_id, activity_id] = [Bun.randomUUIDv7(), ids[name] as string];
   await database.sql`insert into actcore.occurrences (activity_id, kind, key, run_id, claimed_by, version_used)
     values (${activity_id}, 'due', ${keyOf(n)}, ${run_id}, 'workflow', 1)`;
   await database.sql`insert into actcore.runs (run_id, activity_id, activity_name, trigger, status, reason, fired_at,

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { childUuid, firstUuidAt, isUuid, stableTraceId, timeOrderedUuid } from "../../src/kernel/stable-id.ts";
+import { childUuid, firstUuidAt, isUuid, stableTraceId } from "../../src/kernel/stable-id.ts";
 
 const parent = "01976f2a-5b3c-7123-8abc-0123456789ab";
 
@@ -23,7 +23,7 @@ describe("the id of what follows from a row", () => {
 
 test("new ids are in the order of their making, after the first id of their time", () => {
   const before = firstUuidAt(new Date());
-  const ids = [timeOrderedUuid(), timeOrderedUuid(), timeOrderedUuid()];
+  const ids = [Bun.randomUUIDv7(), Bun.randomUUIDv7(), Bun.randomUUIDv7()];
   expect([before, ...ids]).toEqual([before, ...ids].sort());
   expect(firstUuidAt(new Date(Date.now() + 1000)) > (ids[2] as string)).toBe(true);
 });

@@ -1,7 +1,7 @@
 /** The audit log: written in the transaction of the change that it tells of. */
 import { and, desc, eq, gte, lt } from "drizzle-orm";
 import type { AuditReader } from "../../access/audit.ts";
-import { firstUuidAt, timeOrderedUuid } from "../../kernel/stable-id.ts";
+import { firstUuidAt } from "../../kernel/stable-id.ts";
 import { type Database, guarded, inChunks, type Transaction } from "../client.ts";
 import { auditLog } from "../ledger-tables.ts";
 
@@ -14,7 +14,7 @@ export interface AuditEntry {
 }
 
 export async function writeAudit(tx: Transaction | Database, ...entries: AuditEntry[]): Promise<void> {
-  const rows = entries.map((entry) => ({ entry_id: timeOrderedUuid(), before: null, after: null, ...entry }));
+  const rows = entries.map((entry) => ({ entry_id: Bun.randomUUIDv7(), before: null, after: null, ...entry }));
   await inChunks(rows, (chunk) => tx.insert(auditLog).values(chunk));
 }
 

@@ -2,7 +2,6 @@
 import { and, desc, eq, isNull, lt, or, sql } from "drizzle-orm";
 import type { KeyStore, KeyView } from "../../access/key-store.ts";
 import { TerminalError } from "../../kernel/errors.ts";
-import { timeOrderedUuid } from "../../kernel/stable-id.ts";
 import { type Database, errorCode, guarded } from "../client.ts";
 import { apiKeys } from "../definition-tables.ts";
 import { writeAudit } from "./audit.ts";
@@ -32,7 +31,7 @@ export function createKeyStore(db: Database): KeyStore {
       try {
         return await guarded(
           db.transaction(async (tx) => {
-            const row = { key_id: timeOrderedUuid(), name, scopes, expires_at, hash };
+            const row = { key_id: Bun.randomUUIDv7(), name, scopes, expires_at, hash };
             const [created] = await tx.insert(apiKeys).values(row).returning();
             const after = toView(created as Row);
             await writeAudit(tx, { actor, action: "create", subject: `key:${after.key_id}`, after });

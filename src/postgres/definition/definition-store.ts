@@ -3,7 +3,6 @@ import { and, asc, desc, eq, gt, isNotNull, isNull, lt, type SQL, sql } from "dr
 import type { Definition, DefinitionBody } from "../../definition/schema.ts";
 import type { ChangeContext, DefinitionStore, DefinitionVersion, StoredDefinition } from "../../definition/store.ts";
 import { TerminalError } from "../../kernel/errors.ts";
-import { timeOrderedUuid } from "../../kernel/stable-id.ts";
 import { type AuditEntry, writeAudit } from "../access/audit.ts";
 import { type Database, errorCode, guarded, inChunks, type Transaction } from "../client.ts";
 import { definitionRevision, definitions, definitionVersions } from "../definition-tables.ts";
@@ -25,7 +24,7 @@ export function createDefinitionStore(db: Database): DefinitionStore {
 
   return {
     async create(body, source, { actor }) {
-      const row = { id: timeOrderedUuid(), version: 1, source, ...columnsOf(body, null, null) };
+      const row = { id: Bun.randomUUIDv7(), version: 1, source, ...columnsOf(body, null, null) };
       return toDefinition(
         await transact(db, body.name, async (tx) => {
           const [created] = await tx.insert(definitions).values(row).returning();

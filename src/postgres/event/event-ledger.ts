@@ -3,7 +3,7 @@ import { and, eq, inArray, isNull, sql } from "drizzle-orm";
 import type { EventTrigger } from "../../definition/schema.ts";
 import { findDifferences } from "../../event/content.ts";
 import type { EventLedger, MatchedEvent, RecordedEvent } from "../../event/event-ledger.ts";
-import { stableTraceId, timeOrderedUuid } from "../../kernel/stable-id.ts";
+import { stableTraceId } from "../../kernel/stable-id.ts";
 import { eventWorkflowId } from "../../occurrence/occurrence.ts";
 import type { OwedRun } from "../../run/engine.ts";
 import { type Database, guarded, inTransaction, storableText } from "../client.ts";
@@ -41,7 +41,7 @@ export function createEventLedger(db: Database): EventLedger {
         const [stored] = await readStored(db, [event_id]);
         if (stored?.provisional && findDifferences(stored.content, envelope).length > 0) return false;
       }
-      const row_id = timeOrderedUuid();
+      const row_id = Bun.randomUUIDv7();
       const row = {
         row_id,
         event_id,
@@ -129,14 +129,14 @@ async function insertNew(
 ): Promise<Set<string>> {
   const eventRows = matched.map(({ envelope, outcome }) => ({
     ...envelope,
-    row_id: timeOrderedUuid(),
+    row_id: Bun.randomUUIDv7(),
     takes_over: takenOver.has(envelope.event_id),
     outcome,
     payload: JSON.stringify(envelope.payload === undefined ? {} : envelope.payload),
     trace_id: envelope.trace_id ?? stableTraceId(envelope.event_id),
   }));
   const outcomeRows = matched.flatMap(({ envelope: { event_id }, matches }) =>
-    matches.map((match) => ({ ...match, event_id, run_id: match.outcome === "run" ? timeOrderedUuid() : null })),
+    matches.map((match) => ({ ...match, event_id, run_id: match.outcome === "run" ? Bun.randomUUIDv7() : null })),
   );
   // A payload travels as text within the rows: read as their JSON, its U+0000 and lone surrogates would be refused.
   const rows = await db.execute<{ event_id: string }>(sql`

@@ -2,7 +2,6 @@
 import { and, eq, isNull, sql } from "drizzle-orm";
 import { OWN_EVENT_IDS } from "../../event/envelope.ts";
 import { TerminalError } from "../../kernel/errors.ts";
-import { timeOrderedUuid } from "../../kernel/stable-id.ts";
 import type { AcceptanceLedger } from "../../occurrence/control.ts";
 import {
   dueKey,
@@ -26,7 +25,7 @@ export function createAcceptanceLedger(db: Database): AcceptanceLedger {
     acceptManual: ({ activity_id, payload, requestKey, actor }) =>
       inTransaction(db, async (tx) => {
         const activity = await lockAgainstChange(tx, activity_id);
-        const run_id = timeOrderedUuid();
+        const run_id = Bun.randomUUIDv7();
         const event_id = `${OWN_EVENT_IDS.manual}${run_id}`;
         const workflow_id = eventWorkflowId(activity_id, event_id);
         // A prefix keeps keys that somebody chose apart from ids of runs.
@@ -34,7 +33,7 @@ export function createAcceptanceLedger(db: Database): AcceptanceLedger {
         const occurrence = { kind: "manual" as const, key, event_id, workflow_id };
         const standing = await insertOccurrence(tx, activity, run_id, occurrence);
         if (standing !== undefined) return standing;
-        const row_id = timeOrderedUuid();
+        const row_id = Bun.randomUUIDv7();
         const trace_id = runTraceId(run_id, event_id);
         await tx.insert(eventKeys).values({ event_id, row_id });
         const envelope = { type: "actcore.manual", source: "rest", occurred_at: new Date().toISOString(), payload };
@@ -58,7 +57,7 @@ export function createAcceptanceLedger(db: Database): AcceptanceLedger {
         const { event_id, scheduled_for, trace_id } = old;
         if (event_id !== null) await requireKept(tx, event_id);
         const repeated = old.rerun_of === null ? old.workflow_id : repeatedWorkflowId(old.workflow_id);
-        const run_id = timeOrderedUuid();
+        const run_id = Bun.randomUUIDv7();
         // Usually the first number is free. It is not where retention has removed earlier reruns and kept their occurrences.
         let workflow_id = "";
         for (let number = (await countReruns(tx, rerun_of)) + 1; ; number++) {
@@ -74,7 +73,7 @@ export function createAcceptanceLedger(db: Database): AcceptanceLedger {
       inTransaction(db, async (tx) => {
         const { name: activity_name, version } = await lockAgainstChange(tx, activity_id);
         const rows = due.map((at) => {
-          const run_id = timeOrderedUuid();
+          const run_id = Bun.randomUUIDv7();
           const workflow_id = `${dueWorkflowId(activity_id, at)}:backfill-${run_id}`;
           return { run_id, key: dueKey(at), workflow_id, trace_id: runTraceId(run_id) };
         });

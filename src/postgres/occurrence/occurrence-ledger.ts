@@ -4,7 +4,7 @@ import type { ActivityRow } from "../../definition/activity.ts";
 import { findDifferences } from "../../event/content.ts";
 import type { EventEnvelope } from "../../event/envelope.ts";
 import { RetryableError, TerminalError } from "../../kernel/errors.ts";
-import { isUuid, timeOrderedUuid } from "../../kernel/stable-id.ts";
+import { isUuid } from "../../kernel/stable-id.ts";
 import { segmentsOf } from "../../occurrence/definition-history.ts";
 import type { JudgedStart, OccurrenceLedger } from "../../occurrence/ledger.ts";
 import { runTraceId } from "../../occurrence/occurrence.ts";
@@ -119,7 +119,7 @@ function claimStatement(
   standingRow: string | null = null,
 ) {
   // Used only when nobody has inserted the occurrence yet; otherwise the run id that stands there is kept.
-  const runId = timeOrderedUuid();
+  const runId = Bun.randomUUIDv7();
   const { workflow_id, first_execution_run_id, scheduled_for = null } = request;
   const eventId = start.event_id ?? null;
   // The payload travels as text within the JSON: postgres/event/event-ledger.ts says why.
@@ -128,7 +128,7 @@ function claimStatement(
       ? null
       : JSON.stringify({
           ...start.inline,
-          row_id: timeOrderedUuid(),
+          row_id: Bun.randomUUIDv7(),
           payload: JSON.stringify(start.inline.payload === undefined ? {} : start.inline.payload),
         });
   const traceId = start.inline?.trace_id ?? runTraceId(runId, eventId);

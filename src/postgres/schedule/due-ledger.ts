@@ -2,7 +2,6 @@
 import { and, eq, isNull, or, type SQL, sql } from "drizzle-orm";
 import type { SkippedStretch } from "../../calendar/misfire.ts";
 import type { TriggerType } from "../../definition/schema.ts";
-import { timeOrderedUuid } from "../../kernel/stable-id.ts";
 import type { DueRun } from "../../occurrence/due-facts.ts";
 import { dueKey, dueWorkflowId, runTraceId } from "../../occurrence/occurrence.ts";
 import type { AcceptedRun } from "../../run/engine.ts";
@@ -134,7 +133,7 @@ async function insertDueRun(
   if (run === undefined) return undefined;
   const { due, compressed } = run;
   const activity = await lockAgainstChange(tx, activity_id);
-  const run_id = timeOrderedUuid();
+  const run_id = Bun.randomUUIDv7();
   const workflow_id = dueWorkflowId(activity_id, due);
   const occurrence = { kind: "due" as const, key: dueKey(due), event_id: null, workflow_id };
   if ((await insertOccurrence(tx, activity, run_id, occurrence)) !== undefined) return undefined;
