@@ -191,15 +191,8 @@ async function startAll(start: Start): Promise<Omit<EngineSet, "close">> {
 /** Waits for all; the first failure aborts the others, and is thrown when each of them has ended (E2). */
 async function allOrNone(signal: AbortSignal, begin: (signal: AbortSignal) => Promise<void>[]): Promise<void> {
   const failed = new AbortController();
-  const results = await Promise.allSettled(
-    begin(AbortSignal.any([signal, failed.signal])).map((each) =>
-      each.catch((error: unknown) => {
-        failed.abort(error);
-        throw error;
-      }),
-    ),
-  );
+  const starts = begin(AbortSignal.any([signal, failed.signal]));
+  await Promise.all(starts.map((each) => each.catch((error: unknown) => failed.abort(error))));
   signal.throwIfAborted();
-  if (failed.signal.aborted) throw failed.signal.reason;
-  for (const result of results) if (result.status === "rejected") throw result.reason;
+  failed.signal.throwIfAborted();
 }

@@ -67,8 +67,13 @@ export function neededPorts(ports: EnginePorts, wanted: readonly EngineName[]): 
  * @throws InvalidInputError `port_in_use`, a fault per port that is occupied, asked for twice or out of range
  */
 export async function checkPorts(needs: readonly PortNeed[]): Promise<void> {
-  const faults = await Promise.all(needs.map((need) => findFault(need, needs)));
-  const found = faults.filter((fault) => fault !== undefined);
+  const faults = await Promise.all(
+    needs.map(async (need): Promise<Fault[]> => {
+      const message = await findFault(need, needs);
+      return message === undefined ? [] : [{ path: need.variable, message }];
+    }),
+  );
+  const found = faults.flat();
   if (found.length > 0) {
     const message =
       found.length === 1
@@ -78,26 +83,19 @@ export async function checkPorts(needs: readonly PortNeed[]): Promise<void> {
   }
 }
 
-async function findFault(need: PortNeed, needs: readonly PortNeed[]): Promise<Fault | undefined> {
-  const { port, use, variable, range } = need;
+/** Why the port cannot be used; undefined when it can. */
+async function findFault(need: PortNeed, needs: readonly PortNeed[]): Promise<string | undefined> {
+  const { port, use, range } = need;
   if (range !== undefined && (port < range.from || port > range.to))
-    return {
-      path: variable,
-      message: `expected a port from ${range.from} to ${range.to} for ${use}, because its other ports follow from it; received ${port}`,
-    };
-  if (port < 1 || port > 65_535) return { path: variable, message: `port ${port}, needed by ${use}, does not exist` };
+    return `expected a port from ${range.from} to ${range.to} for ${use}, because its other ports follow from it; received ${port}`;
+  if (port < 1 || port > 65_535) return `port ${port}, needed by ${use}, does not exist`;
   const first = needs.find((other) => other.port === port);
-  if (first !== need && first !== undefined)
-    return { path: variable, message: `port ${port} is needed by ${first.use} and by ${use}` };
+  if (first !== need && first !== undefined) return `port ${port} is needed by ${first.use} and by ${use}`;
   const code = await tryToListen(port);
   if (code === undefined) return undefined;
-  if (code !== "EADDRINUSE")
-    return { path: variable, message: `port ${port}, needed by ${use}, cannot be opened: ${code}` };
+  if (code !== "EADDRINUSE") return `port ${port}, needed by ${use}, cannot be opened: ${code}`;
   const holder = listenerOf(port);
-  return {
-    path: variable,
-    message: `port ${port}, needed by ${use}, is in use${holder === undefined ? "" : ` by ${holder}`}`,
-  };
+  return `port ${port}, needed by ${use}, is in use${holder === undefined ? "" : ` by ${holder}`}`;
 }
 
 /** Answers the error code, undefined when the port is free. */

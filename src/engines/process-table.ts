@@ -97,18 +97,12 @@ export function listenerOf(port: number): string | undefined {
   return undefined;
 }
 
-function descendantsOf(root: number): number[] {
-  const parents = new Map(allPids().map((pid) => [pid, Number(readStat(pid)?.[1])]));
-  const found: number[] = [];
-  const queue = [root];
-  for (let pid = queue.pop(); pid !== undefined; pid = queue.pop()) {
-    for (const [child, parent] of parents) {
-      if (parent !== pid) continue;
-      found.push(child);
-      queue.push(child);
-    }
-  }
-  return found;
+function descendantsOf(
+  root: number,
+  processes = allPids().map((pid) => ({ pid, parent: readStat(pid)?.[1] })),
+): number[] {
+  const children = processes.filter(({ parent }) => Number(parent) === root);
+  return children.flatMap(({ pid }) => [pid, ...descendantsOf(pid, processes)]);
 }
 
 function allPids(): number[] {

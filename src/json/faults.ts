@@ -43,7 +43,8 @@ function describe(type: ValueErrorType, schema: TSchema, value: unknown, wording
     const choice = wordsForChoice(schema);
     return choice === undefined ? "is required" : `is required: ${choice}`;
   }
-  const expected = wordsFor(schema) ?? wording.replace(/^Expected /, "");
+  const own = typeof schema.expected === "string" ? schema.expected : undefined;
+  const expected = own ?? wordsForChoice(schema) ?? wording.replace(/^Expected /, "");
   return `expected ${expected}, received ${preview(value)}${describeNumber(schema, value)}`;
 }
 
@@ -54,11 +55,6 @@ function describeNumber(schema: TSchema, value: unknown): string {
   if (KindGuard.IsString(schema) && Value.Check(schema, text))
     return `, a number: write it as a text, in quotes: "${text}"`;
   return isExactNumber(value) ? " (more digits, or a larger one, than is taken here)" : "";
-}
-
-/** The schema's own words (`expected`), or those for what may be written literally. */
-function wordsFor(schema: TSchema): string | undefined {
-  return typeof schema.expected === "string" ? schema.expected : wordsForChoice(schema);
 }
 
 function wordsForChoice(schema: TSchema): string | undefined {

@@ -39,7 +39,7 @@ export async function ensureStream({ connection }: Nats, log: Log): Promise<void
 }
 
 async function ensureStreamItself(manager: JetStreamManager, log: Log): Promise<void> {
-  const info = await found(manager.streams.info(STREAM));
+  const info = await manager.streams.info(STREAM).catch(ignoreMissing);
   if (info === undefined) {
     await createStream(manager);
     log.info({ stream: STREAM, subjects: SUBJECTS }, "stream created");
@@ -77,7 +77,7 @@ async function createStream(manager: JetStreamManager): Promise<void> {
       const noStorage = error instanceof NatsError && error.api_error?.err_code === JS_NO_STORAGE;
       if (noStorage && max_bytes >= 64 * 1024 ** 2) continue;
       // Another process made it in the same moment.
-      if ((await found(manager.streams.info(STREAM))) === undefined) throw error;
+      if ((await manager.streams.info(STREAM).catch(ignoreMissing)) === undefined) throw error;
       return;
     }
   }
@@ -92,7 +92,7 @@ async function ensureConsumer(manager: JetStreamManager, log: Log): Promise<void
     max_deliver: -1,
     max_ack_pending: 4096,
   };
-  const info = await found(manager.consumers.info(STREAM, CONSUMER));
+  const info = await manager.consumers.info(STREAM, CONSUMER).catch(ignoreMissing);
   if (info === undefined) {
     await manager.consumers.add(STREAM, wanted);
     log.info({ consumer: CONSUMER }, "consumer created");
@@ -107,11 +107,7 @@ async function ensureConsumer(manager: JetStreamManager, log: Log): Promise<void
     );
 }
 
-async function found<T>(info: Promise<T>): Promise<T | undefined> {
-  try {
-    return await info;
-  } catch (error) {
-    if (error instanceof NatsError && JS_NOT_FOUND.has(error.api_error?.err_code ?? 0)) return undefined;
-    throw error;
-  }
+/** To be given to `catch`: undefined where there is no such stream or consumer. */
+function ignoreMissing(error: unknown): undefined {
+  if (!(error instanceof NatsError && JS_NOT_FOUND.has(error.api_error?.err_code ?? 0))) throw error;
 }

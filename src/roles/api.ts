@@ -70,7 +70,8 @@ export function startApi(deps: RoleDeps): Role {
   );
 
   const keyless = keylessOf(config);
-  let closed = keyless === "never" ? notOpenYet() : undefined;
+  const notOpenYet = new RetryableError("not_open_yet", "the API opens when it has found that there are keys");
+  let closed = keyless === "never" ? notOpenYet : undefined;
   if (keyless === "always")
     log.warn(
       { address: formatAddress(config.apiAddr), setting: SETTINGS.insecureNoAuth.env },
@@ -163,10 +164,6 @@ export function startApi(deps: RoleDeps): Role {
 function keylessOf({ insecureNoAuth, apiAddr }: Config): Keyless {
   if (insecureNoAuth) return "always";
   return isLoopback(apiAddr.host) ? "until_first_key" : "never";
-}
-
-function notOpenYet(): RetryableError {
-  return new RetryableError("not_open_yet", "the API opens when it has found that there are keys");
 }
 
 /** An address that others reach is not served before there are keys. @throws TerminalError `keys_required` */
