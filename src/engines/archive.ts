@@ -23,15 +23,20 @@ import { dirname, join } from "node:path";
 import { enginesArchive, enginesKey, engineVersions } from "../generated/engines.ts";
 import { describeError, TerminalError } from "../kernel/errors.ts";
 
-export interface EngineBinaries {
-  readonly directory: string;
-  readonly versions: typeof engineVersions;
-  readonly initdb: string;
-  readonly postgres: string;
-  readonly nats: string;
-  readonly temporal: string;
-  readonly temporalSqlTool: string;
-  readonly temporalUi: string;
+/** The engines' executables and their versions. */
+export type EngineBinaries = Readonly<ReturnType<typeof binariesIn>>;
+
+function binariesIn(directory: string) {
+  return {
+    directory,
+    versions: engineVersions,
+    initdb: join(directory, "postgres", "bin", "initdb"),
+    postgres: join(directory, "postgres", "bin", "postgres"),
+    nats: join(directory, "bin", "nats-server"),
+    temporal: join(directory, "bin", "temporal-server"),
+    temporalSqlTool: join(directory, "bin", "temporal-sql-tool"),
+    temporalUi: join(directory, "bin", "temporal-ui-server"),
+  };
 }
 
 /**
@@ -64,16 +69,7 @@ export async function unpackEngines(
       }
     }
   }
-  return {
-    directory,
-    versions: engineVersions,
-    initdb: join(directory, "postgres", "bin", "initdb"),
-    postgres: join(directory, "postgres", "bin", "postgres"),
-    nats: join(directory, "bin", "nats-server"),
-    temporal: join(directory, "bin", "temporal-server"),
-    temporalSqlTool: join(directory, "bin", "temporal-sql-tool"),
-    temporalUi: join(directory, "bin", "temporal-ui-server"),
-  };
+  return binariesIn(directory);
 }
 
 /** A directory that an unpack is at work on, or has left. Those of deploy/build have other names. */

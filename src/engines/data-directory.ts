@@ -47,15 +47,7 @@ const READABLE_RECORD = Type.Object({
   children: Type.Array(IDENTITY),
 });
 
-export interface DataDirectory {
-  /** Real path. */
-  readonly path: string;
-  readonly logs: string;
-  /** Configuration files written for the engines at each start. */
-  readonly config: string;
-  readonly postgres: string;
-  readonly nats: string;
-}
+export type DataDirectory = Readonly<ReturnType<typeof openDataDirectory>>;
 
 /** Collected as garbage, a database would be closed and its lock dropped: also when nobody keeps the release. */
 const heldLocks = new Set<Database>();
@@ -69,15 +61,17 @@ const LOCK_WAIT_MS = 500;
  * Makes the directory and what belongs in it.
  * @throws TerminalError `data_dir_unusable`
  */
-export function openDataDirectory(path: string): DataDirectory {
+export function openDataDirectory(path: string) {
   try {
     // Others may pass through (Postgres runs as another user below root) but not look around; secrets are 0600.
     mkdirSync(path, { recursive: true, mode: process.getuid?.() === 0 ? 0o711 : 0o700 });
     accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK);
     const real = realpathSync(path);
-    const directory: DataDirectory = {
+    const directory = {
+      /** Real path. */
       path: real,
       logs: join(real, "logs"),
+      /** Configuration files written for the engines at each start. */
       config: join(real, "config"),
       postgres: join(real, "postgres"),
       nats: join(real, "nats"),

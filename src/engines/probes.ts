@@ -74,13 +74,8 @@ export async function probeHttp(url: string, signal: AbortSignal): Promise<void>
   if (response.status >= 500) throw new Error(`${url} answered ${response.status}`);
 }
 
-export interface TemporalProbe {
-  probe(signal: AbortSignal): Promise<void>;
-  close(): Promise<void>;
-}
-
 /** Temporal's gRPC health check, over a connection that is kept while it works. */
-export function createTemporalProbe(target: Address): TemporalProbe {
+export function createTemporalProbe(target: Address) {
   let connection: Connection | undefined;
 
   async function drop(): Promise<void> {
@@ -89,7 +84,7 @@ export function createTemporalProbe(target: Address): TemporalProbe {
     await closing?.close();
   }
   return {
-    async probe(signal) {
+    async probe(signal: AbortSignal): Promise<void> {
       try {
         // First a plain connect: a failed gRPC connect would back off for a second and more.
         if (connection === undefined) (await openSocket(target, signal)).destroy();

@@ -177,12 +177,9 @@ function describe({ keyword, params, message = keyword, data, instancePath }: Er
   const allowed = params.allowedValues ?? params.allowedValue;
   // A number of the data may stand in for one that Ajv does not know.
   const value = typeof data === "number" ? valueAt(root, instancePath) : data;
-  const received = typeof data === "object" && data !== null ? describeShape(data) : preview(value);
+  const shape = Array.isArray(data) ? `a list of ${data.length}` : "an object";
+  const received = typeof data === "object" && data !== null ? shape : preview(value);
   return `${message}${allowed === undefined ? "" : `: ${preview(allowed)}`}, received ${received}`;
-}
-
-function describeShape(value: object): string {
-  return Array.isArray(value) ? `a list of ${value.length}` : "an object";
 }
 
 function explain(error: unknown): string {

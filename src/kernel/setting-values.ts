@@ -2,7 +2,6 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
 import type { Address } from "./address.ts";
-import { LOG_LEVELS, type LogLevel } from "./log.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -58,12 +57,6 @@ export function parseHosts(text: string): readonly string[] {
   return hosts;
 }
 
-export function parseNamespace(text: string): string {
-  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{1,254}$/.test(text))
-    throw new Error("expected 2 to 255 letters, digits, '.', '_' or '-'");
-  return text;
-}
-
 export function parsePort(text: string): number {
   return parseWhole(text, 1, 65_535);
 }
@@ -78,11 +71,6 @@ export function parseSwitch(text: string): boolean {
   if (/^(1|true|yes|on)$/i.test(text)) return true;
   if (/^(0|false|no|off)$/i.test(text)) return false;
   throw new Error("expected true or false");
-}
-
-export function parseLogLevel(text: string): LogLevel {
-  if (!LOG_LEVELS.includes(text as LogLevel)) throw new Error(`expected one of ${LOG_LEVELS.join(", ")}`);
-  return text as LogLevel;
 }
 
 /** root keeps to the system's directories: Postgres runs unprivileged there and could not enter /root. */

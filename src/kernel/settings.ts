@@ -11,8 +11,6 @@ import {
   parseAddress,
   parseDbUrl,
   parseHosts,
-  parseLogLevel,
-  parseNamespace,
   parseNatsUrl,
   parsePort,
   parseRoles,
@@ -93,7 +91,10 @@ export const SETTINGS = {
     value: "NAME",
     help: "Temporal namespace",
     default: "default",
-    parse: parseNamespace,
+    parse: (text) => {
+      if (/^[A-Za-z0-9][A-Za-z0-9._-]{1,254}$/.test(text)) return text;
+      throw new Error("expected 2 to 255 letters, digits, '.', '_' or '-'");
+    },
   }),
   caFile: setting({
     flag: "ca-file",
@@ -174,7 +175,11 @@ export const SETTINGS = {
     value: "LEVEL",
     help: LOG_LEVELS.join(", "),
     default: "info",
-    parse: parseLogLevel,
+    parse: (text) => {
+      const level = LOG_LEVELS.find((each) => each === text);
+      if (level === undefined) throw new Error(`expected one of ${LOG_LEVELS.join(", ")}`);
+      return level;
+    },
   }),
   postgresPort: portSetting("postgres-port", "ACTCORE_POSTGRES_PORT", 5433, "embedded Postgres"),
   natsPort: portSetting("nats-port", "ACTCORE_NATS_PORT", 4222, "embedded NATS"),

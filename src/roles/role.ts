@@ -1,15 +1,11 @@
 /** What every role is made from, and which engines each asks for (I7). */
-import type { EngineEndpoints } from "../engines/engine-status.ts";
-import type { Config } from "../kernel/config.ts";
 import { describeError } from "../kernel/errors.ts";
 import type { DrainOutcome, Role } from "../kernel/lifecycle.ts";
-import type { Log } from "../kernel/log.ts";
-import type { Metrics } from "../kernel/metrics.ts";
-import type { Engine, Readiness } from "../kernel/readiness.ts";
+import type { Engine } from "../kernel/readiness.ts";
 import type { RoleName } from "../kernel/setting-values.ts";
 import { aborted } from "../kernel/wait.ts";
 import type { TaskTypes } from "../task/task-type.ts";
-import type { Connections } from "./connections.ts";
+import type { Connections, ConnectionsDeps } from "./connections.ts";
 
 export const ROLE_NEEDS: Readonly<Record<RoleName, readonly Engine[]>> = {
   worker: ["postgres", "temporal"],
@@ -18,15 +14,10 @@ export const ROLE_NEEDS: Readonly<Record<RoleName, readonly Engine[]>> = {
   sync: ["postgres", "temporal"],
 };
 
-export interface RoleDeps {
-  config: Config;
+export interface RoleDeps extends Omit<ConnectionsDeps, "signal"> {
   connections: Connections;
-  endpoints: Promise<EngineEndpoints>;
   /** Which tasks the definitions of this process may have. */
   taskTypes: TaskTypes;
-  readiness: Readiness;
-  metrics: Metrics;
-  log: Log;
 }
 
 /**

@@ -15,7 +15,6 @@ const { Schedule, ScheduleSpec } = temporal.api.schedule.v1;
 const { ScheduleOverlapPolicy, TaskQueueKind } = temporal.api.enums.v1;
 type ISchedule = temporal.api.schedule.v1.ISchedule;
 type ISpec = temporal.api.schedule.v1.IScheduleSpec;
-type IRange = temporal.api.schedule.v1.IRange;
 
 const OVERLAPS = {
   skip: ScheduleOverlapPolicy.SCHEDULE_OVERLAP_POLICY_SKIP,
@@ -83,18 +82,14 @@ function encodeSpec({ timezone, calendars, excluded, intervals, jitter_ms }: Sch
 
 function encodeCalendar({ years, months, days, weekdays, hours, minutes, seconds }: CalendarSpec) {
   return {
-    year: encodeRanges(years ?? []),
-    month: encodeRanges(months),
-    dayOfMonth: encodeRanges(days),
-    dayOfWeek: encodeRanges(weekdays),
-    hour: encodeRanges(hours),
-    minute: encodeRanges(minutes),
-    second: encodeRanges(seconds),
+    year: [...(years ?? [])],
+    month: [...months],
+    dayOfMonth: [...days],
+    dayOfWeek: [...weekdays],
+    hour: [...hours],
+    minute: [...minutes],
+    second: [...seconds],
   };
-}
-
-function encodeRanges(ranges: readonly Range[]): IRange[] {
-  return ranges.map(({ start, end, step }) => ({ start, end, step }));
 }
 
 /** Maps arrive in any order. */
