@@ -12,7 +12,8 @@
 import type { Config } from "../kernel/config.ts";
 import { type Releasers, withReleasers } from "../kernel/lifecycle.ts";
 import type { Log } from "../kernel/log.ts";
-import { type EngineBinaries, unpackEngines } from "./archive.ts";
+import { once } from "../kernel/once.ts";
+import { unpackEngines } from "./archive.ts";
 import type { ChildContext, Preparation } from "./child-process.ts";
 import {
   type DataDirectory,
@@ -80,34 +81,20 @@ export function startEngines(config: Config, deps: EngineDeps): Promise<EngineSe
     if (cleared.length > 0) deps.log.warn({ pids: cleared }, "ended the engines of a server that was killed");
     removeRecord(directory.path);
     await checkPorts(neededPorts(config, wanted));
-
-    const onProgress = deps.onProgress ?? (() => {});
-    const binaries = await unpackEngines(config.cacheDir, { onProgress, signal: deps.signal });
-    const set = await startAll({ config, deps, directory, binaries, wanted, releasers, onProgress });
+    const set = await startAll(config, deps, wanted, directory, releasers);
     deps.log.info({ engines: wanted, data_dir: directory.path, took_ms: Date.now() - startedMs }, "engines answer");
-    let closing: Promise<void> | undefined;
-    return {
-      ...set,
-      close() {
-        closing ??= releasers.release();
-        return closing;
-      },
-    };
+    return { ...set, close: once(() => releasers.release()) };
   });
 }
 
-interface Start {
-  readonly config: Config;
-  readonly deps: EngineDeps;
-  readonly directory: DataDirectory;
-  readonly binaries: EngineBinaries;
-  readonly wanted: readonly EngineName[];
-  readonly releasers: Releasers;
-  readonly onProgress: (message: string) => void;
-}
-
-async function startAll(start: Start): Promise<Omit<EngineSet, "close">> {
-  const { config, deps, directory, binaries, wanted, releasers, onProgress } = start;
+async function startAll(
+  config: Config,
+  { log, onProgress = () => {}, signal: startSignal, insisted }: EngineDeps,
+  wanted: readonly EngineName[],
+  directory: DataDirectory,
+  releasers: Releasers,
+): Promise<Omit<EngineSet, "close">> {
+  const binaries = await unpackEngines(config.cacheDir, { onProgress, signal: startSignal });
   const cluster = wanted.includes("postgres") ? openCluster(directory, binaries) : undefined;
   const dbUrl = cluster ? postgresUrl(cluster, config) : (config.dbUrl ?? "");
   const endpoints: Partial<EngineEndpoints> = {
@@ -122,16 +109,15 @@ async function startAll(start: Start): Promise<Omit<EngineSet, "close">> {
 
   const engines = new Map<EngineName, { context: ChildContext; supervisor: Supervisor }>();
   const status = () => [...engines.values()].map(({ supervisor }) => supervisor.status());
-  const record = keepRecord(directory, endpoints, status, deps.log);
+  const record = keepRecord(directory, endpoints, status, log);
   releasers.push(() => removeRecord(directory.path));
 
   const server = sqlServerOf(dbUrl, config.caFile?.path);
   for (const name of wanted) {
-    const log = openEngineLog(`${directory.logs}/${name}.log`);
-    releasers.push(() => log.close());
-    const context = { dataDir: directory.path, log, record: record.child };
-    const { insisted } = deps;
-    const supervisor = createSupervisor(specOf(name), context, { log: deps.log, onChange: record.write, insisted });
+    const output = openEngineLog(`${directory.logs}/${name}.log`);
+    releasers.push(() => output.close());
+    const context = { dataDir: directory.path, log: output, record: record.child };
+    const supervisor = createSupervisor(specOf(name), context, { log, onChange: record.write, insisted });
     engines.set(name, { context, supervisor });
     // In this order of acquiring, so that what is released first is the Web UI and last is Postgres.
     releasers.push(() => supervisor.stop());
@@ -149,7 +135,7 @@ async function startAll(start: Start): Promise<Omit<EngineSet, "close">> {
     if (cluster !== undefined) await forgetTemporalHosts(dbUrl);
   }
 
-  await allOrNone(deps.signal, (signal) => {
+  await allOrNone(startSignal, (signal) => {
     async function launch(name: EngineName): Promise<void> {
       await engines.get(name)?.supervisor.start(signal);
     }

@@ -7,6 +7,7 @@
  */
 import { describeError, describeWithHint, RetryableError } from "../kernel/errors.ts";
 import type { Log } from "../kernel/log.ts";
+import { once } from "../kernel/once.ts";
 import { createBackoff, sleep } from "../kernel/wait.ts";
 import { type Child, type ChildContext, type Command, endChild, startChild } from "./child-process.ts";
 import type { EngineName, EngineStatus } from "./engine-status.ts";
@@ -75,7 +76,6 @@ export function createSupervisor(
   /** Why the current child was ended here, to be started again. */
   let endedFor: string | undefined;
   let keeping: Promise<void> | undefined;
-  let stopped: Promise<void> | undefined;
 
   function change(state: EngineStatus["state"], error?: string): void {
     if (state !== status.state) status.since = new Date().toISOString();
@@ -205,16 +205,13 @@ export function createSupervisor(
         details: { engine: spec.name },
       });
     },
-    stop() {
-      stopped ??= (async () => {
-        stopping.abort(new Error(`${spec.name} is being stopped`));
-        if (child !== undefined && !child.gone.aborted && (await endChild(child, spec.stop, deps.insisted)))
-          log.warn("engine did not end in time and was killed");
-        await keeping;
-        await spec.dispose?.();
-        change("stopped");
-      })();
-      return stopped;
-    },
+    stop: once(async () => {
+      stopping.abort(new Error(`${spec.name} is being stopped`));
+      if (child !== undefined && !child.gone.aborted && (await endChild(child, spec.stop, deps.insisted)))
+        log.warn("engine did not end in time and was killed");
+      await keeping;
+      await spec.dispose?.();
+      change("stopped");
+    }),
   };
 }
