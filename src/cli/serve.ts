@@ -58,11 +58,8 @@ export function runServe({ config, log, tell, shutdown }: CommandContext): Promi
     });
     releasers.push(() => monitor.stop(true));
 
-    const {
-      promise: endpoints,
-      resolve: setEndpoints,
-      reject: failEndpoints,
-    } = Promise.withResolvers<EngineEndpoints>();
+    const locating = Promise.withResolvers<EngineEndpoints>();
+    const endpoints = locating.promise;
     endpoints.catch(() => {});
     const signal = shutdown.stopping;
     // Engines are released after everything that uses them: their place in the stack is taken before.
@@ -77,7 +74,7 @@ export function runServe({ config, log, tell, shutdown }: CommandContext): Promi
       { config, connections, endpoints, taskTypes: TASK_TYPES, readiness, metrics, log },
       releasers,
     );
-    locate(config, { log, tell, signal, insisted: shutdown.insisted }, engines).then(setEndpoints, failEndpoints);
+    locate(config, { log, tell, signal, insisted: shutdown.insisted }, engines).then(locating.resolve, locating.reject);
     // A start that is interrupted is a stop like any other.
     const stopped = aborted(signal);
     const located = await Promise.race([endpoints, stopped]);

@@ -49,7 +49,7 @@ const READABLE_RECORD = Type.Object({
 
 export type DataDirectory = Readonly<ReturnType<typeof openDataDirectory>>;
 
-/** Collected as garbage, a database would be closed and its lock dropped: also when nobody keeps the release. */
+/** Kept here so that none is collected as garbage, which would close it and drop its lock, when nobody keeps the release. */
 const heldLocks = new Set<Database>();
 
 const LOCK_FILE = "actcore.lock";

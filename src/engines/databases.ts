@@ -68,15 +68,15 @@ function createMissing(url: string, names: readonly string[]): Promise<void> {
 }
 
 /**
- * Forgets the hosts that a Temporal before has noted. A killed one leaves its own behind, and for most of a minute the
- * next one then hands out no work: "Not enough hosts to serve the request". Only where no other can be alive: on the
- * database of our own data directory.
+ * Removes the hosts that an earlier Temporal has noted in its database. A killed one leaves its own behind, and for most of a minute the
+ * next one then hands out no work: "Not enough hosts to serve the request". Call it only where no other Temporal can be
+ * alive: on the database of our own data directory.
  */
 export async function forgetTemporalHosts(url: string): Promise<void> {
   await withDatabase(urlOfDatabase(url, TEMPORAL_DATABASES.store), (sql) => sql`DELETE FROM cluster_membership`);
 }
 
-/** The same server and credentials, another database. */
+/** The URL of another database on the same server, with the same credentials. */
 export function urlOfDatabase(url: string, database: string): string {
   const changed = new URL(url);
   changed.pathname = `/${database}`;

@@ -18,7 +18,7 @@ import {
 } from "node:fs";
 
 const MAX_BYTES = 10 * 1024 * 1024;
-/** Beside the current file. */
+/** How many rotated files are kept beside the current one. */
 const KEPT_FILES = 2;
 const CHECK_EVERY_MS = 5000;
 const TAIL_BYTES = 32 * 1024;

@@ -41,7 +41,7 @@ export interface PortNeed {
   readonly range?: { readonly from: number; readonly to: number };
 }
 
-/** Of each engine the one comes first by which it is reached. */
+/** The ports of the wanted engines. Of each engine, the port by which it is reached comes first. */
 export function neededPorts(ports: EnginePorts, wanted: readonly EngineName[]): PortNeed[] {
   const needs: Record<EngineName, PortNeed[]> = {
     postgres: [{ port: ports.postgresPort, use: "Postgres", variable: SETTINGS.postgresPort.env }],

@@ -31,7 +31,7 @@ export function startTimeOf(pid: number): string | undefined {
   return `${bootId}/${fields[19]}`;
 }
 
-/** Of a process that lives now. */
+/** The identity of a process that lives now. */
 export function identify(pid: number): ProcessIdentity {
   return { pid, startedAt: startTimeOf(pid) ?? "" };
 }

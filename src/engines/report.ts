@@ -26,9 +26,9 @@ export interface EngineReport {
   /** ISO 8601, when `state` began. */
   readonly since?: string | undefined;
   readonly error?: string | undefined;
-  /** Of the process and all below it; pages that they share count once. */
+  /** Memory of the process and of all its descendants; pages that they share count once. */
   readonly memoryBytes?: number | undefined;
-  /** On disk; Temporal's are those of its databases, and part of Postgres'. */
+  /** On disk. What Temporal's databases take is part of what Postgres takes. */
   readonly dataBytes?: number | undefined;
 }
 

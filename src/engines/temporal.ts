@@ -70,7 +70,7 @@ export function temporalSpec(
   binaries: EngineBinaries,
   port: number,
   server: SqlServer,
-  /** Before every start, when Postgres answers. */
+  /** Called before every start, when Postgres answers. */
   prepare: () => Promise<void>,
 ): EngineSpec {
   const configFile = join(directory.config, "temporal.yaml");

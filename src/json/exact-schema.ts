@@ -50,7 +50,7 @@ function originalOf(data: unknown, context: DataValidationCxt | undefined): unkn
   return parent === undefined ? data : parent[context.parentDataProperty];
 }
 
-/** As Ajv's own, of the same messages, but for exact numbers in the schema and in the value. */
+/** Replaces keywords of Ajv by ones with the same messages that also take exact numbers, in the schema and in the value. */
 export function addExactKeywords(ajv: Ajv2020): void {
   const add = (
     keyword: string,

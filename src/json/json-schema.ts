@@ -99,7 +99,7 @@ function createAjv(options: Options): Ajv2020 {
   addFormats.default(ajv);
   for (const [name, format] of Object.entries(ajv.formats)) {
     const test = format instanceof RegExp ? (text: string) => format.test(text) : format;
-    // Base64 is long, and found in no time.
+    // Texts in Base64 are long, and checking them takes no time.
     if (typeof test === "function" && name !== "byte")
       ajv.addFormat(name, (text: string) => text.length <= MAX_FORMATTED && test(text) === true);
   }
@@ -134,7 +134,7 @@ function findMetaFaults(schema: JsonSchema, path: string): Fault[] {
   return findPatternFaults(schema, path);
 }
 
-/** Of every text under `pattern` and every key under `patternProperties`, which the draft calls no more than a format. */
+/** What is wrong with every text under `pattern` and every key under `patternProperties`, which the draft calls no more than a format. */
 function findPatternFaults(value: unknown, path: string): Fault[] {
   if (typeof value !== "object" || value === null) return [];
   return Object.entries(value).flatMap(([key, inner]) => {

@@ -34,7 +34,7 @@ export function findReferenceFault(schema: Schema, path: string): Fault | undefi
 
   const sum = (schemas: readonly unknown[]) => schemas.reduce<number>((total, each) => total + count(each), 0);
   const most = (schemas: readonly unknown[]) => schemas.reduce<number>((top, each) => Math.max(top, count(each)), 0);
-  /** An upper bound; of one that leads round to itself, without the second round. */
+  /** An upper bound. A schema that leads back to itself is counted without the second round. */
   const count = (schema: unknown): number => {
     if (!isObject(schema) || fault !== undefined) return 0;
     const known = counts.get(schema);
@@ -107,7 +107,7 @@ function valuesOf(value: unknown): unknown[] {
   return isObject(value) ? Object.values(value) : [];
 }
 
-/** Lists are too: a pointer leads through them. */
+/** A list counts as an object here, because a pointer leads through it. */
 function isObject(value: unknown): value is Schema {
   return typeof value === "object" && value !== null;
 }

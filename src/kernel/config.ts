@@ -118,7 +118,7 @@ function readProxies(env: Environment, faults: Fault[]): Proxies {
   return { ...proxies, exempt: parseExempt(env[variableOf("no")] ?? "") };
 }
 
-/** Nothing is wrong with durations that could not be parsed: that is a fault already. */
+/** A duration that could not be parsed is absent, and is a fault already. */
 function faultOfKeys({
   eventRetentionMs = 0,
   runRetentionMs = 0,

@@ -19,14 +19,14 @@ export interface RoleReadiness {
   error?: string;
 }
 
-/** Of the syncs of this process; a sync that fails makes no process unready. */
+/** How the syncs of this process ended; a sync that fails makes no process unready. */
 export interface SyncReadiness {
   /** RFC 3339; null: none yet. */
   last_success: string | null;
   last_failure: string | null;
-  /** Of the last failure; null once a sync succeeded. */
+  /** Why the last sync failed; null once a sync succeeded. */
   error: string | null;
-  /** Of the last one that came to its end. */
+  /** How long the last sync took that came to its end. */
   duration_ms: number | null;
 }
 

@@ -34,7 +34,7 @@ export interface IntakeState {
 
 export function startIntake(nats: Nats, handle: (group: StreamMessage[]) => Promise<void>, log: Log): Intake {
   const stopping = new AbortController();
-  /** Of the last round; undefined while one takes messages. */
+  /** Why the last round failed; undefined while a round takes messages. */
   let failure: string | undefined;
 
   async function run(): Promise<void> {
@@ -85,7 +85,7 @@ function toFault(message: string): StreamFault {
   };
 }
 
-/** Until the consumer ends or `stopping` aborts. What arrived and was not handled goes back. */
+/** Handles what arrives until the consumer ends or `stopping` aborts. What was not handled goes back to the stream. */
 async function handleGroups(
   messages: ConsumerMessages,
   handle: (group: StreamMessage[]) => Promise<void>,
@@ -102,7 +102,7 @@ async function handleGroups(
     arrived.push(message);
     wake();
   }).then(end, end);
-  const watching = closeWhenGone(messages).catch(() => {}); // its end is the consumer's, which is seen above
+  const watching = closeWhenGone(messages).catch(() => {}); // where it fails, the end of the consumer is noticed by `gathering`
   void aborted(stopping).then(() => wake());
 
   try {

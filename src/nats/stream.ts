@@ -20,7 +20,7 @@ import { type Nats, unavailable } from "./connection.ts";
 import { CONSUMER, STREAM, SUBJECTS } from "./names.ts";
 import { findAckFault, findSubjectFault } from "./stream-faults.ts";
 
-/** An unacknowledged message comes again after this. */
+/** Milliseconds after which a message that was not acknowledged is delivered again. */
 export const ACK_WAIT_MS = 30_000;
 const MAX_BYTES = 8 * 1024 ** 3;
 

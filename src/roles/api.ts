@@ -33,7 +33,7 @@ import { findOwnEngines } from "./own-engines.ts";
 import { createRole, type RoleDeps } from "./role.ts";
 import { createSync } from "./sync.ts";
 
-/** What of the API is there once an engine was reached. */
+/** The parts of the API that are made when an engine is reached. */
 interface Parts extends Omit<Services, "engines" | "readiness"> {
   temporal: Temporal;
   starter: ReturnType<typeof createRunStarter>;

@@ -17,7 +17,7 @@ const ENDPOINTS: Readonly<Record<keyof EngineEndpoints, readonly [use: string, p
 };
 
 /**
- * By the configuration, and by where the engines were `located`, which may be those of another process on other ports. An
+ * Finds them by the configuration, and by where the engines were `located`, which may be those of another process on other ports. An
  * engine on another host is known by host and port as its URL has them, not by what its name leads to.
  */
 export function findOwnEngines(config: Config, located: Partial<EngineEndpoints> = {}): OwnEngines {
@@ -44,7 +44,7 @@ export function findTaskRules(types: TaskTypes, config: Config, located?: Partia
   return { types, engines: findOwnEngines(config, located) };
 }
 
-/** Of a URL, of several that are separated by commas, or of `host:port`; the host as an http URL has it. */
+/** The addresses in a URL, in several that are separated by commas, or in `host:port`, each host as an http URL has it. */
 function readAddresses(text: string | undefined, usualPort: number): { host: string; port: number }[] {
   return (text ?? "").split(",").flatMap((each) => {
     const [, authority = ""] = /^(?:[\w+.-]+:\/\/)?(?:[^@/]*@)?([^/?#]*)/.exec(each.trim()) ?? [];

@@ -83,7 +83,7 @@ function createObserver(metrics: Metrics, readiness: Readiness | undefined): Syn
   };
 }
 
-/** Everything: files, event types and schedules. Without `everyMs` once, at a start. */
+/** A chore that syncs files, event types and schedules: at an interval, or without `everyMs` once, at a start. */
 export function createSyncChore(service: SyncService, times: Pick<Chore, "everyMs" | "firstAfterMs"> = {}): Chore {
   const actor = times.everyMs === undefined ? "start" : "interval";
   const stages = { definitions: true, event_types: true, schedules: true };

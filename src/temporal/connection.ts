@@ -30,7 +30,7 @@ const CHANNEL = {
 /** How a server is reached over TLS, as the client and the workers' native core take it; false: without. */
 export type TemporalTls = false | { serverRootCACertificate?: Buffer };
 
-/** Of a configured server; the embedded one speaks no TLS. */
+/** How a configured server is reached; the embedded one speaks no TLS. */
 export function temporalTlsOf({ temporalHost, temporalTls, caFile }: Config): TemporalTls {
   if (temporalHost === undefined || !temporalTls) return false;
   return caFile === undefined ? {} : { serverRootCACertificate: Buffer.from(caFile.trusted.join("\n")) };

@@ -1,4 +1,4 @@
-/** How Temporal says no. */
+/** The codes with which Temporal refuses a request. */
 import { isGrpcServiceError, ScheduleNotFoundError, WorkflowNotFoundError } from "@temporalio/client";
 import { RetryableError } from "../kernel/errors.ts";
 

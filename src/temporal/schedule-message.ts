@@ -51,7 +51,7 @@ export function encodeSearchAttributes({ activity_id, activity_name }: ScheduleP
   return { indexedFields: encodeUnifiedSearchAttributes(undefined, searchAttributesOf(activity_id, activity_name)) };
 }
 
-/** Of spec, action and policies: moves when somebody changes one of them, and not with a start or a pause. */
+/** A hash of spec, action and policies. It changes when somebody changes one of them, and not with a start or a pause. */
 export function hashSchedule({ spec, action, policies }: ISchedule): string {
   const message = Schedule.toObject(Schedule.fromObject({ spec, action, policies }), { longs: String, bytes: String });
   return stableHex(JSON.stringify(sorted(message)), 64);
@@ -92,7 +92,7 @@ function encodeCalendar({ years, months, days, weekdays, hours, minutes, seconds
   };
 }
 
-/** Maps arrive in any order. */
+/** Sorts the keys of all objects, because the entries of a map arrive in any order. */
 function sorted(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sorted);
   if (typeof value !== "object" || value === null) return value;

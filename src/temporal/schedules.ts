@@ -1,4 +1,4 @@
-/** Carries schedule plans out. Touches only schedules with our id prefix and memo (I6). */
+/** Makes, changes and removes schedules as their plans say. It touches only schedules with our id prefix and memo (I6). */
 import { isGrpcServiceError } from "@temporalio/client";
 import { defaultPayloadConverter } from "@temporalio/common";
 import type { temporal } from "@temporalio/proto";
@@ -194,7 +194,7 @@ function translate(error: unknown): TerminalError | RetryableError {
   return new TerminalError("schedule_refused", `Temporal refuses the schedule: ${reason}`, { cause: error });
 }
 
-/** The server's no to this schedule, or the client's, which cannot even encode it. */
+/** Whether the server refused this schedule, or the client could not encode it. */
 function isRefusal(error: unknown): boolean {
   if (isGrpcServiceError(error)) return hasCode(error, ...REFUSALS);
   return error instanceof Error && ["ValueError", "TypeError", "RangeError"].includes(error.name);

@@ -17,7 +17,7 @@ export interface WorkersOptions {
 }
 
 /**
- * First steps of runs that are done at once. One takes as long as its quick tasks, and those that wait for the outside
+ * How many first steps of runs are done at once. One takes as long as its quick tasks, and those that wait for the outside
  * (activities/quick-tasks.ts, at most 32) must leave enough to other runs.
  */
 const RUNS_AT_ONCE = 100;
@@ -77,7 +77,7 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
     try {
       await runToItsEnd(worker);
     } finally {
-      shutdown(); // one without the other does half a run
+      shutdown(); // either one alone can do only half of a run
     }
   };
   const done = Promise.allSettled(workers.map(run)).then(async (results) => {
