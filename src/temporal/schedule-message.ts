@@ -3,7 +3,6 @@ import { defaultPayloadConverter, toPayloads } from "@temporalio/common";
 import { encodeUnifiedSearchAttributes } from "@temporalio/common/lib/converter/payload-search-attributes";
 import { msToTs } from "@temporalio/common/lib/time";
 import { temporal } from "@temporalio/proto";
-import type { Range } from "../calendar/cron-expression.ts";
 import { stableHex } from "../kernel/stable-id.ts";
 import { scheduledWorkflowId } from "../occurrence/occurrence.ts";
 import { ORCHESTRATOR_QUEUE, RUN_ACTIVITY_WORKFLOW } from "../run/run.ts";
