@@ -12,8 +12,9 @@ import { isExactNumber } from "../json/exact-number.ts";
 import { findFaults, preview } from "../json/faults.ts";
 import { pointTo } from "../json/pointer.ts";
 import { type Fault, InvalidInputError } from "../kernel/errors.ts";
+import type { OwnEngines } from "../outbound/own-engines.ts";
 import { findPlaceholders } from "../task/placeholders.ts";
-import type { OwnEngines, TaskRules, TaskType } from "../task/task-type.ts";
+import type { TaskRules, TaskType } from "../task/task-type.ts";
 import { templateSchema } from "../task/template.ts";
 import type { TaskTemplate } from "../task/types.ts";
 import {

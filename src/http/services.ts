@@ -10,8 +10,8 @@ import type { ScheduleReader } from "../explain/schedule-view.ts";
 import type { SkippedReader } from "../explain/skipped-due-times.ts";
 import type { Readiness } from "../kernel/readiness.ts";
 import type { RunControl } from "../occurrence/control.ts";
+import type { OwnEngines } from "../outbound/own-engines.ts";
 import type { SyncService } from "../sync/service.ts";
-import type { OwnEngines } from "../task/task-type.ts";
 
 /** To read a part whose engine was never reached throws RetryableError; the answer is then 503. */
 export interface Services {

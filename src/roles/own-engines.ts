@@ -5,7 +5,8 @@ import type { EngineEndpoints } from "../engines/engine-status.ts";
 import { neededPorts } from "../engines/ports.ts";
 import { isLoopback } from "../kernel/address.ts";
 import type { Config } from "../kernel/config.ts";
-import type { OwnEngines, TaskRules, TaskTypes } from "../task/task-type.ts";
+import type { OwnEngines } from "../outbound/own-engines.ts";
+import type { TaskRules, TaskTypes } from "../task/task-type.ts";
 
 /** What listens at each endpoint, and the port where its URL names none. */
 const ENDPOINTS: Readonly<Record<keyof EngineEndpoints, readonly [use: string, port: number]>> = {

@@ -4,7 +4,8 @@
  */
 import type { Static, TObject } from "@sinclair/typebox";
 import type { Fault } from "../kernel/errors.ts";
-import type { Proxies } from "../kernel/setting-values.ts";
+import type { Dial } from "../outbound/dial.ts";
+import type { OwnEngines } from "../outbound/own-engines.ts";
 import type { Executor } from "./task.ts";
 
 export interface TaskType<Params extends TObject = TObject> {
@@ -26,28 +27,15 @@ export interface TaskType<Params extends TObject = TObject> {
 /** The task types that there are, by the `type` of a task. */
 export type TaskTypes = Readonly<Record<string, TaskType>>;
 
-/** Where the engines listen that actcore uses: no task may call them. */
-export interface OwnEngines {
-  /** By port of this host: what listens there, as words for a person. */
-  readonly ports: ReadonlyMap<number, string>;
-  /** By `host:port` of other hosts, as a URL has it (IPv6 in brackets): what listens there. */
-  readonly elsewhere?: ReadonlyMap<string, string>;
-  /** The IP addresses of this host besides loopback's. */
-  readonly addresses?: readonly string[];
-}
-
 /** What the tasks of a definition are checked by. */
 export interface TaskRules {
   readonly types: TaskTypes;
   readonly engines: OwnEngines;
 }
 
+/** What executors use of the outside. */
 export interface ExecutorDeps {
-  /** No request goes to these. */
-  readonly engines: OwnEngines;
-  readonly proxies: Proxies;
-  /** All certificates that are trusted, as PEM; the usual ones when absent. */
-  readonly trusted?: readonly string[] | undefined;
+  readonly dial: Dial;
 }
 
 /** The executor of each type, by the `type` of a task. */

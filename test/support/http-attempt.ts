@@ -1,10 +1,16 @@
 /** One try of an http task, and an executor that may go anywhere, without a proxy. */
+import { createDial, type DialDeps } from "../../src/outbound/dial.ts";
 import { createHttpExecutor } from "../../src/task/http/executor.ts";
 import type { HttpParams } from "../../src/task/http/params.ts";
 import type { TaskAttempt } from "../../src/task/task.ts";
 import { NO_ENGINES } from "./own-engines.ts";
 
-export const executeHttp = createHttpExecutor({ engines: NO_ENGINES, proxies: { exempt: [] } });
+/** An executor that may go anywhere, without a proxy, unless a test says otherwise. */
+export function httpExecutor(deps: Partial<DialDeps> = {}) {
+  return createHttpExecutor({ dial: createDial({ engines: NO_ENGINES, proxies: { exempt: [] }, ...deps }) });
+}
+
+export const executeHttp = httpExecutor();
 
 export function httpAttempt(params: HttpParams, rest: Partial<TaskAttempt> = {}): TaskAttempt<HttpParams> {
   return {

@@ -17,6 +17,7 @@ const CORE = [
   "document",
   "definition",
   "task",
+  "outbound",
   "calendar",
   "json",
 ];
@@ -51,8 +52,10 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   // A file holds definitions and event types.
   document: ["event", "definition", "task", "calendar", "json"],
   // A definition is made of a trigger and of task templates.
-  definition: ["task", "calendar", "json"],
-  task: ["calendar", "json"],
+  definition: ["task", "outbound", "calendar", "json"],
+  task: ["outbound", "calendar", "json"],
+  // What goes out over HTTP, whoever sends it.
+  outbound: ["json"],
   // Which time zones the engine knows is read from the engine that was built.
   calendar: ["json", "generated"],
   // Who may do what. The faults and durations of its requests are written as a definition's are.

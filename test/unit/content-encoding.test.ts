@@ -1,7 +1,7 @@
 /** Bodies that came packed: unpacked as far as they are kept, and no further. */
 import { describe, expect, test } from "bun:test";
 import { brotliCompressSync, constants, deflateSync, gzipSync, zstdCompressSync } from "node:zlib";
-import { unpack } from "../../src/task/http/content-encoding.ts";
+import { unpack } from "../../src/outbound/content-encoding.ts";
 
 const MAX = 16_384;
 const text = "a text that is worth packing ".repeat(20);

@@ -1,7 +1,7 @@
 /** Which places no http task may connect to, however they are spelled. */
 import { describe, expect, test } from "bun:test";
-import { findForbiddenAddress, findForbiddenUrl } from "../../src/task/http/destination.ts";
-import type { OwnEngines } from "../../src/task/task-type.ts";
+import { findForbiddenAddress, findForbiddenUrl } from "../../src/outbound/destination.ts";
+import type { OwnEngines } from "../../src/outbound/own-engines.ts";
 
 const ENGINES: OwnEngines = {
   ports: new Map([

@@ -1,10 +1,8 @@
 /** Where an http task's request goes: to a checked address, or through a proxy. */
 import { afterAll, afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { createLog } from "../../src/kernel/log.ts";
-import type { DialDeps } from "../../src/task/http/dial.ts";
-import { createHttpExecutor } from "../../src/task/http/executor.ts";
-import { httpAttempt } from "../support/http-attempt.ts";
-import { NO_ENGINES } from "../support/own-engines.ts";
+import type { DialDeps } from "../../src/outbound/dial.ts";
+import { httpAttempt, httpExecutor } from "../support/http-attempt.ts";
 
 const log = createLog("silent");
 let seen: { url: string; host: string | null }[] = [];
@@ -32,7 +30,7 @@ const names = (answers: Record<string, string[][]>) => async (name: string) => {
   return addresses;
 };
 const execute = (url: string, deps: Partial<DialDeps> = {}, signal = new AbortController().signal) =>
-  createHttpExecutor({ engines: NO_ENGINES, proxies: { exempt: [] }, ...deps })(httpAttempt({ url, method: "GET" }), {
+  httpExecutor(deps)(httpAttempt({ url, method: "GET" }), {
     signal,
     log,
   }).catch((error) => error);

@@ -5,15 +5,15 @@ import { inspect } from "node:util";
 import { gzipSync } from "node:zlib";
 import { describeError } from "../../src/kernel/errors.ts";
 import { createLog } from "../../src/kernel/log.ts";
+import type { HttpAnswer } from "../../src/outbound/response.ts";
 import type { HttpParams } from "../../src/task/http/params.ts";
-import type { HttpResult } from "../../src/task/http/response.ts";
 import { executeHttp, httpAttempt } from "../support/http-attempt.ts";
 import { type RawReceiver, startRawReceiver } from "../support/raw-receiver.ts";
 
 const log = createLog("silent");
 const OK = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 const signal = new AbortController().signal;
-const execute = (params: HttpParams) => executeHttp(httpAttempt(params), { signal, log }) as Promise<HttpResult>;
+const execute = (params: HttpParams) => executeHttp(httpAttempt(params), { signal, log }) as Promise<HttpAnswer>;
 
 let receiver: RawReceiver;
 const listen = async (answer: (socket: Socket, earlier: number) => void) => {

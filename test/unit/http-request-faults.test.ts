@@ -1,9 +1,8 @@
 /** Requests of http tasks that are refused when a definition is stored, because no try could send them as written. */
 import { expect, test } from "bun:test";
-import type { HttpParams } from "../../src/task/http/params.ts";
-import { findRequestFaults } from "../../src/task/http/request-faults.ts";
+import { findRequestFaults } from "../../src/outbound/request-faults.ts";
 
-const faultsOf = (params: object) => findRequestFaults({ url: "http://x.test/", ...params } as HttpParams, "/params");
+const faultsOf = (params: object) => findRequestFaults(params, "/params");
 
 test.each(["GET", "HEAD"])("a %s has no body", (method) => {
   for (const body of ["x", "", null, { a: 1 }])

@@ -3,7 +3,8 @@ import { afterAll, beforeEach, describe, expect, test } from "bun:test";
 import { parseJson } from "../../src/json/parse.ts";
 import type { ActcoreError } from "../../src/kernel/errors.ts";
 import { createLog } from "../../src/kernel/log.ts";
-import { type HttpResult, MAX_RESPONSE_BYTES } from "../../src/task/http/response.ts";
+import type { HttpAnswer } from "../../src/outbound/response.ts";
+import { MAX_RESPONSE_BYTES } from "../../src/task/http/executor.ts";
 import type { TaskAttempt } from "../../src/task/task.ts";
 import { executeHttp, httpAttempt } from "../support/http-attempt.ts";
 
@@ -39,7 +40,7 @@ const base = `http://127.0.0.1:${server.port}`;
 const attempt = httpAttempt({ url: base });
 const never = new AbortController().signal;
 const send = (params: object = {}, rest: Partial<TaskAttempt> = {}, signal = never) =>
-  executeHttp({ ...attempt, ...rest, params: { url: `${base}/x`, ...params } }, { signal, log }) as Promise<HttpResult>;
+  executeHttp({ ...attempt, ...rest, params: { url: `${base}/x`, ...params } }, { signal, log }) as Promise<HttpAnswer>;
 /** The error of a try while the server answers so. */
 async function failure(response: () => Response | Promise<Response>, params: object = {}): Promise<ActcoreError> {
   answer = response;

@@ -5,9 +5,7 @@ import { getCACertificates } from "node:tls";
 import { loadConfig } from "../../src/kernel/config.ts";
 import type { InvalidInputError } from "../../src/kernel/errors.ts";
 import { createLog } from "../../src/kernel/log.ts";
-import { createHttpExecutor } from "../../src/task/http/executor.ts";
-import { httpAttempt } from "../support/http-attempt.ts";
-import { NO_ENGINES } from "../support/own-engines.ts";
+import { httpAttempt, httpExecutor } from "../support/http-attempt.ts";
 
 const CERTIFICATES = `${import.meta.dir}/../support/certificates`;
 const server = Bun.serve({
@@ -20,7 +18,7 @@ afterAll(() => server.stop(true));
 
 /** An http task's request to a name that leads to the server. */
 const execute = (name: string, trusted?: readonly string[]) =>
-  createHttpExecutor({ engines: NO_ENGINES, proxies: { exempt: [] }, trusted, resolve: async () => ["127.0.0.1"] })(
+  httpExecutor({ trusted, resolve: async () => ["127.0.0.1"] })(
     httpAttempt({ url: `https://${name}:${server.port}/`, method: "GET" }),
     { signal: new AbortController().signal, log: createLog("silent") },
   ).catch((error) => error);

@@ -1,8 +1,8 @@
 /** Where the engines listen that a process uses: no task may call them. */
 import { describe, expect, test } from "bun:test";
 import { loadConfig } from "../../src/kernel/config.ts";
+import { findForbiddenUrl } from "../../src/outbound/destination.ts";
 import { findOwnEngines } from "../../src/roles/own-engines.ts";
-import { findForbiddenUrl } from "../../src/task/http/destination.ts";
 
 describe("of a server that runs its engines itself", () => {
   test("every port is known, those of Temporal's inner services too", () => {

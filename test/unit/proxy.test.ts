@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { loadConfig } from "../../src/kernel/config.ts";
 import type { InvalidInputError } from "../../src/kernel/errors.ts";
-import { findProxy } from "../../src/task/http/proxy.ts";
+import { findProxy } from "../../src/outbound/proxy.ts";
 
 const ALL = { http: "http://h:1", https: "http://s:1", all: "http://a:1", exempt: [] };
 

@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 import { toFailure } from "../../src/activities/translate.ts";
 import { RetryableError } from "../../src/kernel/errors.ts";
-import { parseRetryAfter } from "../../src/task/http/retry-after.ts";
+import { parseRetryAfter } from "../../src/outbound/retry-after.ts";
 
 const NOW = Date.parse("2026-11-06T08:49:37Z");
 const MINUTE = 60_000;

@@ -2,33 +2,18 @@
  * The `http` executor: one request to the outside.
  *
  * Every try carries the task's `Idempotency-Key`, so that the receiver can drop the repetition that a crash between
- * its answer and our record causes (I8), and `traceparent`, so that its trace continues ours. Redirects are not followed:
- * they would carry headers to a place that the definition does not name.
+ * its answer and our record causes (I8), and `traceparent`, so that its trace continues ours.
  */
-import { RetryableError, TerminalError } from "../../kernel/errors.ts";
+import { exchange } from "../../outbound/exchange.ts";
 import type { Executor } from "../task.ts";
-import { createDial, type DialDeps } from "./dial.ts";
-import { withoutUrl } from "./fetch-failure.ts";
+import type { ExecutorDeps } from "../task-type.ts";
 import type { HttpParams } from "./params.ts";
-import { buildRequest, showUrl } from "./request.ts";
-import { judgeResponse, readResponse } from "./response.ts";
+import { buildRequest } from "./request.ts";
 
-export function createHttpExecutor(deps: DialDeps): Executor<HttpParams> {
-  const dial = createDial(deps);
-  return async (attempt, { signal }) => {
-    const request = buildRequest(attempt);
-    const what = `${request.method} ${showUrl(request.url.href)}`;
-    let response: Response;
-    try {
-      response = await dial(request, signal);
-    } catch (error) {
-      if (signal.aborted) throw signal.reason;
-      if (error instanceof TerminalError) throw error;
-      const cause = withoutUrl(error);
-      throw new RetryableError("http_unreachable", `${what}: ${cause.message}`, { cause });
-    }
-    const read = await readResponse(response);
-    if (response.ok && read.brokenBy !== undefined && signal.aborted) throw signal.reason;
-    return judgeResponse(what, read);
-  };
+/** Bytes of a response's body that are kept. */
+export const MAX_RESPONSE_BYTES = 16_384;
+
+export function createHttpExecutor({ dial }: ExecutorDeps): Executor<HttpParams> {
+  return async (attempt, { signal }) =>
+    exchange(dial, buildRequest(attempt), signal, { hostIsComputed: false, maxBytes: MAX_RESPONSE_BYTES });
 }

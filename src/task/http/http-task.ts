@@ -1,9 +1,9 @@
 /** The `http` task: one request to the outside. */
+import { findRequestFaults, findUrlFaults } from "../../outbound/request-faults.ts";
+import { showUrl } from "../../outbound/url.ts";
 import { HIDDEN, type TaskType } from "../task-type.ts";
 import { createHttpExecutor } from "./executor.ts";
 import { HttpParamsSchema } from "./params.ts";
-import { showUrl } from "./request.ts";
-import { findRequestFaults, findUrlFaults } from "./request-faults.ts";
 
 /** With a longer timeout, a receiver that is slow would keep a claim from ending. */
 const QUICK_MS = 5_000;

@@ -1,8 +1,7 @@
 /** What an http task takes: the parts of its request. */
 import { type Static, Type } from "@sinclair/typebox";
 import { oneOf } from "../../json/schema-parts.ts";
-
-const HTTP_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"] as const;
+import { HTTP_METHODS } from "../../outbound/request.ts";
 
 export const HttpParamsSchema = Type.Object(
   {

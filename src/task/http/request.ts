@@ -2,16 +2,10 @@
 
 import { describeError, TerminalError } from "../../kernel/errors.ts";
 import { stableHex, stableTraceId } from "../../kernel/stable-id.ts";
+import { createHeaders, type HttpRequest, METHODS_WITHOUT_BODY } from "../../outbound/request.ts";
+import { showUrl } from "../../outbound/url.ts";
 import type { TaskAttempt } from "../task.ts";
 import type { HttpParams } from "./params.ts";
-import { METHODS_WITHOUT_BODY } from "./request-faults.ts";
-
-export interface HttpRequest {
-  readonly method: string;
-  readonly url: URL;
-  readonly headers: Headers;
-  readonly body: string | null;
-}
 
 /** @throws TerminalError `http_request_invalid`: another try would find the same. */
 export function buildRequest(attempt: TaskAttempt<HttpParams>): HttpRequest {
@@ -27,10 +21,7 @@ export function buildRequest(attempt: TaskAttempt<HttpParams>): HttpRequest {
 /** @throws TypeError for a header that HTTP does not allow, and for a body where there can be none */
 function buildContent(attempt: TaskAttempt<HttpParams>): Omit<HttpRequest, "url"> {
   const { method = "POST", headers: given, body } = attempt.params;
-  const headers = new Headers(given);
-  if (!headers.has("user-agent")) headers.set("user-agent", "actcore");
-  if (!headers.has("accept-encoding")) headers.set("accept-encoding", "identity");
-  headers.set("connection", "close");
+  const headers = createHeaders(given);
   headers.set("idempotency-key", attempt.idempotency_key);
   headers.set(
     "traceparent",
@@ -43,9 +34,4 @@ function buildContent(attempt: TaskAttempt<HttpParams>): Omit<HttpRequest, "url"
   if (content === undefined) return { method, headers, body: null };
   if (typeof content !== "string" && !headers.has("content-type")) headers.set("content-type", "application/json");
   return { method, headers, body: typeof content === "string" ? content : JSON.stringify(content) };
-}
-
-/** A URL as an error may show it: without user, password and query, in which there may be a secret. */
-export function showUrl(url: string): string {
-  return url.replace(/\/\/[^/?#]*@/, "//***@").replace(/\?.*$/s, "?…");
 }

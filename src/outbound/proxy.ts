@@ -4,8 +4,8 @@
  * It is decided here and not by fetch: what fetch is given is an address, and NO_PROXY names hosts.
  */
 import ipaddr from "ipaddr.js";
-import { hostOf, portOf } from "../../kernel/address.ts";
-import type { Proxies } from "../../kernel/setting-values.ts";
+import { hostOf, portOf } from "../kernel/address.ts";
+import type { Proxies } from "../kernel/setting-values.ts";
 import { isInRange } from "./destination.ts";
 
 /** The proxy's URL; undefined when the request goes out directly, as it always does to this host. */

@@ -1,5 +1,5 @@
 /**
- * Where an http task may connect to. Pure.
+ * Where a request to the outside may go. Pure.
  *
  * A private or loopback host may be called: whoever writes definitions is trusted that far. Two kinds of places are
  * refused always:
@@ -12,8 +12,8 @@
  * full-width) its usual form; ipaddr.js reads that.
  */
 import ipaddr from "ipaddr.js";
-import { hostOf, portOf } from "../../kernel/address.ts";
-import type { OwnEngines } from "../task-type.ts";
+import { hostOf, portOf } from "../kernel/address.ts";
+import type { OwnEngines } from "./own-engines.ts";
 
 type Ip = ipaddr.IPv4 | ipaddr.IPv6;
 
@@ -60,7 +60,7 @@ const EMBEDDINGS = (
   ] as const
 ).map(([range, bytes]) => ({ range: ipaddr.IPv6.parseCIDR(range), bytes }));
 
-/** Why no http task may call `url`, as far as the URL itself says; undefined when one may. */
+/** Why no request may go to `url`, as far as the URL itself says; undefined when one may. */
 export function findForbiddenUrl(url: URL, engines: OwnEngines): string | undefined {
   const [host, port] = [hostOf(url).toLowerCase(), portOf(url)];
   if (ipaddr.isValid(host)) return findForbiddenAddress(host, port, engines);
@@ -70,7 +70,7 @@ export function findForbiddenUrl(url: URL, engines: OwnEngines): string | undefi
 }
 
 /**
- * Why no http task may connect to `port` of this IP address; undefined when one may. IPv6 comes without brackets; a zone
+ * Why nothing may connect to `port` of this IP address; undefined when one may. IPv6 comes without brackets; a zone
  * may follow (`fe80::1%eth0`).
  */
 export function findForbiddenAddress(address: string, port: number, engines: OwnEngines): string | undefined {

@@ -1,27 +1,32 @@
-/** Why the request of an http task cannot be made, or would differ from what the definition says. Pure. */
+/** Why the request of a definition cannot be made, or would differ from what the definition says. Pure. */
 
-import { preview } from "../../json/faults.ts";
-import { pointTo } from "../../json/pointer.ts";
-import type { Fault } from "../../kernel/errors.ts";
-import { findPlaceholders } from "../placeholders.ts";
-import type { OwnEngines } from "../task-type.ts";
+import { preview } from "../json/faults.ts";
+import { pointTo } from "../json/pointer.ts";
+import type { Fault } from "../kernel/errors.ts";
 import { findForbiddenUrl } from "./destination.ts";
-import type { HttpParams } from "./params.ts";
+import type { OwnEngines } from "./own-engines.ts";
+import { METHODS_WITHOUT_BODY } from "./request.ts";
 
-/** An HTTP client refuses to send a body with these. */
-export const METHODS_WITHOUT_BODY: ReadonlySet<string> = new Set(["GET", "HEAD"]);
+/** The parts of a request besides its URL, as a definition has them. */
+interface RequestParts {
+  readonly method?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: unknown;
+}
 
-/** The fault of a URL that is none, or that no task may call. */
+/** A URL with a template may be none because of it. */
+const TEMPLATE = /\{\{|\$\{/;
+
+/** The fault of a URL that is none, or that nothing may call. */
 export function findUrlFaults(url: string, path: string, engines: OwnEngines): Fault[] {
-  // A URL with a placeholder may be no URL because of it, and the placeholder is a fault already.
-  if (findPlaceholders(url, path).length > 0) return [];
+  if (TEMPLATE.test(url)) return [];
   if (!URL.canParse(url)) return [{ path, message: `expected an http:// or https:// URL, received ${preview(url)}` }];
   const forbidden = findForbiddenUrl(new URL(url), engines);
   return forbidden === undefined ? [] : [{ path, message: `no task may call this URL: ${forbidden}` }];
 }
 
 /** The faults of method, headers and body; `path` is that of `params`. */
-export function findRequestFaults({ method, headers, body }: HttpParams, path: string): Fault[] {
+export function findRequestFaults({ method, headers, body }: RequestParts, path: string): Fault[] {
   const faults: Fault[] = [];
   if (body !== undefined && METHODS_WITHOUT_BODY.has(method ?? "POST"))
     faults.push({ path: `${path}/body`, message: `a ${method} sends no body: leave it out, or choose another method` });

@@ -1,23 +1,21 @@
-/** What is kept of a response, and what its status says about the task. */
+/** What is kept of a response, and what its status says. */
 
-import { isWithinDepth } from "../../json/depth.ts";
-import { parseJson } from "../../json/parse.ts";
-import { RetryableError, TerminalError } from "../../kernel/errors.ts";
+import { isWithinDepth } from "../json/depth.ts";
+import { parseJson } from "../json/parse.ts";
+import { RetryableError, TerminalError } from "../kernel/errors.ts";
 import { unpack } from "./content-encoding.ts";
 import { withoutUrl } from "./fetch-failure.ts";
-import { showUrl } from "./request.ts";
 import { parseRetryAfter } from "./retry-after.ts";
+import { showUrl } from "./url.ts";
 
-/** Bytes of a response's body that are kept. */
-export const MAX_RESPONSE_BYTES = 16_384;
 /** Characters of a header's value that are kept. */
 const MAX_HEADER_LENGTH = 1000;
-/** Statuses of 4xx that ask for another try later. A task that is answered with any other one fails at once. */
+/** Statuses of 4xx that ask for another try later. Any other one is final. */
 const RETRYABLE_4XX = new Set([408, 425, 429]);
 /** The statuses with which `Location` says where to go instead. With others, such as 304, it does not. */
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 
-export interface HttpResult {
+export interface HttpAnswer {
   status: number;
   content_type: string | null;
   /** A JSON value when the response is JSON and was kept whole, else text. */
@@ -27,14 +25,14 @@ export interface HttpResult {
 }
 
 export interface ReadResponse {
-  readonly result: HttpResult;
+  readonly result: HttpAnswer;
   readonly headers: Headers;
   /** Why the body broke off; undefined when it is whole. */
   readonly brokenBy?: Error;
 }
 
-/** Reads at most `MAX_RESPONSE_BYTES` of the body. Does not reject: of a body that breaks off, the status still counts. */
-export async function readResponse({ status, headers, body }: Response): Promise<ReadResponse> {
+/** Reads at most `maxBytes` of the body, packed and unpacked. Does not reject: of a body that breaks off, the status still counts. */
+export async function readResponse({ status, headers, body }: Response, maxBytes: number): Promise<ReadResponse> {
   const contentType = headers.get("content-type")?.slice(0, MAX_HEADER_LENGTH) ?? null;
   const chunks: Uint8Array[] = [];
   let size = 0;
@@ -43,12 +41,12 @@ export async function readResponse({ status, headers, body }: Response): Promise
     for await (const chunk of body ?? []) {
       chunks.push(chunk);
       size += chunk.byteLength;
-      if (size > MAX_RESPONSE_BYTES) break;
+      if (size > maxBytes) break;
     }
   } catch (error) {
     brokenBy = withoutUrl(error);
   }
-  const { bytes, truncated } = await unpack(Buffer.concat(chunks), headers.get("content-encoding"), MAX_RESPONSE_BYTES);
+  const { bytes, truncated } = await unpack(Buffer.concat(chunks), headers.get("content-encoding"), maxBytes);
   const incomplete = truncated || brokenBy !== undefined;
   const text = new TextDecoder().decode(bytes);
   const kept = incomplete || !isJson(contentType) ? text : readJson(text);
@@ -77,7 +75,7 @@ function readJson(text: string): unknown {
  * The result of a success. Any other status is thrown as a failure; `what` names the request.
  * @throws TerminalError `http_status`, `http_redirect`; RetryableError `http_status`, `http_unreachable`
  */
-export function judgeResponse(what: string, { result, headers, brokenBy }: ReadResponse): HttpResult {
+export function judgeResponse(what: string, { result, headers, brokenBy }: ReadResponse): HttpAnswer {
   const { status } = result;
   const details = { response: result };
   const message = `${what} answered ${status}`;

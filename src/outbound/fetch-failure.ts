@@ -1,5 +1,5 @@
 /** What fetch says of a request that failed, as it may be shown and kept. */
-import { describeError } from "../../kernel/errors.ts";
+import { describeError } from "../kernel/errors.ts";
 
 /**
  * The same failure in an error of our own. fetch's has the URL that was dialled in its message and beside it, with a query

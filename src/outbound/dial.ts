@@ -10,25 +10,37 @@
  */
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
-import { hostOf, portOf } from "../../kernel/address.ts";
-import { TerminalError } from "../../kernel/errors.ts";
-import { aborted } from "../../kernel/wait.ts";
-import type { ExecutorDeps } from "../task-type.ts";
+import { hostOf, portOf } from "../kernel/address.ts";
+import { TerminalError } from "../kernel/errors.ts";
+import type { Proxies } from "../kernel/setting-values.ts";
+import { aborted } from "../kernel/wait.ts";
 import { findForbiddenAddress, findForbiddenUrl } from "./destination.ts";
+import type { OwnEngines } from "./own-engines.ts";
 import { findProxy } from "./proxy.ts";
 import { findReachable } from "./reachable-address.ts";
-import { type HttpRequest, showUrl } from "./request.ts";
+import type { HttpRequest } from "./request.ts";
+import { showUrl } from "./url.ts";
 
-export interface DialDeps extends ExecutorDeps {
+export interface DialDeps {
+  /** No request goes to these. */
+  readonly engines: OwnEngines;
+  readonly proxies: Proxies;
+  /** All certificates that are trusted, as PEM; the usual ones when absent. */
+  readonly trusted?: readonly string[] | undefined;
   /** The IP addresses of a name; the operating system's resolver when absent. Rejects when there is none. */
   readonly resolve?: (name: string) => Promise<string[]>;
+}
+
+export interface DialOptions {
+  /** Whether an expression made the URL's host, and not the definition's author (isHostWritten). */
+  readonly hostIsComputed: boolean;
 }
 
 /**
  * Resolves when the head of the response is there.
  * @throws TerminalError `http_forbidden`, `proxy_unsupported`; what a resolver or fetch throws; the reason of `signal`
  */
-export type Dial = (request: HttpRequest, signal: AbortSignal) => Promise<Response>;
+export type Dial = (request: HttpRequest, signal: AbortSignal, options: DialOptions) => Promise<Response>;
 
 /**
  * These options switch off what fetch would do by itself:

@@ -1,0 +1,41 @@
+/**
+ * One request and its answer: dialled, read up to a bound, and judged by its status. Redirects are not followed: they would
+ * carry headers to a place that the definition does not name.
+ */
+import { RetryableError, TerminalError } from "../kernel/errors.ts";
+import type { Dial, DialOptions } from "./dial.ts";
+import { withoutUrl } from "./fetch-failure.ts";
+import type { HttpRequest } from "./request.ts";
+import { type HttpAnswer, judgeResponse, readResponse } from "./response.ts";
+import { showUrl } from "./url.ts";
+
+export interface ExchangeOptions extends DialOptions {
+  /** How much of the body is read, when it is unpacked. */
+  readonly maxBytes: number;
+}
+
+/**
+ * The answer of a success (2xx), with a body that is whole or was cut at `maxBytes`.
+ * @throws what `Dial` says; TerminalError `http_status`, `http_redirect`; RetryableError `http_status`, `http_unreachable`;
+ * the reason of `signal`
+ */
+export async function exchange(
+  dial: Dial,
+  request: HttpRequest,
+  signal: AbortSignal,
+  { maxBytes, ...options }: ExchangeOptions,
+): Promise<HttpAnswer> {
+  const what = `${request.method} ${showUrl(request.url.href)}`;
+  let response: Response;
+  try {
+    response = await dial(request, signal, options);
+  } catch (error) {
+    if (signal.aborted) throw signal.reason;
+    if (error instanceof TerminalError) throw error;
+    const cause = withoutUrl(error);
+    throw new RetryableError("http_unreachable", `${what}: ${cause.message}`, { cause });
+  }
+  const read = await readResponse(response, maxBytes);
+  if (response.ok && read.brokenBy !== undefined && signal.aborted) throw signal.reason;
+  return judgeResponse(what, read);
+}
