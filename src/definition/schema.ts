@@ -5,10 +5,11 @@
  * refused everywhere. `expected` is what an error says in place of TypeBox's wording (faults.ts).
  */
 import { type Static, Type } from "@sinclair/typebox";
+import { DurationSchema } from "../calendar/duration.ts";
 import { CronTriggerSchema, IntervalTriggerSchema, ScheduledTriggerSchema } from "../calendar/trigger.ts";
 import { Nullable } from "../json/schema-parts.ts";
 import type { TaskTypes } from "../task/task-type.ts";
-import { templateSchema } from "../task/template.ts";
+import { ExpressionSchema, MaxParallelSchema, templateSchema } from "../task/template.ts";
 import type { TaskTemplate } from "../task/types.ts";
 
 const closed = { additionalProperties: false } as const;
@@ -62,6 +63,19 @@ function taskTemplateSchema(types: TaskTypes) {
   return Type.Unsafe<TaskTemplate>(Type.Union(templates, { expected: "a task template" }));
 }
 
+/** What a definition may say of its runs as a whole. */
+const runFields = {
+  when: Type.Optional(
+    ExpressionSchema("Asked when the context is there: where it is false, the run is skipped.", [
+      "context.account.active",
+    ]),
+  ),
+  timeout: Type.Optional(
+    DurationSchema({ description: "Of a whole run, no limit when absent: then it fails.", examples: ["2h"] }),
+  ),
+  max_parallel: Type.Optional(MaxParallelSchema("How many tasks of a run are done at once, 50 when absent.")),
+};
+
 /** What a user sends, with tasks of these types: everything but `name` and `trigger_config` has a default. */
 export const definitionInputSchema = (types: TaskTypes) =>
   Type.Object(
@@ -77,6 +91,7 @@ export const definitionInputSchema = (types: TaskTypes) =>
           expected: "an empty list: this version resolves no context sources yet",
         }),
       ),
+      ...runFields,
       task_templates: Type.Optional(
         Type.Array(taskTemplateSchema(types), {
           maxItems: 100,
@@ -104,6 +119,7 @@ export const definitionSchema = (types: TaskTypes) =>
       trigger_type: TriggerTypeSchema,
       trigger_config: TriggerConfigSchema,
       context_sources: Type.Array(Type.Unknown()),
+      ...runFields,
       task_templates: Type.Array(taskTemplateSchema(types)),
       dedupe_key_strategy: Type.String(),
       version: Type.Integer({

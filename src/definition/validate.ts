@@ -51,11 +51,12 @@ export function parseDefinition(input: unknown, rules: TaskRules, kept: readonly
   const faults = found.filter(({ path }) => !kept.includes(path.split("/")[1] ?? ""));
   if (faults.length > 0) throw new InvalidInputError("the definition is not valid", faults, "invalid_definition");
 
-  const { name, enabled = true, task_templates = [] } = input as DefinitionInput;
+  const { name, enabled = true, task_templates = [], when, timeout, max_parallel } = input as DefinitionInput;
   const trigger_config = withTriggerType(input as Fields) as DefinitionInput["trigger_config"];
   const { trigger_type } = trigger_config;
   const rest = { context_sources: [], dedupe_key_strategy: "event_id" };
-  return { name, enabled, trigger_type, trigger_config, task_templates, ...rest };
+  const ofRuns = Object.entries({ when, timeout, max_parallel }).filter(([, value]) => value !== undefined);
+  return { name, enabled, trigger_type, trigger_config, task_templates, ...rest, ...Object.fromEntries(ofRuns) };
 }
 
 /** What cannot be stored is the only fault that is told: no schema finds it, and the other checks may fail on it. */

@@ -2,6 +2,7 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { ACTIVITY_OUTCOMES, EVENT_OUTCOMES } from "../event/outcome.ts";
 import { Nullable, oneOf } from "../json/schema-parts.ts";
+import { RERUN_FROM } from "../run/decision.ts";
 import { RUN_STATUSES, RUN_TRIGGERS } from "../run/run.ts";
 import { TASK_STATUSES } from "../task/task.ts";
 
@@ -25,7 +26,9 @@ export const RunView = Type.Object(
     context_snapshot: Type.Unknown(),
     tasks_spawned: Nullable(Type.Integer({ description: "Null until the run has decided." })),
     error: Nullable(Type.String()),
+    detail: Nullable(Type.String({ description: "Why it was skipped, in words." })),
     rerun_of: Nullable(Type.String({ format: "uuid" })),
+    rerun_from: Nullable(oneOf(RERUN_FROM, { description: "What a rerun does again: null in any other run." })),
   },
   { title: "Run" },
 );
@@ -40,6 +43,9 @@ export const TaskView = Type.Object(
     run_id: Type.String({ format: "uuid" }),
     activity_id: Type.String({ format: "uuid" }),
     key: Type.String(),
+    instance: Nullable(
+      Type.Integer({ description: "Which item of its template's `for_each` it is made for; the first one is 0." }),
+    ),
     type: Type.String(),
     status: oneOf(TASK_STATUSES),
     params: Type.Unknown({
@@ -60,6 +66,9 @@ export const TaskView = Type.Object(
     finished_at: Nullable(Time),
     due_at: Nullable(Time),
     assignee: Nullable(Type.String()),
+    taken_from: Nullable(
+      Type.String({ format: "uuid", description: "The task of the repeated run whose result this one took over." }),
+    ),
   },
   { title: "Task" },
 );

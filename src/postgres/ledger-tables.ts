@@ -7,11 +7,13 @@
 import { sql } from "drizzle-orm";
 import { boolean, customType, index, integer, primaryKey, text, uniqueIndex, uuid } from "drizzle-orm/pg-core";
 import type { SkipReason } from "../calendar/misfire.ts";
+import type { SourceReport } from "../context/snapshot.ts";
 import type { TaskPolicy } from "../definition/activity.ts";
 import type { ActivityOutcome, EventOutcome } from "../event/outcome.ts";
 import type { OccurrenceKind } from "../occurrence/occurrence.ts";
+import type { RerunFrom, RunDecisions } from "../run/decision.ts";
 import type { RunStatus, RunTrigger } from "../run/run.ts";
-import type { TaskError, TaskStatus } from "../task/task.ts";
+import type { TaskError, TaskStatus, TemplateSources } from "../task/task.ts";
 import { definitions } from "./definition-tables.ts";
 import { actcore, json, time } from "./schema.ts";
 
@@ -153,12 +155,21 @@ export const runs = actcore.table(
     trace_id: text().notNull(),
     workflow_id: text().notNull(),
     version_used: integer().notNull(),
+    /** What the context sources answered, by their names. */
     context_snapshot: json(),
+    /** How each source did (context/snapshot.ts). */
+    context_sources: json().$type<readonly SourceReport[]>(),
+    /** What became of each task template, and why (run/decision.ts); null until the run has decided. */
+    decisions: json().$type<RunDecisions>(),
+    /** Why it was skipped, in words. */
+    detail: text(),
     /** Null until the run has decided. */
     tasks_spawned: integer(),
     error: text(),
     /** The run that this one repeats. */
     rerun_of: uuid(),
+    /** `failed`: the run took over what had succeeded in the one that it repeats. */
+    rerun_from: text().$type<RerunFrom>(),
   },
   (table) => [
     index("runs_activity").on(table.activity_id, table.run_id),
@@ -183,9 +194,13 @@ export const tasks = actcore.table(
     run_id: uuid().notNull(),
     activity_id: uuid().notNull(),
     key: text().notNull(),
+    /** Which item of its template's `for_each` it is made for; null where the template has none. */
+    instance: integer(),
     type: text().notNull(),
     status: text().$type<TaskStatus>().notNull(),
     params: json().notNull(),
+    /** By JSON pointer into `params`: the texts that have expressions, as the definition has them. */
+    sources: json().$type<TemplateSources>(),
     policy: json().$type<TaskPolicy>().notNull(),
     result: json(),
     attempts: integer().notNull().default(0),
@@ -195,6 +210,8 @@ export const tasks = actcore.table(
     finished_at: time("finished_at"),
     due_at: time("due_at"),
     assignee: text(),
+    /** The task of the repeated run whose result this one took over. */
+    taken_from: uuid(),
   },
   (table) => [
     index("tasks_run").on(table.run_id),

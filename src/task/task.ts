@@ -1,7 +1,8 @@
 /** A task: one thing to do for a run, recorded before it is done (I8). The port to its ledger, and what an executor is. */
 import type { Log } from "../kernel/log.ts";
 
-export const TASK_STATUSES = ["pending", "running", "retrying", "succeeded", "failed", "cancelled"] as const;
+/** `skipped`: it was recorded, and a template that its own depends on did not end as it must. */
+export const TASK_STATUSES = ["pending", "running", "retrying", "succeeded", "failed", "cancelled", "skipped"] as const;
 export type TaskStatus = (typeof TASK_STATUSES)[number];
 
 /** What a task is about; sent as the body of an http task that names none. */
@@ -17,6 +18,16 @@ export interface TaskInput {
   } | null;
 }
 
+/** A text with expressions, as the definition has it. */
+export interface TemplateSource {
+  text: string;
+  /** Set where the text reads secrets: the other values that it reads. It is rendered when the task is tried. */
+  values?: Readonly<Record<string, unknown>>;
+}
+
+/** By JSON pointer into the params of a task. */
+export type TemplateSources = Readonly<Record<string, TemplateSource>>;
+
 /** One try of a recorded task, with the params of its type. */
 export interface TaskAttempt<Params = unknown> {
   task_id: string;
@@ -25,6 +36,8 @@ export interface TaskAttempt<Params = unknown> {
   key: string;
   type: string;
   params: Params;
+  /** The params that have expressions. Absent where none has. */
+  sources?: TemplateSources;
   /** Which try it is; the first one is 1. */
   attempt: number;
   trace_id: string;

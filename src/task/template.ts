@@ -1,6 +1,7 @@
 /** The template of a task: what each has, whatever its type, and the params of its type. */
 import { type Static, type TObject, Type } from "@sinclair/typebox";
 import { DurationSchema } from "../calendar/duration.ts";
+import { oneOf } from "../json/schema-parts.ts";
 import type { TaskType } from "./task-type.ts";
 
 const closed = { additionalProperties: false } as const;
@@ -17,6 +18,54 @@ const RetrySchema = Type.Object(
   { ...closed, title: "Retry" },
 );
 
+/** When the tasks of a template are done, by how the templates that it depends on ended. */
+export const RUN_WHENS = ["all_succeeded", "any_failed", "all_done"] as const;
+export type RunWhen = (typeof RUN_WHENS)[number];
+
+const KEY = "^[A-Za-z0-9][A-Za-z0-9._-]*$";
+
+/** An expression in CEL, of which a schema says only that it is a text. */
+export const ExpressionSchema = (description: string, examples: string[] = []) =>
+  Type.String({ minLength: 1, maxLength: 10_000, description, examples, expected: "an expression in CEL, as a text" });
+
+/** At most this many tasks of a run, or of a template, are done at once. */
+export const MaxParallelSchema = (description: string) => Type.Integer({ minimum: 1, maximum: 1000, description });
+
+/** What each template may have besides its type and params: which tasks it makes, and when they are done. */
+const RULES = {
+  when: Type.Optional(
+    ExpressionSchema("No task is made where it is false; with `for_each`, it is asked for each item.", [
+      "item.email != ''",
+    ]),
+  ),
+  for_each: Type.Optional(
+    ExpressionSchema("A list of at most 1,000 items: a task is made for each, which reads `item` and `index`.", [
+      "context.account.contacts",
+    ]),
+  ),
+  depends_on: Type.Optional(
+    Type.Array(Type.String({ minLength: 1, maxLength: 100, pattern: KEY }), {
+      maxItems: 100,
+      description: "Keys of the templates whose tasks must be over before those of this one begin.",
+      expected: "a list of keys of other task templates",
+    }),
+  ),
+  run_when: Type.Optional(
+    oneOf(RUN_WHENS, {
+      default: "all_succeeded",
+      description:
+        "How the templates of depends_on must have ended. any_failed: at least one of them failed, or was skipped because one before it failed.",
+      expected: `one of ${RUN_WHENS.join(", ")}`,
+    }),
+  ),
+  allow_failure: Type.Optional(
+    Type.Boolean({ default: false, description: "Whether the run may succeed although this template's tasks failed." }),
+  ),
+  max_parallel: Type.Optional(
+    MaxParallelSchema("How many of this template's tasks are done at once; as many as the run does, when absent."),
+  ),
+};
+
 /** The schema of the templates of one type, which is called `name`. */
 export function templateSchema<Name extends string, Params extends TObject>(
   name: Name,
@@ -27,10 +76,11 @@ export function templateSchema<Name extends string, Params extends TObject>(
       key: Type.String({
         minLength: 1,
         maxLength: 100,
-        pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$",
+        pattern: KEY,
         description: "Names the task within its definition; a part of its id.",
         expected: "1 to 100 letters, digits, '.', '_' or '-', unique within the definition",
       }),
+      ...RULES,
       retry: Type.Optional(RetrySchema),
       timeout: Type.Optional(DurationSchema({ description: "Of one try, 30s when absent.", examples: ["30s"] })),
       type: Type.Literal(name),

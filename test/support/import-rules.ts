@@ -7,6 +7,7 @@
 import { dirname, join } from "node:path/posix";
 
 const CORE = [
+  "rehearsal",
   "explain",
   "sync",
   "dispatch",
@@ -16,8 +17,11 @@ const CORE = [
   "run",
   "document",
   "definition",
+  "context",
   "task",
   "outbound",
+  "secret",
+  "expression",
   "calendar",
   "json",
 ];
@@ -38,24 +42,35 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   http: [...CORE, "access", "generated"],
   // Engines know nothing of activities: what they start is other people's.
   engines: ["generated"],
+  // What would happen: nothing is done, and nothing is stored.
+  rehearsal: [
+    ...["explain", "sync", "dispatch", "schedule", "occurrence", "event", "run", "document", "definition", "context"],
+    ...["task", "outbound", "secret", "expression", "calendar", "json"],
+  ],
   // What a reader sees is made of what the rooms below record.
-  explain: ["dispatch", "schedule", "occurrence", "event", "run", "task", "definition", "calendar", "json"],
+  explain: ["dispatch", "schedule", "occurrence", "event", "run", "context", "task", "definition", "calendar", "json"],
   // Documents into rows, rows into schedules.
   sync: ["schedule", "event", "document", "definition", "task", "calendar", "json"],
   // The two doors through which most starts come; what they share is in occurrence/.
   dispatch: ["occurrence", "event", "run", "definition", "calendar", "json"],
   schedule: ["occurrence", "run", "definition", "calendar", "json"],
   // Every start passes here.
-  occurrence: ["event", "run", "definition", "calendar", "json"],
-  event: ["run", "definition", "calendar", "json"],
-  run: ["definition", "task", "calendar", "json"],
+  occurrence: ["event", "run", "definition", "expression", "calendar", "json"],
+  event: ["run", "definition", "expression", "calendar", "json"],
+  run: ["definition", "context", "task", "secret", "expression", "calendar", "json"],
   // A file holds definitions and event types.
   document: ["event", "definition", "task", "calendar", "json"],
-  // A definition is made of a trigger and of task templates.
-  definition: ["task", "outbound", "calendar", "json"],
-  task: ["outbound", "calendar", "json"],
+  // A definition is made of a trigger, of context sources and of task templates.
+  definition: ["context", "task", "outbound", "expression", "calendar", "json"],
+  // What a run looks at before it decides.
+  context: ["task", "outbound", "secret", "expression", "calendar", "json"],
+  task: ["outbound", "expression", "calendar", "json"],
   // What goes out over HTTP, whoever sends it.
   outbound: ["json"],
+  // Where secrets come from, and how they are kept out of what is shown.
+  secret: ["expression", "json"],
+  // CEL, and texts with expressions. Pure.
+  expression: ["calendar", "json"],
   // Which time zones the engine knows is read from the engine that was built.
   calendar: ["json", "generated"],
   // Who may do what. The faults and durations of its requests are written as a definition's are.

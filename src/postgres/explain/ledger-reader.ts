@@ -2,7 +2,7 @@
 import { and, count, desc, eq, type GetColumnData, gte, isNull, lt, type SQL } from "drizzle-orm";
 import type { PgColumn } from "drizzle-orm/pg-core";
 import type { LedgerReader, Page } from "../../explain/ledger-reader.ts";
-import { type EventSummary, MAX_REFUSED_SHOWN, type TaskView } from "../../explain/views.ts";
+import { type EventSummary, MAX_REFUSED_SHOWN, type RunView, type TaskView } from "../../explain/views.ts";
 import { firstUuidAt } from "../../kernel/stable-id.ts";
 import { type Database, guarded } from "../client.ts";
 import { eventKeys, eventOutcomes, events, runs, tasks } from "../ledger-tables.ts";
@@ -23,11 +23,11 @@ export function createLedgerReader(db: Database): LedgerReader {
         isOnPage(runs.run_id, since, page),
       );
       const query = db.select().from(runs).where(wanted).orderBy(desc(runs.run_id)).limit(page.limit);
-      return (await guarded(query)).map(withTimesAsText);
+      return (await guarded(query)).map(toRunView);
     },
     async findRun(runId) {
       const [row] = await guarded(db.select().from(runs).where(eq(runs.run_id, runId)));
-      return row && withTimesAsText(row);
+      return row && toRunView(row);
     },
     async listTasks({ activity_id, run_id, status, since }, page) {
       const wanted = and(
@@ -97,7 +97,11 @@ function isOnPage(id: PgColumn, since: Date | undefined, { after }: Page): SQL |
   );
 }
 
-function toTaskView({ policy: _, ...row }: typeof tasks.$inferSelect): TaskView {
+function toRunView({ decisions: _, context_sources: __, ...row }: typeof runs.$inferSelect): RunView {
+  return withTimesAsText(row);
+}
+
+function toTaskView({ policy: _, sources: __, ...row }: typeof tasks.$inferSelect): TaskView {
   return { ...withTimesAsText(row), idempotency_key: row.idempotency_key ?? row.task_id };
 }
 
