@@ -3,6 +3,7 @@ import { parseArgs } from "node:util";
 import { closest, distance } from "fastest-levenshtein";
 import type { Flags } from "../kernel/config.ts";
 import type { Fault } from "../kernel/errors.ts";
+import { suggestNearest } from "../kernel/nearest-name.ts";
 import { SETTINGS, type SettingName } from "../kernel/settings.ts";
 import { type Command, usageError } from "./command.ts";
 import { COMMANDS, type CommandName } from "./commands.ts";
@@ -58,7 +59,7 @@ function describeUnknown(first: string, two: string): Fault {
   if (members.length > 0 && two === first) return { path: first, message: `needs one of ${members.join(", ")}` };
   const names = [...NAMES, ...GROUPS];
   const path = members.length > 0 || distanceTo(two, names) <= distanceTo(first, names) ? two : first;
-  return { path, message: `is no command${nearest(path, names)}` };
+  return { path, message: `is no command${suggestNearest(path, names)}` };
 }
 
 function readArguments(name: CommandName, argv: readonly string[]): Arguments {
@@ -90,7 +91,8 @@ function readArguments(name: CommandName, argv: readonly string[]): Arguments {
     if (token.kind !== "option") continue;
     const { name: flag, rawName, value } = token;
     const setting = byFlag.get(flag);
-    if (!behind.has(flag)) faults.push({ path: rawName, message: `is no flag of ${name}${nearest(rawName, known)}` });
+    if (!behind.has(flag))
+      faults.push({ path: rawName, message: `is no flag of ${name}${suggestNearest(rawName, known)}` });
     else if (setting !== undefined) flags[setting] = value ?? "true";
     else if (Object.hasOwn(own, flag)) args[flag] = value ?? (own[flag]?.value === undefined ? "true" : "");
     else json = true;
@@ -129,10 +131,4 @@ export function valueName(setting: SettingName): string | undefined {
 
 function distanceTo(text: string, names: readonly string[]): number {
   return distance(text, closest(text, names));
-}
-
-function nearest(text: string, names: readonly string[]): string {
-  if (names.length === 0) return "";
-  const candidate = closest(text, names);
-  return distanceTo(text, names) <= Math.max(2, text.length / 3) ? `. Did you mean ${candidate}?` : "";
 }
