@@ -14,10 +14,8 @@ const DAY_MS = 86_400_000;
 const [FIRST_YEAR, LAST_YEAR] = [2000, 2100];
 
 /** Faults of a trigger that conforms to its schema; `path` stands before each. */
-export function findTriggerValueFaults(trigger: ScheduleTrigger | { trigger_type: "event" }, path: string): Fault[] {
+export function findTriggerValueFaults(trigger: ScheduleTrigger, path: string): Fault[] {
   switch (trigger.trigger_type) {
-    case "event":
-      return [];
     case "cron":
       return [...findCronFaults(trigger, path), ...findMisfireFaults(trigger, path)];
     case "interval":

@@ -1,5 +1,7 @@
 /** The request that the end of a start suggests: one that does something with the activities that are there. */
-import type { Definition } from "../definition/schema.ts";
+import type { Definition, EventTrigger } from "../definition/schema.ts";
+import { matchEvent } from "../dispatch/match-event.ts";
+import { indexSubscriptions } from "../event/match.ts";
 import { findPayloadFaults, type PayloadChecks } from "../event/payload-checks.ts";
 
 /**
@@ -13,16 +15,23 @@ export function suggestRequest(
   options = "",
 ): string | undefined {
   const enabled = definitions.filter((definition) => definition.enabled);
-  for (const { trigger_config: trigger } of enabled) {
-    if (trigger.trigger_type !== "event") continue;
-    // An event that carries what its filters want, and nothing else: an enforced type may want more.
-    const event = { type: trigger.event_type, source: "curl", payload: { ...trigger.filters } };
-    if (findPayloadFaults(checks, { ...event, event_id: "x", occurred_at: "2026-01-31T09:30:00Z" }).length > 0)
-      continue;
+  for (const { trigger_config, ...row } of enabled) {
+    if (trigger_config.trigger_type !== "event") continue;
+    const event = sampleEvent(trigger_config);
+    // It carries what the filters want, and nothing else: a condition, or an enforced type, may want more.
+    const envelope = { ...event, event_id: "x", occurred_at: "2026-01-31T09:30:00Z" };
+    if (matchEvent(indexSubscriptions([{ ...row, trigger_config }]), envelope).outcome !== "received") continue;
+    if (findPayloadFaults(checks, envelope).length > 0) continue;
     return `curl${options} -H 'content-type: application/json' ${api}/events -d ${quoteEvent(event)}`;
   }
   const [first] = enabled;
   return first && `curl${options} -X POST ${api}/activity-definitions/${first.id}/trigger   # runs ${first.name} now`;
+}
+
+/** Of a type that the trigger waits for, with a payload that its filters let pass: a path is written as a key. */
+function sampleEvent({ event_type, filters = {} }: EventTrigger) {
+  const values = Object.entries(filters).map(([key, wanted]) => [key, Array.isArray(wanted) ? wanted[0] : wanted]);
+  return { type: event_type.replace(/\*+/g, "example"), source: "curl", payload: Object.fromEntries(values) };
 }
 
 /** With an id and a time that the shell makes, so that the same command publishes another event each time. */

@@ -5,6 +5,8 @@
 import { type Calendar, compileCalendar } from "../calendar/calendar.ts";
 import { parseDuration } from "../calendar/duration.ts";
 import { createRecentlyUsed } from "../kernel/recently-used.ts";
+import { compileFilters, type Filter } from "../match/filter.ts";
+import { compileTypePattern, type TypePattern } from "../match/type-pattern.ts";
 import type { TaskTemplate } from "../task/types.ts";
 import type { DefinitionBody, EventTrigger } from "./schema.ts";
 
@@ -27,13 +29,10 @@ export interface Activity {
 /** What an activity that runs on events waits for. */
 export interface EventMatcher {
   type: "event";
-  event_type: string;
+  event_type: TypePattern;
   /** Each must hold. */
   filters: readonly Filter[];
 }
-
-/** A key of the payload, and the value that it must have. */
-export type Filter = readonly [key: string, wanted: unknown];
 
 /** When an activity runs that has due times. */
 export interface Schedule {
@@ -85,7 +84,11 @@ export function compileTrigger(config: EventTrigger): EventMatcher;
 export function compileTrigger(config: DefinitionBody["trigger_config"]): Activity["trigger"];
 export function compileTrigger(config: DefinitionBody["trigger_config"]): Activity["trigger"] {
   if (config.trigger_type === "event")
-    return { type: "event", event_type: config.event_type, filters: Object.entries(config.filters ?? {}) };
+    return {
+      type: "event",
+      event_type: compileTypePattern(config.event_type),
+      filters: compileFilters(config.filters),
+    };
   let calendar: Calendar | undefined;
   return {
     type: "schedule",

@@ -31,11 +31,12 @@ const EventTriggerSchema = Type.Object(
       minLength: 1,
       maxLength: 200,
       pattern: PLAIN,
-      description: "Equals the envelope's `type`.",
+      description: "The envelope's `type`: exact, or with `*` for one segment between dots and `**` for the rest.",
     }),
     filters: Type.Optional(
       Type.Record(Type.String(), Type.Unknown(), {
-        description: "Every key and value must equal the payload's.",
+        description:
+          "By key or path (`account.country`) of the payload, the value that it must have, or a list of them.",
         maxProperties: 50,
         expected: "an object of at most 50 keys",
       }),

@@ -12,6 +12,7 @@ import { isExactNumber } from "../json/exact-number.ts";
 import { findFaults, preview } from "../json/faults.ts";
 import { pointTo } from "../json/pointer.ts";
 import { type Fault, InvalidInputError } from "../kernel/errors.ts";
+import { findTypePatternFaults } from "../match/type-pattern.ts";
 import type { OwnEngines } from "../outbound/own-engines.ts";
 import { findPlaceholders } from "../task/placeholders.ts";
 import type { TaskRules, TaskType } from "../task/task-type.ts";
@@ -93,7 +94,11 @@ function findTriggerFaults(input: Fields): Fault[] {
     ];
   }
   const faults = findFaults(TRIGGER_SCHEMAS[type], trigger, path);
-  return faults.length > 0 ? faults : findTriggerValueFaults(trigger as DefinitionBody["trigger_config"], path);
+  if (faults.length > 0) return faults;
+  const config = trigger as DefinitionBody["trigger_config"];
+  return config.trigger_type === "event"
+    ? findTypePatternFaults(config.event_type, `${path}/event_type`)
+    : findTriggerValueFaults(config, path);
 }
 
 function describeType(type: unknown, types: readonly string[]): string {

@@ -43,7 +43,7 @@ const MAX_CONCURRENT_STARTS = 64;
 export function createDispatcher({ ledger, starter, metrics, log, onPoint = () => {} }: DispatcherDeps) {
   const putBack = createPutBack(log);
   const deadLetters = createDeadLetters({ ledger, putBack, metrics, log });
-  let index: SubscriptionIndex = new Map();
+  let index: SubscriptionIndex = indexSubscriptions([]);
   let checks: PayloadChecks = new Map();
   let knownRevision: bigint | undefined;
 

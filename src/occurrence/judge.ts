@@ -6,8 +6,9 @@
  * definition may have changed in between, and because a due time may come late.
  */
 import type { SkipReason } from "../calendar/misfire.ts";
-import type { Activity, Filter } from "../definition/activity.ts";
+import type { Activity } from "../definition/activity.ts";
 import type { EventEnvelope } from "../event/envelope.ts";
+import type { Filter } from "../match/filter.ts";
 import type { RunTrigger } from "../run/run.ts";
 import type { Segment } from "./due-facts.ts";
 import { judgeStart } from "./judge-due-time.ts";

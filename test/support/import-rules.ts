@@ -21,6 +21,7 @@ const CORE = [
   "task",
   "outbound",
   "secret",
+  "match",
   "expression",
   "calendar",
   "json",
@@ -52,18 +53,18 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   // Documents into rows, rows into schedules.
   sync: ["schedule", "event", "document", "definition", "task", "calendar", "json"],
   // The two doors through which most starts come; what they share is in occurrence/.
-  dispatch: ["occurrence", "event", "run", "definition", "calendar", "json"],
+  dispatch: ["occurrence", "event", "run", "definition", "match", "expression", "calendar", "json"],
   schedule: ["occurrence", "run", "definition", "calendar", "json"],
   // Every start passes here.
-  occurrence: ["event", "run", "definition", "expression", "calendar", "json"],
-  event: ["run", "definition", "expression", "calendar", "json"],
+  occurrence: ["event", "run", "definition", "match", "expression", "calendar", "json"],
+  event: ["run", "definition", "match", "expression", "calendar", "json"],
   run: ["definition", "context", "task", "secret", "expression", "calendar", "json"],
   // A file holds definitions and event types.
   document: ["event", "definition", "task", "calendar", "json"],
   // A definition is made of a trigger, of context sources and of task templates.
-  definition: ["context", "task", "outbound", "expression", "calendar", "json"],
+  definition: ["context", "task", "outbound", "match", "expression", "calendar", "json"],
   // What a run looks at before it decides.
-  context: ["task", "outbound", "secret", "expression", "calendar", "json"],
+  context: ["task", "outbound", "secret", "match", "expression", "calendar", "json"],
   task: ["outbound", "expression", "calendar", "json"],
   // What goes out over HTTP, whoever sends it.
   outbound: ["json"],
@@ -71,6 +72,8 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   secret: ["expression", "json"],
   // CEL, and texts with expressions. Pure.
   expression: ["calendar", "json"],
+  // Definitions and context sources say in the same words which events they mean.
+  match: ["json"],
   // Which time zones the engine knows is read from the engine that was built.
   calendar: ["json", "generated"],
   // Who may do what. The faults and durations of its requests are written as a definition's are.

@@ -31,6 +31,20 @@ test("an event reaches each definition of its type and no other", () => {
   expect(matchEvent(index, eventOf("z"))).toEqual([]);
 });
 
+test("an event reaches the definitions of its type first, then those whose patterns stand for it", () => {
+  const types = {
+    rest: "user.**",
+    one: "*.created",
+    exact: "user.created",
+    other: "user.*.created",
+    rest2: "user.created.**",
+  };
+  const index = indexSubscriptions(Object.entries(types).map(([name, type]) => subscription(name, type)));
+  expect(matchEvent(index, eventOf("user.created")).map(({ activity_name }) => activity_name)).toEqual([
+    ...["exact", "rest", "one"],
+  ]);
+});
+
 describe("filters", () => {
   test.each<[filters: Record<string, unknown> | undefined, payload: unknown, outcome: "run" | "filtered"]>([
     [undefined, undefined, "run"],
@@ -59,6 +73,38 @@ describe("filters", () => {
     [parse('{"id": [1e400]}'), parse('{"id": [10E399]}'), "run"],
     [parse('{"id": 1e400}'), parse('{"id": 1e401}'), "filtered"],
     [{ text: "12345678901234567890" }, parse("12345678901234567890"), "filtered"],
+    // A path, where the payload has no key that is spelt so.
+    [{ "a.b": 1 }, { a: { b: 1 } }, "run"],
+    [{ "a.b.c": 1 }, { a: { b: { c: 1 } } }, "run"],
+    [{ "a.b": 1 }, { a: { b: 2 } }, "filtered"],
+    [{ "a.b": 1 }, { "a.b": 1 }, "run"],
+    [{ "a.b": 1 }, { "a.b": 2, a: { b: 1 } }, "filtered"],
+    [{ "a.b": 1 }, { "a.b": 1, a: { b: 2 } }, "run"],
+    [{ "a.b": null }, { a: {} }, "filtered"],
+    [{ "a.b": null }, { a: null }, "filtered"],
+    [{ "a.": 1 }, { a: { "": 1 } }, "run"],
+    [{ "a.0": 1 }, { a: [1] }, "filtered"],
+    [{ "a.length": 1 }, { a: [1] }, "filtered"],
+    [{ "0": 1 }, [1], "filtered"],
+    [{ "a.text": "1e400" }, parse('{"a": 1e400}'), "filtered"],
+    [{ "a.constructor.name": "Object" }, { a: {} }, "filtered"],
+    [{ "__proto__.a": 1 }, {}, "filtered"],
+    [{ "__proto__.a": 1 }, JSON.parse('{"__proto__": {"a": 1}}'), "run"],
+    // A list stands for each of its items, and for itself.
+    [{ tier: ["pro", "team"] }, { tier: "team" }, "run"],
+    [{ tier: ["pro", "team"] }, { tier: ["pro", "team"] }, "run"],
+    [{ tier: ["pro", "team"] }, { tier: "free" }, "filtered"],
+    [{ tier: ["pro", "team"] }, { tier: ["team"] }, "filtered"],
+    [{ tier: ["pro", "team"] }, {}, "filtered"],
+    [{ tier: ["pro", null] }, { tier: null }, "run"],
+    [{ tier: [] }, { tier: [] }, "run"],
+    [{ tier: [] }, { tier: null }, "filtered"],
+    [{ tier: [["pro"], { a: 1 }] }, { tier: ["pro"] }, "run"],
+    [{ tier: [["pro"], { a: 1 }] }, { tier: { a: 1 } }, "run"],
+    [{ tier: [["pro"], { a: 1 }] }, { tier: "pro" }, "filtered"],
+    [{ "a.id": [1, 2] }, { a: { id: 2 } }, "run"],
+    [parse('{"id": [1, 175928847299117063]}'), parse('{"id": 175928847299117063}'), "run"],
+    [parse('{"id": [1, 175928847299117063]}'), parse('{"id": 175928847299117064}'), "filtered"],
   ])("%j and the payload %j: %s", (filters, payload, outcome) => {
     const index = indexSubscriptions([subscription("a", "x", filters)]);
     expect(matchEvent(index, eventOf("x", payload))[0]?.outcome).toBe(outcome);
@@ -75,11 +121,42 @@ describe("filters", () => {
       'the payload has no key "b", the filter wants 2 there',
     ],
     [
-      "that a key with a dot is no path",
+      "the value at the end of a path",
       { "customer.country": "DE" },
-      { customer: { country: "DE" } },
-      `the payload has no key "customer.country" (a filter's key is one key of the payload, not a path), the filter wants "DE" there`,
+      { customer: { country: "FR" } },
+      'payload.customer.country is "FR", the filter wants "DE"',
     ],
+    [
+      "where a path ends",
+      { "customer.address.country": "DE" },
+      {},
+      'the payload has no key "customer", the filter wants "DE" at payload.customer.address.country',
+    ],
+    [
+      "where a path ends within the payload",
+      { "customer.address-2.country": "DE" },
+      { customer: {} },
+      'payload.customer has no key "address-2", the filter wants "DE" at payload.customer["address-2"].country',
+    ],
+    [
+      "the key that is missing at the end of a path",
+      { "customer.country": "DE" },
+      { customer: {} },
+      'payload.customer has no key "country", the filter wants "DE" there',
+    ],
+    [
+      "what a path leads to in place of an object",
+      { "customer.country": "DE" },
+      { customer: ["DE"] },
+      'payload.customer is ["DE"] and has no key "country", the filter wants "DE" there',
+    ],
+    [
+      "each value that would do",
+      { tier: ["pro", "team"] },
+      { tier: "free" },
+      'payload.tier is "free", the filter wants one of ["pro","team"]',
+    ],
+    ["an empty list", { tier: [] }, { tier: "free" }, 'payload.tier is "free", the filter wants []'],
     ["a key that is no name", { "a.b": 1 }, { "a.b": 2 }, 'payload["a.b"] is 2, the filter wants 1'],
     [
       "a key that every object inherits",

@@ -20,7 +20,7 @@ const onEvent = (event_type: string, filters?: object) => ({ trigger_type: "even
 const onTime = { trigger_type: "cron", cron_expression: "0 9 * * *" };
 
 test("the suggested event is one that runs an activity that is there, whatever its type and filters hold", async () => {
-  const trigger = onEvent("it's.paid", { "what's": 'a "quote"', n: 3 });
+  const trigger = onEvent("it's.*.**", { "what's": 'a "quote"', n: [3, 4], "account.country": "DE" });
   const command = suggestRequest([definition("a", onTime), definition("b", trigger)], NO_CHECKS, API) ?? "";
   // As a shell passes it on.
   const printed = await Bun.$`sh -c ${command.replace(/^curl .* -d /, "printf %s ")}`.text();

@@ -126,6 +126,7 @@ test.each<[path: string, input: object]>([
   ["/trigger_config/trigger_type", { name: "a", trigger_config: { trigger_type: "constructor" } }],
   ["/name", { ...minimal, name: "a\u0000b" }],
   ["/trigger_config/event_type", { name: "a", trigger_config: { ...event, event_type: "a\u0000" } }],
+  ["/trigger_config/event_type", { name: "a", trigger_config: { ...event, event_type: "user.cre*" } }],
   ["/context_sources", { ...minimal, context_sources: [{}] }],
   ["/dedupe_key_strategy", { ...minimal, dedupe_key_strategy: "subject" }],
   ["/task_templates", { ...minimal, task_templates: Array.from({ length: 101 }, (_, n) => log(`k${n}`)) }],
