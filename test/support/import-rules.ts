@@ -51,7 +51,7 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   // What a reader sees is made of what the rooms below record.
   explain: ["dispatch", "schedule", "occurrence", "event", "run", "context", "task", "definition", "calendar", "json"],
   // Documents into rows, rows into schedules.
-  sync: ["schedule", "event", "document", "definition", "task", "calendar", "json"],
+  sync: ["schedule", "event", "document", "definition", "task", "expression", "calendar", "json"],
   // The two doors through which most starts come; what they share is in occurrence/.
   dispatch: ["occurrence", "event", "run", "definition", "match", "expression", "calendar", "json"],
   schedule: ["occurrence", "run", "definition", "calendar", "json"],
@@ -92,6 +92,8 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   postgres: ["postgres", "engines"],
   "drizzle-orm": ["postgres"],
   nats: ["nats"],
+  "@bufbuild/cel": ["expression"],
+  "@bufbuild/protobuf": ["expression"],
   elysia: ["http"],
   "@elysiajs/swagger": ["http"],
   "@temporalio/client": ["temporal", "engines"],

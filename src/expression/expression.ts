@@ -1,0 +1,114 @@
+/**
+ * Expressions: conditions such as `event.payload.seats > 3`, and what stands in the {{ }} of a template. The language is
+ * CEL. An expression is a function of the values that it is given: it reads nothing else, and changes nothing.
+ */
+import { type CelInput, type CelResult, isCelError, plan } from "@bufbuild/cel";
+import { preview } from "../json/faults.ts";
+import type { Fault } from "../kernel/errors.ts";
+import { once } from "../kernel/once.ts";
+import { createRecentlyUsed } from "../kernel/recently-used.ts";
+import { environment, toActivation } from "./environment.ts";
+import { explain } from "./explanation.ts";
+import { ExpressionError } from "./expression-error.ts";
+import { findMistakes } from "./mistakes.ts";
+import { findPaths, type Path, readsOf } from "./paths.ts";
+import type { Reads, Scope, Values } from "./scope.ts";
+import { parseExpression, positionOf, type Syntax, SyntaxFault } from "./syntax.ts";
+import { toJsonValue } from "./values.ts";
+
+export interface Expression {
+  readonly text: string;
+  /** What it reads. @throws ExpressionError where the text is not valid */
+  readonly reads: Reads;
+  /** The paths by which it reads. @throws ExpressionError where the text is not valid */
+  readonly paths: readonly Path[];
+  /** The result as JSON. @throws ExpressionError */
+  evaluate(values: Values): unknown;
+}
+
+export interface Condition {
+  holds: boolean;
+  /** Such as `payload.seats is 2: event.payload.seats > 3 is false`. */
+  explanation: string;
+}
+
+/** How many compiled expressions are kept. */
+const MAX_KEPT = 20_000;
+
+const kept = createRecentlyUsed<Expression>(MAX_KEPT);
+
+/**
+ * Cheap: the text is parsed at the first use, and what was parsed is kept, by text and scope, as long as it is among those
+ * used last. Where the text is not valid, its use throws ExpressionError.
+ */
+export function compileExpression(text: string, scope: Scope): Expression {
+  const key = `${JSON.stringify([scope.roots, scope.names])}${text}`;
+  return kept.get(key) ?? kept.put(key, create(text, scope));
+}
+
+/** As `compileExpression`, for a text that was checked when it was stored: it may read any root. */
+export function compileChecked(text: string): Expression {
+  return kept.get(text) ?? kept.put(text, create(text));
+}
+
+/** The faults of a text that is to be stored at `path`, each with its position in the text. */
+export function findExpressionFaults(text: string, path: string, scope: Scope): Fault[] {
+  return findTextMistakes(text, scope).map((message) => ({ path: path || "/", message }));
+}
+
+/** @throws ExpressionError, also where the result is neither true nor false */
+export function checkCondition(expression: Expression, values: Values): Condition {
+  const { text, paths } = expression;
+  const holds = expression.evaluate(values);
+  if (typeof holds !== "boolean")
+    throw new ExpressionError(`${text} is neither true nor false: it is ${preview(holds)}`, {
+      hint: "Compare it with something, as in … == …, so that it is a condition",
+    });
+  return { holds, explanation: explain(text, paths, values, holds) };
+}
+
+function create(text: string, scope?: Scope): Expression {
+  const syntax = once(() => parseOrThrow(text));
+  const paths = once(() => findPaths(syntax().expr));
+  const reads = once(() => readsOf(paths()));
+  const planned = once(() => {
+    const mistake = scope && findMistakes(syntax(), scope)[0];
+    if (mistake !== undefined) throw new ExpressionError(`${text}: ${mistake}`);
+    return plan(environment(), syntax().expr) as (activation: Record<string, CelInput>) => CelResult;
+  });
+  return {
+    text,
+    get paths() {
+      return paths();
+    },
+    get reads() {
+      return reads();
+    },
+    evaluate(values) {
+      const result = planned()(toActivation(reads(), values));
+      if (isCelError(result)) throw new ExpressionError(`${text}: ${result.message}`, { cause: result });
+      return toJsonValue(result);
+    },
+  };
+}
+
+function findTextMistakes(text: string, scope: Scope): string[] {
+  try {
+    return findMistakes(parseExpression(text), scope);
+  } catch (error) {
+    if (error instanceof SyntaxFault) return [describeFault(text, error)];
+    throw error;
+  }
+}
+
+function parseOrThrow(text: string): Syntax {
+  try {
+    return parseExpression(text);
+  } catch (error) {
+    throw error instanceof SyntaxFault ? new ExpressionError(`${text}: ${describeFault(text, error)}`) : error;
+  }
+}
+
+function describeFault(text: string, fault: SyntaxFault): string {
+  return `at ${positionOf(text, fault.offset)}: ${fault.message}`;
+}

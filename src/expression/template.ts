@@ -1,0 +1,191 @@
+/**
+ * Templates: JSON whose strings may have `{{ expression }}`. A string that is one expression and nothing else becomes its
+ * value; in every other one the values become text.
+ *
+ * A string that reads `secret` is not rendered here: its text and the values that it reads go on as a source, and
+ * `renderSecret` makes its value where it is used. Only sources say what is rendered there. What a payload contains never is.
+ */
+import { isExactNumber } from "../json/exact-number.ts";
+import { preview } from "../json/faults.ts";
+import { pointTo } from "../json/pointer.ts";
+import type { Fault } from "../kernel/errors.ts";
+import { once } from "../kernel/once.ts";
+import { compileChecked, compileExpression, type Expression, findExpressionFaults } from "./expression.ts";
+import { ExpressionError } from "./expression-error.ts";
+import { pick, readsOf } from "./paths.ts";
+import type { Reads, Scope, Values } from "./scope.ts";
+import { positionOf } from "./syntax.ts";
+import { hasTemplate, splitTemplate, UnclosedError } from "./template-text.ts";
+
+export { hasTemplate } from "./template-text.ts";
+
+export interface TemplateSource {
+  text: string;
+  values?: Record<string, unknown>;
+}
+
+export interface Rendered {
+  /** JSON; where a string reads `secret`, the text as it is written in the definition. */
+  value: unknown;
+  /**
+   * By JSON pointer into value: the text of each string that has an expression, as it was written. `values` is there exactly
+   * where it reads `secret`: the other values that it reads, so that it can be rendered later without the run's context.
+   */
+  sources: Record<string, TemplateSource>;
+}
+
+export interface Template {
+  /** @throws ExpressionError where a text is not valid */
+  readonly reads: Reads;
+  /** Whether nothing in it is an expression: `render` answers the very value that it was made of. */
+  readonly isLiteral: boolean;
+  /** @throws ExpressionError */
+  render(values: Values): Rendered;
+}
+
+/** A string with expressions: each part is a text or an expression. */
+interface Text {
+  text: string;
+  parts: () => readonly (string | Expression)[];
+}
+
+/** What in a value has to be rendered: a string, or what stands under some keys. */
+type Node = Text | ReadonlyMap<string, Node>;
+
+/** Cheap: the texts are parsed at their first use, as by `compileExpression`. */
+export function compileTemplate(value: unknown, scope: Scope): Template {
+  const root = toNode(value, (text) => compileExpression(text, scope));
+  const reads = once(() => readsOf(root ? [...textsOf(root)].flatMap(pathsOf) : []));
+  return {
+    get reads() {
+      return reads();
+    },
+    isLiteral: root === undefined,
+    render(values) {
+      if (root === undefined) return { value, sources: {} };
+      const sources: Record<string, TemplateSource> = {};
+      return { value: renderNode(root, value, values, "", sources), sources };
+    },
+  };
+}
+
+/** Faults of every expression, of braces that are not closed or stand in a key, and of `${…}`, which is filled in by nobody. */
+export function findTemplateFaults(value: unknown, path: string, scope: Scope): Fault[] {
+  if (typeof value === "string") return findTextFaults(value, path || "/", scope);
+  if (typeof value !== "object" || value === null || isExactNumber(value)) return [];
+  return Object.entries(value).flatMap(([key, inner]) => [
+    ...(/\{\{|\$\{/.test(key)
+      ? [
+          {
+            path: path || "/",
+            message: `its key ${preview(key)} has an expression: keys are taken as they are written`,
+          },
+        ]
+      : []),
+    ...findTemplateFaults(inner, pointTo(path, key), scope),
+  ]);
+}
+
+/** A string that reads `secret`, rendered at its use. @throws ExpressionError */
+export function renderSecret(source: TemplateSource, secret: Readonly<Record<string, string>>): unknown {
+  return renderText(toText(source.text, compileChecked), { ...source.values, secret });
+}
+
+function toNode(value: unknown, compile: (text: string) => Expression): Node | undefined {
+  if (typeof value === "string") return hasTemplate(value) ? toText(value, compile) : undefined;
+  if (typeof value !== "object" || value === null || isExactNumber(value)) return undefined;
+  const nodes = new Map<string, Node>();
+  for (const [key, inner] of Object.entries(value)) {
+    const node = toNode(inner, compile);
+    if (node !== undefined) nodes.set(key, node);
+  }
+  return nodes.size === 0 ? undefined : nodes;
+}
+
+function toText(text: string, compile: (text: string) => Expression): Text {
+  return {
+    text,
+    parts: once(() => {
+      try {
+        return splitTemplate(text).map((part) => ("literal" in part ? part.literal : compile(part.expression)));
+      } catch (error) {
+        throw error instanceof UnclosedError ? new ExpressionError(`${preview(text)}: ${error.message}`) : error;
+      }
+    }),
+  };
+}
+
+function isText(node: Node): node is Text {
+  return "text" in node;
+}
+
+function* textsOf(node: Node): Generator<Text> {
+  if (isText(node)) yield node;
+  else for (const inner of node.values()) yield* textsOf(inner);
+}
+
+function pathsOf({ parts }: Text) {
+  return parts().flatMap((part) => (typeof part === "string" ? [] : part.paths));
+}
+
+function renderNode(
+  node: Node,
+  value: unknown,
+  values: Values,
+  pointer: string,
+  sources: Record<string, TemplateSource>,
+): unknown {
+  if (isText(node)) {
+    const paths = pathsOf(node).filter(({ root }) => root !== "secret");
+    const readsSecret = paths.length < pathsOf(node).length;
+    sources[pointer] = readsSecret ? { text: node.text, values: pick(values, paths) } : { text: node.text };
+    return readsSecret ? node.text : renderText(node, values);
+  }
+  const renderKey = (key: string, inner: unknown) => {
+    const found = node.get(key);
+    return found === undefined ? inner : renderNode(found, inner, values, pointTo(pointer, key), sources);
+  };
+  return Array.isArray(value)
+    ? value.map((inner, index) => renderKey(String(index), inner))
+    : Object.fromEntries(Object.entries(value as object).map(([key, inner]) => [key, renderKey(key, inner)]));
+}
+
+function renderText({ parts }: Text, values: Values): unknown {
+  const [first, ...others] = parts();
+  if (first !== undefined && typeof first !== "string" && others.length === 0) return first.evaluate(values);
+  return parts()
+    .map((part) => (typeof part === "string" ? part : toInsert(part, part.evaluate(values))))
+    .join("");
+}
+
+function toInsert({ text }: Expression, value: unknown): string {
+  if (typeof value === "object" && !isExactNumber(value)) {
+    const what = value === null ? "null" : Array.isArray(value) ? "a list" : "an object";
+    throw new ExpressionError(`{{${text}}} is ${what}, which cannot stand within a text`, {
+      hint:
+        value === null
+          ? "Say what stands there instead, as in {{ get(event.payload, 'name', '') }}"
+          : "Write it as JSON by {{ json(…) }}",
+    });
+  }
+  return String(value);
+}
+
+function findTextFaults(text: string, path: string, scope: Scope): Fault[] {
+  try {
+    return splitTemplate(text).flatMap((part) => {
+      if ("expression" in part) return findExpressionFaults(part.expression, path, scope);
+      const variable = /\$\{[^}]*\}?/.exec(part.literal)?.[0];
+      if (variable === undefined) return [];
+      return [
+        {
+          path,
+          message: `${preview(variable)} would be sent as it is written: use {{ secret.NAME }} for a secret, and {{ '\${' }} where these characters are meant`,
+        },
+      ];
+    });
+  } catch (error) {
+    if (!(error instanceof UnclosedError)) throw error;
+    return [{ path, message: `at ${positionOf(text, error.offset)}: ${error.message}` }];
+  }
+}
