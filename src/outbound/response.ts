@@ -10,6 +10,13 @@ import { showUrl } from "./url.ts";
 
 /** Characters of a header's value that are kept. */
 const MAX_HEADER_LENGTH = 1000;
+/** Characters of all headers that are kept, names included. */
+const MAX_HEADERS_LENGTH = 4000;
+/** Headers that may be a credential, and those that are about the connection or the packed body. */
+const LEFT_OUT: ReadonlySet<string> = new Set([
+  ...["set-cookie", "set-cookie2", "authentication-info", "proxy-authenticate", "proxy-authentication-info"],
+  ...["connection", "keep-alive", "transfer-encoding", "trailer", "upgrade", "content-encoding", "content-length"],
+]);
 /** Statuses of 4xx that ask for another try later. Any other one is final. */
 const RETRYABLE_4XX = new Set([408, 425, 429]);
 /** The statuses with which `Location` says where to go instead. With others, such as 304, it does not. */
@@ -18,6 +25,8 @@ const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 export interface HttpAnswer {
   status: number;
   content_type: string | null;
+  /** By name in lower case; those that are worth keeping, up to some kilobytes of them. */
+  headers: Record<string, string>;
   /** A JSON value when the response is JSON and was kept whole, else text. */
   body: unknown;
   /** Whether `body` is not all of it: it is too long, broke off, or was packed in a way that is not known. */
@@ -51,10 +60,22 @@ export async function readResponse({ status, headers, body }: Response, maxBytes
   const text = new TextDecoder().decode(bytes);
   const kept = incomplete || !isJson(contentType) ? text : readJson(text);
   return {
-    result: { status, content_type: contentType, body: kept, truncated: incomplete },
+    result: { status, content_type: contentType, headers: keepHeaders(headers), body: kept, truncated: incomplete },
     headers,
     ...(brokenBy !== undefined && { brokenBy }),
   };
+}
+
+function keepHeaders(headers: Headers): Record<string, string> {
+  const kept: [string, string][] = [];
+  let room = MAX_HEADERS_LENGTH;
+  for (const [name, value] of headers) {
+    const short = value.slice(0, MAX_HEADER_LENGTH);
+    room -= name.length + short.length;
+    if (room < 0) break;
+    if (!LEFT_OUT.has(name)) kept.push([name, short]);
+  }
+  return Object.fromEntries(kept);
 }
 
 function isJson(contentType: string | null): boolean {

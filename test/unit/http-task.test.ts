@@ -137,6 +137,25 @@ describe("a response", () => {
     expect(await send()).toMatchObject(result);
   });
 
+  test("has its headers in the result, without those that may be a credential or are about the connection", async () => {
+    answer = () =>
+      new Response("hi", {
+        status: 201,
+        headers: { Location: "/orders/7", ETag: '"1"', "Set-Cookie": "session=hunter2", Connection: "close" },
+      });
+    const { headers } = await send();
+    expect(headers).toMatchObject({ location: "/orders/7", etag: '"1"' });
+    expect(["set-cookie", "connection", "content-length"].filter((name) => name in headers)).toEqual([]);
+    expect(JSON.stringify(headers)).not.toContain("hunter2");
+  });
+
+  test("has only some kilobytes of headers in the result", async () => {
+    const many = Object.fromEntries(Array.from({ length: 50 }, (_, n) => [`x-${n}`, "y".repeat(2000)]));
+    answer = () => new Response("hi", { headers: many });
+    const { headers } = await send();
+    expect(JSON.stringify(headers).length).toBeWithin(2000, 5000);
+  });
+
   test("is kept up to a bound, however long it goes on", async () => {
     let stopped = false;
     const endless = new ReadableStream({
