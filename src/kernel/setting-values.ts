@@ -9,7 +9,7 @@ export const ROLES = ["worker", "router", "api", "sync"] as const;
 export type RoleName = (typeof ROLES)[number];
 
 /** What stands between separators, without the spaces around it. */
-function splitList(text: string, separator: string | RegExp = ","): string[] {
+export function splitList(text: string, separator: string | RegExp = ","): string[] {
   return text
     .split(separator)
     .map((entry) => entry.trim())

@@ -1,6 +1,7 @@
 /** The one table of settings: parsing, help and errors read it. */
 import { resolve } from "node:path";
 import { type Address, formatAddress } from "./address.ts";
+import { parseAllowedHosts } from "./allowed-hosts.ts";
 import { readTrustedFile } from "./certificates.ts";
 import { InvalidInputError } from "./errors.ts";
 import { LOG_LEVELS } from "./log.ts";
@@ -102,6 +103,14 @@ export const SETTINGS = {
     value: "FILE",
     help: "PEM certificates of authorities to trust besides the usual ones: for http tasks and configured engines",
     parse: readTrustedFile,
+  }),
+  httpAllow: setting({
+    flag: "http-allow",
+    env: "ACTCORE_HTTP_ALLOW",
+    value: "HOSTS",
+    help: "hosts, host:port, *.domain and ranges, separated by ',', that an expression may compute though they are not public",
+    default: "",
+    parse: parseAllowedHosts,
   }),
   apiAddr: setting({
     flag: "api-addr",

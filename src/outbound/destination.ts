@@ -13,9 +13,8 @@
  */
 import ipaddr from "ipaddr.js";
 import { hostOf, portOf } from "../kernel/address.ts";
+import { embeddedIn, isInRange, isOfThisHost, parseIp } from "./ip-address.ts";
 import type { OwnEngines } from "./own-engines.ts";
-
-type Ip = ipaddr.IPv4 | ipaddr.IPv6;
 
 /** Names of metadata services. Any other name that leads to one is found when its address is dialled. */
 const METADATA_NAMES: ReadonlySet<string> = new Set([
@@ -43,23 +42,6 @@ const FORBIDDEN_RANGES = (
   ] as const
 ).map(([range, reason]) => ({ range: ipaddr.parseCIDR(range), reason }));
 
-const LAST_FOUR = [12, 13, 14, 15];
-/** IPv6 addresses that stand for an IPv4 address, and which of their bytes it may be. */
-const EMBEDDINGS = (
-  [
-    ["::/96", LAST_FOUR], // IPv4-compatible
-    ["::ffff:0:0/96", LAST_FOUR], // IPv4-mapped
-    ["::ffff:0:0:0/96", LAST_FOUR], // IPv4-translated (RFC 7915)
-    ["64:ff9b::/96", LAST_FOUR], // NAT64 (RFC 6052)
-    // NAT64 with a prefix of the network's own (RFC 8215), of whatever length
-    ["64:ff9b:1::/48", LAST_FOUR],
-    ["64:ff9b:1::/48", [6, 7, 9, 10]],
-    ["64:ff9b:1::/48", [7, 9, 10, 11]],
-    ["64:ff9b:1::/48", [9, 10, 11, 12]],
-    ["2002::/16", [2, 3, 4, 5]], // 6to4
-  ] as const
-).map(([range, bytes]) => ({ range: ipaddr.IPv6.parseCIDR(range), bytes }));
-
 /** Why no request may go to `url`, as far as the URL itself says; undefined when one may. */
 export function findForbiddenUrl(url: URL, engines: OwnEngines): string | undefined {
   const [host, port] = [hostOf(url).toLowerCase(), portOf(url)];
@@ -74,9 +56,8 @@ export function findForbiddenUrl(url: URL, engines: OwnEngines): string | undefi
  * may follow (`fe80::1%eth0`).
  */
 export function findForbiddenAddress(address: string, port: number, engines: OwnEngines): string | undefined {
-  const text = address.replace(/%.*$/, "");
-  if (!ipaddr.isValid(text)) return `${JSON.stringify(address)} is no IP address`;
-  const written = ipaddr.parse(text);
+  const written = parseIp(address);
+  if (written === undefined) return `${JSON.stringify(address)} is no IP address`;
   for (const ip of [written, ...embeddedIn(written)]) {
     const as = ip === written ? "" : `, which stands for ${ip},`;
     const reason = FORBIDDEN_RANGES.find(({ range }) => isInRange(ip, range))?.reason;
@@ -87,29 +68,6 @@ export function findForbiddenAddress(address: string, port: number, engines: Own
     if (elsewhere !== undefined) return elsewhere;
   }
   return undefined;
-}
-
-function embeddedIn(ip: Ip): ipaddr.IPv4[] {
-  if (ip.kind() === "ipv4") return [];
-  const all = ip.toByteArray();
-  return EMBEDDINGS.filter(({ range }) => isInRange(ip, range)).map(
-    ({ bytes }) => new ipaddr.IPv4(bytes.map((at) => all[at] as number)),
-  );
-}
-
-/** False where one is IPv4 and the other IPv6: ipaddr.js would throw. */
-export function isInRange(ip: Ip, range: [Ip, number]): boolean {
-  return ip.kind() === range[0].kind() && ip.match(range as [ipaddr.IPv4, number] & [ipaddr.IPv6, number]);
-}
-
-/** `0.0.0.0` and `::` connect to this host. */
-function isOfThisHost(ip: Ip, { addresses = [] }: OwnEngines): boolean {
-  const range = ip.range();
-  if (range === "loopback" || range === "unspecified") return true;
-  return addresses.some((own) => {
-    const text = own.replace(/%.*$/, "");
-    return ipaddr.isValid(text) && ipaddr.parse(text).toString() === ip.toString();
-  });
 }
 
 function describeOwnPort(port: number, { ports }: OwnEngines): string | undefined {

@@ -2,18 +2,21 @@
  * How a request goes out: once, to an address that was checked, and with no time limit besides that of its signal. The body
  * of the response comes as it was sent: packed, if the receiver packed it.
  *
- *   forbidden URL? → through a proxy
- *                  → directly: name → addresses → without the forbidden ones → the first that accepts a connection
+ *   forbidden URL? → directly: name → addresses → without the forbidden ones → the first that accepts a connection
+ *                  → through a proxy, by the URL as it is
  *
- * What is dialled is the address that was checked, and not the name, which may lead elsewhere a moment later. Where a
- * proxy is used it resolves the name, so only what the URL itself says is checked then.
+ * What is dialled is the address that was checked, and not the name, which may lead elsewhere a moment later. A proxy looks up
+ * the name itself, so only what the URL says is checked then. Where an expression computed the host, that is not
+ * enough: its name is looked up here too, and the proxy is asked for the address that was checked.
  */
 import { lookup } from "node:dns/promises";
-import { isIP } from "node:net";
+import { isIP, isIPv6 } from "node:net";
 import { hostOf, portOf } from "../kernel/address.ts";
+import type { AllowedHost } from "../kernel/allowed-hosts.ts";
 import { TerminalError } from "../kernel/errors.ts";
 import type { Proxies } from "../kernel/setting-values.ts";
 import { aborted } from "../kernel/wait.ts";
+import { findPrivateAddress, isListed } from "./computed-host.ts";
 import { findForbiddenAddress, findForbiddenUrl } from "./destination.ts";
 import type { OwnEngines } from "./own-engines.ts";
 import { findProxy } from "./proxy.ts";
@@ -24,6 +27,8 @@ import { showUrl } from "./url.ts";
 export interface DialDeps {
   /** No request goes to these. */
   readonly engines: OwnEngines;
+  /** Hosts that an expression may compute though they are not public (ACTCORE_HTTP_ALLOW). */
+  readonly allowed: readonly AllowedHost[];
   readonly proxies: Proxies;
   /** All certificates that are trusted, as PEM; the usual ones when absent. */
   readonly trusted?: readonly string[] | undefined;
@@ -52,40 +57,60 @@ export type Dial = (request: HttpRequest, signal: AbortSignal, options: DialOpti
  */
 const PLAIN = { keepalive: false, timeout: false, decompress: false, redirect: "manual" } as const;
 
-export function createDial({ engines, proxies, trusted, resolve = resolveName }: DialDeps): Dial {
-  /** An address of the URL's host that a request may go to. */
-  async function findAddress(url: URL, signal: AbortSignal): Promise<string> {
-    const port = portOf(url);
+export function createDial({ engines, allowed, proxies, trusted, resolve = resolveName }: DialDeps): Dial {
+  function lookUp(name: string, signal: AbortSignal): Promise<string[]> {
     const interrupted = aborted(signal).then(() => Promise.reject(signal.reason));
-    const addresses = await Promise.race([resolve(url.hostname), interrupted]);
-    const reasons = addresses.map((address) => findForbiddenAddress(address, port, engines));
-    const allowed = addresses.filter((_, at) => reasons[at] === undefined);
-    if (allowed.length === 0) throw forbidden(url, `it leads to ${addresses[0]}: ${reasons[0]}`);
-    return findReachable(allowed, port, signal);
+    return Promise.race([resolve(name), interrupted]);
   }
 
-  return async ({ url, ...request }, signal) => {
+  /** Those of the host's addresses that a request may go to; at least one. */
+  async function findAddresses(url: URL, mustBePublic: boolean, signal: AbortSignal): Promise<string[]> {
+    const [host, port] = [hostOf(url), portOf(url)];
+    const addresses = isIP(host) !== 0 ? [host] : await lookUp(url.hostname, signal);
+    const checked = addresses.map((address) => ({
+      address,
+      forbidden: findForbiddenAddress(address, port, engines),
+      private: mustBePublic ? findPrivateAddress(address, port, { engines, allowed }) : undefined,
+    }));
+    const good = checked.filter((each) => each.forbidden === undefined && each.private === undefined);
+    const [first] = checked;
+    if (good.length > 0 || first === undefined) return good.map(({ address }) => address);
+    const leads = isIP(host) !== 0 ? "" : `it leads to ${first.address}: `;
+    if (first.forbidden !== undefined) throw forbidden(url, leads + first.forbidden);
+    throw notPublic(url, `${leads}${first.private}, and an expression computed its host`);
+  }
+
+  return async ({ url, ...request }, signal, { hostIsComputed }) => {
     signal.throwIfAborted();
+    // fetch reads files and other things by their URL.
+    if (!/^https?:$/.test(url.protocol)) throw forbidden(url, `${url.protocol} is neither http: nor https:`);
     const reason = findForbiddenUrl(url, engines);
     if (reason !== undefined) throw forbidden(url, reason);
     const ca = trusted && { ca: [...trusted] };
     const options = { ...request, ...PLAIN, signal, ...(ca && { tls: ca }) };
-    const proxy = findProxy(url, proxies);
-    if (proxy !== undefined) {
-      // fetch ignores a proxy of another kind, and would go out directly.
-      if (!/^https?:/i.test(proxy)) throw unsupported(proxy);
-      return fetch(url, { ...options, proxy: { url: proxy, respectNoProxy: false } });
-    }
-    if (isIP(hostOf(url)) !== 0) return fetch(url, { ...options, proxy: false });
+    const proxyUrl = findProxy(url, proxies);
+    // fetch ignores a proxy of another kind, and would go out directly.
+    if (proxyUrl !== undefined && !/^https?:/i.test(proxyUrl)) throw unsupported(proxyUrl);
+    const proxy = proxyUrl === undefined ? (false as const) : { url: proxyUrl, respectNoProxy: false };
+    const host = hostOf(url);
+    const mustBePublic = hostIsComputed && !isListed(host, portOf(url), allowed);
+    if (proxy && !mustBePublic) return fetch(url, { ...options, proxy });
 
-    const address = await findAddress(url, signal);
+    const addresses = await findAddresses(url, mustBePublic, signal);
+    const address = proxy ? forProxy(addresses) : await findReachable(addresses, portOf(url), signal);
     const dialled = new URL(url);
-    dialled.hostname = address.includes(":") ? `[${address}]` : address;
+    dialled.hostname = isIPv6(address) ? `[${address}]` : address;
+    if (isIP(host) !== 0) return fetch(dialled, { ...options, proxy });
     const headers = new Headers(request.headers);
     if (!headers.has("host")) headers.set("host", url.host);
-    const tls = { ...ca, serverName: hostOf(url) };
-    return fetch(dialled, { ...options, headers, proxy: false, ...(url.protocol === "https:" && { tls }) });
+    const tls = { ...ca, serverName: host };
+    return fetch(dialled, { ...options, headers, proxy, ...(url.protocol === "https:" && { tls }) });
   };
+}
+
+/** A proxy may have no IPv6. */
+function forProxy(addresses: readonly string[]): string {
+  return addresses.find((address) => !isIPv6(address)) ?? (addresses[0] as string);
 }
 
 async function resolveName(name: string): Promise<string[]> {
@@ -95,6 +120,12 @@ async function resolveName(name: string): Promise<string[]> {
 function forbidden(url: URL, reason: string): TerminalError {
   return new TerminalError("http_forbidden", `${showUrl(url.href)} may not be called: ${reason}`, {
     hint: "Call another place: actcore's own engines, link-local and metadata addresses are refused always",
+  });
+}
+
+function notPublic(url: URL, reason: string): TerminalError {
+  return new TerminalError("http_forbidden", `${showUrl(url.href)} may not be called: ${reason}`, {
+    hint: "Write the host into the definition, or list it in ACTCORE_HTTP_ALLOW",
   });
 }
 

@@ -6,7 +6,7 @@
 import ipaddr from "ipaddr.js";
 import { hostOf, portOf } from "../kernel/address.ts";
 import type { Proxies } from "../kernel/setting-values.ts";
-import { isInRange } from "./destination.ts";
+import { isNamedBy } from "./ip-address.ts";
 
 /** The proxy's URL; undefined when the request goes out directly, as it always does to this host. */
 export function findProxy(url: URL, { http, https, all, exempt }: Proxies): string | undefined {
@@ -34,12 +34,6 @@ function isExempt(entry: string, host: string, port: number): boolean {
     .replace(/^\*?\./, "")
     .replace(/\.$/, "");
   if (name === "" || (itsPort !== undefined && Number(itsPort) !== port)) return false;
-  if (ipaddr.isValid(host)) return isNamedBy(name, ipaddr.process(host));
+  if (ipaddr.isValid(host)) return isNamedBy(name, ipaddr.parse(host));
   return host === name || host.endsWith(`.${name}`);
-}
-
-/** Whether `entry` is this address, or a range that it is in. */
-function isNamedBy(entry: string, address: ipaddr.IPv4 | ipaddr.IPv6): boolean {
-  if (ipaddr.isValid(entry)) return ipaddr.process(entry).toString() === address.toString();
-  return ipaddr.isValidCIDR(entry) && isInRange(address, ipaddr.parseCIDR(entry));
 }

@@ -3,6 +3,7 @@
 import { preview } from "../json/faults.ts";
 import { pointTo } from "../json/pointer.ts";
 import type { Fault } from "../kernel/errors.ts";
+import { isHostWritten } from "./computed-host.ts";
 import { findForbiddenUrl } from "./destination.ts";
 import type { OwnEngines } from "./own-engines.ts";
 import { METHODS_WITHOUT_BODY } from "./request.ts";
@@ -14,14 +15,12 @@ interface RequestParts {
   readonly body?: unknown;
 }
 
-/** A URL with a template may be none because of it. */
-const TEMPLATE = /\{\{|\$\{/;
-
-/** The fault of a URL that is none, or that nothing may call. */
+/** The fault of a URL that is none, or that nothing may call. Of one with an expression, what is written before it says so. */
 export function findUrlFaults(url: string, path: string, engines: OwnEngines): Fault[] {
-  if (TEMPLATE.test(url)) return [];
-  if (!URL.canParse(url)) return [{ path, message: `expected an http:// or https:// URL, received ${preview(url)}` }];
-  const forbidden = findForbiddenUrl(new URL(url), engines);
+  if (url.includes("${") || !isHostWritten(url)) return []; // `${…}` is a fault already
+  const written = URL.parse(url.split("{{", 1)[0] as string);
+  if (written === null) return [{ path, message: `expected an http:// or https:// URL, received ${preview(url)}` }];
+  const forbidden = findForbiddenUrl(written, engines);
   return forbidden === undefined ? [] : [{ path, message: `no task may call this URL: ${forbidden}` }];
 }
 
@@ -41,7 +40,7 @@ export function findRequestFaults({ method, headers, body }: RequestParts, path:
 
 function describeHeaderFault(name: string, value: string, earlier: string | undefined): string | undefined {
   try {
-    new Headers([[name, value]]);
+    new Headers([[name, value.includes("{{") ? "" : value]]);
   } catch {
     return "is no HTTP header: a name or value has characters that none may have";
   }

@@ -1,4 +1,8 @@
-/** A request to the outside, and what each of them carries. */
+/** A request to the outside, and what each of them carries. What a definition has may have been computed, and be anything. */
+import { isExactNumber } from "../json/exact-number.ts";
+import { preview } from "../json/faults.ts";
+import { TerminalError } from "../kernel/errors.ts";
+import { showUrl } from "./url.ts";
 
 export const HTTP_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"] as const;
 
@@ -12,14 +16,37 @@ export interface HttpRequest {
   readonly body: string | null;
 }
 
+/** @throws TerminalError `http_request_invalid` */
+export function parseHttpUrl(text: unknown): URL {
+  const url = typeof text === "string" ? URL.parse(text) : null;
+  if (url !== null && /^https?:$/.test(url.protocol)) return url;
+  const shown = typeof text === "string" ? showUrl(text) : text;
+  throw invalid(`expected an http:// or https:// URL, received ${preview(shown)}`);
+}
+
 /**
- * Headers as they are `given`, and those that every request has.
- * @throws TypeError for one that HTTP does not allow
+ * Headers as they are `given`, and those that every request has. A number or a boolean is written as text.
+ * @throws TerminalError `http_request_invalid`, without the value, which may be a secret
  */
-export function createHeaders(given: Readonly<Record<string, string>> = {}): Headers {
-  const headers = new Headers(given);
+export function createHeaders(given: Readonly<Record<string, unknown>> = {}): Headers {
+  const headers = new Headers();
+  for (const [name, value] of Object.entries(given)) {
+    if (value === null || (typeof value === "object" && !isExactNumber(value)))
+      throw invalid(
+        `header ${preview(name)}: expected a text, received ${value === null ? "null" : "a list or an object"}`,
+      );
+    try {
+      headers.append(name, String(value));
+    } catch {
+      throw invalid(`header ${preview(name)}: its name or value has characters that none may have`);
+    }
+  }
   if (!headers.has("user-agent")) headers.set("user-agent", "actcore");
   if (!headers.has("accept-encoding")) headers.set("accept-encoding", "identity");
   headers.set("connection", "close");
   return headers;
+}
+
+function invalid(message: string): TerminalError {
+  return new TerminalError("http_request_invalid", message);
 }

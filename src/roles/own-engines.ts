@@ -1,10 +1,11 @@
-/** Where the engines listen that this process uses, embedded or configured: no http task may call them. */
+/** Where the engines listen that this process uses, embedded or configured: no request may go there. */
 import { networkInterfaces } from "node:os";
 import { wantedEngines } from "../engines/engine-set.ts";
 import type { EngineEndpoints } from "../engines/engine-status.ts";
 import { neededPorts } from "../engines/ports.ts";
 import { isLoopback } from "../kernel/address.ts";
 import type { Config } from "../kernel/config.ts";
+import { createDial, type Dial } from "../outbound/dial.ts";
 import type { OwnEngines } from "../outbound/own-engines.ts";
 import type { TaskRules, TaskTypes } from "../task/task-type.ts";
 
@@ -38,6 +39,16 @@ export function findOwnEngines(config: Config, located: Partial<EngineEndpoints>
       }
   const addresses = Object.values(networkInterfaces()).flatMap((each = []) => each.map(({ address }) => address));
   return { ports, elsewhere, addresses };
+}
+
+/** What requests of this process go out by. */
+export function createConfiguredDial(config: Config, located?: Partial<EngineEndpoints>): Dial {
+  return createDial({
+    engines: findOwnEngines(config, located),
+    allowed: config.httpAllow,
+    proxies: config.proxies,
+    trusted: config.caFile?.trusted,
+  });
 }
 
 /** What definitions of this process are checked by. */

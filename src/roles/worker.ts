@@ -17,7 +17,6 @@ import { createRetentionChore } from "../maintenance/retention.ts";
 import { createClaims } from "../occurrence/claim.ts";
 import { createFinisherChore } from "../occurrence/finisher.ts";
 import { createOwedStarter } from "../occurrence/owed-starter.ts";
-import { createDial } from "../outbound/dial.ts";
 import type { Postgres } from "../postgres/client.ts";
 import { createEventLedger } from "../postgres/event/event-ledger.ts";
 import { createLedgerReader } from "../postgres/explain/ledger-reader.ts";
@@ -40,7 +39,7 @@ import { createRunStarter } from "../temporal/run-starter.ts";
 import { createScheduleReader } from "../temporal/schedule-reader.ts";
 import { createScheduler } from "../temporal/schedules.ts";
 import { startWorkers, type Workers } from "../temporal/workers.ts";
-import { findOwnEngines, findTaskRules } from "./own-engines.ts";
+import { createConfiguredDial, findTaskRules } from "./own-engines.ts";
 import { createRole, type RoleDeps } from "./role.ts";
 import { createSync, createSyncChore } from "./sync.ts";
 
@@ -59,12 +58,7 @@ export function startWorker(deps: RoleDeps): Role {
     const located = await endpoints;
     // Cancelled some seconds before the drain is cut, so that a long try can still record how it ended.
     const shutdownGraceMs = Math.max(0, config.drainTimeoutMs - RECORD_WITHIN_MS);
-    const dial = createDial({
-      engines: findOwnEngines(config, located),
-      proxies: config.proxies,
-      trusted: config.caFile?.trusted,
-    });
-    const executors = createExecutors(taskTypes, { dial });
+    const executors = createExecutors(taskTypes, { dial: createConfiguredDial(config, located) });
     const tasks = createTaskLedger(postgres.prepared);
     const steps = { tasks, tries: createTries({ tasks, executors, metrics, log }), metrics, log, onCut };
     const options = {

@@ -7,7 +7,9 @@ import { NO_ENGINES } from "./own-engines.ts";
 
 /** An executor that may go anywhere, without a proxy, unless a test says otherwise. */
 export function httpExecutor(deps: Partial<DialDeps> = {}) {
-  return createHttpExecutor({ dial: createDial({ engines: NO_ENGINES, proxies: { exempt: [] }, ...deps }) });
+  return createHttpExecutor({
+    dial: createDial({ engines: NO_ENGINES, allowed: [], proxies: { exempt: [] }, ...deps }),
+  });
 }
 
 export const executeHttp = httpExecutor();

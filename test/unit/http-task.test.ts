@@ -111,6 +111,34 @@ describe("a request", () => {
     expect(seen).toEqual([]);
   });
 
+  test.each<[what: string, params: object]>([
+    ["a URL that is none", { url: "no url" }],
+    ["a URL of another kind", { url: "file:///etc/passwd" }],
+    ["a URL that is no text", { url: { a: 1 } }],
+    ["a header that is no text", { headers: { "x-a": { a: 1 } } }],
+    ["a header of several lines", { headers: { "x-a": "hunter2\r\nx-b: 1" } }],
+  ])("with %s that an expression made fails for good", async (_, params) => {
+    const error = await failure(() => new Response(), params);
+    expect(error).toMatchObject({ name: "TerminalError", code: "http_request_invalid" });
+    expect(error.message).not.toContain("hunter2");
+    expect(seen).toEqual([]);
+  });
+
+  test("has numbers and booleans of expressions as the text of headers", async () => {
+    await send({ headers: { "x-a": 1, "x-b": true, "x-c": parseJson("9007199254740993") } });
+    expect(seen[0]?.headers).toMatchObject({ "x-a": "1", "x-b": "true", "x-c": "9007199254740993" });
+  });
+
+  test("goes to a private host where that is written, and not where an expression made it", async () => {
+    const sentBy = (text: string) => send({}, { sources: { "/url": { text } } });
+    expect(await sentBy(`${base}/{{ event.payload.path }}`)).toMatchObject({ status: 200 });
+    const failed = { name: "TerminalError", code: "http_forbidden", message: expect.stringContaining("expression") };
+    for (const text of ["{{ event.payload.url }}", `http://127.0.0.1:{{ port }}/x`])
+      await expect(sentBy(text)).rejects.toMatchObject(failed);
+    await expect(send({}, { sources: { "": { text: "{{ event.payload.params }}" } } })).rejects.toMatchObject(failed);
+    expect(seen).toHaveLength(1);
+  });
+
   test("keeps a content type that the definition chose", async () => {
     await send({ body: { a: 1 }, headers: { "Content-Type": "application/vnd.x+json" } });
     expect(seen[0]?.headers["content-type"]).toBe("application/vnd.x+json");

@@ -1,6 +1,6 @@
 /** Runs over REST: starting, repeating, cancelling and reading them. */
 import { type Static, Type } from "@sinclair/typebox";
-import { RunSummary, RunView } from "../../explain/run-view.ts";
+import { RunView } from "../../explain/views.ts";
 import { findFaults } from "../../json/faults.ts";
 import { InvalidInputError } from "../../kernel/errors.ts";
 import { ActivityId, ActivityParams, Uuid } from "../ids.ts";
@@ -61,11 +61,11 @@ export const RUN_ROUTES: readonly Route[] = [
     summary: "List runs, newest first",
     filters: {
       activity_id: Type.Optional(ActivityId),
-      status: Type.Optional(RunSummary.properties.status),
-      trigger: Type.Optional(RunSummary.properties.trigger),
+      status: Type.Optional(RunView.properties.status),
+      trigger: Type.Optional(RunView.properties.trigger),
       since: Type.Optional(Since),
     },
-    row: RunSummary,
+    row: RunView,
     cursor: byId("run_id"),
     read: ({ services }, filter, page) => services.ledger.listRuns(filter, page),
   }),
@@ -73,7 +73,7 @@ export const RUN_ROUTES: readonly Route[] = [
     method: "GET",
     path: "/runs/:run_id",
     scope: "runs:read",
-    summary: "Read a run: its context, what it decided of each template and why, and its tasks",
+    summary: "Read a run",
     params: Type.Object({ run_id: Uuid }),
     answers: { 200: RunView },
     async handle({ params, services }) {

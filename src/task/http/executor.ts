@@ -8,12 +8,15 @@ import { exchange } from "../../outbound/exchange.ts";
 import type { Executor } from "../task.ts";
 import type { ExecutorDeps } from "../task-type.ts";
 import type { HttpParams } from "./params.ts";
-import { buildRequest } from "./request.ts";
+import { buildRequest, isHostComputed } from "./request.ts";
 
 /** Bytes of a response's body that are kept. */
 export const MAX_RESPONSE_BYTES = 16_384;
 
 export function createHttpExecutor({ dial }: ExecutorDeps): Executor<HttpParams> {
   return async (attempt, { signal }) =>
-    exchange(dial, buildRequest(attempt), signal, { hostIsComputed: false, maxBytes: MAX_RESPONSE_BYTES });
+    exchange(dial, buildRequest(attempt), signal, {
+      hostIsComputed: isHostComputed(attempt),
+      maxBytes: MAX_RESPONSE_BYTES,
+    });
 }

@@ -6,7 +6,7 @@ import { HTTP_METHODS } from "../../outbound/request.ts";
 export const HttpParamsSchema = Type.Object(
   {
     method: Type.Optional(oneOf(HTTP_METHODS, { default: "POST", expected: `one of ${HTTP_METHODS.join(", ")}` })),
-    url: Type.String({ maxLength: 4000, pattern: "^https?://", expected: "an http:// or https:// URL" }),
+    url: Type.String({ maxLength: 4000, pattern: "^(https?://|\\{\\{)", expected: "an http:// or https:// URL" }),
     headers: Type.Optional(
       Type.Record(Type.String(), Type.String(), { maxProperties: 50, expected: "an object of strings" }),
     ),

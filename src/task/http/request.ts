@@ -1,37 +1,34 @@
-/** The request of one try, from the definition's params and what the task is about. */
+/** The request of one try, from the task's params and what it is about. */
 
-import { describeError, TerminalError } from "../../kernel/errors.ts";
+import { TerminalError } from "../../kernel/errors.ts";
 import { stableHex, stableTraceId } from "../../kernel/stable-id.ts";
-import { createHeaders, type HttpRequest, METHODS_WITHOUT_BODY } from "../../outbound/request.ts";
-import { showUrl } from "../../outbound/url.ts";
+import { isHostWritten } from "../../outbound/computed-host.ts";
+import { createHeaders, type HttpRequest, METHODS_WITHOUT_BODY, parseHttpUrl } from "../../outbound/request.ts";
 import type { TaskAttempt } from "../task.ts";
 import type { HttpParams } from "./params.ts";
 
 /** @throws TerminalError `http_request_invalid`: another try would find the same. */
 export function buildRequest(attempt: TaskAttempt<HttpParams>): HttpRequest {
-  const { url } = attempt.params;
-  if (!URL.canParse(url)) throw new TerminalError("http_request_invalid", `${showUrl(url)} is no URL`);
-  try {
-    return { url: new URL(url), ...buildContent(attempt) };
-  } catch (error) {
-    throw new TerminalError("http_request_invalid", describeError(error), { cause: error });
-  }
-}
-
-/** @throws TypeError for a header that HTTP does not allow, and for a body where there can be none */
-function buildContent(attempt: TaskAttempt<HttpParams>): Omit<HttpRequest, "url"> {
-  const { method = "POST", headers: given, body } = attempt.params;
+  const { method = "POST", url, headers: given, body } = attempt.params;
   const headers = createHeaders(given);
   headers.set("idempotency-key", attempt.idempotency_key);
   headers.set(
     "traceparent",
     `00-${stableTraceId(attempt.trace_id)}-${stableHex(`${attempt.task_id}/${attempt.attempt}`, 16)}-01`,
   );
+  const request = { method, url: parseHttpUrl(url), headers };
 
   const hasNoBody = METHODS_WITHOUT_BODY.has(method);
-  if (hasNoBody && body !== undefined) throw new TypeError(`a ${method} sends no body, and the definition has one`);
+  if (hasNoBody && body !== undefined)
+    throw new TerminalError("http_request_invalid", `a ${method} sends no body, and the definition has one`);
   const content = body === undefined && !hasNoBody && method !== "DELETE" ? attempt.input : body;
-  if (content === undefined) return { method, headers, body: null };
+  if (content === undefined) return { ...request, body: null };
   if (typeof content !== "string" && !headers.has("content-type")) headers.set("content-type", "application/json");
-  return { method, headers, body: typeof content === "string" ? content : JSON.stringify(content) };
+  return { ...request, body: typeof content === "string" ? content : JSON.stringify(content) };
+}
+
+/** Whether an expression made the host of the task's URL: of a text without one, the ledger has no source. */
+export function isHostComputed({ sources = {} }: TaskAttempt): boolean {
+  const { "/url": url, "": params } = sources;
+  return params !== undefined || (url !== undefined && !isHostWritten(url.text));
 }
