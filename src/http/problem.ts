@@ -22,6 +22,8 @@ const STATUS: Readonly<Record<string, number>> = {
   sync_not_newest: 409,
   sync_changed_nothing: 409,
   run_not_running: 409,
+  run_not_over: 409,
+  nothing_to_repeat: 409,
   input_not_kept: 409,
   event_differs: 409,
   version_mismatch: 412,

@@ -11,6 +11,7 @@ import { timesToRun } from "../calendar/due-times.ts";
 import type { Definition } from "../definition/schema.ts";
 import { describeError, InvalidInputError, RetryableError, TerminalError } from "../kernel/errors.ts";
 import type { Log } from "../kernel/log.ts";
+import type { RerunFrom } from "../run/decision.ts";
 import type { AcceptedRun, RunCanceller, RunStarter, RunWorkflow } from "../run/engine.ts";
 import type { RunLedger } from "../run/ledger.ts";
 import type { RunStatus } from "../run/run.ts";
@@ -30,15 +31,28 @@ export interface RunRequest {
   actor: string;
 }
 
+export interface RerunRequest extends RunRequest {
+  /** `failed`: the new run takes over what succeeded, and does the rest. */
+  from: RerunFrom;
+  /** The version that the old run used, or the newest one. */
+  version: RerunVersion;
+}
+
+/** Which version of its definition a rerun uses. */
+export const RERUN_VERSIONS = ["same", "latest"] as const;
+export type RerunVersion = (typeof RERUN_VERSIONS)[number];
+
 /** postgres/occurrence/acceptance-ledger.ts is behind it. Each call is one transaction, audited. */
 export interface AcceptanceLedger {
   /** Records a manual run with its payload. @throws TerminalError `definition_not_found` */
   acceptManual(request: ManualRequest): Promise<AcceptedRun>;
   /**
-   * Records a run with the input of an earlier one.
-   * @throws TerminalError `not_found`, `definition_not_found`, `input_not_kept`
+   * Records a run with the input of an earlier one; from `failed` also with its context, where the context sources of the
+   * version that is used are the same.
+   * @throws TerminalError `not_found`, `definition_not_found`, `input_not_kept`; from `failed` also `run_not_over`, and
+   *   `nothing_to_repeat` for a run that succeeded
    */
-  acceptRerun(request: RunRequest): Promise<AcceptedRun>;
+  acceptRerun(request: RerunRequest): Promise<AcceptedRun>;
   /**
    * Records a run for each due time that has none, or whose run was skipped; answers only those.
    * @throws TerminalError `definition_not_found`
@@ -78,7 +92,7 @@ const CONCURRENT_STARTS = 16;
 
 export interface RunControl {
   trigger(request: ManualRequest): Promise<StartedRun>;
-  rerun(request: RunRequest): Promise<StartedRun>;
+  rerun(request: RerunRequest): Promise<StartedRun>;
   /**
    * Runs the due times of a range that did not run, one by one or all at once as the engine takes them.
    * @throws TerminalError `definition_not_found`, `no_schedule`; InvalidInputError `invalid_backfill`

@@ -94,6 +94,25 @@ describe("a rerun", () => {
     expect((await api.get(`/runs?trigger=rerun&activity_id=${definition.id}`)).body).toHaveLength(1);
   });
 
+  test("from what failed needs a run that is over and did not succeed", async () => {
+    const { run_id } = await claimedRun(database);
+    const path = `/runs/${run_id}/rerun`;
+    pathsOf(await api.post(path, { from: "failed" }), 409, "run_not_over");
+    const runs = createRunLedger(database.db);
+    await runs.close({ run_id, failures: [], interruption: { status: "failed", message: "it was late" } });
+    const answer = await api.post(path, { from: "failed", version: "same" });
+    expect(answer.status).toBe(202);
+    expect((await api.get(`/runs/${answer.body.run_id}`)).body).toMatchObject({ rerun_from: "failed" });
+    const other = await claimedRun(database);
+    await runs.close({ run_id: other.run_id, failures: [] });
+    pathsOf(await api.post(`/runs/${other.run_id}/rerun`, { from: "failed" }), 409, "nothing_to_repeat");
+  });
+
+  test("whose body says something else is refused by its paths", async () => {
+    const answer = await api.post(`/runs/${missing}/rerun`, { from: "middle", version: 3, tasks: [] });
+    expect(pathsOf(answer, 400, "invalid_rerun").sort()).toEqual(["/from", "/tasks", "/version"]);
+  });
+
   test("of which the input was swept is refused", async () => {
     const { definition } = await claimedRun(database);
     const event_id = `e-${crypto.randomUUID()}`;

@@ -89,7 +89,7 @@ test("a rerun is started under an id of its own, which its row shows", async () 
   const accepted = createAcceptanceLedger(database.db);
   const first = await accepted.acceptManual({ activity_id: definition.id, payload: {}, actor: "test" });
   await startTheirs(`${first.workflow_id}:rerun-1`);
-  const rerun = await accepted.acceptRerun({ run_id: first.run_id, actor: "test" });
+  const rerun = await accepted.acceptRerun({ run_id: first.run_id, actor: "test", from: "start", version: "latest" });
   const workflow_id = await starterOf().start(rerun);
   expect(workflow_id).toStartWith(`activity-${definition.id}-run-`);
   expect(await createLedgerReader(database.db).findRun(rerun.run_id)).toMatchObject({ workflow_id });

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import type { Definition } from "../../src/definition/schema.ts";
 import type { LedgerReader } from "../../src/explain/ledger-reader.ts";
-import type { AcceptanceLedger } from "../../src/occurrence/control.ts";
+import type { AcceptanceLedger, RerunRequest } from "../../src/occurrence/control.ts";
 import { createAuditReader } from "../../src/postgres/access/audit.ts";
 import { createDefinitionStore } from "../../src/postgres/definition/definition-store.ts";
 import { createLedgerReader } from "../../src/postgres/explain/ledger-reader.ts";
@@ -32,7 +32,8 @@ afterAll(() => database?.close());
 
 const trigger = (payload: unknown = {}, requestKey?: string) =>
   accepted.acceptManual({ activity_id: definition.id, payload, ...ACTOR, ...(requestKey && { requestKey }) });
-const rerun = (run_id: string) => accepted.acceptRerun({ run_id, ...ACTOR });
+const rerun = (run_id: string, how: Partial<RerunRequest> = {}) =>
+  accepted.acceptRerun({ run_id, from: "start", version: "latest", ...ACTOR, ...how });
 const claimAccepted = (run_id: string, workflow = "first") => claim(database, definition.id, { run_id }, { workflow });
 const remove = () => createDefinitionStore(database.db).remove(definition.id, BY_TEST);
 const runsOfActivity = () => reader.listRuns({ activity_id: definition.id }, { limit: 100 });
@@ -192,6 +193,14 @@ describe("a rerun", () => {
     expect(await reader.findRun((await rerun(run_id)).run_id)).toMatchObject({ version_used: 2 });
   });
 
+  test("uses the version of the old run where it is asked for", async () => {
+    const { run_id } = await trigger();
+    await disable(database, definition);
+    const again = await rerun(run_id, { version: "same" });
+    expect(await reader.findRun(again.run_id)).toMatchObject({ version_used: 1, rerun_from: "start" });
+    expect(await claimAccepted(again.run_id)).toMatchObject({ outcome: "claimed", version_used: 1 });
+  });
+
   test("of a due run keeps its due time, from the request to the task", async () => {
     const scheduled_for = "2026-01-31T09:30:00.000Z";
     const old = await claim(database, definition.id, {}, { scheduled_for });
@@ -267,5 +276,59 @@ describe("a rerun", () => {
     const { run_id } = await trigger();
     await remove();
     await expect(rerun(run_id)).rejects.toMatchObject({ code: "definition_not_found" });
+  });
+});
+
+describe("a rerun from what failed", () => {
+  const snapshot = { account: { active: true } };
+  const reports = [{ name: "account", type: "http", status: "ok", duration_ms: 5, attempts: 1, bytes: 15 }];
+
+  /** A run of which the context is resolved, and which ended so. */
+  async function endedRun(status: string) {
+    const { run_id } = await trigger();
+    await claimAccepted(run_id);
+    await database.sql`
+      update actcore.runs set status = ${status}, finished_at = now(), context_snapshot = ${JSON.stringify(snapshot)}::json,
+        context_sources = ${JSON.stringify(reports)}::json where run_id = ${run_id}`;
+    return run_id;
+  }
+
+  test.each(["failed", "cancelled", "skipped"])(
+    "of a run that was %s has its context, and says what it repeats",
+    async (status) => {
+      const rerun_of = await endedRun(status);
+      const { run_id } = await rerun(rerun_of, { from: "failed" });
+      expect(await reader.findRun(run_id)).toMatchObject({
+        ...{ status: "running", rerun_of, rerun_from: "failed", context_snapshot: snapshot, context: reports },
+        ...{ templates: null, tasks: [] },
+      });
+      expect(await auditOf(run_id)).toMatchObject([{ after: { rerun_of, rerun_from: "failed", version_used: 1 } }]);
+    },
+  );
+
+  test("from the start resolves its context anew", async () => {
+    const { run_id } = await rerun(await endedRun("failed"));
+    expect(await reader.findRun(run_id)).toMatchObject({ context_snapshot: null, context: [] });
+  });
+
+  test("has the context of the old run with a newer version whose sources are the same, and not with others", async () => {
+    const old = await endedRun("failed");
+    const contextOf = async (how: Partial<RerunRequest>) =>
+      (await reader.findRun((await rerun(old, { from: "failed", ...how })).run_id))?.context_snapshot;
+    await disable(database, definition);
+    expect(await contextOf({ version: "latest" })).toEqual(snapshot);
+    await database.sql`
+      update actcore.definition_versions set body = jsonb_set(body::jsonb, '{context_sources}', '[{"name": "other"}]')::json
+      where definition_id = ${definition.id} and version = 2`;
+    expect(await contextOf({ version: "latest" })).toBeNull();
+    expect(await contextOf({ version: "same" })).toEqual(snapshot);
+  });
+
+  test("is refused where the run is not over, or succeeded", async () => {
+    const open = await trigger();
+    await expect(rerun(open.run_id, { from: "failed" })).rejects.toMatchObject({ code: "run_not_over" });
+    const succeeded = await endedRun("succeeded");
+    await expect(rerun(succeeded, { from: "failed" })).rejects.toMatchObject({ code: "nothing_to_repeat" });
+    expect(await runsOfActivity()).toHaveLength(2);
   });
 });

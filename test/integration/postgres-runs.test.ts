@@ -99,7 +99,12 @@ describe("the Idempotency-Key of a task", () => {
       const [here, there] = [await runIn(database), await runIn(other)];
       const key = await keyOf(database, here.definition, here.run_id);
       expect(await keyOf(other, there.definition, there.run_id)).toBe(key);
-      const rerun = await createAcceptanceLedger(database.db).acceptRerun({ run_id: here.run_id, actor: "test" });
+      const rerun = await createAcceptanceLedger(database.db).acceptRerun({
+        run_id: here.run_id,
+        actor: "test",
+        from: "start",
+        version: "latest",
+      });
       await claim(database, here.definition.id, { run_id: rerun.run_id });
       expect(await keyOf(database, here.definition, rerun.run_id)).not.toBe(key);
     } finally {

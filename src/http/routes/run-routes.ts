@@ -2,7 +2,10 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { RunView } from "../../explain/views.ts";
 import { findFaults } from "../../json/faults.ts";
+import { oneOf } from "../../json/schema-parts.ts";
 import { InvalidInputError } from "../../kernel/errors.ts";
+import { RERUN_VERSIONS, type RerunRequest } from "../../occurrence/control.ts";
+import { RERUN_FROM } from "../../run/decision.ts";
 import { ActivityId, ActivityParams, Uuid } from "../ids.ts";
 import { byId, listRoute } from "../list-route.ts";
 import { Since } from "../query.ts";
@@ -16,6 +19,25 @@ const Accepted = Type.Object(
 const TriggerBody = Type.Object(
   { payload: Type.Optional(Type.Unknown({ description: "What the tasks get as the event's payload." })) },
   { additionalProperties: false, title: "Trigger" },
+);
+const RerunBody = Type.Object(
+  {
+    from: Type.Optional(
+      oneOf(RERUN_FROM, {
+        default: "start",
+        description: "`failed`: tasks that succeeded are taken over with their results, and the others are done again.",
+        expected: `one of ${RERUN_FROM.join(", ")}`,
+      }),
+    ),
+    version: Type.Optional(
+      oneOf(RERUN_VERSIONS, {
+        default: "latest",
+        description: "Of the definition: the one that the old run used, or the newest.",
+        expected: `one of ${RERUN_VERSIONS.join(", ")}`,
+      }),
+    ),
+  },
+  { additionalProperties: false, title: "Rerun" },
 );
 
 export const RUN_ROUTES: readonly Route[] = [
@@ -35,11 +57,12 @@ export const RUN_ROUTES: readonly Route[] = [
     method: "POST",
     path: "/runs/:run_id/rerun",
     scope: "trigger",
-    summary: "Run again with the same input and the definition's current version",
+    summary: "Run again with the same input; from `failed`, only what did not succeed",
     params: Type.Object({ run_id: Uuid }),
+    body: { schema: RerunBody, example: { from: "failed", version: "latest" }, optional: true, read: readRerun },
     answers: { 202: Accepted },
-    async handle({ params, services, actor }) {
-      return accepted(await services.control.rerun({ ...params, actor }));
+    async handle({ params, body, services, actor }) {
+      return accepted(await services.control.rerun({ ...params, ...body, actor }));
     },
   }),
   route({
@@ -96,4 +119,10 @@ function readTrigger(json: unknown = {}, { headers }: { headers: Headers }): { p
   if (faults.length > 0) throw new InvalidInputError("the trigger is not valid", faults, "invalid_trigger");
   const { payload = {} } = json as Static<typeof TriggerBody>;
   return { payload, ...(requestKey !== null && { requestKey }) };
+}
+
+function readRerun(json: unknown = {}): Pick<RerunRequest, "from" | "version"> {
+  const faults = findFaults(RerunBody, json);
+  if (faults.length > 0) throw new InvalidInputError("the rerun is not valid", faults, "invalid_rerun");
+  return { from: "start", version: "latest", ...(json as Static<typeof RerunBody>) };
 }

@@ -11,7 +11,7 @@ import type { SettlementRecord } from "../../schedule/settlement.ts";
 import { guarded, inChunks, inTransaction, type Postgres, type Transaction } from "../client.ts";
 import { definitions, definitionVersions, scheduleProjections } from "../definition-tables.ts";
 import { dueProgress, dueSkips, occurrences, runs } from "../ledger-tables.ts";
-import { insertOccurrence, insertRun, lockAgainstChange } from "../occurrence/acceptance-ledger.ts";
+import { insertOccurrence, insertRun, lockAgainstChange } from "../occurrence/accepted-run.ts";
 
 const EVENT: TriggerType = "event";
 /** So many runs before a due time are looked at for one that was still going then; a schedule has one at a time. */
