@@ -3,14 +3,14 @@
  * group is handled at a time; while it is, the next gathers, so a burst makes large groups and a lone event waits for
  * nothing.
  */
-import type { ConsumerMessages, JsMsg } from "nats";
+import { type ConsumerMessages, type JsMsg, millis, nanos } from "nats";
 import type { StreamMessage } from "../dispatch/stream-message.ts";
 import { describeError } from "../kernel/errors.ts";
 import type { Log } from "../kernel/log.ts";
 import { aborted, createBackoff, sleep } from "../kernel/wait.ts";
 import { type Nats, unavailable } from "./connection.ts";
 import { CONSUMER, STREAM } from "./names.ts";
-import { ensureStream } from "./stream.ts";
+import { ACK_WAIT_MS, ensureStream } from "./stream.ts";
 import { findConsumerFault, findStreamFault, type StreamFault } from "./stream-faults.ts";
 
 const MAX_GROUP = 200;
@@ -43,10 +43,11 @@ export function startIntake(nats: Nats, handle: (group: StreamMessage[]) => Prom
       try {
         await ensureStream(nats, log);
         const consumer = await nats.connection.jetstream().consumers.get(STREAM, CONSUMER);
+        const { config } = await consumer.info(true);
         const messages = await consumer.consume({ max_messages: 2 * MAX_GROUP, expires: 10_000 });
         backoff.reset();
         failure = undefined;
-        await handleGroups(messages, handle, stopping.signal);
+        await handleGroups(messages, handle, millis(config.ack_wait ?? nanos(ACK_WAIT_MS)), stopping.signal);
       } catch (error) {
         failure = describeError(error);
         log.warn({ error }, "intake interrupted");
@@ -85,13 +86,21 @@ function toFault(message: string): StreamFault {
   };
 }
 
-/** Handles what arrives until the consumer ends or `stopping` aborts. What was not handled goes back to the stream. */
+/**
+ * Handles what arrives until the consumer ends or `stopping` aborts. What was not handled goes back to the stream. What waits
+ * for longer than a part of `ackWaitMs` is asked to be left to us, so that it is not delivered a second time.
+ */
 async function handleGroups(
   messages: ConsumerMessages,
   handle: (group: StreamMessage[]) => Promise<void>,
+  ackWaitMs: number,
   stopping: AbortSignal,
 ): Promise<void> {
   const arrived: JsMsg[] = [];
+  let group: JsMsg[] = [];
+  const holding = setInterval(() => {
+    for (const message of [...group, ...arrived]) message.working();
+  }, ackWaitMs / 3);
   let wake = () => {};
   let ended = false;
   const end = () => {
@@ -107,13 +116,16 @@ async function handleGroups(
 
   try {
     while (!stopping.aborted && !(ended && arrived.length === 0)) {
-      if (arrived.length > 0) await handle(takeGroup(arrived).map(toStreamMessage));
-      else
+      if (arrived.length > 0) {
+        group = takeGroup(arrived);
+        await handle(group.map(toStreamMessage));
+      } else
         await new Promise<void>((resolve) => {
           wake = resolve;
         });
     }
   } finally {
+    clearInterval(holding);
     await messages.close();
     await Promise.all([gathering, watching]);
     for (const message of arrived) message.nak();

@@ -3,7 +3,7 @@
  * one process run one after the other.
  */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { type JetStreamManager, nanos, type StreamConfig } from "nats";
+import { AckPolicy, type JetStreamManager, nanos, type StreamConfig } from "nats";
 import type { StreamMessage } from "../../src/dispatch/stream-message.ts";
 import { createLog } from "../../src/kernel/log.ts";
 import { retryUntilDone } from "../../src/kernel/wait.ts";
@@ -176,6 +176,27 @@ describe("the intake", () => {
       await eventually("the stream is empty", async () => (await manager.streams.info(STREAM)).state.messages === 0);
     });
     expect(seen.sort()).toEqual(["bad 1", "late 1", "late 2", "late 3"]);
+  });
+
+  test("that takes longer than the consumer waits keeps what it has been given", async () => {
+    await ensureStream(nats, log);
+    await manager.consumers.delete(STREAM, CONSUMER);
+    const ackPolicy = { ack_policy: AckPolicy.Explicit, ack_wait: nanos(600) };
+    await manager.consumers.add(STREAM, { durable_name: CONSUMER, ...ackPolicy });
+    for (const text of ["1", "2", "3"]) await publishRaw(text);
+    const deliveries: number[] = [];
+    const handle = async (group: StreamMessage[]) => {
+      await Bun.sleep(2_000);
+      for (const message of group) {
+        deliveries.push(message.deliveries);
+        message.ack();
+      }
+    };
+    await withIntake(handle, async (intake) => {
+      const isDone = async () => deliveries.length > 2 && (await intake.look()).lag?.ackPending === 0;
+      await eventually("each is acknowledged", isDone);
+    });
+    expect(deliveries).toEqual([1, 1, 1]);
   });
 
   test("that stops finishes its group and puts the rest back at once for another", async () => {
