@@ -4,6 +4,7 @@
  */
 import { type Calendar, compileCalendar } from "../calendar/calendar.ts";
 import { parseDuration } from "../calendar/duration.ts";
+import { compileChecked, type Expression } from "../expression/expression.ts";
 import { createRecentlyUsed } from "../kernel/recently-used.ts";
 import { compileFilters, type Filter } from "../match/filter.ts";
 import { compileTypePattern, type TypePattern } from "../match/type-pattern.ts";
@@ -32,6 +33,8 @@ export interface EventMatcher {
   event_type: TypePattern;
   /** Each must hold. */
   filters: readonly Filter[];
+  /** Must hold as well, of `event`. */
+  when?: Expression;
 }
 
 /** When an activity runs that has due times. */
@@ -88,6 +91,7 @@ export function compileTrigger(config: DefinitionBody["trigger_config"]): Activi
       type: "event",
       event_type: compileTypePattern(config.event_type),
       filters: compileFilters(config.filters),
+      ...(config.when !== undefined && { when: compileChecked(config.when) }),
     };
   let calendar: Calendar | undefined;
   return {

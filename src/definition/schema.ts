@@ -41,6 +41,11 @@ const EventTriggerSchema = Type.Object(
         expected: "an object of at most 50 keys",
       }),
     ),
+    when: Type.Optional(
+      ExpressionSchema("Asked of `event` when the filters hold: where it is false, the event starts no run.", [
+        "event.payload.seats > 3",
+      ]),
+    ),
   },
   { ...closed, title: "EventTrigger" },
 );

@@ -7,6 +7,8 @@
 import { Type } from "@sinclair/typebox";
 import { findDurationFaults } from "../calendar/duration.ts";
 import { findTriggerValueFaults } from "../calendar/trigger-faults.ts";
+import { findExpressionFaults } from "../expression/expression.ts";
+import type { Scope } from "../expression/scope.ts";
 import { MAX_DEPTH } from "../json/depth.ts";
 import { isExactNumber } from "../json/exact-number.ts";
 import { findFaults, preview } from "../json/faults.ts";
@@ -22,11 +24,15 @@ import {
   type DefinitionBody,
   type DefinitionInput,
   definitionInputSchema,
+  type EventTrigger,
   TRIGGER_SCHEMAS,
   TRIGGER_TYPES,
 } from "./schema.ts";
 
 type Fields = Record<string, unknown>;
+
+/** What the condition of an event trigger may read: it is asked before there is a run. */
+const TRIGGER_SCOPE: Scope = { roots: ["event"] };
 
 /** The input without a schema of its trigger and its tasks: those are checked by the schema of their type. */
 const OuterSchema = Type.Composite(
@@ -96,9 +102,14 @@ function findTriggerFaults(input: Fields): Fault[] {
   const faults = findFaults(TRIGGER_SCHEMAS[type], trigger, path);
   if (faults.length > 0) return faults;
   const config = trigger as DefinitionBody["trigger_config"];
-  return config.trigger_type === "event"
-    ? findTypePatternFaults(config.event_type, `${path}/event_type`)
-    : findTriggerValueFaults(config, path);
+  return config.trigger_type === "event" ? findEventTriggerFaults(config, path) : findTriggerValueFaults(config, path);
+}
+
+function findEventTriggerFaults({ event_type, when }: EventTrigger, path: string): Fault[] {
+  return [
+    ...findTypePatternFaults(event_type, `${path}/event_type`),
+    ...(when === undefined ? [] : findExpressionFaults(when, `${path}/when`, TRIGGER_SCOPE)),
+  ];
 }
 
 function describeType(type: unknown, types: readonly string[]): string {

@@ -10,15 +10,16 @@
 import pLimit from "p-limit";
 import { contentOf, type EventContent, findDifferences } from "../event/content.ts";
 import { decodeEvent, type EventEnvelope } from "../event/envelope.ts";
-import type { EventLedger, RecordedEvent } from "../event/event-ledger.ts";
-import { indexSubscriptions, type SubscriptionIndex } from "../event/match.ts";
+import type { EventLedger, MatchedEvent, RecordedEvent } from "../event/event-ledger.ts";
+import { indexSubscriptions, type Match, type SubscriptionIndex } from "../event/match.ts";
 import { findPayloadFaults, indexEnforcedTypes, type PayloadChecks } from "../event/payload-checks.ts";
 import { TerminalError } from "../kernel/errors.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Metrics } from "../kernel/metrics.ts";
+import { createPause } from "../kernel/wait.ts";
 import type { RunStarter } from "../run/engine.ts";
 import { createDeadLetters } from "./dead-letters.ts";
-import { matchEvent } from "./match-event.ts";
+import { matchInTurns } from "./match-event.ts";
 import { createPutBack } from "./put-back.ts";
 import type { StreamMessage } from "./stream-message.ts";
 
@@ -39,10 +40,13 @@ interface Received {
 }
 
 const MAX_CONCURRENT_STARTS = 64;
+/** How many activities the events reach that are recorded at once: more would make a statement that takes long. */
+const MAX_REACHED_AT_ONCE = 2_000;
 
 export function createDispatcher({ ledger, starter, metrics, log, onPoint = () => {} }: DispatcherDeps) {
   const putBack = createPutBack(log);
   const deadLetters = createDeadLetters({ ledger, putBack, metrics, log });
+  const pause = createPause();
   let index: SubscriptionIndex = indexSubscriptions([]);
   let checks: PayloadChecks = new Map();
   let knownRevision: bigint | undefined;
@@ -72,12 +76,11 @@ export function createDispatcher({ ledger, starter, metrics, log, onPoint = () =
   /** Matches and records the events, then starts the runs that they owe. */
   async function dispatch(received: readonly Received[]): Promise<void> {
     const byId = groupById(received);
-    const matched = byId
-      .values()
-      .map(([first]) => matchEvent(index, (first as Received).envelope))
-      .toArray();
+    const matched: MatchedEvent[] = [];
+    for (const [first] of byId.values()) matched.push(await matchInTurns(index, (first as Received).envelope, pause));
     const recorded = await ledger.record(matched);
     onPoint("recorded");
+    tellOutcomes(matched, new Set(recorded.filter(({ isNew }) => isNew).map(({ event_id }) => event_id)));
     const failed = await startAll(recorded);
     onPoint("started");
 
@@ -88,6 +91,23 @@ export function createDispatcher({ ledger, starter, metrics, log, onPoint = () =
     onPoint("marked");
     for (const event of settled) await settle(event, byId.get(event.event_id) ?? []);
     for (const [eventId, error] of failed) for (const { message } of byId.get(eventId) ?? []) putBack(message, error);
+  }
+
+  /** Counts what came of the events that are new, and logs of each the conditions that failed, in one line. */
+  function tellOutcomes(matched: readonly MatchedEvent[], newIds: ReadonlySet<string>): void {
+    for (const { envelope, matches } of matched) {
+      if (!newIds.has(envelope.event_id)) continue;
+      for (const [outcome, reached] of Map.groupBy(matches, (match) => match.outcome)) {
+        metrics.eventOutcomes.inc({ outcome }, reached.length);
+        if (outcome !== "failed_expression") continue;
+        const { event_id, type, trace_id } = envelope;
+        const [{ activity_id, activity_name, reason }] = reached as [Match];
+        log.warn(
+          { event_id, type, trace_id, activities: reached.length, activity_id, activity_name, reason },
+          "the condition of a trigger failed",
+        );
+      }
+    }
   }
 
   async function settle(event: RecordedEvent, copies: readonly Received[]): Promise<void> {
@@ -139,7 +159,24 @@ export function createDispatcher({ ledger, starter, metrics, log, onPoint = () =
       return;
     }
     const going = await withoutMismatched(received);
-    if (going.length > 0) await dispatchOrPutBack(going);
+    for (const part of inParts(going)) await dispatchOrPutBack(part);
+  }
+
+  /** In parts of which none reaches more activities than can be recorded at once, unless a single event does. */
+  function* inParts(received: readonly Received[]): Generator<readonly Received[]> {
+    let part: Received[] = [];
+    let reached = 0;
+    for (const one of received) {
+      const more = index.find(one.envelope.type).length;
+      if (part.length > 0 && reached + more > MAX_REACHED_AT_ONCE) {
+        yield part;
+        part = [];
+        reached = 0;
+      }
+      part.push(one);
+      reached += more;
+    }
+    if (part.length > 0) yield part;
   }
 
   async function dispatchOrPutBack(received: readonly Received[]): Promise<void> {

@@ -127,6 +127,14 @@ export function findEnvelopeFaults(value: unknown): Fault[] {
   return faults;
 }
 
+/** The event as expressions read it under `event`: every key is there, with null where the envelope has nothing. */
+export function toEventValue({ event_id, type, source, subject, occurred_at, trace_id, payload = {} }: EventEnvelope) {
+  return {
+    ...{ event_id, type, source, occurred_at, payload },
+    ...{ subject: subject ?? null, trace_id: trace_id ?? null },
+  };
+}
+
 /** What is wrong with an id that the schema lets through. */
 function findIdFaults(eventId: string): Fault[] {
   const messages: string[] = [];

@@ -1,11 +1,16 @@
 /**
- * Which activities an event reaches: those that wait for its type. Whether it passes their filters is one of the questions that
- * occurrence/judge.ts asks. Pure; the caller keeps the index fresh (I4).
+ * Which activities an event reaches: those that wait for its type. Whether it passes what their triggers ask beyond that is
+ * one of the questions of occurrence/judge.ts. Pure; the caller keeps the index fresh (I4).
  */
 
 import { type Activity, compileTrigger, type EventMatcher } from "../definition/activity.ts";
 import type { EventTrigger } from "../definition/schema.ts";
+import { checkCondition } from "../expression/expression.ts";
+import type { Values } from "../expression/scope.ts";
+import { describeError } from "../kernel/errors.ts";
+import { createFilterCheck } from "../match/filter.ts";
 import { createTypeIndex, type TypeIndex } from "../match/type-index.ts";
+import { type EventEnvelope, toEventValue } from "./envelope.ts";
 import type { ActivityOutcome, EventOutcome } from "./outcome.ts";
 
 /** A live event definition as it is stored, as much of it as matching needs. */
@@ -44,4 +49,32 @@ export function indexSubscriptions(rows: readonly SubscriptionRow[]): Subscripti
 export function outcomeOf(matches: readonly Match[]): EventOutcome {
   if (matches.length === 0) return "unmatched";
   return matches.some(({ outcome }) => outcome === "run") ? "received" : "dispatched";
+}
+
+/** Why an event does not pass a trigger. */
+export interface Refusal {
+  reason: Extract<ActivityOutcome, "filtered" | "failed_expression">;
+  /** In words: what is wanted, and the values that decided. */
+  detail: string;
+}
+
+/**
+ * Asks the triggers of one activity after the other about one event: first their filters, then their condition. Undefined: it
+ * passes. A condition that fails is its activity's failure alone: whatever it throws is a refusal.
+ */
+export function createTriggerCheck(envelope: EventEnvelope): (trigger: EventMatcher) => Refusal | undefined {
+  const findFilter = createFilterCheck(envelope.payload);
+  let values: Values | undefined;
+  return ({ filters, when }) => {
+    const filtered = findFilter(filters);
+    if (filtered !== undefined) return { reason: "filtered", detail: filtered };
+    if (when === undefined) return undefined;
+    values ??= { event: toEventValue(envelope) };
+    try {
+      const { holds, explanation } = checkCondition(when, values);
+      return holds ? undefined : { reason: "filtered", detail: explanation };
+    } catch (error) {
+      return { reason: "failed_expression", detail: describeError(error) };
+    }
+  };
 }

@@ -7,6 +7,9 @@
  */
 export const EVENT_OUTCOMES = ["received", "unmatched", "dispatched", "dead_lettered"] as const;
 export type EventOutcome = (typeof EVENT_OUTCOMES)[number];
-/** What an event did to one activity of its type. */
-export const ACTIVITY_OUTCOMES = ["run", "filtered", "skipped"] as const;
+/**
+ * What an event did to one activity of its type. `filtered`: a filter or the condition of its trigger does not hold.
+ * `failed_expression`: that condition could not be evaluated, or is neither true nor false. `skipped`: it is disabled.
+ */
+export const ACTIVITY_OUTCOMES = ["run", "filtered", "failed_expression", "skipped"] as const;
 export type ActivityOutcome = (typeof ACTIVITY_OUTCOMES)[number];

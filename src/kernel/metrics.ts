@@ -26,6 +26,11 @@ export function createMetrics() {
       "Events that this router settled: unmatched, dispatched, dead_lettered, or duplicate for one that came again.",
       "outcome",
     ),
+    eventOutcomes: counter(
+      "actcore_event_outcomes_total",
+      "Activities that new events reached, by what came of it: run, filtered, failed_expression or skipped.",
+      "outcome",
+    ),
     consumerLag: gaugeOfUnknown(
       "actcore_consumer_pending",
       "Messages in the stream that the router's consumer has not been given yet; left out while that is not known.",

@@ -74,3 +74,20 @@ export async function retryUntilDone<T>(
   }
   return undefined;
 }
+
+/**
+ * For long work that must not hold up the rest of the process. Called often in its midst, it answers undefined while the work
+ * goes on, and every `workMs` a promise to be awaited, which resolves when everything else that was due has had its turn.
+ */
+export function createPause(workMs = 10): () => Promise<void> | undefined {
+  let until = performance.now() + workMs;
+  return () => {
+    if (performance.now() < until) return undefined;
+    return new Promise((resolve) => {
+      setImmediate(() => {
+        until = performance.now() + workMs;
+        resolve();
+      });
+    });
+  };
+}

@@ -2,12 +2,15 @@
  * Finds what waits for a type of event, in a time that does not grow with what waits for others: an exact type is looked up, and
  * patterns are kept as a tree of their segments, of which only the branches that the type leads into are entered.
  */
+import { createRecentlyUsed } from "../kernel/recently-used.ts";
 import { ONE, REST, type TypePattern } from "./type-pattern.ts";
 
 export interface TypeIndex<T> {
   /** Those that wait for exactly this type come first. */
   find(type: string): readonly T[];
 }
+
+const MAX_KNOWN = 1_000;
 
 /** A beginning of patterns. */
 interface Branch<T> {
@@ -24,13 +27,14 @@ export function createTypeIndex<T>(entries: readonly T[], patternOf: (entry: T) 
     patternOf(entry).segments ? "patterns" : "exact",
   );
   const byType = Map.groupBy(exact, (entry) => patternOf(entry).text);
+  const known = createRecentlyUsed<readonly T[]>(MAX_KNOWN);
   const root = createBranch<T>();
   for (const entry of patterns) add(root, patternOf(entry).segments ?? [], entry);
 
   return {
     find(type) {
-      const found = byType.get(type) ?? [];
-      return patterns.length === 0 ? found : [...found, ...collect(root, type, 0, [])];
+      if (patterns.length === 0) return byType.get(type) ?? [];
+      return known.get(type) ?? known.put(type, [...(byType.get(type) ?? []), ...collect(root, type, 0, [])]);
     },
   };
 }

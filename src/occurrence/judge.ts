@@ -6,9 +6,9 @@
  * definition may have changed in between, and because a due time may come late.
  */
 import type { SkipReason } from "../calendar/misfire.ts";
-import type { Activity } from "../definition/activity.ts";
+import type { Activity, EventMatcher } from "../definition/activity.ts";
 import type { EventEnvelope } from "../event/envelope.ts";
-import type { Filter } from "../match/filter.ts";
+import type { Refusal } from "../event/match.ts";
 import type { RunTrigger } from "../run/run.ts";
 import type { Segment } from "./due-facts.ts";
 import { judgeStart } from "./judge-due-time.ts";
@@ -28,15 +28,17 @@ export interface TriggerEvent {
   /** An event that somebody brings along, to be stored with the claim. */
   inline?: EventEnvelope;
   /**
-   * Why filters refuse the event; undefined where all hold. The router sets it, because its event names no activity. Whoever
-   * names the activity is not asked what its filters say.
+   * Why the event does not pass the trigger; undefined where it does. The router sets it, because its event names no activity.
+   * Whoever names the activity is not asked what its filters and its condition say.
    */
-  findRefusal?: (filters: readonly Filter[]) => string | undefined;
+  findRefusal?: (trigger: EventMatcher) => Refusal | undefined;
   /** When the engine's schedule says that it was due: such a start may come too late. */
   due?: Date;
 }
 
-export type Verdict = { do: "run" } | { do: "skip"; reason: SkipReason | "filtered" | "deleted"; detail?: string };
+export type Verdict =
+  | { do: "run" }
+  | { do: "skip"; reason: SkipReason | Refusal["reason"] | "deleted"; detail?: string };
 
 /** What a late start is judged by. */
 export interface StartFacts {
@@ -51,8 +53,8 @@ export function judge(
   { trigger, enabled, deleted }: Pick<Activity, "trigger" | "enabled" | "deleted">,
   facts?: StartFacts,
 ): Verdict {
-  const refusal = trigger.type === "event" ? event.findRefusal?.(trigger.filters) : undefined;
-  if (refusal !== undefined) return { do: "skip", reason: "filtered", detail: refusal };
+  const refusal = trigger.type === "event" ? event.findRefusal?.(trigger) : undefined;
+  if (refusal !== undefined) return { do: "skip", ...refusal };
   if (deleted) return { do: "skip", reason: "deleted" };
   if (!enabled && !isAskedFor(event)) return { do: "skip", reason: "disabled" };
   const reason = event.due && facts && judgeStart(facts.segments, event.due, facts.now);

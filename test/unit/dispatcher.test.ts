@@ -31,12 +31,16 @@ function owedRunOf(event_id: string): OwedRun {
   return { activity_id: "a", activity_name: "a", workflow_id: `activity-a:${event_id}`, trigger_event: { event_id } };
 }
 
-/** A dispatcher over a ledger in memory: of its definitions two wait for `x` and `y`, and one filters `filtered`. */
+/**
+ * A dispatcher over a ledger in memory: of its definitions two wait for `x` and `y`, one filters `filtered`, and one has a
+ * condition for `asked`.
+ */
 function setUp({
   refuses = (_: string): Error | undefined => undefined,
   startFails = "",
   down = false,
   types = [] as EnforcedType[],
+  manyOf = 0,
 } = {}) {
   const known = new Map<string, EventOutcome>();
   const contents = new Map<string, EventContent>();
@@ -56,6 +60,8 @@ function setUp({
         { ...activity, trigger_config: { trigger_type: "event", event_type: "x" } },
         { ...activity, trigger_config: { trigger_type: "event", event_type: "y" } },
         { ...activity, trigger_config: { trigger_type: "event", event_type: "filtered", filters: { tier: "pro" } } },
+        { ...activity, trigger_config: { trigger_type: "event", event_type: "asked", when: "event.payload.n > 3" } },
+        ...Array(manyOf).fill({ ...activity, trigger_config: { trigger_type: "event", event_type: "many" } }),
       ];
     },
     async record(events) {
@@ -174,6 +180,20 @@ describe("a group of messages", () => {
     ]);
   });
 
+  test("that reaches more activities than can be recorded at once is recorded in parts, and each is settled", async () => {
+    const settled: Settled = [];
+    const { handle, calls, started } = setUp({ manyOf: 900 });
+    const event = (id: string, type: string) =>
+      message(id, settled, JSON.stringify({ event_id: id, type, source: "s", occurred_at: "2026-01-31T09:30:00Z" }));
+    await handle([event("1", "many"), event("2", "many"), event("3", "z"), event("4", "many"), event("5", "x")]);
+    expect(calls.records).toEqual([
+      ["1", "2", "3"],
+      ["4", "5"],
+    ]);
+    expect(settled).toEqual(["1 acked", "2 acked", "3 acked", "4 acked", "5 acked"]);
+    expect(started).toEqual(["1", "2", "4", "5"]);
+  });
+
   test("with an event that was dispatched before acknowledges it and starts nothing", async () => {
     const settled: Settled = [];
     const { handle, started } = setUp();
@@ -191,6 +211,7 @@ describe("an event", () => {
     ["that starts runs", ofType("1", "x"), "dispatched"],
     ["that no definition waits for", ofType("1", "z"), "unmatched"],
     ["that a filter refuses", ofType("1", "filtered"), "dispatched"],
+    ["that a condition cannot be asked of", ofType("1", "asked"), "dispatched"],
   ])("%s is counted once, and as a duplicate when it comes again", async (_, event, outcome) => {
     const { handle, metrics } = setUp();
     for (let n = 0; n < 3; n++) await handle([event]);
@@ -199,6 +220,19 @@ describe("an event", () => {
       [outcome, 1],
       ["duplicate", 2],
     ]);
+  });
+
+  test("that is new is counted for each activity that it reaches, by what came of it", async () => {
+    const { handle, metrics } = setUp({ manyOf: 3 });
+    const events = [
+      ...[ofType("1", "x"), ofType("2", "z"), ofType("3", "filtered"), ofType("4", "many")],
+      ...[ofType("5", "asked"), ofType("6", "asked", { n: 3 }), ofType("7", "asked", { n: 4 })],
+    ];
+    for (let n = 0; n < 2; n++) await handle(events);
+    const { values } = await metrics.eventOutcomes.get();
+    expect(Object.fromEntries(values.map(({ labels, value }) => [labels.outcome, value]))).toEqual({
+      ...{ run: 5, filtered: 2, failed_expression: 1 },
+    });
   });
 
   test("whose router was killed before its runs were started is counted when they are", async () => {

@@ -2,6 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { compileCalendar } from "../../src/calendar/calendar.ts";
 import { type ActivityRow, compileActivity } from "../../src/definition/activity.ts";
+import type { Refusal } from "../../src/event/match.ts";
 import type { Segment } from "../../src/occurrence/due-facts.ts";
 import { judge, type TriggerEvent } from "../../src/occurrence/judge.ts";
 
@@ -46,13 +47,17 @@ describe.each(STARTS)("%s", (_, start, isAskedFor) => {
 });
 
 describe("an event from the router", () => {
-  const routed = (refusal?: string): TriggerEvent => ({ ...event, findRefusal: () => refusal });
+  const routed = (refusal?: Refusal): TriggerEvent => ({ ...event, findRefusal: () => refusal });
 
-  test("is refused by a filter before it is asked whether the activity is disabled", () => {
-    for (const one of [activity(), disabled])
-      expect(judge(routed("the filter wants more"), one)).toEqual({
-        ...{ do: "skip", reason: "filtered", detail: "the filter wants more" },
-      });
+  test.each(["filtered", "failed_expression"] as const)(
+    "is refused (%s) by the trigger before it is asked whether the activity is disabled",
+    (reason) => {
+      for (const one of [activity(), disabled])
+        expect(judge(routed({ reason, detail: "why" }), one)).toEqual({ do: "skip", reason, detail: "why" });
+    },
+  );
+
+  test("that passes the trigger runs an activity that is enabled", () => {
     expect(judge(routed(), disabled)).toEqual(skip("disabled") as never);
     expect(judge(routed(), activity())).toEqual(RUN);
   });

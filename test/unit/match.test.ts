@@ -197,6 +197,72 @@ describe("filters", () => {
   });
 });
 
+describe("a condition", () => {
+  const conditional = (when: string, filters?: Record<string, unknown>): SubscriptionRow => {
+    const { trigger_config, ...row } = subscription(when, "x", filters);
+    return { ...row, trigger_config: { ...trigger_config, when } };
+  };
+  const outcomeOfWhen = (when: string, payload: unknown) => {
+    const [match] = matchEvent(indexSubscriptions([conditional(when)]), eventOf("x", payload));
+    return [match?.outcome, match?.reason];
+  };
+
+  test.each<[when: string, payload: unknown, outcome: string, reason?: unknown]>([
+    ["event.payload.seats > 3", { seats: 4 }, "run"],
+    ["event.payload.seats > 3", { seats: 2 }, "filtered", "payload.seats is 2: event.payload.seats > 3 is false"],
+    ["event.type == 'x' && event.source == 's'", undefined, "run"],
+    ["event.subject == null && event.trace_id == null && event.payload == {}", undefined, "run"],
+    [
+      "event.payload.seats > 3",
+      {},
+      "failed_expression",
+      expect.stringMatching(/^event\.payload\.seats > 3: .*\bseats/),
+    ],
+    [
+      "event.payload.seats",
+      { seats: 4 },
+      "failed_expression",
+      "event.payload.seats is neither true nor false: it is 4",
+    ],
+    [
+      "event.payload.on",
+      { on: "true" },
+      "failed_expression",
+      'event.payload.on is neither true nor false: it is "true"',
+    ],
+    [
+      "event.payload.n == 1",
+      parse('{"n": 9007199254740993}'),
+      "filtered",
+      "payload.n is 9007199254740993: event.payload.n == 1 is false",
+    ],
+    [
+      "has(event.payload.constructor)",
+      {},
+      "filtered",
+      "payload.constructor is missing: has(event.payload.constructor) is false",
+    ],
+  ])("%s of the payload %j: %s", (when, payload, ...expected) => {
+    expect<unknown>(outcomeOfWhen(when, payload)).toEqual([expected[0], expected[1]]);
+  });
+
+  test("that an earlier release took, and this one cannot read, fails for its own activity alone", () => {
+    expect(outcomeOfWhen("event.payload.seats >", { seats: 4 })).toEqual([
+      "failed_expression",
+      expect.stringContaining("event.payload.seats >: at 1:"),
+    ]);
+    const index = indexSubscriptions([conditional("event.payload.seats >"), subscription("on", "x")]);
+    expect(matchEvent(index, eventOf("x")).map(({ outcome }) => outcome)).toEqual(["failed_expression", "run"]);
+  });
+
+  test("is not asked where a filter does not hold", () => {
+    const index = indexSubscriptions([conditional("event.payload.seats > 3", { tier: "pro" })]);
+    expect(matchEvent(index, eventOf("x", { tier: "free" }))).toMatchObject([
+      { outcome: "filtered", reason: 'payload.tier is "free", the filter wants "pro"' },
+    ]);
+  });
+});
+
 describe("a disabled definition", () => {
   test.each<[payload: unknown, expected: object]>([
     [{ tier: "pro" }, { outcome: "skipped", reason: "disabled" }],
@@ -221,7 +287,7 @@ test.each<[outcomes: Match["outcome"][], outcome: string]>([
   [["filtered", "run", "skipped"], "received"],
   [["filtered"], "dispatched"],
   [["skipped"], "dispatched"],
-  [["filtered", "skipped"], "dispatched"],
+  [["filtered", "skipped", "failed_expression"], "dispatched"],
 ])("an event of which activities make %j is recorded as %s", (outcomes, outcome) => {
   const reached = { activity_id: "a", activity_name: "a" };
   expect(outcomeOf(outcomes.map((each) => ({ ...reached, outcome: each })))).toBe(outcome as never);

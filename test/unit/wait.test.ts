@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { createBackoff, inTime, retryUntilDone, sleep } from "../../src/kernel/wait.ts";
+import { createBackoff, createPause, inTime, retryUntilDone, sleep } from "../../src/kernel/wait.ts";
 
 describe("a sleep", () => {
   test("ends at once, and says so, when its signal aborts or has", async () => {
@@ -52,4 +52,21 @@ describe("a try that is repeated until it is done", () => {
     const attempt = () => Promise.reject(new Error("no"));
     expect(await retryUntilDone(attempt, abort.signal, () => abort.abort(), backoff)).toBeUndefined();
   });
+});
+
+test("long work that pauses lets what is due in between have its turn, and else goes on without waiting", async () => {
+  const pause = createPause(5);
+  expect(pause()).toBeUndefined();
+  let turns = 0;
+  const timer = setInterval(() => turns++, 1);
+  let pauses = 0;
+  for (const endMs = performance.now() + 200; performance.now() < endMs; ) {
+    const pausing = pause();
+    if (pausing === undefined) continue;
+    pauses++;
+    await pausing;
+  }
+  clearInterval(timer);
+  expect(pauses).toBeWithin(10, 41);
+  expect(turns).toBeGreaterThanOrEqual(pauses / 2);
 });
