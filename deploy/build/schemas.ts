@@ -4,7 +4,8 @@ import { definitionInputSchema, definitionSchema } from "../../src/definition/sc
 import { renderDocumentSchema } from "../../src/document/document-schema.ts";
 import { EventEnvelopeSchema } from "../../src/event/envelope.ts";
 import { EventTypeSchema } from "../../src/event/event-type.ts";
-import { RunView, TaskView } from "../../src/explain/views.ts";
+import { RunView } from "../../src/explain/run-view.ts";
+import { TaskView } from "../../src/explain/task-view.ts";
 import type { TaskTypes } from "../../src/task/task-type.ts";
 import { TASK_TYPES } from "../../src/task/types.ts";
 import { REPOSITORY } from "./repository.ts";

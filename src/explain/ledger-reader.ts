@@ -1,5 +1,7 @@
 /** The port through which the ledger is read; postgres/explain/ledger-reader.ts is behind it. */
-import type { EventSummary, EventView, RunView, TaskView } from "./views.ts";
+import type { EventSummary, EventView } from "./event-view.ts";
+import type { RunSummary, RunView } from "./run-view.ts";
+import type { TaskSummary, TaskView } from "./task-view.ts";
 
 /** Newest first, which is the order of the ids; continue after the row with this one. */
 export interface Page {
@@ -9,14 +11,14 @@ export interface Page {
 
 /** Fields that a row must have, and since when it was made. */
 type Filter<View, Field extends keyof View> = { [F in Field]?: NonNullable<View[F]> } & { since?: Date };
-export type RunFilter = Filter<RunView, "activity_id" | "status" | "trigger">;
-export type TaskFilter = Filter<TaskView, "activity_id" | "run_id" | "status">;
+export type RunFilter = Filter<RunSummary, "activity_id" | "status" | "trigger">;
+export type TaskFilter = Filter<TaskSummary, "activity_id" | "run_id" | "status" | "key">;
 export type EventFilter = Filter<EventSummary, "type" | "outcome">;
 
 export interface LedgerReader {
-  listRuns(filter: RunFilter, page: Page): Promise<RunView[]>;
+  listRuns(filter: RunFilter, page: Page): Promise<RunSummary[]>;
   findRun(runId: string): Promise<RunView | undefined>;
-  listTasks(filter: TaskFilter, page: Page): Promise<TaskView[]>;
+  listTasks(filter: TaskFilter, page: Page): Promise<TaskSummary[]>;
   findTask(taskId: string): Promise<TaskView | undefined>;
   listEvents(filter: EventFilter, page: Page): Promise<EventSummary[]>;
   findEvent(eventId: string): Promise<EventView | undefined>;

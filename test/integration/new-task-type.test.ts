@@ -15,6 +15,7 @@ import { createTestApi, definitionOf, pathsOf, type TestApi } from "../support/a
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { echoTask } from "../support/echo-task/echo-task.ts";
 import { ENGINES_TIMEOUT_MS, eventually, useEngines } from "../support/engines.ts";
+import { readTasks } from "../support/ledger.ts";
 import { installTestRuntime } from "../support/workflow.ts";
 
 const taskTypes = { ...TASK_TYPES, echo: echoTask };
@@ -73,7 +74,7 @@ test("a worker does it", async () => {
       return body.status !== "running" && body;
     });
     expect(closed).toMatchObject({ status: "succeeded" });
-    const { body: tasks } = await api.get(`/tasks?run_id=${run.run_id}`);
+    const tasks = await readTasks(database, { run_id: run.run_id });
     expect(tasks).toMatchObject([{ type: "echo", status: "succeeded", result: { said: "hoho" } }]);
   } finally {
     await worker.drain(AbortSignal.timeout(10_000));

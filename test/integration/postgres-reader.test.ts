@@ -1,11 +1,12 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import type { LedgerReader, Page, RunFilter } from "../../src/explain/ledger-reader.ts";
+import type { LedgerReader, Page, RunFilter, TaskFilter } from "../../src/explain/ledger-reader.ts";
 import { createLedgerReader } from "../../src/postgres/explain/ledger-reader.ts";
 import { createRunLedger } from "../../src/postgres/run/run-ledger.ts";
+import { createTaskLedger } from "../../src/postgres/run/task-ledger.ts";
 import { decideTasks } from "../../src/run/decide.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";
-import { activityOf, claim, claimedRun, runOf } from "../support/ledger.ts";
+import { activityOf, claim, claimedRun, recordEvent, runOf } from "../support/ledger.ts";
 
 let database: TestDatabase;
 let reader: LedgerReader;
@@ -14,6 +15,14 @@ beforeAll(async () => {
   reader = createLedgerReader(database.db);
 }, ENGINES_TIMEOUT_MS);
 afterAll(() => database?.close());
+
+/** A run that has made a log task of each key; `tasks` are their ids. */
+async function decidedRun(keys: readonly string[]) {
+  const { definition, run_id } = await claimedRun(database, keys);
+  const instances = decideTasks(runOf(run_id), activityOf(definition));
+  await createRunLedger(database.db).recordDecision(run_id, instances);
+  return { definition, run_id, tasks: instances.map(({ task_id }) => task_id) };
+}
 
 const idsOf = async (filter: RunFilter, page: Page) =>
   (await reader.listRuns(filter, page)).map(({ run_id }) => run_id);
@@ -51,14 +60,92 @@ test("runs are found by activity, status, trigger and time", async () => {
 });
 
 test("tasks are found by run, activity and status, and paged", async () => {
-  const { definition, run_id } = await claimedRun(database, ["a", "b", "c"]);
-  await createRunLedger(database.db).recordDecision(run_id, decideTasks(runOf(run_id), activityOf(definition)));
+  const { definition, run_id } = await decidedRun(["a", "b", "c"]);
   const all = await reader.listTasks({ run_id }, { limit: 10 });
   expect(all.map(({ key }) => key).sort()).toEqual(["a", "b", "c"]);
   const first = await reader.listTasks({ activity_id: definition.id, status: "pending" }, { limit: 2 });
   const rest = await reader.listTasks({ run_id }, { limit: 2, after: first.at(-1)?.task_id as string });
   expect([...first, ...rest]).toEqual(all);
   expect(await reader.listTasks({ run_id, status: "failed" }, { limit: 10 })).toEqual([]);
+});
+
+test("tasks of a template are found by its key, in a run and in an activity", async () => {
+  const { definition, run_id } = await decidedRun(["a", "b"]);
+  const keysOf = async (filter: TaskFilter) => (await reader.listTasks(filter, { limit: 10 })).map(({ key }) => key);
+  expect(await keysOf({ run_id, key: "b" })).toEqual(["b"]);
+  expect(await keysOf({ activity_id: definition.id, key: "a" })).toEqual(["a"]);
+  expect(await keysOf({ run_id, key: "c" })).toEqual([]);
+});
+
+test("lists have no payloads, which a run, a task and an event have when they are read alone", async () => {
+  const { definition, run_id } = await decidedRun(["a"]);
+  const event_id = `e-${crypto.randomUUID()}`;
+  await recordEvent(database, definition, event_id);
+  const page = { limit: 1 };
+  const [run] = await reader.listRuns({ activity_id: definition.id }, page);
+  const [task] = await reader.listTasks({ run_id }, page);
+  const [event] = await reader.listEvents({ type: "x" }, page);
+  const read = [
+    await reader.findRun(run_id),
+    await reader.findTask(task?.task_id ?? ""),
+    await reader.findEvent(event_id),
+  ];
+  const leftOut = [run, task, event].map((listed, n) => {
+    const names = Object.keys(listed ?? {});
+    return Object.keys(read[n] ?? {}).filter((name) => !names.includes(name));
+  });
+  expect(leftOut).toEqual([
+    ["context_snapshot", "context", "templates", "tasks", "tasks_not_shown"],
+    ["params", "result"],
+    ["payload", "raw_base64", "activities", "refused"],
+  ]);
+});
+
+test("a task that failed is listed without what the outside said", async () => {
+  const { run_id, tasks } = await decidedRun(["a"]);
+  const error = { code: "http_status", message: "answered 404", details: { status: 404, body: "a page" } };
+  const [task_id = ""] = tasks;
+  await createTaskLedger(database.db).fail(task_id, 1, error);
+  const { details: _, ...short } = error;
+  expect(await reader.listTasks({ run_id }, { limit: 1 })).toMatchObject([{ error: short }]);
+  expect((await reader.findRun(run_id))?.tasks).toMatchObject([{ error: short }]);
+  expect(await reader.findTask(task_id)).toMatchObject({ error });
+});
+
+test("a run is read with its tasks, how long they took, and how many of each template have which status", async () => {
+  const { definition, run_id, tasks } = await decidedRun(["a", "b"]);
+  const { sql } = database;
+  const templates = [
+    { key: "b", outcome: "made", count: 1 },
+    { key: "a", outcome: "made", count: 1 },
+  ];
+  await sql`update actcore.runs set decisions = ${JSON.stringify({ round: 1, templates })}::json where run_id = ${run_id}`;
+  const [succeeded = ""] = tasks;
+  await sql`update actcore.tasks set status = 'succeeded', attempts = 2, started_at = created_at,
+    finished_at = created_at + interval '1.5 s' where task_id = ${succeeded}`;
+  const run = await reader.findRun(run_id);
+  expect(run).toMatchObject({ status: "running", duration_ms: null, tasks_not_shown: 0 });
+  expect(run?.templates).toMatchObject([
+    { key: "b", tasks_by_status: { pending: 1 } },
+    { key: "a", count: 1, reason: null, tasks_by_status: { succeeded: 1 } },
+  ]);
+  expect(run?.tasks).toMatchObject([
+    { key: "b", status: "pending", duration_ms: null },
+    { key: "a", status: "succeeded", attempts: 2, duration_ms: 1500, task_id: succeeded },
+  ]);
+  expect(await reader.findTask(succeeded)).toMatchObject({ activity_name: definition.name });
+});
+
+test("of a run with many tasks those that did not succeed are read with it, and the others are counted", async () => {
+  const { run_id, definition } = await decidedRun(["a"]);
+  await database.sql`
+    insert into actcore.tasks (task_id, run_id, activity_id, key, instance, type, status, params, policy)
+    select gen_random_uuid(), ${run_id}, ${definition.id}, 'z', n, 'log', case n % 100 when 0 then 'failed' else 'succeeded' end,
+      '{}', '{}' from generate_series(1, 1000) n`;
+  const run = await reader.findRun(run_id);
+  expect(run?.tasks).toHaveLength(100);
+  expect(run?.tasks.filter(({ status }) => status === "failed")).toHaveLength(10);
+  expect(run?.tasks_not_shown).toBe(901);
 });
 
 test("open runs are counted", async () => {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { Definition } from "../../src/definition/schema.ts";
 import type { LedgerReader } from "../../src/explain/ledger-reader.ts";
-import type { TaskView } from "../../src/explain/views.ts";
+import type { TaskView } from "../../src/explain/task-view.ts";
 import { createLedgerReader } from "../../src/postgres/explain/ledger-reader.ts";
 import { createAcceptanceLedger } from "../../src/postgres/occurrence/acceptance-ledger.ts";
 import { createRunLedger } from "../../src/postgres/run/run-ledger.ts";
@@ -18,6 +18,7 @@ import {
   claimedRun,
   envelopeOf,
   logTask,
+  readTasks,
   replace,
   runOf,
   storeDefinition,
@@ -35,8 +36,7 @@ beforeAll(async () => {
 }, ENGINES_TIMEOUT_MS);
 afterAll(() => database?.close());
 
-const tasksOf = async (run_id: string) =>
-  (await reader.listTasks({ run_id }, { limit: 100 })).sort((a, b) => a.key.localeCompare(b.key));
+const tasksOf = (run_id: string) => readTasks(database, { run_id });
 const failed = { code: "http_status", message: "answered 404" };
 
 /** A run that has decided these tasks. */

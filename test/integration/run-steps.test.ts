@@ -10,7 +10,6 @@ import { createMetrics } from "../../src/kernel/metrics.ts";
 import { createClaims } from "../../src/occurrence/claim.ts";
 import type { Database } from "../../src/postgres/client.ts";
 import { createDefinitionStore } from "../../src/postgres/definition/definition-store.ts";
-import { createLedgerReader } from "../../src/postgres/explain/ledger-reader.ts";
 import { createOccurrenceLedger } from "../../src/postgres/occurrence/occurrence-ledger.ts";
 import { createRunLedger } from "../../src/postgres/run/run-ledger.ts";
 import { createTaskLedger } from "../../src/postgres/run/task-ledger.ts";
@@ -20,7 +19,7 @@ import type { Executor } from "../../src/task/task.ts";
 import { TASK_TYPES } from "../../src/task/types.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";
-import { BY_TEST, bodyOf, logTask, recordEvent } from "../support/ledger.ts";
+import { BY_TEST, bodyOf, logTask, readTasks, recordEvent } from "../support/ledger.ts";
 
 let database: TestDatabase;
 beforeAll(async () => {
@@ -78,10 +77,7 @@ async function newRequest(...task_templates: object[]) {
   return { activity_id: id, trigger_event: {}, workflow_id, first_execution_run_id: workflow_id };
 }
 
-const tasksOf = async ({ activity_id }: { activity_id: string }) =>
-  (await createLedgerReader(database.db).listTasks({ activity_id }, { limit: 100 })).sort((a, b) =>
-    a.key.localeCompare(b.key),
-  );
+const tasksOf = ({ activity_id }: { activity_id: string }) => readTasks(database, { activity_id });
 const runIdOf = (claim: Claim) => claim.run_id;
 const failsForNow = (retryAfterMs?: number) => () =>
   Promise.reject(new RetryableError("http_status", "answered 503", { ...(retryAfterMs && { retryAfterMs }) }));

@@ -1,7 +1,7 @@
 /** The server under test, as an operator reaches it: over REST, and nothing else. */
 import type { Definition } from "../../src/definition/schema.ts";
+import type { RunSummary } from "../../src/explain/run-view.ts";
 import type { ScheduleView } from "../../src/explain/schedule-view.ts";
-import type { RunView } from "../../src/explain/views.ts";
 import type { ReadinessReport } from "../../src/kernel/readiness.ts";
 import type { SyncReport, SyncSummary } from "../../src/sync/report.ts";
 
@@ -79,7 +79,7 @@ export function createRemoteServer(url: string, key: string | undefined, signal:
     readSchedule: (id: string) => get<ScheduleView>(`/activity-definitions/${id}/schedule`),
     remove: (id: string) => ask("DELETE", `/activity-definitions/${id}`, { expected: [204, 404] }),
     publish: (event: object) => ask("POST", "/events", { json: event, expected: [202] }),
-    listRuns: (activityId: string) => get<RunView[]>(`/runs?activity_id=${activityId}&limit=10`),
+    listRuns: (activityId: string) => get<RunSummary[]>(`/runs?activity_id=${activityId}&limit=10`),
   };
 }
 

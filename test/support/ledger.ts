@@ -5,6 +5,8 @@ import { parseDefinition } from "../../src/definition/validate.ts";
 import type { EventEnvelope } from "../../src/event/envelope.ts";
 import type { MatchedEvent } from "../../src/event/event-ledger.ts";
 import { type Match, outcomeOf } from "../../src/event/match.ts";
+import type { TaskFilter } from "../../src/explain/ledger-reader.ts";
+import type { TaskView } from "../../src/explain/task-view.ts";
 import { createClaims } from "../../src/occurrence/claim.ts";
 import { createDefinitionStore } from "../../src/postgres/definition/definition-store.ts";
 import { createEventLedger } from "../../src/postgres/event/event-ledger.ts";
@@ -74,6 +76,14 @@ export async function claim(
 ) {
   const request = { activity_id, trigger_event, workflow_id: workflow, first_execution_run_id: workflow, ...rest };
   return createClaims({ ledger: createOccurrenceLedger(db), activities: createActivityCache() }).claim(request, now);
+}
+
+/** Tasks as they are read one by one, in the order of their keys. */
+export async function readTasks({ db }: Pick<TestDatabase, "db">, filter: TaskFilter): Promise<TaskView[]> {
+  const reader = createLedgerReader(db);
+  const listed = await reader.listTasks(filter, { limit: 100 });
+  const tasks = await Promise.all(listed.map(async ({ task_id }) => (await reader.findTask(task_id)) ?? []));
+  return tasks.flat().sort((a, b) => a.key.localeCompare(b.key));
 }
 
 /** A definition of `name` with these log tasks, and a claimed run of it. */

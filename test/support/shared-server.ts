@@ -92,17 +92,17 @@ export async function finishedRuns(server: Api, activityId: string, count = 1, w
   }
 }
 
-/** The tasks of a run. */
+/** The tasks of a run, each as it is read alone. */
 export async function listTasks({ api }: Api, runId: string) {
-  const { body } = await api<
-    {
+  const { body: listed } = await api<{ task_id: string }[]>(`/tasks?run_id=${runId}`);
+  const read = ({ task_id }: { task_id: string }) =>
+    api<{
       task_id: string;
       idempotency_key: string;
       status: string;
       attempts: number;
       result: never;
       error: { code: string; message: string };
-    }[]
-  >(`/tasks?run_id=${runId}`);
-  return body;
+    }>(`/tasks/${task_id}`);
+  return (await Promise.all(listed.map(read))).map(({ body }) => body);
 }

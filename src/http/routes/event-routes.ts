@@ -1,7 +1,7 @@
 /** Events over REST: published into the stream (I2), and read back with what came of them (I3). */
 import { Type } from "@sinclair/typebox";
 import { type EventEnvelope, EventEnvelopeSchema, findEnvelopeFaults } from "../../event/envelope.ts";
-import { EventSummary, EventView } from "../../explain/views.ts";
+import { EventSummary, EventView } from "../../explain/event-view.ts";
 import { InvalidInputError } from "../../kernel/errors.ts";
 import { isStorable } from "../ids.ts";
 import { byId, listRoute } from "../list-route.ts";

@@ -1,6 +1,6 @@
 /** Runs over REST: starting, repeating, cancelling and reading them. */
 import { type Static, Type } from "@sinclair/typebox";
-import { RunView } from "../../explain/views.ts";
+import { RunSummary, RunView } from "../../explain/run-view.ts";
 import { findFaults } from "../../json/faults.ts";
 import { oneOf } from "../../json/schema-parts.ts";
 import { InvalidInputError } from "../../kernel/errors.ts";
@@ -84,11 +84,11 @@ export const RUN_ROUTES: readonly Route[] = [
     summary: "List runs, newest first",
     filters: {
       activity_id: Type.Optional(ActivityId),
-      status: Type.Optional(RunView.properties.status),
-      trigger: Type.Optional(RunView.properties.trigger),
+      status: Type.Optional(RunSummary.properties.status),
+      trigger: Type.Optional(RunSummary.properties.trigger),
       since: Type.Optional(Since),
     },
-    row: RunView,
+    row: RunSummary,
     cursor: byId("run_id"),
     read: ({ services }, filter, page) => services.ledger.listRuns(filter, page),
   }),
@@ -96,7 +96,7 @@ export const RUN_ROUTES: readonly Route[] = [
     method: "GET",
     path: "/runs/:run_id",
     scope: "runs:read",
-    summary: "Read a run",
+    summary: "Read a run: its context, what it decided of each template and why, and its tasks",
     params: Type.Object({ run_id: Uuid }),
     answers: { 200: RunView },
     async handle({ params, services }) {

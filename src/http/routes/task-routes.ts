@@ -1,10 +1,10 @@
 /** Tasks over REST: what the ledger says of them, newest first. */
 import { Type } from "@sinclair/typebox";
-import { TaskView } from "../../explain/views.ts";
+import { TaskSummary, TaskView } from "../../explain/task-view.ts";
 import { showParams, type TaskTypes } from "../../task/task-type.ts";
 import { ActivityId, Uuid } from "../ids.ts";
 import { byId, listRoute } from "../list-route.ts";
-import { Since } from "../query.ts";
+import { invalidQuery, Since } from "../query.ts";
 import { type Input, type Route, requireFound, route } from "../route.ts";
 
 /** The id of a run in a query, which is checked by its schema alone. */
@@ -23,17 +23,25 @@ export function taskRoutes(types: TaskTypes): readonly Route[] {
     listRoute({
       path: "/tasks",
       scope: "tasks:read",
-      summary: "List tasks, newest first",
+      summary: "List tasks, newest first, without what they sent and got",
       filters: {
         activity_id: Type.Optional(ActivityId),
         run_id: Type.Optional(RunId),
-        status: Type.Optional(TaskView.properties.status),
+        key: Type.Optional(
+          Type.String({ maxLength: 100, description: "Of their template; asked together with run_id or activity_id." }),
+        ),
+        status: Type.Optional(TaskSummary.properties.status),
         since: Type.Optional(Since),
       },
-      row: TaskView,
+      row: TaskSummary,
       cursor: byId("task_id"),
-      read: async ({ services, may }, filter, page) =>
-        (await services.ledger.listTasks(filter, page)).map((task) => showTask(task, may)),
+      async read({ services }, filter, page) {
+        const { key, run_id, activity_id } = filter;
+        // A key alone would be looked for in every task there is.
+        if (key !== undefined && run_id === undefined && activity_id === undefined)
+          throw invalidQuery([{ path: "?key", message: "needs run_id or activity_id beside it" }]);
+        return services.ledger.listTasks(filter, page);
+      },
     }),
     route({
       method: "GET",

@@ -1,8 +1,23 @@
 /** Reading the ledger: newest first, paged by key, so that a page never shifts under the reader. */
-import { and, count, desc, eq, type GetColumnData, gte, isNull, lt, type SQL } from "drizzle-orm";
+import {
+  and,
+  asc,
+  count,
+  desc,
+  eq,
+  type GetColumnData,
+  getTableColumns,
+  gte,
+  isNull,
+  lt,
+  type SQL,
+  sql,
+} from "drizzle-orm";
 import type { PgColumn } from "drizzle-orm/pg-core";
+import { MAX_REFUSED_SHOWN } from "../../explain/event-view.ts";
 import type { LedgerReader, Page } from "../../explain/ledger-reader.ts";
-import { type EventSummary, MAX_REFUSED_SHOWN, type RunView, type TaskView } from "../../explain/views.ts";
+import { describeRun, MAX_TASKS_SHOWN, type TaskCount } from "../../explain/run-view.ts";
+import type { TaskSummary } from "../../explain/task-view.ts";
 import { firstUuidAt } from "../../kernel/stable-id.ts";
 import { type Database, guarded } from "../client.ts";
 import { eventKeys, eventOutcomes, events, runs, tasks } from "../ledger-tables.ts";
@@ -22,31 +37,49 @@ export function createLedgerReader(db: Database): LedgerReader {
         is(runs.trigger, trigger),
         isOnPage(runs.run_id, since, page),
       );
-      const query = db.select().from(runs).where(wanted).orderBy(desc(runs.run_id)).limit(page.limit);
-      return (await guarded(query)).map(toRunView);
+      const query = db.select(runSummary).from(runs).where(wanted).orderBy(desc(runs.run_id)).limit(page.limit);
+      return (await guarded(query)).map(toRunSummary);
     },
     async findRun(runId) {
-      const [row] = await guarded(db.select().from(runs).where(eq(runs.run_id, runId)));
-      return row && toRunView(row);
+      const ofRun = eq(tasks.run_id, runId);
+      const counts = sql<TaskCount[]>`(select coalesce(json_agg(c), '[]') from (
+        select key, status, count(*) as count from ${tasks} where ${ofRun} group by key, status) c)`;
+      const { context_snapshot, context_sources, decisions } = runs;
+      const run = { summary: runSummary, context_snapshot, context_sources, decisions, counts };
+      const [[row], shown] = await Promise.all([
+        guarded(db.select(run).from(runs).where(eq(runs.run_id, runId))),
+        guarded(
+          db
+            .select(taskOfRun)
+            .from(tasks)
+            .where(ofRun)
+            .orderBy(asc(sql`${tasks.status} = 'succeeded'`), asc(tasks.key), asc(tasks.instance))
+            .limit(MAX_TASKS_SHOWN),
+        ),
+      ]);
+      return row && describeRun({ ...row, summary: toRunSummary(row.summary), tasks: shown.map(toTask) });
     },
-    async listTasks({ activity_id, run_id, status, since }, page) {
+    async listTasks({ activity_id, run_id, status, key, since }, page) {
       const wanted = and(
         is(tasks.activity_id, activity_id),
         is(tasks.run_id, run_id),
         is(tasks.status, status),
+        is(tasks.key, key),
         isOnPage(tasks.task_id, since, page),
       );
-      const query = db.select().from(tasks).where(wanted).orderBy(desc(tasks.task_id)).limit(page.limit);
-      return (await guarded(query)).map(toTaskView);
+      const query = db.select(taskSummary).from(tasks).where(wanted).orderBy(desc(tasks.task_id)).limit(page.limit);
+      return (await guarded(query)).map(toTask);
     },
     async findTask(taskId) {
-      const [row] = await guarded(db.select().from(tasks).where(eq(tasks.task_id, taskId)));
-      return row && toTaskView(row);
+      const { params, result, error } = tasks;
+      const columns = { ...taskSummary, params, result, error };
+      const [row] = await guarded(db.select(columns).from(tasks).where(eq(tasks.task_id, taskId)));
+      return row && toTask(row);
     },
     async listEvents({ type, outcome, since }, page) {
       const wanted = and(is(events.type, type), is(events.outcome, outcome), isOnPage(events.row_id, since, page));
-      const query = db.select().from(events).where(wanted).orderBy(desc(events.row_id)).limit(page.limit);
-      return (await guarded(query)).map(toEventView);
+      const query = db.select(eventSummary).from(events).where(wanted).orderBy(desc(events.row_id)).limit(page.limit);
+      return (await guarded(query)).map(withTimesAsText);
     },
     async findEvent(eventId) {
       const carries = eq(events.carried_id, eventId);
@@ -65,7 +98,8 @@ export function createLedgerReader(db: Database): LedgerReader {
       // No event has the id. Somebody who sent a message that is no event looks for it by the id that the message carries.
       const event = keyed?.event ?? (letters[0] && (await findRow(letters[0].row_id)));
       if (event === undefined) return undefined;
-      const { row_id, raw } = event;
+      const { raw, ...fields } = event;
+      const { row_id } = event;
       const reached = await guarded(
         db.select().from(eventOutcomes).where(eq(eventOutcomes.row_id, row_id)).orderBy(eventOutcomes.activity_name),
       );
@@ -73,7 +107,7 @@ export function createLedgerReader(db: Database): LedgerReader {
       const raw_base64 = raw === null ? null : Buffer.from(raw).toString("base64");
       const others = letters.filter((letter) => letter.row_id !== row_id);
       const refused = others.map(({ row_id: _, ...letter }) => withTimesAsText(letter));
-      return { ...toEventView(event), raw_base64, activities, refused };
+      return { ...withTimesAsText(fields), raw_base64, activities, refused };
     },
     async countOpenRuns() {
       const [row] = await guarded(db.select({ open: count() }).from(runs).where(isNull(runs.finished_at)));
@@ -82,8 +116,27 @@ export function createLedgerReader(db: Database): LedgerReader {
   };
 }
 
+const { raw: _raw, payload: _payload, ...eventSummary } = getTableColumns(events);
 const { row_id, event_id, reason, detail, received_at } = events;
 const refusedFields = { row_id, event_id, reason, detail, received_at };
+const {
+  context_snapshot: _snapshot,
+  context_sources: _sources,
+  decisions: _decisions,
+  ...runSummary
+} = getTableColumns(runs);
+const { params: _params, result: _result, sources: _texts, policy: _policy, ...taskColumns } = getTableColumns(tasks);
+const taskSummary = {
+  ...taskColumns,
+  // A row of an earlier release has no key of its own: its task has sent its id.
+  idempotency_key: sql<string>`coalesce(${tasks.idempotency_key}, ${tasks.task_id})`,
+  activity_name: sql<string>`(select r.activity_name from ${runs} r where r.run_id = ${tasks}.run_id)`,
+  // Without `details`, which is what the outside said.
+  error: sql<TaskSummary["error"]>`case when ${tasks.error} is not null then
+    json_build_object('code', ${tasks.error}->>'code', 'message', ${tasks.error}->>'message') end`,
+};
+
+const { run_id: _run, activity_id: _id, activity_name: _name, ...taskOfRun } = taskSummary;
 
 /** Undefined, which is no condition, where no value is asked for. */
 function is<C extends PgColumn>(column: C, value: GetColumnData<C, "raw"> | undefined): SQL | undefined {
@@ -97,14 +150,14 @@ function isOnPage(id: PgColumn, since: Date | undefined, { after }: Page): SQL |
   );
 }
 
-function toRunView({ decisions: _, context_sources: __, ...row }: typeof runs.$inferSelect): RunView {
-  return withTimesAsText(row);
+function toRunSummary<Row extends { fired_at: Date; finished_at: Date | null }>(row: Row) {
+  return { ...withTimesAsText(row), duration_ms: durationOf(row.fired_at, row.finished_at) };
 }
 
-function toTaskView({ policy: _, sources: __, ...row }: typeof tasks.$inferSelect): TaskView {
-  return { ...withTimesAsText(row), idempotency_key: row.idempotency_key ?? row.task_id };
+function toTask<Row extends { started_at: Date | null; finished_at: Date | null }>(row: Row) {
+  return { ...withTimesAsText(row), duration_ms: durationOf(row.started_at, row.finished_at) };
 }
 
-function toEventView({ raw: _, ...row }: typeof events.$inferSelect): EventSummary {
-  return withTimesAsText(row);
+function durationOf(from: Date | null, to: Date | null): number | null {
+  return from && to && to.getTime() - from.getTime();
 }

@@ -1,0 +1,61 @@
+/** What a reader of the ledger sees of a task, in the JSON form that REST answers. */
+import { type Static, Type } from "@sinclair/typebox";
+import { Nullable, oneOf } from "../json/schema-parts.ts";
+import { TASK_STATUSES } from "../task/task.ts";
+
+const Time = Type.String({ format: "date-time" });
+const taskError = { code: Type.String(), message: Type.String() };
+
+const summaryFields = {
+  task_id: Type.String({ format: "uuid" }),
+  idempotency_key: Type.String({
+    format: "uuid",
+    description: "What an http task sends as Idempotency-Key, the same at every try and on every ledger.",
+  }),
+  run_id: Type.String({ format: "uuid" }),
+  activity_id: Type.String({ format: "uuid" }),
+  activity_name: Type.String({ description: "As the activity was called when its run was claimed." }),
+  key: Type.String(),
+  instance: Nullable(
+    Type.Integer({ description: "Which item of its template's `for_each` it is made for; the first one is 0." }),
+  ),
+  type: Type.String(),
+  status: oneOf(TASK_STATUSES),
+  attempts: Type.Integer(),
+  error: Nullable(Type.Object(taskError)),
+  created_at: Time,
+  started_at: Nullable(Time),
+  finished_at: Nullable(Time),
+  duration_ms: Nullable(
+    Type.Integer({ description: "From the first try's beginning to the end of the last one, waits included." }),
+  ),
+  due_at: Nullable(Time),
+  assignee: Nullable(Type.String()),
+  taken_from: Nullable(
+    Type.String({ format: "uuid", description: "The task of the repeated run whose result this one took over." }),
+  ),
+};
+
+/** As lists show it: without what it sends, and without what the outside said. */
+export const TaskSummary = Type.Object(summaryFields, { title: "TaskSummary" });
+
+export const TaskView = Type.Object(
+  {
+    ...summaryFields,
+    params: Type.Unknown({
+      description:
+        "Of an http task without the values of its headers, its body and its query, unless the key may read definitions.",
+    }),
+    result: Type.Unknown(),
+    error: Nullable(
+      Type.Object({
+        ...taskError,
+        details: Type.Optional(Type.Unknown({ description: "What the outside said: the response of an http task." })),
+      }),
+    ),
+  },
+  { title: "Task" },
+);
+
+export type TaskSummary = Static<typeof TaskSummary>;
+export type TaskView = Static<typeof TaskView>;
