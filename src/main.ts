@@ -12,6 +12,7 @@ import { listenForShutdown } from "./kernel/lifecycle.ts";
 import { createLossyWriter, writeWhole } from "./kernel/line-writer.ts";
 import { createLog } from "./kernel/log.ts";
 import { inLines } from "./kernel/printable.ts";
+import { createSecrets } from "./secret/secrets.ts";
 
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
@@ -19,7 +20,8 @@ const EXIT_USAGE = 2;
 process.exit(await main(process.argv.slice(2)));
 
 async function main(argv: string[]): Promise<number> {
-  const print = (line: string) => writeWhole(1, `${inLines(line)}\n`);
+  let mask = (text: string) => text;
+  const print = (line: string) => writeWhole(1, `${inLines(mask(line))}\n`);
   try {
     const parsed = parseCommandLine(argv);
     if (parsed.help) {
@@ -28,7 +30,9 @@ async function main(argv: string[]): Promise<number> {
     }
     const config = loadConfig(parsed.flags, process.env, parsed.faults, parsed.command);
     if (config.caFile !== undefined) trustInProcess(config.caFile);
-    const log = createLog(config.logLevel);
+    const secrets = createSecrets({ directory: config.secretsDir, values: config.secretValues() });
+    mask = secrets.mask;
+    const log = createLog(config.logLevel, { masking: secrets });
     const { drainTimeoutMs } = config;
     const shutdown = listenForShutdown(drainTimeoutMs, (reason) =>
       log.info({ reason, waits_up_to_ms: drainTimeoutMs, hint: "a second signal cuts the wait short" }, "stopping"),
@@ -37,14 +41,14 @@ async function main(argv: string[]): Promise<number> {
     try {
       const { json, args, rest } = parsed;
       const writeLine = isatty(1) ? createLossyWriter(1) : undefined;
-      const tell = createTeller(log, writeLine && ((line) => void writeLine(`${inLines(line)}\n`)));
-      const context: CommandContext = { config, log, print, tell, shutdown, json, args, rest };
+      const tell = createTeller(log, writeLine && ((line) => void writeLine(`${inLines(mask(line))}\n`)));
+      const context: CommandContext = { config, secrets, log, print, tell, shutdown, json, args, rest };
       return await COMMANDS[parsed.command].run(context);
     } finally {
       shutdown.dispose();
     }
   } catch (error) {
-    createLossyWriter(2)(`${inLines(explain(error))}\n`);
+    createLossyWriter(2)(`${inLines(mask(explain(error)))}\n`);
     return error instanceof InvalidInputError ? EXIT_USAGE : EXIT_FAILED;
   }
 }

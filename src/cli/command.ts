@@ -4,9 +4,12 @@ import { type Fault, InvalidInputError } from "../kernel/errors.ts";
 import type { Shutdown } from "../kernel/lifecycle.ts";
 import type { Log } from "../kernel/log.ts";
 import type { SettingName } from "../kernel/settings.ts";
+import type { Secrets } from "../secret/secrets.ts";
 
 export interface CommandContext {
   config: Config;
+  /** Everything that a command logs or prints is masked by these. */
+  secrets: Secrets;
   log: Log;
   /** A line on stdout. @throws Error when it cannot be written: what a command prints is its work */
   print(line: string): void;

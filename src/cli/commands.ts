@@ -26,6 +26,7 @@ export const COMMANDS = {
       "definitionsDirs",
       "syncIntervalMs",
       "skipScheduleSync",
+      "secretsDir",
       "drainTimeoutMs",
       "eventRetentionMs",
       "runRetentionMs",

@@ -29,7 +29,9 @@ export function commandHelp(name: CommandName, env: Readonly<Record<string, stri
     const { flag, env: variable, help, default: fallback } = SETTINGS[setting] as (typeof SETTINGS)["dataDir"];
     const value = valueName(setting);
     const standard =
-      typeof fallback === "function" ? (fallback as (env: object) => string)(env) : (fallback as string | undefined);
+      typeof fallback === "function"
+        ? (fallback as (env: object) => string | undefined)(env)
+        : (fallback as string | undefined);
     const shown = standard && standard !== "false" ? ` [${standard}]` : "";
     return [`  --${flag}${value === undefined ? "" : `=${value}`}`, variable, help + shown] as const;
   });

@@ -45,7 +45,7 @@ const FIRST_SYNC_WITHIN_MS = 5_000;
 const SUGGESTED_FROM = 100;
 
 /** @throws what makes a start impossible; what a role failed for */
-export function runServe({ config, log, tell, shutdown }: CommandContext): Promise<number> {
+export function runServe({ config, secrets, log, tell, shutdown }: CommandContext): Promise<number> {
   return withReleasers(async (releasers) => {
     const metrics = createMetrics();
     const readiness = createReadiness(Object.fromEntries(config.roles.map((role) => [role, ROLE_NEEDS[role]])));
@@ -71,7 +71,7 @@ export function runServe({ config, log, tell, shutdown }: CommandContext): Promi
     releasers.push(connections.close);
 
     const roles = startRoles(
-      { config, connections, endpoints, taskTypes: TASK_TYPES, readiness, metrics, log },
+      { config, secrets, connections, endpoints, taskTypes: TASK_TYPES, readiness, metrics, log },
       releasers,
     );
     locate(config, { log, tell, signal, insisted: shutdown.insisted }, engines).then(locating.resolve, locating.reject);

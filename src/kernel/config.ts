@@ -8,14 +8,14 @@
 import { hideSecret } from "./address.ts";
 import { type Fault, InvalidInputError } from "./errors.ts";
 import { type Environment, type Proxies, parseExempt, parseProxy, type RoleName } from "./setting-values.ts";
-import { SETTINGS, type Setting, type SettingName } from "./settings.ts";
+import { SECRET_VARIABLE, SETTINGS, type Setting, type SettingName } from "./settings.ts";
 
 /** A serve with all of these is a whole server, and starts engines of its own where none is configured. */
 const DEFAULT_ROLES: readonly RoleName[] = ["worker", "router", "api"];
 
 type Values = { readonly [K in SettingName]: ReturnType<(typeof SETTINGS)[K]["parse"]> };
 /** These have no default, and are absent where they are not set. */
-type Optional = "dbUrl" | "natsUrl" | "temporalHost" | "caFile";
+type Optional = "dbUrl" | "natsUrl" | "temporalHost" | "caFile" | "secretsDir";
 
 /** The values of the settings, and what follows from them. */
 export interface Config extends Omit<Values, Optional>, Partial<Pick<Values, Optional>> {
@@ -23,6 +23,8 @@ export interface Config extends Omit<Values, Optional>, Partial<Pick<Values, Opt
   readonly metricsAddrChosen: boolean;
   /** For http tasks only: engines are reached directly. */
   readonly proxies: Proxies;
+  /** By name, the secrets of the environment. A function, so that nothing that prints a configuration prints them. */
+  readonly secretValues: () => Readonly<Record<string, string>>;
 }
 
 /** The ports of the embedded engines, all on loopback. */
@@ -81,6 +83,7 @@ export function loadConfig(
     ...config,
     roles: config.roles.length > 0 ? config.roles : usual,
     proxies,
+    secretValues: readFamily(env, SECRET_VARIABLE),
     metricsAddrChosen: flags.metricsAddr !== undefined || Boolean(env[SETTINGS.metricsAddr.env]),
   });
 }
@@ -88,6 +91,15 @@ export function loadConfig(
 /** How the user gave this setting, or may give it: by its flag or its variable. */
 function pathOf(name: SettingName, flags: Flags): string {
   return flags[name] === undefined ? SETTINGS[name].env : `--${SETTINGS[name].flag}`;
+}
+
+/** By what stands behind `prefix` in their names: the variables that are set to something. */
+function readFamily(env: Environment, prefix: string): () => Readonly<Record<string, string>> {
+  const entries = Object.entries(env).flatMap(([name, value]) =>
+    name.startsWith(prefix) && name !== prefix && value ? [[name.slice(prefix.length), value] as const] : [],
+  );
+  const values: Readonly<Record<string, string>> = Object.freeze(Object.fromEntries(entries));
+  return () => values;
 }
 
 /** Undefined, and one fault more, where `text` cannot be parsed. */

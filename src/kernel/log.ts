@@ -14,8 +14,21 @@ export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "
 export type LogLevel = (typeof LOG_LEVELS)[number];
 export type Log = pino.Logger;
 
-/** `destination` is a file descriptor; `readable` chooses the terminal form. */
-export function createLog(level: LogLevel, destination = 2, readable = process.stderr.isTTY === true): Log {
+/** Takes secrets out of texts, and out of JSON. */
+export interface Masking {
+  mask(text: string): string;
+  maskJson(value: unknown): unknown;
+}
+
+/** `destination` is a file descriptor; `readable` chooses the terminal form; `masking` goes over every line. */
+export function createLog(
+  level: LogLevel,
+  {
+    destination = 2,
+    readable = process.stderr.isTTY === true,
+    masking,
+  }: { destination?: number; readable?: boolean; masking?: Masking } = {},
+): Log {
   const options: pino.LoggerOptions = {
     level,
     base: { pid: process.pid },
@@ -24,7 +37,8 @@ export function createLog(level: LogLevel, destination = 2, readable = process.s
     serializers: { error: pino.stdSerializers.err },
   };
   const write = createLossyWriter(destination);
-  const format = readable ? createReadableForm() : inLines;
+  const form = readable ? createReadableForm() : inLines;
+  const format = (line: string) => form(masking === undefined ? line : maskLine(line, masking));
   let lost = 0;
   return pino(options, {
     write(line) {
@@ -32,6 +46,11 @@ export function createLog(level: LogLevel, destination = 2, readable = process.s
       if (!write(format(line))) lost += 1;
     },
   });
+}
+
+/** Only a line that has something to mask is read as JSON, so that it stays JSON whatever the secret is. */
+function maskLine(line: string, { mask, maskJson }: Masking): string {
+  return mask(line) === line ? line : `${JSON.stringify(maskJson(JSON.parse(line)))}\n`;
 }
 
 /** JSON line → lines for a terminal, in which nothing that was logged can pass for another line. */

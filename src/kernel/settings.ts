@@ -27,7 +27,7 @@ export interface Setting<T> {
   /** What stands behind the flag in the help; absent for a switch, which takes no value. */
   readonly value?: string;
   /** The default as text, given the environment (for the directories that follow it); undefined: none. */
-  readonly default?: string | ((env: Environment) => string);
+  readonly default?: string | ((env: Environment) => string | undefined);
   /** A secret value is never printed. */
   readonly secret?: boolean;
   /** Throws an Error whose message says what was expected. */
@@ -35,6 +35,9 @@ export interface Setting<T> {
 }
 
 const setting = <T>(setting: Setting<T>): Setting<T> => setting;
+
+/** A variable with this before a secret's name has its value. It has no flag: arguments are seen by everybody. */
+export const SECRET_VARIABLE = "ACTCORE_SECRET_";
 
 /** Every setting, in the order of the help. */
 export const SETTINGS = {
@@ -166,6 +169,14 @@ export const SETTINGS = {
     "SKIP_SCHEDULE_SYNC",
     "do not sync definition files and schedules at start-up",
   ),
+  secretsDir: setting({
+    flag: "secrets-dir",
+    env: "ACTCORE_SECRETS_DIR",
+    value: "DIR",
+    help: "directory with a file for each secret (default $CREDENTIALS_DIRECTORY, which systemd sets)",
+    default: (env) => env.CREDENTIALS_DIRECTORY || undefined,
+    parse: (text) => resolve(text),
+  }),
   drainTimeoutMs: setting({
     flag: "drain-timeout-seconds",
     env: "ACTCORE_DRAIN_TIMEOUT_SECONDS",

@@ -4,6 +4,7 @@ import type { DrainOutcome, Role } from "../kernel/lifecycle.ts";
 import type { Engine } from "../kernel/readiness.ts";
 import type { RoleName } from "../kernel/setting-values.ts";
 import { aborted } from "../kernel/wait.ts";
+import type { Secrets } from "../secret/secrets.ts";
 import type { TaskTypes } from "../task/task-type.ts";
 import type { Connections, ConnectionsDeps } from "./connections.ts";
 
@@ -18,6 +19,7 @@ export interface RoleDeps extends Omit<ConnectionsDeps, "signal"> {
   connections: Connections;
   /** Which tasks the definitions of this process may have. */
   taskTypes: TaskTypes;
+  secrets: Secrets;
 }
 
 /**

@@ -8,6 +8,7 @@ import { createMetrics } from "../../src/kernel/metrics.ts";
 import { createReadiness } from "../../src/kernel/readiness.ts";
 import type { Postgres } from "../../src/postgres/client.ts";
 import { startApi } from "../../src/roles/api.ts";
+import { createSecrets } from "../../src/secret/secrets.ts";
 import { TASK_TYPES } from "../../src/task/types.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS, eventually } from "../support/engines.ts";
@@ -31,6 +32,7 @@ afterEach(async () => {
 /** The role on its listener; its other engines are never reached. */
 function start(host: string, flags: Flags = {}, postgres: Promise<Postgres> = Promise.resolve(database)): Role {
   role = startApi({
+    secrets: createSecrets({ values: {} }),
     config: loadConfig({ apiAddr: `${host}:${port}`, ...flags }, {}),
     connections: { postgres: () => postgres, nats: () => never, temporal: () => never, close: async () => {} },
     endpoints: never,

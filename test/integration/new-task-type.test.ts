@@ -9,6 +9,7 @@ import { createReadiness } from "../../src/kernel/readiness.ts";
 import { openConnections } from "../../src/roles/connections.ts";
 import { ROLE_NEEDS } from "../../src/roles/role.ts";
 import { startWorker } from "../../src/roles/worker.ts";
+import { createSecrets } from "../../src/secret/secrets.ts";
 import { TASK_TYPES } from "../../src/task/types.ts";
 import { createRunStarter } from "../../src/temporal/run-starter.ts";
 import { createTestApi, definitionOf, pathsOf, type TestApi } from "../support/api.ts";
@@ -63,7 +64,16 @@ test("a worker does it", async () => {
   const endpoints = Promise.resolve({ ...(await useEngines()), dbUrl: database.url });
   const metrics = createMetrics();
   const connections = openConnections({ config, endpoints, readiness, metrics, log, signal: stopping.signal });
-  const worker = startWorker({ config, connections, endpoints, taskTypes, readiness, metrics, log });
+  const worker = startWorker({
+    config,
+    secrets: createSecrets({ values: {} }),
+    connections,
+    endpoints,
+    taskTypes,
+    readiness,
+    metrics,
+    log,
+  });
   try {
     await eventually("the worker is ready", () => readiness.report().status === "ready", 30_000);
     const { body: definition } = await api.post("/activity-definitions", echo({ text: "ho", times: 2 }));

@@ -17,6 +17,7 @@ import { createLedgerReader } from "../../src/postgres/explain/ledger-reader.ts"
 import { type Connections, openConnections } from "../../src/roles/connections.ts";
 import { ROLE_NEEDS } from "../../src/roles/role.ts";
 import { startRouter } from "../../src/roles/router.ts";
+import { createSecrets } from "../../src/secret/secrets.ts";
 import { TASK_TYPES } from "../../src/task/types.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { createTestConfig, ENGINES_TIMEOUT_MS, eventually, removeDataDir, useEngines } from "../support/engines.ts";
@@ -51,7 +52,16 @@ beforeEach(async () => {
   readiness = createReadiness({ router: ROLE_NEEDS.router });
   const endpoints = Promise.resolve({ ...(await useEngines()), dbUrl: database.url });
   connections = openConnections({ config, endpoints, readiness, metrics, log, signal: stopping.signal });
-  router = startRouter({ config, connections, endpoints, taskTypes: TASK_TYPES, readiness, metrics, log });
+  router = startRouter({
+    config,
+    secrets: createSecrets({ values: {} }),
+    connections,
+    endpoints,
+    taskTypes: TASK_TYPES,
+    readiness,
+    metrics,
+    log,
+  });
   await eventually("the router is ready", () => readiness.report().status === "ready");
 });
 afterEach(async () => {

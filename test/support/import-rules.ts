@@ -30,7 +30,8 @@ const ADAPTERS = ["postgres", "nats", "temporal", "http", "engines"];
 
 /** The rooms that each room may import, besides itself; every room but `workflows` may import the kernel. */
 export const ROOMS: Readonly<Record<string, readonly string[]>> = {
-  "main.ts": ["cli"],
+  // Everything that a process prints is masked, from its first line on.
+  "main.ts": ["cli", "secret"],
   // Commands need an adapter where no role is at work: migrate, status, the process' own monitor and runtime. `validate`
   // and `next` read files and ask the core itself: they work without any engine.
   cli: ["roles", ...ADAPTERS, ...CORE, "access", "generated"],

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { TerminalError } from "../../src/kernel/errors.ts";
 import { writeWhole } from "../../src/kernel/line-writer.ts";
 import { createLog } from "../../src/kernel/log.ts";
+import { createSecrets } from "../../src/secret/secrets.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "actcore-log-"));
 const opened = new Set<number>();
@@ -42,20 +43,20 @@ function openPipe() {
 
 describe.if(process.platform === "linux")("a log that cannot be written costs only its lines", () => {
   test.each([true, false])("on a full disk (readable: %p)", (readable) => {
-    const log = createLog("info", open("/dev/full", "w"), readable);
+    const log = createLog("info", { destination: open("/dev/full", "w"), readable });
     expect(() => log.error({ error: new Error("x") }, "lost")).not.toThrow();
   });
 
   test("when its reader has gone", () => {
     const pipe = openPipe();
-    const log = createLog("info", pipe.writer, false);
+    const log = createLog("info", { destination: pipe.writer, readable: false });
     pipe.leave();
     expect(() => log.info("lost")).not.toThrow();
   });
 
   test("when its reader does not read: nothing waits for it, and the next line that fits says how many are lost", () => {
     const pipe = openPipe();
-    const log = createLog("info", pipe.writer, false);
+    const log = createLog("info", { destination: pipe.writer, readable: false });
     const start = performance.now();
     for (let index = 0; index < 2000; index++) log.info({ index }, "x".repeat(100));
     expect(performance.now() - start).toBeLessThan(2000);
@@ -69,7 +70,7 @@ describe.if(process.platform === "linux")("a log that cannot be written costs on
 
   test("when it stops in the middle of a line: the next one begins on a line of its own", () => {
     const pipe = openPipe();
-    const log = createLog("info", pipe.writer, false);
+    const log = createLog("info", { destination: pipe.writer, readable: false });
     log.info("x".repeat(200_000));
     expect(pipe.read()).not.toEndWith("\n");
     log.info("again");
@@ -88,7 +89,7 @@ describe("what was logged cannot pass for another line, or command the terminal"
   const forged = "a\n[12:00:00.000] INFO: forged\u001b[2J\u009b2J\u007f";
   function logged(readable: boolean): string {
     const path = join(directory, crypto.randomUUID());
-    const log = createLog("info", open(path, "w"), readable);
+    const log = createLog("info", { destination: open(path, "w"), readable });
     log.info({ activity_name: forged, name: forged, error: new Error(forged) }, forged);
     return readFileSync(path, "utf8");
   }
@@ -106,5 +107,30 @@ describe("what was logged cannot pass for another line, or command the terminal"
     const text = logged(false);
     expect(text.trimEnd()).not.toMatch(/\p{Cc}/u);
     expect(JSON.parse(text)).toMatchObject({ msg: forged, activity_name: forged, error: { message: forged } });
+  });
+});
+
+describe("a line with a secret in it is masked, and stays a line", () => {
+  const secrets = createSecrets({ values: { TOKEN: 'hunter2","level":"error' } });
+  secrets.read("TOKEN");
+  secrets.register("4711471147");
+
+  test.each([true, false])("wherever it stands (readable: %p)", (readable) => {
+    const path = join(directory, crypto.randomUUID());
+    const log = createLog("info", { destination: open(path, "w"), readable, masking: secrets });
+    const value = secrets.read("TOKEN");
+    const error = new TerminalError("failed", `with ${value}`, { details: { value }, cause: new Error(value) });
+    log.child({ activity_name: value }).info({ error, [value]: [value], number: 4711471147 }, `said ${value}`);
+    const text = readFileSync(path, "utf8");
+    expect(text).not.toContain("hunter2");
+    if (readable) return;
+    expect(JSON.parse(text)).toMatchObject({
+      level: "info",
+      msg: "said ***",
+      activity_name: "***",
+      "***": ["***"],
+      error: { message: expect.stringContaining("with ***"), stack: expect.stringContaining("with ***") },
+      number: 4711471147,
+    });
   });
 });

@@ -52,7 +52,7 @@ test("without an event to publish, an activity is to be run by hand; without an 
 test("a start is told as text on a terminal, and as a line of the log elsewhere", () => {
   const path = join(tmpdir(), `actcore-teller-${crypto.randomUUID()}`);
   const lines: string[] = [];
-  const log = createLog("info", openSync(path, "w"), false);
+  const log = createLog("info", { destination: openSync(path, "w"), readable: false });
   const facts = { API: "http://x", "Temporal Web UI": "http://y", NATS: undefined };
   createTeller(log, (line) => lines.push(line))("ready", facts);
   createTeller(log, undefined)("ready", facts);
