@@ -8,10 +8,14 @@ import type { EventTrigger } from "../definition/schema.ts";
 import { checkCondition } from "../expression/expression.ts";
 import type { Values } from "../expression/scope.ts";
 import { describeError } from "../kernel/errors.ts";
+import { inOneLine } from "../kernel/printable.ts";
 import { createFilterCheck } from "../match/filter.ts";
 import { createTypeIndex, type TypeIndex } from "../match/type-index.ts";
 import { type EventEnvelope, toEventValue } from "./envelope.ts";
 import type { ActivityOutcome, EventOutcome } from "./outcome.ts";
+
+/** Characters that are kept of an error. */
+const MAX_DETAIL = 1_000;
 
 /** A live event definition as it is stored, as much of it as matching needs. */
 export interface SubscriptionRow extends Pick<Activity, "id" | "name" | "enabled"> {
@@ -74,7 +78,15 @@ export function createTriggerCheck(envelope: EventEnvelope): (trigger: EventMatc
       const { holds, explanation } = checkCondition(when, values);
       return holds ? undefined : { reason: "filtered", detail: explanation };
     } catch (error) {
-      return { reason: "failed_expression", detail: describeError(error) };
+      return { reason: "failed_expression", detail: shorten(describeError(error)) };
     }
   };
+}
+
+/** A message may quote the payload, at any length and with characters that no database keeps. Its end says what went wrong. */
+function shorten(message: string): string {
+  const { length } = message;
+  const text =
+    length > MAX_DETAIL ? `${message.slice(0, MAX_DETAIL / 2)}...${message.slice(-MAX_DETAIL / 2)}` : message;
+  return inOneLine(text.toWellFormed());
 }

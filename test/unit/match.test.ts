@@ -255,6 +255,13 @@ describe("a condition", () => {
     expect(matchEvent(index, eventOf("x")).map(({ outcome }) => outcome)).toEqual(["failed_expression", "run"]);
   });
 
+  test("that quotes the payload in its error is cut, and without characters that no database keeps", () => {
+    const k = `a\u0000\ud800${"x".repeat(100_000)}`;
+    const [outcome, reason = ""] = outcomeOfWhen("event.payload[event.payload.k] == 1", { k });
+    expect([outcome, reason]).toEqual(["failed_expression", expect.stringContaining("a\\u0000\ufffdxxx")]);
+    expect(reason.length).toBeLessThan(1_100);
+  });
+
   test("is not asked where a filter does not hold", () => {
     const index = indexSubscriptions([conditional("event.payload.seats > 3", { tier: "pro" })]);
     expect(matchEvent(index, eventOf("x", { tier: "free" }))).toMatchObject([
