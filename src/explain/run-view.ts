@@ -5,6 +5,7 @@ import { Nullable, oneOf } from "../json/schema-parts.ts";
 import { RERUN_FROM, type RunDecisions, TEMPLATE_OUTCOMES } from "../run/decision.ts";
 import { RUN_STATUSES, RUN_TRIGGERS } from "../run/run.ts";
 import { TASK_STATUSES, type TaskStatus } from "../task/task.ts";
+import { RUN_EXAMPLE } from "./run-example.ts";
 import { TaskSummary } from "./task-view.ts";
 
 const Time = Type.String({ format: "date-time" });
@@ -92,7 +93,7 @@ export const RunView = Type.Object(
     }),
     tasks_not_shown: Type.Integer(),
   },
-  { title: "Run" },
+  { title: "Run", examples: [RUN_EXAMPLE] },
 );
 
 export type RunSummary = Static<typeof RunSummary>;

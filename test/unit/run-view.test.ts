@@ -1,6 +1,8 @@
 /** What a reader is told of a run's decisions. */
 import { describe, expect, test } from "bun:test";
-import { describeRun, type RunFacts } from "../../src/explain/run-view.ts";
+import { Ajv } from "ajv";
+import { RUN_EXAMPLE } from "../../src/explain/run-example.ts";
+import { describeRun, type RunFacts, RunView } from "../../src/explain/run-view.ts";
 import type { TemplateDecision } from "../../src/run/decision.ts";
 
 function runWith(templates: TemplateDecision[], summary: object = {}, rest: Partial<RunFacts> = {}) {
@@ -45,4 +47,10 @@ test("a run of a release that recorded no decisions has none to tell, and its ta
 test("a context source that answered has no error, and says so", () => {
   const report = { name: "account", type: "http", status: "ok", duration_ms: 12, attempts: 1, bytes: 20 } as const;
   expect(runWith([], {}, { context_sources: [report] }).context).toEqual([{ ...report, code: null, error: null }]);
+});
+
+test("the example of the API's documents is a run as it is answered, without a field too many", () => {
+  const ajv = new Ajv({ strict: false, validateFormats: false });
+  expect(ajv.validate(JSON.parse(JSON.stringify(RunView)), RUN_EXAMPLE), ajv.errorsText()).toBe(true);
+  expect(Object.keys(RUN_EXAMPLE).sort()).toEqual(Object.keys(RunView.properties).sort());
 });
