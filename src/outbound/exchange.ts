@@ -6,7 +6,7 @@ import { RetryableError, TerminalError } from "../kernel/errors.ts";
 import type { Dial, DialOptions } from "./dial.ts";
 import { withoutUrl } from "./fetch-failure.ts";
 import type { HttpRequest } from "./request.ts";
-import { type HttpAnswer, judgeResponse, readResponse } from "./response.ts";
+import { judgeResponse, type ReadResponse, readResponse } from "./response.ts";
 import { showUrl } from "./url.ts";
 
 export interface ExchangeOptions extends DialOptions {
@@ -15,7 +15,7 @@ export interface ExchangeOptions extends DialOptions {
 }
 
 /**
- * The answer of a success (2xx), with a body that is whole or was cut at `maxBytes`.
+ * What was read of the answer of a success (2xx), whose body is whole or was cut at `maxBytes`.
  * @throws what `Dial` says; TerminalError `http_status`, `http_redirect`; RetryableError `http_status`, `http_unreachable`;
  * the reason of `signal`
  */
@@ -24,7 +24,7 @@ export async function exchange(
   request: HttpRequest,
   signal: AbortSignal,
   { maxBytes, ...options }: ExchangeOptions,
-): Promise<HttpAnswer> {
+): Promise<ReadResponse> {
   const what = `${request.method} ${showUrl(request.url.href)}`;
   let response: Response;
   try {
@@ -37,5 +37,6 @@ export async function exchange(
   }
   const read = await readResponse(response, maxBytes);
   if (response.ok && read.brokenBy !== undefined && signal.aborted) throw signal.reason;
-  return judgeResponse(what, read);
+  judgeResponse(what, read);
+  return read;
 }

@@ -36,6 +36,8 @@ export interface HttpAnswer {
 export interface ReadResponse {
   readonly result: HttpAnswer;
   readonly headers: Headers;
+  /** The body as text, as much of it as was kept. */
+  readonly text: string;
   /** Why the body broke off; undefined when it is whole. */
   readonly brokenBy?: Error;
 }
@@ -62,6 +64,7 @@ export async function readResponse({ status, headers, body }: Response, maxBytes
   return {
     result: { status, content_type: contentType, headers: keepHeaders(headers), body: kept, truncated: incomplete },
     headers,
+    text,
     ...(brokenBy !== undefined && { brokenBy }),
   };
 }

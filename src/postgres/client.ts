@@ -128,10 +128,7 @@ export function toActcoreError(error: unknown): unknown {
   const root = rootOf(error);
   if (/^(22|54)/.test(code))
     return new TerminalError("not_storable", `Postgres refuses the data: ${describeError(root)}`, { cause: root });
-  if (
-    /^(40|08|53|57|55P03)/.test(code) ||
-    /^(ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|CONNECTION_|CONNECT_TIMEOUT)/.test(code)
-  )
+  if (isAway(code))
     return new RetryableError("postgres_unavailable", `Postgres: ${describeError(root)}`, { cause: root });
   // Somebody may mend it on the server: a password, a database that is made later.
   if (/^(28|3D)/.test(code))
@@ -140,6 +137,14 @@ export function toActcoreError(error: unknown): unknown {
       cause: root,
     });
   return new Error(`Postgres: ${describeError(root)}`, { cause: root });
+}
+
+/** Whether an error of this code says that a database is away, or in conflict: the same may succeed later. */
+export function isAway(code: string): boolean {
+  return (
+    /^(40|08|53|57|55P03)/.test(code) ||
+    /^(ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|CONNECTION_|CONNECT_TIMEOUT)/.test(code)
+  );
 }
 
 function rootOf(error: unknown): unknown {

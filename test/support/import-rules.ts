@@ -126,6 +126,9 @@ const WORDS: readonly { pattern: RegExp; what: string; files: readonly string[] 
       "definition/activity.ts",
       // Validation: of a trigger, of a change over REST, and of a request for a key, which says when it expires.
       "calendar/trigger-faults.ts",
+      // Both, of the context sources of a definition.
+      "context/sources.ts",
+      "context/events.ts",
       "definition/rest-change.ts",
       "access/key-request.ts",
     ],

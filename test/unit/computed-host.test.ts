@@ -37,7 +37,8 @@ async function call(
   const dial = createDial({ engines, allowed: [], proxies: { exempt: [] }, ...deps });
   try {
     const request = { method: "GET", url: parseHttpUrl(url), headers: createHeaders(), body: null };
-    return (await exchange(dial, request, AbortSignal.timeout(withinMs), { hostIsComputed, maxBytes: 100 })).status;
+    const options = { hostIsComputed, maxBytes: 100 };
+    return (await exchange(dial, request, AbortSignal.timeout(withinMs), options)).result.status;
   } catch (error) {
     const { code, name } = error as { code?: unknown; name: string };
     return typeof code === "string" ? code : name;

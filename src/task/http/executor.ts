@@ -14,9 +14,8 @@ import { buildRequest, isHostComputed } from "./request.ts";
 export const MAX_RESPONSE_BYTES = 16_384;
 
 export function createHttpExecutor({ dial }: ExecutorDeps): Executor<HttpParams> {
-  return async (attempt, { signal }) =>
-    exchange(dial, buildRequest(attempt), signal, {
-      hostIsComputed: isHostComputed(attempt),
-      maxBytes: MAX_RESPONSE_BYTES,
-    });
+  return async (attempt, { signal }) => {
+    const options = { hostIsComputed: isHostComputed(attempt), maxBytes: MAX_RESPONSE_BYTES };
+    return (await exchange(dial, buildRequest(attempt), signal, options)).result;
+  };
 }
