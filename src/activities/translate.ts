@@ -1,6 +1,8 @@
 /** The one boundary where our errors become Temporal's: terminal → not retried, retryable → after the time it names. */
 import { ApplicationFailure } from "@temporalio/common";
 import { RetryableError, TerminalError } from "../kernel/errors.ts";
+import { maskError } from "../secret/mask-error.ts";
+import type { Secrets } from "../secret/secrets.ts";
 
 export function toFailure(error: unknown): unknown {
   if (error instanceof TerminalError)
@@ -19,4 +21,14 @@ export function toFailure(error: unknown): unknown {
 /** The same function with its errors translated. */
 export function translated<A extends unknown[], R>(step: (...args: A) => Promise<R>): (...args: A) => Promise<R> {
   return (...args) => step(...args).catch((error) => Promise.reject(toFailure(error)));
+}
+
+/** The same steps; what they fail with goes into the history of a workflow, and has no secret in it (I10). */
+export function maskFailures<Steps extends object>(steps: Steps, secrets: Secrets): Steps {
+  const masked = Object.entries(steps).map(([name, step]) => {
+    const run = (...args: unknown[]) =>
+      step(...args).catch((error: unknown) => Promise.reject(maskError(error, secrets)));
+    return [name, run];
+  });
+  return Object.fromEntries(masked);
 }

@@ -3,6 +3,9 @@ import { ActcoreError, describeError, RetryableError, TerminalError } from "../k
 import type { Log } from "../kernel/log.ts";
 import type { Metrics } from "../kernel/metrics.ts";
 import { aborted, createBackoff, sleep } from "../kernel/wait.ts";
+import { maskError } from "../secret/mask-error.ts";
+import { renderSources } from "../secret/render-sources.ts";
+import type { Secrets } from "../secret/secrets.ts";
 import type { Executor, TaskAttempt, TaskError, TaskLedger } from "../task/task.ts";
 
 const CUT_BY_STOP = "cut by a stop of the worker; what it had begun may have taken effect";
@@ -10,16 +13,17 @@ const CUT_BY_STOP = "cut by a stop of the worker; what it had begun may have tak
 export interface TriesDeps {
   tasks: TaskLedger;
   executors: Readonly<Record<string, Executor>>;
+  secrets: Secrets;
   metrics: Metrics;
   log: Log;
 }
 
-/** How a try ended; not recorded yet. */
+/** How a try ended, with secrets masked; not recorded yet. */
 export type TryEnd = { ok: true; result: unknown } | { ok: false; error: unknown; final: boolean };
 
 export type Tries = ReturnType<typeof createTries>;
 
-export function createTries({ tasks, executors, metrics, log }: TriesDeps) {
+export function createTries({ tasks, executors, secrets, metrics, log }: TriesDeps) {
   const logOf = ({ key, attempt, trace_id, input: { run } }: TaskAttempt) =>
     log.child({ activity_name: run.activity_name, run_id: run.run_id, task_key: key, attempt, trace_id });
 
@@ -30,8 +34,10 @@ export function createTries({ tasks, executors, metrics, log }: TriesDeps) {
         "task_type_unknown",
         `task ${task.task_id}: this worker has no executor for type ${task.type}`,
       );
+    // Only the executor gets params with secrets in them (I10).
+    const params = renderSources(task.params, task.sources ?? {}, secrets, "params");
     try {
-      return await executor(task, { signal, log: logOf(task) });
+      return await executor({ ...task, params }, { signal, log: logOf(task) });
     } catch (error) {
       // What the executor learnt before its time was over says more than that it was.
       if (error instanceof ActcoreError) throw error;
@@ -69,9 +75,9 @@ export function createTries({ tasks, executors, metrics, log }: TriesDeps) {
       metrics.tasksInFlight.inc();
       try {
         const signal = AbortSignal.any([cancelled, AbortSignal.timeout(task.timeout_ms)]);
-        return { ok: true, result: await execute(task, signal) };
+        return { ok: true, result: secrets.maskJson(await execute(task, signal)) };
       } catch (error) {
-        return toTryEnd(error);
+        return toTryEnd(maskError(error, secrets));
       } finally {
         metrics.tasksInFlight.dec();
       }

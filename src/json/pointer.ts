@@ -23,3 +23,15 @@ export function valueAt(root: unknown, pointer: string, decode?: (key: string) =
     root,
   );
 }
+
+/** A copy of `root` in which `value` stands where the pointer leads; what is not on the way is shared. Something stands there. */
+export function setAt(root: unknown, pointer: string, value: unknown): unknown {
+  const set = (inner: unknown, [key, ...rest]: readonly string[]): unknown => {
+    if (key === undefined) return value;
+    if (Array.isArray(inner)) return inner.with(Number(key), set(inner[Number(key)], rest));
+    return Object.fromEntries(
+      Object.entries(inner as object).map(([name, each]) => [name, name === key ? set(each, rest) : each]),
+    );
+  };
+  return set(root, keysOf(pointer));
+}

@@ -5,6 +5,7 @@
 
 import { createTaskSteps } from "../activities/execute-task.ts";
 import { createRunSteps } from "../activities/run-steps.ts";
+import { maskFailures } from "../activities/translate.ts";
 import { createTries, stopAfter } from "../activities/tries.ts";
 import { createActivityCache } from "../definition/activity.ts";
 import type { EngineEndpoints } from "../engines/engine-status.ts";
@@ -49,7 +50,7 @@ const RECORD_WITHIN_MS = 3_000;
 const GOOD_UPTIME_MS = 60_000;
 
 export function startWorker(deps: RoleDeps): Role {
-  const { config, connections, endpoints, taskTypes, readiness, metrics } = deps;
+  const { config, secrets, connections, endpoints, taskTypes, readiness, metrics } = deps;
   const log = deps.log.child({ role: "worker" });
 
   return createRole("worker", { readiness, log }, async (signal, running, onCut) => {
@@ -60,7 +61,7 @@ export function startWorker(deps: RoleDeps): Role {
     const shutdownGraceMs = Math.max(0, config.drainTimeoutMs - RECORD_WITHIN_MS);
     const executors = createExecutors(taskTypes, { dial: createConfiguredDial(config, located) });
     const tasks = createTaskLedger(postgres.prepared);
-    const steps = { tasks, tries: createTries({ tasks, executors, metrics, log }), metrics, log, onCut };
+    const steps = { tasks, tries: createTries({ tasks, executors, secrets, metrics, log }), metrics, log, onCut };
     const options = {
       address: located.temporalHost,
       tls: temporalTlsOf(config),
@@ -76,9 +77,14 @@ export function startWorker(deps: RoleDeps): Role {
       taskSteps: createTaskSteps(steps),
       shutdownGraceMs,
     };
+    const masked = {
+      ...options,
+      runSteps: maskFailures(options.runSteps, secrets),
+      taskSteps: maskFailures(options.taskSteps, secrets),
+    };
     const onFailure = (error: unknown) => log.warn({ reason: describeError(error) }, "workers not started");
     const backoff = createBackoff(200, 5_000);
-    const startAgain = () => retryUntilDone(() => startWorkers(options), signal, onFailure, backoff);
+    const startAgain = () => retryUntilDone(() => startWorkers(masked), signal, onFailure, backoff);
 
     const starter = createOwedStarter(createRunStarter(temporal), createWorkflowIdLedger(postgres.db), log);
     const keepDoing = (chore: Chore, ...locks: Lock[]) => {

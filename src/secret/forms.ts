@@ -29,7 +29,7 @@ const PEM_BORDER = /^-----(?:BEGIN|END) /;
 export function formsOf(value: string): Form[] {
   const forms = piecesOf(value).flatMap((piece) => [
     toForm(escapedPattern(piece), piece),
-    ...base64Of(piece).map((base64) => toForm(base64Pattern(base64), base64)),
+    ...base64Of(piece).map(({ base64, pattern }) => toForm(pattern, base64)),
   ]);
   const written = [...new Set([value, JSON.stringify(value).slice(1, -1)])];
   return [...forms, ...written.filter(({ length }) => length > MIN_BEGINNING_LENGTH).map(toBeginning)];
@@ -79,14 +79,22 @@ function anchorOf(text: string): string | undefined {
   return runs.reduce<string>((best, run) => (run.length > best.length ? run : best), "").slice(0, 4) || undefined;
 }
 
-/** What of the base64 of any text with the piece in it follows from the piece alone: by how many bytes stand before it, modulo 3. */
-function base64Of(piece: string): string[] {
+/**
+ * What of the base64 of any text with the piece in it follows from the piece alone: by how many bytes stand before it, modulo 3.
+ * The pattern takes in the characters beside it that have some bits of the piece.
+ */
+function base64Of(piece: string): { base64: string; pattern: string }[] {
   const bytes = Buffer.from(piece);
   return [0, 1, 2].map((before) => {
-    const base64 = Buffer.concat([Buffer.alloc(before), bytes]).toString("base64");
-    return base64.slice(Math.ceil((8 * before) / 6), Math.floor((8 * (before + bytes.length)) / 6));
+    const bits = 8 * (before + bytes.length);
+    const all = Buffer.concat([Buffer.alloc(before), bytes]).toString("base64");
+    const base64 = all.slice(Math.ceil((8 * before) / 6), Math.floor(bits / 6));
+    const [left, right] = [before > 0 ? `${BASE64}?` : "", bits % 6 > 0 ? `(?:${BASE64}={0,2})?` : ""];
+    return { base64, pattern: left + base64Pattern(base64) + right };
   });
 }
+
+const BASE64 = "[A-Za-z0-9+/_-]";
 
 /** In the alphabet of URLs too; and with `+` as a space, which is what a form's reader takes it for. */
 function base64Pattern(base64: string): string {

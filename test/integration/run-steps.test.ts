@@ -15,6 +15,7 @@ import { createRunLedger } from "../../src/postgres/run/run-ledger.ts";
 import { createTaskLedger } from "../../src/postgres/run/task-ledger.ts";
 import type { RunLedger } from "../../src/run/ledger.ts";
 import type { Claim, ClaimRequest } from "../../src/run/run.ts";
+import { createSecrets } from "../../src/secret/secrets.ts";
 import type { Executor } from "../../src/task/task.ts";
 import { TASK_TYPES } from "../../src/task/types.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
@@ -48,7 +49,13 @@ function steps({
   return createRunSteps({
     claims: createClaims({ ledger: createOccurrenceLedger(db), activities: createActivityCache() }),
     runs: { ...createRunLedger(db), ...changed },
-    tries: createTries({ tasks, executors: { log: async () => "logged", http: execute }, metrics, log }),
+    tries: createTries({
+      tasks,
+      executors: { log: async () => "logged", http: execute },
+      secrets: createSecrets({ values: {} }),
+      metrics,
+      log,
+    }),
     ...{ tasks, types: TASK_TYPES, stop, metrics, log, onCut: () => {} },
   });
 }

@@ -1,11 +1,13 @@
 /** One try of one task: what it is recorded as, by how it ended. */
 import { describe, expect, test } from "bun:test";
 import { asyncLocalStorage, type Context } from "@temporalio/activity";
+import { DefaultFailureConverter, defaultPayloadConverter } from "@temporalio/common";
 import { createTaskSteps } from "../../src/activities/execute-task.ts";
 import { createTries } from "../../src/activities/tries.ts";
 import { RetryableError, TerminalError } from "../../src/kernel/errors.ts";
 import { createLog } from "../../src/kernel/log.ts";
 import { createMetrics } from "../../src/kernel/metrics.ts";
+import { createSecrets } from "../../src/secret/secrets.ts";
 import type { Executor, TaskAttempt, TaskLedger } from "../../src/task/task.ts";
 
 const TASK_ID = crypto.randomUUID();
@@ -17,7 +19,14 @@ const TASK = {
 /** Does the task once; answers what the ledger was told, how the step failed, and whether a stop cut it. */
 async function execute(
   executor: Executor | undefined,
-  { signal = new AbortController().signal, isOver = false, away = 0, taskId = TASK_ID as unknown } = {},
+  {
+    signal = new AbortController().signal,
+    isOver = false,
+    away = 0,
+    taskId = TASK_ID as unknown,
+    task = TASK,
+    secrets = createSecrets({ values: {} }),
+  } = {},
 ) {
   const recorded: unknown[] = [];
   let cuts = 0;
@@ -27,7 +36,7 @@ async function execute(
     recorded.push([status, id, attempt, what]);
   };
   const tasks = {
-    begin: async () => (isOver ? undefined : TASK),
+    begin: async () => (isOver ? undefined : task),
     succeed: record("succeeded"),
     retry: record("retrying"),
     fail: record("failed"),
@@ -37,19 +46,22 @@ async function execute(
     tries: createTries({
       tasks,
       executors: executor === undefined ? {} : { log: executor },
+      secrets,
       metrics: createMetrics(),
       log: createLog("silent"),
     }),
     onCut: () => cuts++,
   });
   const context = { cancellationSignal: signal, heartbeat: () => {} } as unknown as Context;
-  const failure = await asyncLocalStorage.run(context, () =>
+  const thrown = await asyncLocalStorage.run(context, () =>
     executeTask(taskId as string).then(
       () => undefined,
-      ({ type, message, nonRetryable }) => ({ type, message, nonRetryable: nonRetryable === true }),
+      (error) => error,
     ),
   );
-  return { recorded, failure, cuts };
+  const { type, message, nonRetryable } = thrown ?? {};
+  const failure = thrown && { type, message, nonRetryable: nonRetryable === true };
+  return { recorded, failure, thrown, cuts };
 }
 
 /** An executor that ends with `error` as soon as its time is over or it is stopped. */
@@ -71,7 +83,7 @@ describe("a try of a task", () => {
   });
 
   test("that ends well is recorded with its result", async () => {
-    expect(await execute(async () => ({ status: 200 }))).toEqual({
+    expect(await execute(async () => ({ status: 200 }))).toMatchObject({
       recorded: [["succeeded", TASK_ID, 2, { status: 200 }]],
       failure: undefined,
       cuts: 0,
@@ -159,5 +171,78 @@ describe("a try of a task", () => {
       { signal },
     );
     expect(recorded).toMatchObject([["retrying", TASK_ID, 2, { code: "Error", message: "cancelled" }]]);
+  });
+});
+
+describe("a task that uses secrets", () => {
+  const TOKEN = "sk-live/0123+456789=";
+  const params = {
+    url: "https://mail.local/send",
+    headers: { authorization: "Bearer {{ secret.TOKEN }}", "x-payload": "{{ secret.OTHER }}" },
+    body: ["{{ secret.TOKEN + event.payload.id }}"],
+  };
+  const sources = {
+    "/headers/authorization": { text: "Bearer {{ secret.TOKEN }}", values: {} },
+    "/body/0": {
+      text: "{{ secret.TOKEN + event.payload.id }}",
+      values: { event: { payload: { id: "-{{ secret.OTHER }}" } } },
+    },
+  };
+  const task = { ...TASK, params, sources } as TaskAttempt;
+  const secrets = () => createSecrets({ values: { TOKEN, OTHER: "never-asked-for" } });
+
+  test("gives them to its executor, and leaves what is stored and what an event says as they are", async () => {
+    let given: unknown;
+    const executor: Executor = async (attempt) => {
+      given = attempt.params;
+    };
+    await execute(executor, { task, secrets: secrets() });
+    expect(given).toEqual({
+      url: "https://mail.local/send",
+      headers: { authorization: `Bearer ${TOKEN}`, "x-payload": "{{ secret.OTHER }}" },
+      body: [`${TOKEN}-{{ secret.OTHER }}`],
+    });
+    expect(task.params).toBe(params);
+    expect(JSON.stringify(task)).not.toContain(TOKEN);
+  });
+
+  test("is recorded without them, however its receiver gives them back", async () => {
+    const echo = [TOKEN, btoa(`user:${TOKEN}`), encodeURIComponent(TOKEN), { [TOKEN]: 1 }];
+    const { recorded } = await execute(async () => echo, { task, secrets: secrets() });
+    expect(recorded).toEqual([["succeeded", TASK_ID, 2, ["***", "dXNlcj***", "***", { "***": 1 }]]]);
+  });
+
+  test("fails without them, in the ledger and in the engine's history", async () => {
+    const error = new TerminalError("http_status", `answered ${TOKEN}`, {
+      details: { response: { body: TOKEN } },
+      cause: new Error(`sent ${encodeURIComponent(TOKEN)}`),
+    });
+    const { recorded, thrown } = await execute(() => Promise.reject(error), { task, secrets: secrets() });
+    expect(recorded).toEqual([
+      [
+        "failed",
+        TASK_ID,
+        2,
+        { code: "http_status", message: "answered ***: sent ***", details: { response: { body: "***" } } },
+      ],
+    ]);
+    const history = JSON.stringify(new DefaultFailureConverter().errorToFailure(thrown, defaultPayloadConverter));
+    expect(history).toContain("answered ***");
+    expect(history).not.toContain("0123");
+  });
+
+  test("fails for good, with the place, when one is missing; and is not done", async () => {
+    const executor: Executor = () => expect.unreachable("it was done without its secret");
+    const { recorded } = await execute(executor, { task, secrets: createSecrets({ values: { TOKEM: "x" } }) });
+    expect(recorded).toEqual([
+      [
+        ...["failed", TASK_ID, 2],
+        {
+          code: "secret_missing",
+          message:
+            'params/headers/authorization: there is no secret "TOKEN": looked for the variable ACTCORE_SECRET_TOKEN. Did you mean TOKEM?',
+        },
+      ],
+    ]);
   });
 });
