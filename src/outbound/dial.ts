@@ -57,6 +57,9 @@ export type Dial = (request: HttpRequest, signal: AbortSignal, options: DialOpti
  */
 const PLAIN = { keepalive: false, timeout: false, decompress: false, redirect: "manual" } as const;
 
+/** Of one name. Whoever owns it could name thousands, and have each of them connected to. */
+const MOST_ADDRESSES = 8;
+
 export function createDial({ engines, allowed, proxies, trusted, resolve = resolveName }: DialDeps): Dial {
   function lookUp(name: string, signal: AbortSignal): Promise<string[]> {
     const interrupted = aborted(signal).then(() => Promise.reject(signal.reason));
@@ -74,7 +77,7 @@ export function createDial({ engines, allowed, proxies, trusted, resolve = resol
     }));
     const good = checked.filter((each) => each.forbidden === undefined && each.private === undefined);
     const [first] = checked;
-    if (good.length > 0 || first === undefined) return good.map(({ address }) => address);
+    if (good.length > 0 || first === undefined) return good.slice(0, MOST_ADDRESSES).map(({ address }) => address);
     const leads = isIP(host) !== 0 ? "" : `it leads to ${first.address}: `;
     if (first.forbidden !== undefined) throw forbidden(url, leads + first.forbidden);
     throw notPublic(url, `${leads}${first.private}, and an expression computed its host`);

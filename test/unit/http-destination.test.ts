@@ -79,6 +79,14 @@ describe("a name", () => {
     expect(seen).toHaveLength(2);
   });
 
+  test("is dialled at no more than eight addresses", async () => {
+    const dead = Array.from({ length: 8 }, (_, n) => `127.0.0.${n + 2}`);
+    const dialledAt = (addresses: string[]) =>
+      execute(`http://shop.test:${port}/`, { resolve: names({ "shop.test": [addresses] }) });
+    expect(await dialledAt([...dead.slice(1), "127.0.0.1"])).toMatchObject({ status: 200 });
+    expect(await dialledAt([...dead, "127.0.0.1"])).toMatchObject({ code: "http_unreachable" });
+  });
+
   test("none of whose addresses answers is unreachable for now", async () => {
     const resolve = names({ "shop.test": [["127.0.0.2", "127.0.0.3"]] });
     expect(await execute(`http://shop.test:${port}/`, { resolve })).toMatchObject({

@@ -1,5 +1,6 @@
 /** Servers whose certificate a company's own authority made. */
 import { afterAll, describe, expect, test } from "bun:test";
+import { type AddressInfo, connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { getCACertificates } from "node:tls";
 import { loadConfig } from "../../src/kernel/config.ts";
@@ -42,6 +43,35 @@ describe("an http task", () => {
     expect(error).toMatchObject({ code: "http_unreachable" });
     expect(error.message).toContain("ERR_TLS_CERT_ALTNAME_INVALID");
   });
+});
+
+test("an address that a proxy is asked for in place of a computed name has to have the name's certificate", async () => {
+  const asked: string[] = [];
+  const proxy = createServer((client) => {
+    client.once("data", (head) => {
+      asked.push(head.toString().split("\r\n", 1)[0] as string);
+      const receiver = connect({ host: "127.0.0.1", port: server.port as number }, () => {
+        client.write("HTTP/1.1 200 OK\r\n\r\n");
+        client.pipe(receiver).pipe(client);
+      });
+      for (const socket of [client, receiver]) socket.on("error", () => {}); // the client may leave at any time
+    });
+  });
+  await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
+  const proxies = { https: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`, exempt: [] };
+  const call = (name: string) =>
+    httpExecutor({ proxies, trusted, resolve: async () => ["8.8.8.8"] })(
+      httpAttempt(
+        { url: `https://${name}/`, method: "GET" },
+        { sources: { "/url": { text: "{{ event.payload.url }}" } } },
+      ),
+      { signal: AbortSignal.timeout(5000), log: createLog("silent") },
+    ).catch((error) => error);
+
+  expect(await call("internal.test")).toMatchObject({ status: 200, body: "internal.test" });
+  expect(await call("other.test")).toMatchObject({ message: expect.stringContaining("ERR_TLS_CERT_ALTNAME_INVALID") });
+  expect(asked).toEqual(["CONNECT 8.8.8.8:443 HTTP/1.1", "CONNECT 8.8.8.8:443 HTTP/1.1"]);
+  proxy.close();
 });
 
 describe("ACTCORE_CA_FILE", () => {
