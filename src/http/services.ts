@@ -10,8 +10,8 @@ import type { ScheduleReader } from "../explain/schedule-view.ts";
 import type { SkippedReader } from "../explain/skipped-due-times.ts";
 import type { Readiness } from "../kernel/readiness.ts";
 import type { RunControl } from "../occurrence/control.ts";
-import type { OwnEngines } from "../outbound/own-engines.ts";
 import type { SyncService } from "../sync/service.ts";
+import type { TaskRules } from "../task/task-type.ts";
 
 /** To read a part whose engine was never reached throws RetryableError; the answer is then 503. */
 export interface Services {
@@ -26,7 +26,7 @@ export interface Services {
   readonly keys: KeyStore;
   readonly audit: AuditReader;
   readonly sync: SyncService;
-  /** What no http task may call. */
-  readonly engines: OwnEngines;
+  /** What definitions are checked by. */
+  readonly rules: TaskRules;
   readonly readiness: Readiness;
 }

@@ -7,8 +7,15 @@
 
 import { hideSecret } from "./address.ts";
 import { type Fault, InvalidInputError } from "./errors.ts";
-import { type Environment, type Proxies, parseExempt, parseProxy, type RoleName } from "./setting-values.ts";
-import { SECRET_VARIABLE, SETTINGS, type Setting, type SettingName } from "./settings.ts";
+import {
+  type Environment,
+  type Proxies,
+  parseExempt,
+  parseProxy,
+  parseSqlUrl,
+  type RoleName,
+} from "./setting-values.ts";
+import { SECRET_VARIABLE, SETTINGS, type Setting, type SettingName, SQL_VARIABLE } from "./settings.ts";
 
 /** A serve with all of these is a whole server, and starts engines of its own where none is configured. */
 const DEFAULT_ROLES: readonly RoleName[] = ["worker", "router", "api"];
@@ -25,6 +32,8 @@ export interface Config extends Omit<Values, Optional>, Partial<Pick<Values, Opt
   readonly proxies: Proxies;
   /** By name, the secrets of the environment. A function, so that nothing that prints a configuration prints them. */
   readonly secretValues: () => Readonly<Record<string, string>>;
+  /** By name in small letters, the URLs of the databases that `sql` sources read; they may read secrets in {{ }}. */
+  readonly sqlUrls: () => Readonly<Record<string, string>>;
 }
 
 /** The ports of the embedded engines, all on loopback. */
@@ -69,6 +78,7 @@ export function loadConfig(
   const keyFault = faultOfKeys(values as Partial<Values>);
   if (keyFault !== undefined) faults.push({ path: pathOf("keyRetentionMs", flags), message: keyFault });
   const proxies = readProxies(env, faults);
+  const sqlUrls = readSqlUrls(env, faults);
   if (faults.length > 0)
     throw new InvalidInputError(
       `the ${faults.length === earlier.length ? "command line" : "configuration"} is wrong`,
@@ -84,6 +94,7 @@ export function loadConfig(
     roles: config.roles.length > 0 ? config.roles : usual,
     proxies,
     secretValues: readFamily(env, SECRET_VARIABLE),
+    sqlUrls,
     metricsAddrChosen: flags.metricsAddr !== undefined || Boolean(env[SETTINGS.metricsAddr.env]),
   });
 }
@@ -99,6 +110,18 @@ function readFamily(env: Environment, prefix: string): () => Readonly<Record<str
     name.startsWith(prefix) && name !== prefix && value ? [[name.slice(prefix.length), value] as const] : [],
   );
   const values: Readonly<Record<string, string>> = Object.freeze(Object.fromEntries(entries));
+  return () => values;
+}
+
+function readSqlUrls(env: Environment, faults: Fault[]): () => Readonly<Record<string, string>> {
+  const urls = Object.entries(readFamily(env, SQL_VARIABLE)()).map(([name, url]) => {
+    const path = SQL_VARIABLE + name;
+    if (!/^[A-Z][A-Z0-9_]*$/.test(name))
+      faults.push({ path, message: "expected a name of capital letters, digits and '_' behind the prefix" });
+    tryToParse(path, url, hideSecret(url), parseSqlUrl, faults);
+    return [name.toLowerCase(), url];
+  });
+  const values: Readonly<Record<string, string>> = Object.freeze(Object.fromEntries(urls));
   return () => values;
 }
 

@@ -32,6 +32,12 @@ export function parseDbUrl(text: string): string {
   return url.href; // with each '@' of the password as %40: Postgres' client would take it for the host's
 }
 
+/** One with a {{ secret }} in it is a URL only where it is used. */
+export function parseSqlUrl(text: string): string {
+  if (!/^postgres(ql)?:\/\/./.test(text)) throw new Error("expected postgres://user:password@host:port/database");
+  return text.includes("{{") ? text : parseDbUrl(text);
+}
+
 export function parseNatsUrl(text: string): string {
   const servers = text.split(",").map((server) => server.trim());
   // Not ws:// or wss://: the client would wait for ever for a greeting that WebSocket servers do not send.

@@ -38,6 +38,8 @@ const setting = <T>(setting: Setting<T>): Setting<T> => setting;
 
 /** A variable with this before a secret's name has its value. It has no flag: arguments are seen by everybody. */
 export const SECRET_VARIABLE = "ACTCORE_SECRET_";
+/** A variable with this before a name is the URL of a database that `sql` sources read: it may have a password. */
+export const SQL_VARIABLE = "ACTCORE_SQL_";
 
 /** Every setting, in the order of the help. */
 export const SETTINGS = {

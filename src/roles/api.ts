@@ -29,12 +29,12 @@ import type { Temporal } from "../temporal/connection.ts";
 import { createRunStarter } from "../temporal/run-starter.ts";
 import { createScheduleReader } from "../temporal/schedule-reader.ts";
 import { createLateParts } from "./late-parts.ts";
-import { findOwnEngines } from "./own-engines.ts";
+import { findTaskRules } from "./own-engines.ts";
 import { createRole, type RoleDeps } from "./role.ts";
 import { createSync } from "./sync.ts";
 
 /** The parts of the API that are made when an engine is reached. */
-interface Parts extends Omit<Services, "engines" | "readiness"> {
+interface Parts extends Omit<Services, "rules" | "readiness"> {
   temporal: Temporal;
   starter: ReturnType<typeof createRunStarter>;
 }
@@ -60,11 +60,11 @@ export function startApi(deps: RoleDeps): Role {
   const { config, connections, endpoints, taskTypes, readiness, metrics } = deps;
   const log = deps.log.child({ role: "api" });
   const { parts, reach } = createLateParts<Parts>(ENGINES, readiness);
-  const services = Object.assign(parts, { readiness, engines: findOwnEngines(config) });
+  const services = Object.assign(parts, { readiness, rules: findTaskRules(taskTypes, config) });
   let doorLedger: DoorLedger | undefined;
   endpoints.then(
     (located) => {
-      services.engines = findOwnEngines(config, located);
+      services.rules = findTaskRules(taskTypes, config, located);
     },
     () => {}, // the connections tell
   );
@@ -95,7 +95,7 @@ export function startApi(deps: RoleDeps): Role {
           audit: createAuditReader(db),
           sync: createSync({
             config,
-            rules: { types: taskTypes, engines: services.engines },
+            rules: services.rules,
             postgres,
             temporal: () => parts.temporal,
             metrics,

@@ -53,7 +53,13 @@ export function createConfiguredDial(config: Config, located?: Partial<EngineEnd
 
 /** What definitions of this process are checked by. */
 export function findTaskRules(types: TaskTypes, config: Config, located?: Partial<EngineEndpoints>): TaskRules {
-  return { types, engines: findOwnEngines(config, located) };
+  return { types, engines: findOwnEngines(config, located), ...knownConnections(config) };
+}
+
+/** A process that has none may have been started without those that the worker has. */
+function knownConnections({ sqlUrls }: Config): Pick<TaskRules, "connections"> {
+  const connections = Object.keys(sqlUrls());
+  return connections.length === 0 ? {} : { connections };
 }
 
 /** The addresses in a URL, in several that are separated by commas, or in `host:port`, each host as an http URL has it. */

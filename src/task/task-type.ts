@@ -27,10 +27,12 @@ export interface TaskType<Params extends TObject = TObject> {
 /** The task types that there are, by the `type` of a task. */
 export type TaskTypes = Readonly<Record<string, TaskType>>;
 
-/** What the tasks of a definition are checked by. */
+/** What the tasks and the context sources of a definition are checked by. */
 export interface TaskRules {
   readonly types: TaskTypes;
   readonly engines: OwnEngines;
+  /** The names of the SQL connections; absent where this process does not know those of the worker. */
+  readonly connections?: readonly string[];
 }
 
 /** What executors use of the outside. */

@@ -15,7 +15,7 @@ import { createKeyStore } from "../../src/postgres/access/key-store.ts";
 import { TASK_TYPES } from "../../src/task/types.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";
-import { NO_ENGINES } from "../support/own-engines.ts";
+import { TASK_RULES } from "../support/own-engines.ts";
 
 const log = createLog("silent");
 const CLI = { actor: "cli" };
@@ -44,7 +44,7 @@ function createApi(keyless: Keyless, store: KeyStore = keys) {
     keys: store,
     audit: createAuditReader(database.db),
     readiness: createReadiness({}),
-    engines: NO_ENGINES,
+    rules: TASK_RULES,
     get definitions() {
       return behind();
     },

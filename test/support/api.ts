@@ -26,7 +26,7 @@ import { createSyncService } from "../../src/sync/service.ts";
 import type { TaskTypes } from "../../src/task/task-type.ts";
 import { TASK_TYPES } from "../../src/task/types.ts";
 import type { TestDatabase } from "./database.ts";
-import { NO_ENGINES, TASK_RULES } from "./own-engines.ts";
+import { TASK_RULES } from "./own-engines.ts";
 import { NO_SCHEDULES } from "./trees.ts";
 
 export interface Answer {
@@ -87,7 +87,7 @@ export function createTestApi(
       onEnd: () => {},
       log,
     }),
-    engines: NO_ENGINES,
+    rules: { ...TASK_RULES, types },
     readiness,
     events: createCheckedPublisher(
       {

@@ -168,3 +168,25 @@ describe("the retention of keys", () => {
     expect(faultsOf(others, { ACTCORE_KEY_RETENTION_DAYS })).toMatchObject([{ path: "ACTCORE_KEY_RETENTION_DAYS" }]);
   });
 });
+
+describe("databases that sources read", () => {
+  const password = "hunter2-value";
+  test("are known by their names in small letters, and printed to nobody", () => {
+    const config = loadConfig({}, { ACTCORE_SQL_SHOP: `postgres://app:${password}@db/shop`, ACTCORE_SQL_EMPTY: "" });
+    expect(config.sqlUrls()).toEqual({ shop: `postgres://app:${password}@db/shop` });
+    expect(JSON.stringify(config)).not.toContain(password);
+    const url = "postgres://app:{{ urlencode(secret.SHOP) }}@db/shop";
+    expect(loadConfig({}, { ACTCORE_SQL_SHOP: url }).sqlUrls()).toEqual({ shop: url });
+  });
+
+  test.each([
+    ["ACTCORE_SQL_SHOP", `mysql://app:${password}@db/shop`, "expected postgres://user:password@host:port/database"],
+    ["ACTCORE_SQL_SHOP", `postgres://app:${password}%@db/shop`, "expected each '%' that begins no escape as %25"],
+    ["ACTCORE_SQL_shop", `postgres://app:${password}@db/shop`, "expected a name of capital letters"],
+  ])("are refused without the password: %s=%s", (path, url, message) => {
+    const [fault] = faultsOf({}, { [path]: url });
+    expect(fault?.path).toBe(path);
+    expect(fault?.message).toStartWith(message);
+    expect(fault?.message).not.toContain(password);
+  });
+});

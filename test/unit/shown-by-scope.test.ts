@@ -7,7 +7,7 @@ import { type Access, createApp } from "../../src/http/app.ts";
 import type { Services } from "../../src/http/services.ts";
 import { createLog } from "../../src/kernel/log.ts";
 import { TASK_TYPES } from "../../src/task/types.ts";
-import { NO_ENGINES, TASK_RULES } from "../support/own-engines.ts";
+import { TASK_RULES } from "../support/own-engines.ts";
 
 const ID = "0b0b0b0b-0000-7000-8000-000000000000";
 const SECRET = "s3cret";
@@ -39,7 +39,7 @@ async function ask(scopes: readonly Scope[], method: string, path: string, sent?
     authenticate: async () => ({ actor: "key:test", scopes }),
   };
   const services = {
-    engines: NO_ENGINES,
+    rules: TASK_RULES,
     ledger: {
       findTask: async (id: string) => (id === ID ? TASK : { ...TASK, type: "log", params: { message: "m" } }),
     },

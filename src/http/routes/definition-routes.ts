@@ -33,7 +33,7 @@ export function newDefinition(types: TaskTypes): Body<DefinitionBody> {
         },
       ],
     },
-    read: (json, { services }) => parseNewDefinition(json, new Date(), { types, engines: services.engines }),
+    read: (json, { services }) => parseNewDefinition(json, new Date(), services.rules),
   };
 }
 
@@ -67,7 +67,7 @@ export function definitionRoutes(types: TaskTypes): readonly Route[] {
       async handle({ params, body, services, actor, headers, may }) {
         const definition = await services.definitions.change(
           params.id,
-          (stored) => applyChange(stored, body, new Date(), { types, engines: services.engines }),
+          (stored) => applyChange(stored, body, new Date(), services.rules),
           { actor, ...expectedVersion(headers, body) },
         );
         const { id, version, updated_at } = definition;
