@@ -95,8 +95,8 @@ function collectChanges(clock: (instant: number) => number, from: number, to: nu
   collectChanges(clock, at, to, found);
 }
 
-/** The offset at an instant of whole seconds. */
-function createClock(name: string): (instant: number) => number {
+/** The offset at an instant of whole seconds. @throws RangeError for a name that Intl does not know */
+export function createClock(name: string): (instant: number) => number {
   // sv-SE writes `2026-03-29 03:00:00`.
   const format = new Intl.DateTimeFormat("sv-SE-u-ca-gregory-nu-latn", {
     timeZone: name,

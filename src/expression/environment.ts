@@ -1,16 +1,24 @@
 /** The functions and types that expressions have, and the values of a run as CEL takes them. */
 import { type CelEnv, type CelInput, celEnv } from "@bufbuild/cel";
-import { strings } from "@bufbuild/cel/ext";
 import { once } from "../kernel/once.ts";
-import { functions } from "./functions.ts";
+import { patternFunctions } from "./functions/patterns.ts";
+import { textFunctions } from "./functions/texts.ts";
+import { timeFunctions } from "./functions/times.ts";
+import { valueFunctions } from "./functions/values.ts";
+import { loopFunctions, meterFunctions } from "./metered.ts";
 import type { Reads, Values } from "./scope.ts";
 import { numberRegistry, toCelInput, toTimestamp } from "./values.ts";
 
-export const environment = once(
-  (): CelEnv => celEnv({ registry: numberRegistry, funcs: [...strings, ...functions] }) as CelEnv,
-);
+/** Made when an expression is first used: a process that has none loads no tables. */
+export const environment = once((): CelEnv => {
+  const env = celEnv({
+    registry: numberRegistry,
+    funcs: [...textFunctions, ...patternFunctions, ...timeFunctions, ...valueFunctions, ...loopFunctions],
+  });
+  return Object.create(env, { funcs: { value: meterFunctions(env.funcs) } }) as CelEnv;
+});
 
-/** Times that the values have as texts. */
+/** Keys of roots whose values are times, and become timestamps. */
 const TIMESTAMPS: Readonly<Record<string, ReadonlySet<string>>> = { trigger: new Set(["scheduled_for", "fired_at"]) };
 
 /** The roots that are read, as CEL takes them; one that is absent is null. */

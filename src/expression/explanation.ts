@@ -8,19 +8,29 @@ const MAX_LENGTH = 500;
 
 /** Such as `payload.seats is 2: event.payload.seats > 3 is false`. */
 export function explain(text: string, paths: readonly Path[], values: Values, result: boolean): string {
-  const said = new Map<string, string>();
-  for (const path of paths) {
-    if (path.root === "secret" || said.size >= MAX_VALUES) continue;
-    const name = nameOf(path);
-    if (!said.has(name)) said.set(name, `${name} is ${describe(valueUnder(path, values))}`);
-  }
-  const judgement = `${shorten(text, MAX_LENGTH / 2)} is ${result}`;
-  const facts = [...said.values()].join(", ");
+  const judgement = `${shorten(text)} is ${result}`;
+  const facts = describeValues(paths, values);
   return facts === "" ? judgement : `${shorten(facts, MAX_LENGTH - judgement.length - 2)}: ${judgement}`;
 }
 
+/** What stands at the paths: `payload.seats is 2, payload.tier is missing`. Secrets are left out. */
+export function describeValues(paths: readonly Path[], values: Values): string {
+  const said = new Map<string, string>();
+  for (const path of paths) {
+    if (path.root === "secret" || said.size >= MAX_VALUES) continue;
+    const name = nameOf(path.root, path.keys);
+    if (!said.has(name)) said.set(name, `${name} is ${describe(valueUnder(path, values))}`);
+  }
+  return [...said.values()].join(", ");
+}
+
+/** A text that is short enough to stand beside others. */
+export function shorten(text: string, length = MAX_LENGTH / 2): string {
+  return text.length > length ? `${text.slice(0, length - 3).toWellFormed()}...` : text;
+}
+
 /** What stands at the path; undefined where nothing does. */
-export function valueUnder({ root, keys }: Path, values: Values): unknown {
+export function valueUnder({ root, keys }: Pick<Path, "root" | "keys">, values: Values): unknown {
   return [root, ...keys].reduce<unknown>(
     (value, key) =>
       typeof value === "object" && value !== null && Object.hasOwn(value, key)
@@ -34,17 +44,16 @@ function describe(value: unknown): string {
   return value === undefined ? "missing" : preview(value);
 }
 
-function nameOf({ root, keys }: Path): string {
-  const names = root === "event" && keys[0] === "payload" ? keys : [root, ...keys];
-  return names
-    .map((name, index) => {
-      if (typeof name === "number") return `[${name}]`;
-      if (/^[A-Za-z_]\w*$/.test(name)) return index === 0 ? name : `.${name}`;
-      return `[${JSON.stringify(name)}]`;
-    })
-    .join("");
+/** As an expression writes it, but `event.` is left out before the payload. */
+function nameOf(root: string, keys: Path["keys"]): string {
+  return root === "event" && keys[0] === "payload" ? writePath("payload", keys.slice(1)) : writePath(root, keys);
 }
 
-function shorten(text: string, length: number): string {
-  return text.length > length ? `${text.slice(0, length - 3).toWellFormed()}...` : text;
+/** As an expression writes it. */
+export function writePath(root: string, keys: Path["keys"]): string {
+  const written = keys.map((key) => {
+    if (typeof key === "number") return `[${key}]`;
+    return /^[A-Za-z_]\w*$/.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`;
+  });
+  return [root, ...written].join("");
 }

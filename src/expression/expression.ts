@@ -7,14 +7,18 @@ import { preview } from "../json/faults.ts";
 import type { Fault } from "../kernel/errors.ts";
 import { once } from "../kernel/once.ts";
 import { createRecentlyUsed } from "../kernel/recently-used.ts";
+import { withinBudget } from "./budget.ts";
 import { environment, toActivation } from "./environment.ts";
-import { explain } from "./explanation.ts";
+import { explain, shorten } from "./explanation.ts";
 import { ExpressionError } from "./expression-error.ts";
+import { toExpressionError } from "./failure.ts";
+import { meter } from "./metered.ts";
 import { findMistakes } from "./mistakes.ts";
 import { findPaths, type Path, readsOf } from "./paths.ts";
+import { toJsonValue } from "./results.ts";
 import type { Reads, Scope, Values } from "./scope.ts";
-import { parseExpression, positionOf, type Syntax, SyntaxFault } from "./syntax.ts";
-import { toJsonValue } from "./values.ts";
+import { parseExpression, positionOf, type Syntax } from "./syntax.ts";
+import { SyntaxFault } from "./tokens.ts";
 
 export interface Expression {
   readonly text: string;
@@ -61,34 +65,52 @@ export function checkCondition(expression: Expression, values: Values): Conditio
   const { text, paths } = expression;
   const holds = expression.evaluate(values);
   if (typeof holds !== "boolean")
-    throw new ExpressionError(`${text} is neither true nor false: it is ${preview(holds)}`, {
+    throw new ExpressionError(`${shorten(text)} is neither true nor false: it is ${preview(holds)}`, {
       hint: "Compare it with something, as in … == …, so that it is a condition",
     });
   return { holds, explanation: explain(text, paths, values, holds) };
 }
 
 function create(text: string, scope?: Scope): Expression {
-  const syntax = once(() => parseOrThrow(text));
-  const paths = once(() => findPaths(syntax().expr));
-  const reads = once(() => readsOf(paths()));
-  const planned = once(() => {
-    const mistake = scope && findMistakes(syntax(), scope)[0];
-    if (mistake !== undefined) throw new ExpressionError(`${text}: ${mistake}`);
-    return plan(environment(), syntax().expr) as (activation: Record<string, CelInput>) => CelResult;
+  // The tree is not kept: with its functions it is many times as large as the plan.
+  const analyzed = once(() => {
+    const syntax = parseOrThrow(text);
+    const paths = findPaths(syntax.expr);
+    const mistake = scope && findMistakes(syntax, scope)[0];
+    return { paths, reads: readsOf(paths), evaluate: planOrRefuse(syntax, mistake) };
   });
   return {
     text,
     get paths() {
-      return paths();
+      return analyzed().paths;
     },
     get reads() {
-      return reads();
+      return analyzed().reads;
     },
     evaluate(values) {
-      const result = planned()(toActivation(reads(), values));
-      if (isCelError(result)) throw new ExpressionError(`${text}: ${result.message}`, { cause: result });
-      return toJsonValue(result);
+      const { reads, paths, evaluate } = analyzed();
+      try {
+        return withinBudget(() => evaluate(toActivation(reads, values)));
+      } catch (error) {
+        throw toExpressionError(error, text, paths, values);
+      }
     },
+  };
+}
+
+type Evaluate = (activation: Record<string, CelInput>) => unknown;
+
+function planOrRefuse({ expr }: Syntax, mistake: string | undefined): Evaluate {
+  if (mistake !== undefined)
+    return () => {
+      throw new ExpressionError(mistake);
+    };
+  meter(expr);
+  const evaluate = plan(environment(), expr) as (activation: Record<string, CelInput>) => CelResult;
+  return (activation) => {
+    const result = evaluate(activation);
+    if (isCelError(result)) throw result;
+    return toJsonValue(result);
   };
 }
 
@@ -105,7 +127,7 @@ function parseOrThrow(text: string): Syntax {
   try {
     return parseExpression(text);
   } catch (error) {
-    throw error instanceof SyntaxFault ? new ExpressionError(`${text}: ${describeFault(text, error)}`) : error;
+    throw error instanceof SyntaxFault ? new ExpressionError(`${shorten(text)}: ${describeFault(text, error)}`) : error;
   }
 }
 

@@ -9,8 +9,6 @@ export interface Path {
   keys: readonly (string | number)[];
   /** Of the expression that names the root. */
   id: bigint;
-  /** Of the expressions of the keys, in their order. */
-  keyIds: readonly bigint[];
   /** Whether a computed key follows, as in `tasks[x]`. */
   isComputed: boolean;
 }
@@ -32,7 +30,7 @@ export function readsOf(paths: readonly Path[]): Reads {
   return { roots: new Set(names.keys()), names: (root) => names.get(root) ?? new Set() };
 }
 
-/** The expressions directly within `expr`, but for those of a loop. */
+/** The expressions directly within `expr`, those that a macro writes included. */
 export function childrenOf(expr: Expr): Expr[] {
   const { exprKind } = expr;
   switch (exprKind.case) {
@@ -47,6 +45,10 @@ export function childrenOf(expr: Expr): Expr[] {
         ...(entry.keyKind.case === "mapKey" ? [entry.keyKind.value] : []),
         ...(entry.value ? [entry.value] : []),
       ]);
+    case "comprehensionExpr": {
+      const { iterRange, accuInit, loopCondition, loopStep, result } = exprKind.value;
+      return [iterRange, accuInit, loopCondition, loopStep, result].filter((part) => part !== undefined);
+    }
     default:
       return [];
   }
@@ -61,13 +63,24 @@ function collect(expr: Expr, variables: ReadonlySet<string>, paths: Path[]): voi
     for (const part of [accuInit, loopCondition, loopStep, result]) if (part) collect(part, within, paths);
     return;
   }
-  const chain = toChain(expr);
+  const chain = toChain(expr) ?? toGetChain(expr);
   if (chain === undefined) {
     for (const child of childrenOf(expr)) collect(child, variables, paths);
     return;
   }
   if (!variables.has(chain.path.root)) paths.push(chain.path);
   for (const computed of chain.computed) collect(computed, variables, paths);
+}
+
+/** `get(tasks, "mail.status", "")` reads the name mail. */
+function toGetChain({ exprKind }: Expr): Chain | undefined {
+  if (exprKind.case !== "callExpr" || exprKind.value.function !== "get") return undefined;
+  const [value, path, ...rest] = exprKind.value.args as [Expr, Expr, ...Expr[]];
+  const chain = value && toChain(value);
+  const text = path && constantKeyOf(path);
+  if (chain === undefined || chain.path.keys.length > 0 || typeof text !== "string") return undefined;
+  const { path: whole, computed } = withKey(chain, text.split(".", 1)[0] as string);
+  return { path: whole, computed: [...computed, ...rest] };
 }
 
 interface Chain {
@@ -80,27 +93,26 @@ function toChain(expr: Expr): Chain | undefined {
   const { exprKind } = expr;
   if (exprKind.case === "identExpr")
     return {
-      path: { root: exprKind.value.name.replace(/^\./, ""), keys: [], keyIds: [], id: expr.id, isComputed: false },
+      path: { root: exprKind.value.name.replace(/^\./, ""), keys: [], id: expr.id, isComputed: false },
       computed: [],
     };
   if (exprKind.case === "selectExpr" && exprKind.value.operand) {
     const chain = toChain(exprKind.value.operand);
-    return chain && withKey(chain, exprKind.value.field, expr.id);
+    return chain && withKey(chain, exprKind.value.field);
   }
   if (exprKind.case === "callExpr" && exprKind.value.function === "_[_]") {
     const [operand, index] = exprKind.value.args as [Expr, Expr];
     const chain = toChain(operand);
     if (chain === undefined) return undefined;
     const key = constantKeyOf(index);
-    if (key !== undefined) return withKey(chain, key, expr.id);
+    if (key !== undefined) return withKey(chain, key);
     return { path: { ...chain.path, isComputed: true }, computed: [...chain.computed, index] };
   }
   return undefined;
 }
 
-function withKey({ path, computed }: Chain, key: string | number, id: bigint): Chain {
-  if (path.isComputed) return { path, computed };
-  return { path: { ...path, keys: [...path.keys, key], keyIds: [...path.keyIds, id] }, computed };
+function withKey({ path, computed }: Chain, key: string | number): Chain {
+  return path.isComputed ? { path, computed } : { path: { ...path, keys: [...path.keys, key] }, computed };
 }
 
 function constantKeyOf({ exprKind }: Expr): string | number | undefined {

@@ -1,5 +1,6 @@
-/** The text of an expression → its syntax tree. Texts that no person writes are refused before the parser sees them. */
+/** The text of an expression → its syntax tree. */
 import { parse } from "@bufbuild/cel";
+import { joinTokens, readTokens, SyntaxFault, type Token } from "./tokens.ts";
 
 export type Expr = ReturnType<typeof parse>["expr"];
 
@@ -10,32 +11,23 @@ export interface Syntax {
   offsetOf(id: bigint): number;
 }
 
-/** A text that is no expression. `offset` is where in the text. */
-export class SyntaxFault extends Error {
-  constructor(
-    message: string,
-    readonly offset: number,
-  ) {
-    super(message);
-  }
-}
-
-/** In characters. */
-export const MAX_TEXT = 10_000;
-/** How many brackets may be open at once. */
-export const MAX_NESTING = 32;
-
 /** @throws SyntaxFault */
 export function parseExpression(text: string): Syntax {
-  if (text.length > MAX_TEXT)
-    throw new SyntaxFault(`the expression has ${text.length} characters, and at most ${MAX_TEXT} are taken`, MAX_TEXT);
-  if (text.trim() === "") throw new SyntaxFault("the expression is empty", 0);
-  checkNesting(text);
+  const tokens = readTokens(text);
+  const joined = joinTokens(tokens);
+  /** The token that begins at or before this index into the joined text. */
+  const tokenAt = (offset: number): Token =>
+    tokens[
+      Math.max(
+        0,
+        joined.offsets.findLastIndex((start) => start <= offset),
+      )
+    ] as Token;
   try {
-    const { expr, sourceInfo } = parse(text);
-    return { text, expr, offsetOf: (id) => sourceInfo?.positions[id.toString()] ?? 0 };
+    const { expr, sourceInfo } = parse(joined.text);
+    return { text, expr, offsetOf: (id) => tokenAt(sourceInfo?.positions[id.toString()] ?? 0).offset };
   } catch (error) {
-    throw toFault(error, text);
+    throw toFault(error, tokens, tokenAt);
   }
 }
 
@@ -45,32 +37,33 @@ export function positionOf(text: string, offset: number): string {
   return `${before.length}:${(before.at(-1) as string).length + 1}`;
 }
 
-/** Where the string that begins at `start` ends: behind its closing quote, or at the end of the text. */
-export function skipString(text: string, start: number): number {
-  const quote = text[start] as string;
-  const isRaw = /[rR][bB]?$/.test(text.slice(Math.max(0, start - 2), start));
-  const close = text.startsWith(quote.repeat(3), start) ? quote.repeat(3) : quote;
-  for (let at = start + close.length; at < text.length; at++) {
-    if (text[at] === "\\" && !isRaw) at++;
-    else if (text.startsWith(close, at)) return at + close.length;
-  }
-  return text.length;
+function toFault(error: unknown, tokens: readonly Token[], tokenAt: (offset: number) => Token): SyntaxFault {
+  const { location, found } = error as { location?: { start: { offset: number } }; found?: string };
+  if (location === undefined) return new SyntaxFault(describeOther(error), 0);
+  const token = tokenAt(location.start.offset);
+  const at = tokens.indexOf(token);
+  const before = tokens[at - 1];
+  const isLast = at === tokens.length - 1;
+  if (found === "" || (isLast && token.kind === "mark" && !/[)\]}]/.test(token.text)))
+    return new SyntaxFault(`a value is missing after ${token.text}, where the expression ends`, token.offset);
+  const hint =
+    before?.text === "."
+      ? `write ["${token.text}"]`
+      : (WORDS.get(token.text.toLowerCase()) ?? WORDS.get(before?.text.toLowerCase() ?? ""));
+  return new SyntaxFault(`${token.text} is not expected here${hint === undefined ? "" : `: ${hint}`}`, token.offset);
 }
 
-function checkNesting(text: string): void {
-  let depth = 0;
-  for (let at = 0; at < text.length; at++) {
-    const char = text[at] as string;
-    if (char === '"' || char === "'") at = skipString(text, at) - 1;
-    else if ("([{".includes(char)) {
-      depth++;
-      if (depth > MAX_NESTING) throw new SyntaxFault(`brackets are nested deeper than ${MAX_NESTING} levels`, at);
-    } else if (")]}".includes(char)) depth--;
-  }
+function describeOther(error: unknown): string {
+  if (error instanceof RangeError) return "the expression is nested too deeply";
+  return error instanceof Error ? error.message : String(error);
 }
 
-function toFault(error: unknown, text: string): SyntaxFault {
-  if (!(error instanceof Error)) return new SyntaxFault(String(error), 0);
-  const { location } = error as { location?: { start?: { offset?: number } } };
-  return new SyntaxFault(error.message.replace(/^<input>:\d+:\d+: /, ""), location?.start?.offset ?? text.length);
-}
+/** Words of other languages. */
+const WORDS = new Map([
+  ["and", "write &&"],
+  ["or", "write ||"],
+  ["not", "write !"],
+  ["is", "write =="],
+  ["if", "write condition ? value : other value"],
+  ["then", "write condition ? value : other value"],
+]);

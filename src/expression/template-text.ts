@@ -1,5 +1,5 @@
 /** A string with `{{ expression }}` in it, taken apart. */
-import { skipString } from "./syntax.ts";
+import { endOfText } from "./tokens.ts";
 
 export type Part = { literal: string } | { expression: string; offset: number };
 
@@ -35,9 +35,13 @@ export function splitTemplate(text: string): Part[] {
 function findClose(text: string, start: number): number | undefined {
   let depth = 0;
   for (let at = start; at < text.length; at++) {
-    const char = text[at];
-    if (char === '"' || char === "'") at = skipString(text, at) - 1;
-    else if (char === "{") depth++;
+    const char = text[at] as string;
+    if (char === '"' || char === "'") {
+      // The r of r"…" stands before the quotes.
+      const end = endOfText(text, /[rR]/.test(text[at - 1] as string) && at > start ? at - 1 : at);
+      if (end === undefined) return undefined;
+      at = end - 1;
+    } else if (char === "{") depth++;
     else if (char === "}" && depth > 0) depth--;
     else if (char === "}" && text[at + 1] === "}") return at;
   }

@@ -10,9 +10,11 @@ import { preview } from "../json/faults.ts";
 import { pointTo } from "../json/pointer.ts";
 import type { Fault } from "../kernel/errors.ts";
 import { once } from "../kernel/once.ts";
+import { withinBudget } from "./budget.ts";
 import { compileChecked, compileExpression, type Expression, findExpressionFaults } from "./expression.ts";
 import { ExpressionError } from "./expression-error.ts";
 import { pick, readsOf } from "./paths.ts";
+import { createRoom, measure, type Room } from "./results.ts";
 import type { Reads, Scope, Values } from "./scope.ts";
 import { positionOf } from "./syntax.ts";
 import { hasTemplate, splitTemplate, UnclosedError } from "./template-text.ts";
@@ -39,7 +41,10 @@ export interface Template {
   readonly reads: Reads;
   /** Whether nothing in it is an expression: `render` answers the very value that it was made of. */
   readonly isLiteral: boolean;
-  /** @throws ExpressionError */
+  /**
+   * Its expressions together have the budget of one evaluation, and make at most 1 MB of JSON.
+   * @throws ExpressionError
+   */
   render(values: Values): Rendered;
 }
 
@@ -63,14 +68,28 @@ export function compileTemplate(value: unknown, scope: Scope): Template {
     isLiteral: root === undefined,
     render(values) {
       if (root === undefined) return { value, sources: {} };
-      const sources: Record<string, TemplateSource> = {};
-      return { value: renderNode(root, value, values, "", sources), sources };
+      const rendering: Rendering = { values, sources: {}, room: createRoom() };
+      const rendered = withinBudget(() => renderNode(root, value, "", rendering));
+      return { value: rendered, sources: rendering.sources };
     },
   };
 }
 
+/** How many strings of one template may have an expression. */
+const MAX_TEXTS = 1_000;
+
 /** Faults of every expression, of braces that are not closed or stand in a key, and of `${…}`, which is filled in by nobody. */
 export function findTemplateFaults(value: unknown, path: string, scope: Scope): Fault[] {
+  const root = toNode(value, compileChecked);
+  const count = root === undefined ? 0 : [...textsOf(root)].length;
+  if (count > MAX_TEXTS)
+    return [
+      { path: path || "/", message: `has ${count} texts with an expression, and at most ${MAX_TEXTS} are taken` },
+    ];
+  return findFaultsOf(value, path, scope);
+}
+
+function findFaultsOf(value: unknown, path: string, scope: Scope): Fault[] {
   if (typeof value === "string") return findTextFaults(value, path || "/", scope);
   if (typeof value !== "object" || value === null || isExactNumber(value)) return [];
   return Object.entries(value).flatMap(([key, inner]) => [
@@ -82,13 +101,14 @@ export function findTemplateFaults(value: unknown, path: string, scope: Scope): 
           },
         ]
       : []),
-    ...findTemplateFaults(inner, pointTo(path, key), scope),
+    ...findFaultsOf(inner, pointTo(path, key), scope),
   ]);
 }
 
 /** A string that reads `secret`, rendered at its use. @throws ExpressionError */
 export function renderSecret(source: TemplateSource, secret: Readonly<Record<string, string>>): unknown {
-  return renderText(toText(source.text, compileChecked), { ...source.values, secret });
+  const text = toText(source.text, compileChecked);
+  return withinBudget(() => renderText(text, { ...source.values, secret }));
 }
 
 function toNode(value: unknown, compile: (text: string) => Expression): Node | undefined {
@@ -128,26 +148,39 @@ function pathsOf({ parts }: Text) {
   return parts().flatMap((part) => (typeof part === "string" ? [] : part.paths));
 }
 
-function renderNode(
-  node: Node,
-  value: unknown,
-  values: Values,
-  pointer: string,
-  sources: Record<string, TemplateSource>,
-): unknown {
+interface Rendering {
+  values: Values;
+  sources: Record<string, TemplateSource>;
+  room: Room;
+}
+
+function renderNode(node: Node, value: unknown, pointer: string, rendering: Rendering): unknown {
   if (isText(node)) {
-    const paths = pathsOf(node).filter(({ root }) => root !== "secret");
-    const readsSecret = paths.length < pathsOf(node).length;
-    sources[pointer] = readsSecret ? { text: node.text, values: pick(values, paths) } : { text: node.text };
-    return readsSecret ? node.text : renderText(node, values);
+    const rendered = renderOrKeep(node, pointer, rendering);
+    measure(rendered, rendering.room);
+    return rendered;
   }
   const renderKey = (key: string, inner: unknown) => {
     const found = node.get(key);
-    return found === undefined ? inner : renderNode(found, inner, values, pointTo(pointer, key), sources);
+    return found === undefined ? inner : renderNode(found, inner, pointTo(pointer, key), rendering);
   };
   return Array.isArray(value)
     ? value.map((inner, index) => renderKey(String(index), inner))
     : Object.fromEntries(Object.entries(value as object).map(([key, inner]) => [key, renderKey(key, inner)]));
+}
+
+/** The text as it is written where it reads a secret, and its source with what else it reads. */
+function renderOrKeep(node: Text, pointer: string, { values, sources, room }: Rendering): unknown {
+  const paths = pathsOf(node);
+  const others = paths.filter(({ root }) => root !== "secret");
+  if (others.length === paths.length) {
+    sources[pointer] = { text: node.text };
+    return renderText(node, values);
+  }
+  const picked = pick(values, others);
+  measure(picked, room);
+  sources[pointer] = { text: node.text, values: picked };
+  return node.text;
 }
 
 function renderText({ parts }: Text, values: Values): unknown {
