@@ -20,7 +20,7 @@ export function toExpressionError(error: unknown, text: string, paths: readonly 
     .find((found) => found !== undefined && (key === undefined || key === String(found.key)))?.words;
   if (paths.some(({ root }) => root === "secret"))
     return new ExpressionError(
-      `${missing ?? "it has no result, and it reads a secret, so that its values are not told"}: ${shorten(text)}`,
+      withText(missing ?? "has no result; it reads a secret, so that its values are not told", text),
     );
   const own = error instanceof ExpressionError ? error : cause instanceof ExpressionError ? cause : undefined;
   if (own !== undefined)
@@ -32,7 +32,7 @@ export function toExpressionError(error: unknown, text: string, paths: readonly 
 }
 
 function withText(message: string, text: string): string {
-  return `${shorten(message)}: ${shorten(text)}`;
+  return `${shorten(text)}: ${shorten(message)}`;
 }
 
 function causeOf(error: { cause: unknown }): unknown {

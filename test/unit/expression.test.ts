@@ -65,7 +65,7 @@ test("what an expression reads is known before it is evaluated", () => {
 test.each([
   ["at 1:1: evnt is not known here: did you mean event?", "evnt.payload.n"],
   ["tasks has no mial: did you mean mail?", "tasks.mial.status == 1"],
-  ["tasks[…] is computed", "tasks[event.x]"],
+  ["tasks is read by names, as in tasks.NAME", "tasks[event.x]"],
   ["a secret is read by its name", "json(secret)"],
   ["there is no function lowerAsci(): did you mean lowerAscii?", "event.id.lowerAsci()"],
   ["get() takes 3 arguments, and is given 1", "get(event)"],

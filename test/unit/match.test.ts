@@ -258,7 +258,7 @@ describe("a condition", () => {
   test("that quotes the payload in its error is cut, and without characters that no database keeps", () => {
     const k = `a\u0000\ud800${"x".repeat(100_000)}`;
     const [outcome, reason = ""] = outcomeOfWhen("event.payload[event.payload.k] == 1", { k });
-    expect([outcome, reason]).toEqual(["failed_expression", expect.stringContaining("a\\u0000\ufffdxxx")]);
+    expect([outcome, reason]).toEqual(["failed_expression", expect.stringContaining("a\\u0000\\ud800xxx")]);
     expect(reason.length).toBeLessThan(1_100);
   });
 
