@@ -14,7 +14,7 @@ export interface TaskStepsDeps {
   onCut(): void;
 }
 
-export function createTaskSteps({ tasks, tries, onCut }: TaskStepsDeps): TaskSteps {
+export function createTaskSteps({ tasks, tries, onCut }: TaskStepsDeps): Pick<TaskSteps, "executeTask"> {
   return {
     executeTask: translated(async (taskId) => {
       // Somebody else's workflow can ask for anything.

@@ -5,8 +5,8 @@
  * try failed for now, because too many others wait, or because the worker that began it was lost, is handed on as a step.
  */
 import { RetryableError, TerminalError } from "../kernel/errors.ts";
-import { stepAfter, type TaskInstance } from "../run/decide.ts";
-import type { ClosedRun, DecidedTask, RunLedger, TaskOutcome } from "../run/ledger.ts";
+import { isOpen, stepAfter, type TaskInstance } from "../run/decide.ts";
+import type { ClosedRun, DecidedTask, NewRound, RunLedger, TaskOutcome } from "../run/ledger.ts";
 import { RECORDING_MS, type TaskStep, WORKER_LOST } from "../run/run.ts";
 import type { TaskAttempt, TaskLedger } from "../task/task.ts";
 import type { TaskTypes } from "../task/task-type.ts";
@@ -33,7 +33,8 @@ export function createQuickTasks({ runs, tasks, tries, types, stop, onCut }: Qui
   function takePlaces(instances: readonly TaskInstance[]) {
     const held = new Set<string>();
     const begin = new Set<string>();
-    for (const { task_id, type } of instances) {
+    for (const { task_id, type, taken } of instances) {
+      if (taken !== undefined) continue;
       const waits = types[type]?.waits ?? true;
       if (waits && waiting >= MAX_WAITING) continue;
       begin.add(task_id);
@@ -69,14 +70,11 @@ export function createQuickTasks({ runs, tasks, tries, types, stop, onCut }: Qui
       instances.every(({ type, policy }) => types[type]?.isQuick(policy) === true),
 
     /** Answers how the run ended, or what is left to do. @throws RetryableError where the ledger is away */
-    async run(
-      runId: string,
-      instances: readonly TaskInstance[],
-    ): Promise<{ closed: ClosedRun } | { steps: TaskStep[] }> {
+    async run(runId: string, round: NewRound): Promise<{ closed: ClosedRun } | { steps: TaskStep[] }> {
       const signal = AbortSignal.any([stop, AbortSignal.timeout(RECORDING_MS)]);
-      const { begin, leave, leaveAll } = takePlaces(instances);
+      const { begin, leave, leaveAll } = takePlaces(round.instances);
       try {
-        const decision = await runs.recordDecision(runId, instances, begin);
+        const decision = await runs.recordRound(runId, round, begin);
         const begun = new Set(decision.begun.map(({ task_id }) => task_id));
         const others = decision.tasks.filter(({ task_id, status }) => !begun.has(task_id) && isOpen(status));
         const made = await Promise.all(decision.begun.map((task) => make(task).finally(() => leave(task.task_id))));
@@ -127,10 +125,6 @@ export function createQuickTasks({ runs, tasks, tries, types, stop, onCut }: Qui
 interface Made {
   task: TaskAttempt;
   end: TryEnd;
-}
-
-function isOpen(status: DecidedTask["status"]): boolean {
-  return status === "pending" || status === "running" || status === "retrying";
 }
 
 function toOutcome({ task: { task_id }, end }: Made): TaskOutcome {

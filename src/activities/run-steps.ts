@@ -2,54 +2,79 @@
  * The steps of a run, bridged from workflow to ledger. Local activities, safe to repeat. A claim takes as long as the quick tasks
  * that it does (quick-tasks.ts).
  */
-import { type Activity, compileActivity } from "../definition/activity.ts";
+import type { Activity } from "../definition/activity.ts";
 import { RetryableError, TerminalError } from "../kernel/errors.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Metrics } from "../kernel/metrics.ts";
 import { inTime } from "../kernel/wait.ts";
 import type { Claims } from "../occurrence/claim.ts";
-import { type DecidedRun, decideTasks } from "../run/decide.ts";
-import type { ClosedRun, Decision } from "../run/ledger.ts";
-import type { RunResult, RunSteps, TaskStep } from "../run/run.ts";
+import { type DecidedRun, plainRound } from "../run/decide.ts";
+import type { ClosedRun, DecidedTask, NewRound } from "../run/ledger.ts";
+import type { ClaimProgress, RunProgress, RunResult, RunRules, RunSteps, TaskStep } from "../run/run.ts";
+import { createDecider, type DecideDeps, type Progress, requirePinned, rulesOf } from "./decide-run.ts";
 import { createQuickTasks, type QuickTasksDeps } from "./quick-tasks.ts";
 import { translated } from "./translate.ts";
 
-export interface RunStepsDeps extends QuickTasksDeps {
+export interface RunStepsDeps extends QuickTasksDeps, DecideDeps {
   claims: Claims;
   metrics: Metrics;
   log: Log;
 }
 
 const CLAIM_WITHIN_MS = 20_000;
+/** More tasks than these are not done with the claim, however quick they are. */
+const MAX_QUICK_TASKS = 32;
 const tooLate = () =>
   new RetryableError("claim_too_late", `the ledger did not take the claim within ${CLAIM_WITHIN_MS / 1000} s`);
 
 export function createRunSteps(deps: RunStepsDeps): RunSteps {
   const { claims, runs, metrics, log } = deps;
   const quickTasks = createQuickTasks(deps);
-
-  async function decide(runId: string): Promise<TaskStep[]> {
-    const pinned = await runs.findPinned(runId);
-    if (pinned === undefined) throw new TerminalError("run_not_found", `run ${runId} is not in the ledger`);
-    return stepsOf(await runs.recordDecision(runId, decideTasks(pinned, compileActivity(pinned.activity))));
-  }
+  const decider = createDecider(deps);
 
   /** Does the tasks too where all are quick. Undefined: it cannot be decided, and a step of its own says why and closes the run. */
-  async function decideOnClaim(
-    run: DecidedRun,
-    activity: Activity,
-  ): Promise<{ steps: TaskStep[] } | { closed: RunResult } | undefined> {
+  async function decideOnClaim(run: DecidedRun, activity: Activity): Promise<ClaimProgress & { rules?: RunRules }> {
     try {
-      const instances = decideTasks(run, activity);
-      if (!quickTasks.areQuick(instances)) return { steps: stepsOf(await runs.recordDecision(run.run_id, instances)) };
-      const end = await quickTasks.run(run.run_id, instances);
-      return "closed" in end ? { closed: reportClosed(end.closed) } : end;
+      return activity.isPlain ? await plainRoundRun(run, activity) : await decideRuledRun(run, activity);
     } catch (error) {
       if (!(error instanceof TerminalError)) throw error;
       // The claim's commit does not wait for the disk, so a crash of Postgres may have undone it: it is made again.
       if (error.code === "run_not_found") throw new RetryableError("claim_undone", error.message, { cause: error });
-      return undefined;
+      return {};
     }
+  }
+
+  async function plainRoundRun(run: DecidedRun, activity: Activity): Promise<ClaimProgress> {
+    const round = plainRound(run, activity);
+    if (quickTasks.areQuick(round.instances)) return doQuickly(run.run_id, round);
+    return { steps: stepsOf((await runs.recordRound(run.run_id, round)).tasks) };
+  }
+
+  async function decideRuledRun(run: DecidedRun, activity: Activity): Promise<ClaimProgress & { rules: RunRules }> {
+    const state = await decider.readState(run.run_id, activity);
+    const rules = rulesOf(activity, state.fired_at, Date.now());
+    if (state.decisions !== undefined) return { rules, ...report(await decider.advance(run, activity, state, true)) };
+    if (activity.context.length > 0 && state.context === undefined) return { rules };
+    const round = await decider.decide(run, activity, state);
+    if ("next" in round && round.next !== undefined && isQuickRound(activity, round.next))
+      return { rules, ...(await doQuickly(run.run_id, round.next)) };
+    return { rules, ...report(await decider.advance(run, activity, state)) };
+  }
+
+  /** Whether all that the run does may be done with its claim. */
+  function isQuickRound({ tasks, max_parallel }: Activity, { instances }: NewRound): boolean {
+    const room = Math.min(MAX_QUICK_TASKS, ...tasks.flatMap((task) => task.max_parallel ?? []), max_parallel);
+    const isOneWave = tasks.every(({ depends_on }) => depends_on.length === 0);
+    return isOneWave && instances.length <= room && quickTasks.areQuick(instances);
+  }
+
+  async function doQuickly(runId: string, round: NewRound): Promise<ClaimProgress> {
+    const end = await quickTasks.run(runId, round);
+    return "closed" in end ? { closed: reportClosed(end.closed) } : end;
+  }
+
+  function report(progress: Progress): RunProgress {
+    return "skipped" in progress ? { closed: reportClosed(progress.skipped) } : progress;
   }
 
   function reportClosed({ closedNow, activity, ...result }: ClosedRun): RunResult {
@@ -75,12 +100,16 @@ export function createRunSteps(deps: RunStepsDeps): RunSteps {
       return { outcome, run_id, activity_name: activity.name, ...(await decideOnClaim(claim, activity)) };
     }),
 
-    decideRun: translated(decide),
+    decideRun: translated(async (runId, failures = []) => {
+      await runs.failTasks(runId, failures);
+      const { run, activity } = await requirePinned(runs, runId);
+      return report(await decider.advance(run, activity));
+    }),
 
     closeRun: translated(async (close) => reportClosed(await runs.close(close))),
   };
 }
 
-function stepsOf({ tasks }: Decision): TaskStep[] {
+function stepsOf(tasks: readonly DecidedTask[]): TaskStep[] {
   return tasks.map(({ task_id, policy }) => ({ task_id, ...policy }));
 }

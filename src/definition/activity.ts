@@ -4,12 +4,18 @@
  */
 import { type Calendar, compileCalendar } from "../calendar/calendar.ts";
 import { parseDuration } from "../calendar/duration.ts";
+import type { ContextSource } from "../context/source.ts";
+import { compileSources } from "../context/sources.ts";
 import { compileChecked, type Expression } from "../expression/expression.ts";
+import { compileTemplate, type Template } from "../expression/template.ts";
 import { createRecentlyUsed } from "../kernel/recently-used.ts";
 import { compileFilters, type Filter } from "../match/filter.ts";
 import { compileTypePattern, type TypePattern } from "../match/type-pattern.ts";
+import type { RunWhen } from "../task/template.ts";
 import type { TaskTemplate } from "../task/types.ts";
 import type { DefinitionBody, EventTrigger } from "./schema.ts";
+import { templateScopes } from "./scopes.ts";
+import { inOrder, keysBefore } from "./task-graph.ts";
 
 export interface Activity {
   /** The definition's. */
@@ -24,7 +30,18 @@ export interface Activity {
   /** When the version was written: it counts for what is due after it. */
   since: Date;
   trigger: EventMatcher | Schedule;
+  /** What a run looks at before it decides. */
+  context: readonly ContextSource[];
+  /** False: the run is skipped. */
+  when: Expression | undefined;
+  /** Of a whole run; no limit when undefined. */
+  timeout_ms: number | undefined;
+  /** How many tasks of a run are done at once. */
+  max_parallel: number;
+  /** Each comes after those that it depends on. */
   tasks: readonly ActivityTask[];
+  /** Whether every run has the same tasks, all of them at once: nothing is to be looked at, evaluated or waited for. */
+  isPlain: boolean;
 }
 
 /** What an activity that runs on events waits for. */
@@ -43,13 +60,23 @@ export interface Schedule {
   readonly calendar: Calendar;
 }
 
-/** A task template with its policy. */
+/** A task template with its policy and its rules. */
 export interface ActivityTask {
   /** Unique within the activity. */
   key: string;
+  /** Where it stands in the definition. */
+  position: number;
   type: TaskTemplate["type"];
-  params: TaskTemplate["params"];
+  params: Template;
   policy: TaskPolicy;
+  /** Asked once, or with `for_each` of each item. */
+  when: Expression | undefined;
+  for_each: Expression | undefined;
+  /** Keys of other templates. */
+  depends_on: readonly string[];
+  run_when: RunWhen;
+  /** How many of its tasks are done at once; as many as the run does when undefined. */
+  max_parallel: number | undefined;
 }
 
 /** How often and how long a task is tried. Stored with each task. */
@@ -61,11 +88,13 @@ export interface TaskPolicy {
   initial_interval_ms: number;
   backoff_coefficient: number;
   max_interval_ms: number;
+  /** Set where the run may succeed although the task failed. */
+  allow_failure?: true;
 }
 
 /** A version of a definition as it is stored. */
 export interface ActivityRow extends Pick<Activity, "id" | "name" | "version" | "enabled" | "deleted" | "since"> {
-  body: Pick<DefinitionBody, "trigger_config" | "task_templates">;
+  body: Pick<DefinitionBody, "trigger_config" | "task_templates"> & Partial<DefinitionBody>;
 }
 
 /** Compiles each version once, and keeps those that were used last. One per role, handed to whoever needs it. */
@@ -79,8 +108,38 @@ export interface ActivityCache {
 const DEFAULT_TIMEOUT_MS = 30_000;
 const DEFAULT_RETRY = { max_attempts: 5, initial_interval: "1s", backoff_coefficient: 2, max_interval: "5m" };
 
+const DEFAULT_MAX_PARALLEL = 50;
+
 export function compileActivity({ body, ...row }: ActivityRow): Activity {
-  return { ...row, trigger: compileTrigger(body.trigger_config), tasks: body.task_templates.map(compileTask) };
+  const { context_sources = [], when, timeout, max_parallel = DEFAULT_MAX_PARALLEL, task_templates } = body;
+  const context = compileSources(context_sources);
+  const sources = context.map(({ name }) => name);
+  const tasks = task_templates.map((template, position) => compileTask(template, position, sources, task_templates));
+  return {
+    ...row,
+    trigger: compileTrigger(body.trigger_config),
+    context,
+    when: compileCheckedIf(when),
+    timeout_ms: timeout === undefined ? undefined : parseDuration(timeout),
+    max_parallel,
+    tasks: inOrder(tasks),
+    isPlain:
+      context.length === 0 &&
+      when === undefined &&
+      timeout === undefined &&
+      tasks.length <= max_parallel &&
+      tasks.every(isPlainTask),
+  };
+}
+
+function isPlainTask({ params, when, for_each, depends_on, max_parallel }: ActivityTask): boolean {
+  return (
+    params.isLiteral &&
+    when === undefined &&
+    for_each === undefined &&
+    max_parallel === undefined &&
+    depends_on.length === 0
+  );
 }
 
 export function compileTrigger(config: EventTrigger): EventMatcher;
@@ -104,16 +163,37 @@ export function compileTrigger(config: DefinitionBody["trigger_config"]): Activi
   };
 }
 
-function compileTask({ key, type, params, timeout, retry }: TaskTemplate): ActivityTask {
+function compileTask(
+  template: TaskTemplate,
+  position: number,
+  sources: readonly string[],
+  all: readonly TaskTemplate[],
+): ActivityTask {
+  const { key, type, params, depends_on = [], run_when = "all_succeeded", max_parallel } = template;
+  const before = depends_on.length === 0 ? [] : [...keysBefore(all, key)];
+  const scopes = templateScopes(sources, before, { forEach: template.for_each !== undefined });
+  return {
+    ...{ key, position, type, policy: compilePolicy(template), depends_on, run_when, max_parallel },
+    params: compileTemplate(params, scopes.params),
+    when: compileCheckedIf(template.when),
+    for_each: compileCheckedIf(template.for_each),
+  };
+}
+
+function compileCheckedIf(text: string | undefined): Expression | undefined {
+  return text === undefined ? undefined : compileChecked(text);
+}
+
+function compilePolicy({ timeout, retry, allow_failure = false }: TaskTemplate): TaskPolicy {
   const { max_attempts, initial_interval, backoff_coefficient, max_interval } = { ...DEFAULT_RETRY, ...retry };
-  const policy = {
+  return {
     timeout_ms: timeout === undefined ? DEFAULT_TIMEOUT_MS : parseDuration(timeout),
     max_attempts,
     initial_interval_ms: parseDuration(initial_interval),
     backoff_coefficient,
     max_interval_ms: parseDuration(max_interval),
+    ...(allow_failure && { allow_failure }),
   };
-  return { key, type, params, policy };
 }
 
 /** Keeps at most `max` entries; each activity has one for its newest version, and one for each version that was used. */

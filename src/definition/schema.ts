@@ -7,6 +7,7 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { DurationSchema } from "../calendar/duration.ts";
 import { CronTriggerSchema, IntervalTriggerSchema, ScheduledTriggerSchema } from "../calendar/trigger.ts";
+import { contextSourceSchema } from "../context/sources.ts";
 import { Nullable } from "../json/schema-parts.ts";
 import type { TaskTypes } from "../task/task-type.ts";
 import { ExpressionSchema, MaxParallelSchema, templateSchema } from "../task/template.ts";
@@ -91,10 +92,11 @@ export const definitionInputSchema = (types: TaskTypes) =>
       trigger_type: Type.Optional(TriggerTypeSchema),
       trigger_config: TriggerConfigSchema,
       context_sources: Type.Optional(
-        Type.Array(Type.Never(), {
-          maxItems: 0,
-          description: "None is supported yet.",
-          expected: "an empty list: this version resolves no context sources yet",
+        Type.Array(contextSourceSchema(), {
+          maxItems: 20,
+          default: [],
+          description: "What a run looks at before it decides.",
+          expected: "a list of at most 20 context sources",
         }),
       ),
       ...runFields,
@@ -124,7 +126,7 @@ export const definitionSchema = (types: TaskTypes) =>
       enabled: Type.Boolean(),
       trigger_type: TriggerTypeSchema,
       trigger_config: TriggerConfigSchema,
-      context_sources: Type.Array(Type.Unknown()),
+      context_sources: Type.Array(contextSourceSchema()),
       ...runFields,
       task_templates: Type.Array(taskTemplateSchema(types)),
       dedupe_key_strategy: Type.String(),

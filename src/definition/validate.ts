@@ -7,19 +7,21 @@
 import { Type } from "@sinclair/typebox";
 import { findDurationFaults } from "../calendar/duration.ts";
 import { findTriggerValueFaults } from "../calendar/trigger-faults.ts";
+import { findSourceFaults } from "../context/sources.ts";
 import { findExpressionFaults } from "../expression/expression.ts";
 import type { Scope } from "../expression/scope.ts";
+import { hasTemplate } from "../expression/template.ts";
 import { MAX_DEPTH } from "../json/depth.ts";
 import { isExactNumber } from "../json/exact-number.ts";
 import { findFaults, preview } from "../json/faults.ts";
-import { pointTo } from "../json/pointer.ts";
+import { pointTo, valueAt } from "../json/pointer.ts";
 import { type Fault, InvalidInputError } from "../kernel/errors.ts";
 import { findTypePatternFaults } from "../match/type-pattern.ts";
 import type { OwnEngines } from "../outbound/own-engines.ts";
-import { findPlaceholders } from "../task/placeholders.ts";
 import type { TaskRules, TaskType } from "../task/task-type.ts";
 import { templateSchema } from "../task/template.ts";
 import type { TaskTemplate } from "../task/types.ts";
+import { findRuleFaults } from "./rule-faults.ts";
 import {
   type DefinitionBody,
   type DefinitionInput,
@@ -37,9 +39,12 @@ const TRIGGER_SCOPE: Scope = { roots: ["event"] };
 /** The input without a schema of its trigger and its tasks: those are checked by the schema of their type. */
 const OuterSchema = Type.Composite(
   [
-    Type.Omit(definitionInputSchema({}), ["trigger_config", "task_templates"]),
+    Type.Omit(definitionInputSchema({}), ["trigger_config", "context_sources", "task_templates"]),
     Type.Object({
       trigger_config: Type.Object({}, { additionalProperties: true, expected: "an object with a trigger_type" }),
+      context_sources: Type.Optional(
+        Type.Array(Type.Unknown(), { maxItems: 20, expected: "a list of at most 20 context sources" }),
+      ),
       task_templates: Type.Optional(
         Type.Array(Type.Unknown(), { maxItems: 100, expected: "a list of at most 100 task templates" }),
       ),
@@ -58,10 +63,18 @@ export function parseDefinition(input: unknown, rules: TaskRules, kept: readonly
   const faults = found.filter(({ path }) => !kept.includes(path.split("/")[1] ?? ""));
   if (faults.length > 0) throw new InvalidInputError("the definition is not valid", faults, "invalid_definition");
 
-  const { name, enabled = true, task_templates = [], when, timeout, max_parallel } = input as DefinitionInput;
+  const {
+    name,
+    enabled = true,
+    context_sources = [],
+    task_templates = [],
+    when,
+    timeout,
+    max_parallel,
+  } = input as DefinitionInput;
   const trigger_config = withTriggerType(input as Fields) as DefinitionInput["trigger_config"];
   const { trigger_type } = trigger_config;
-  const rest = { context_sources: [], dedupe_key_strategy: "event_id" };
+  const rest = { context_sources, dedupe_key_strategy: "event_id" };
   const ofRuns = Object.entries({ when, timeout, max_parallel }).filter(([, value]) => value !== undefined);
   return { name, enabled, trigger_type, trigger_config, task_templates, ...rest, ...Object.fromEntries(ofRuns) };
 }
@@ -72,8 +85,13 @@ function findDefinitionFaults(input: Fields, rules: TaskRules): Fault[] {
   if (unstorable.length > 0) return unstorable;
   const faults = findFaults(OuterSchema, input);
   if (isFields(input.trigger_config)) faults.push(...findTriggerFaults(input));
+  if (Array.isArray(input.context_sources))
+    faults.push(...findSourceFaults(input.context_sources, "/context_sources", rules));
   if (Array.isArray(input.task_templates)) faults.push(...findTaskFaults(input.task_templates, rules));
-  return faults;
+  if (typeof input.timeout === "string" || typeof input.timeout === "number")
+    faults.push(...findDurationFaults(input.timeout, "/timeout", 1000));
+  // Rules speak of each other, so their shape has to be right first.
+  return faults.length > 0 ? faults : findRuleFaults(input as DefinitionInput);
 }
 
 /** `trigger_type` may stand at the top level, in trigger_config, or in both when they agree. */
@@ -129,7 +147,8 @@ function findTaskFaults(templates: unknown[], { types, engines }: TaskRules): Fa
     const name = template.type;
     const type = isKeyOf(types, name) ? types[name] : undefined;
     if (type !== undefined) {
-      const found = findFaults(templateSchema(name as string, type), template, path);
+      const schema = templateSchema(name as string, type);
+      const found = findFaults(schema, template, path).filter((fault) => !isEvaluated(template, path, fault));
       faults.push(...(found.length > 0 ? found : findTaskValueFaults(template as TaskTemplate, type, path, engines)));
     } else faults.push({ path: `${path}/type`, message: describeType(name, Object.keys(types)) });
     const first = keys.get(template.key);
@@ -143,6 +162,12 @@ function findTaskFaults(templates: unknown[], { types, engines }: TaskRules): Fa
   return faults;
 }
 
+/** Whether a fault is about a text of the params that expressions make: what it will be is not known yet. */
+function isEvaluated(template: Fields, path: string, { path: at }: Fault): boolean {
+  const value = valueAt(template, at.slice(path.length));
+  return at.startsWith(`${path}/params/`) && typeof value === "string" && hasTemplate(value);
+}
+
 /** What a schema does not say: durations that the engine can keep, and what the type of the task checks. */
 function findTaskValueFaults(
   { params, timeout, retry }: TaskTemplate,
@@ -154,7 +179,6 @@ function findTaskValueFaults(
     ...findDurationFaults(timeout, `${path}/timeout`, 1),
     ...findDurationFaults(retry?.initial_interval, `${path}/retry/initial_interval`, 1),
     ...findDurationFaults(retry?.max_interval, `${path}/retry/max_interval`, 1),
-    ...findPlaceholders(params, `${path}/params`),
     ...type.findFaults(params, `${path}/params`, engines),
   ];
 }

@@ -5,6 +5,7 @@ const STEPS: Readonly<Record<keyof RunSteps | keyof TaskSteps, true>> = {
   claimRun: true,
   decideRun: true,
   closeRun: true,
+  resolveContext: true,
   executeTask: true,
 };
 const OURS: Readonly<Record<string, ReadonlySet<string>>> = {

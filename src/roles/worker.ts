@@ -4,6 +4,7 @@
  */
 
 import { createTaskSteps } from "../activities/execute-task.ts";
+import { createContextStep } from "../activities/resolve-context.ts";
 import { createRunSteps } from "../activities/run-steps.ts";
 import { maskFailures } from "../activities/translate.ts";
 import { createTries, stopAfter } from "../activities/tries.ts";
@@ -33,6 +34,7 @@ import { createDueWatch } from "../postgres/schedule/due-watch.ts";
 import { createProjectionStore } from "../postgres/schedule/projection-store.ts";
 import { createProjectorChore } from "../schedule/projector.ts";
 import { createReconcilerChore } from "../schedule/reconciler.ts";
+import { createParamsCheck } from "../task/params-check.ts";
 import { createExecutors } from "../task/task-type.ts";
 import { type Temporal, temporalTlsOf } from "../temporal/connection.ts";
 import { createRunInspector } from "../temporal/run-inspector.ts";
@@ -40,6 +42,7 @@ import { createRunStarter } from "../temporal/run-starter.ts";
 import { createScheduleReader } from "../temporal/schedule-reader.ts";
 import { createScheduler } from "../temporal/schedules.ts";
 import { startWorkers, type Workers } from "../temporal/workers.ts";
+import { createConfiguredResolver } from "./context.ts";
 import { createConfiguredDial, findTaskRules } from "./own-engines.ts";
 import { createRole, type RoleDeps } from "./role.ts";
 import { createSync, createSyncChore } from "./sync.ts";
@@ -59,7 +62,9 @@ export function startWorker(deps: RoleDeps): Role {
     const located = await endpoints;
     // Cancelled some seconds before the drain is cut, so that a long try can still record how it ended.
     const shutdownGraceMs = Math.max(0, config.drainTimeoutMs - RECORD_WITHIN_MS);
-    const executors = createExecutors(taskTypes, { dial: createConfiguredDial(config, located) });
+    const dial = createConfiguredDial(config, located);
+    const executors = createExecutors(taskTypes, { dial });
+    const resolver = createConfiguredResolver({ config, secrets, connections }, postgres, dial);
     const tasks = createTaskLedger(postgres.prepared);
     const steps = { tasks, tries: createTries({ tasks, executors, secrets, metrics, log }), metrics, log, onCut };
     const options = {
@@ -72,9 +77,14 @@ export function startWorker(deps: RoleDeps): Role {
         claims: createClaims({ ledger: createOccurrenceLedger(postgres.prepared), activities: createActivityCache() }),
         runs: createRunLedger(postgres.prepared),
         types: taskTypes,
+        checkParams: createParamsCheck(findTaskRules(taskTypes, config, located)),
+        secrets,
         stop: stopAfter(signal, shutdownGraceMs),
       }),
-      taskSteps: createTaskSteps(steps),
+      taskSteps: {
+        ...createTaskSteps(steps),
+        resolveContext: createContextStep({ runs: createRunLedger(postgres.prepared), resolver }),
+      },
       shutdownGraceMs,
     };
     const masked = {
@@ -131,6 +141,7 @@ export function startWorker(deps: RoleDeps): Role {
       await sleep(backoff.next(), signal);
     }
     await Promise.all(chores);
+    await resolver.close();
   });
 
   /** Until the workers fail, or have drained after `signal`. */

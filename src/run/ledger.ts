@@ -2,10 +2,13 @@
  * The port through which claimed runs are decided and closed; postgres/run/run-ledger.ts is behind it. Each method may be called
  * again with the same arguments: it then answers what stands there.
  */
+import type { Snapshot } from "../context/snapshot.ts";
 import type { ActivityRow, TaskPolicy } from "../definition/activity.ts";
+import type { Values } from "../expression/scope.ts";
 import type { TaskAttempt, TaskError, TaskStatus } from "../task/task.ts";
-import type { DecidedRun, TaskInstance } from "./decide.ts";
-import type { RunClose, RunResult } from "./run.ts";
+import type { DecidedRun, StandingTask, TakenTask, TaskInstance } from "./decide.ts";
+import type { RunDecisions, TemplateDecision } from "./decision.ts";
+import type { RunClose, RunResult, TaskFailure } from "./run.ts";
 
 /** A task as it stands with the decision of its run. */
 export interface DecidedTask {
@@ -16,10 +19,37 @@ export interface DecidedTask {
   attempts: number;
 }
 
-export interface Decision {
+export interface RecordedRound {
+  /** Whether this call recorded it. Otherwise the round that stands was recorded by another one. */
+  isNew: boolean;
+  /** All tasks of the run. */
   tasks: DecidedTask[];
-  /** First tries that this very decision began: whoever asked for it makes them. */
+  /** First tries that this very call began: whoever asked for it makes them. */
   begun: TaskAttempt[];
+}
+
+/** What a run adds in one round. */
+export interface NewRound {
+  /** 1 is the first one. */
+  round: number;
+  templates: readonly TemplateDecision[];
+  instances: readonly TaskInstance[];
+  /** Keys of templates whose recorded tasks are not to be done. */
+  skip?: readonly string[];
+}
+
+/** How a run stands, and what it is decided by. */
+export interface RunState {
+  fired_at: Date;
+  decisions: RunDecisions | undefined;
+  /** In the order of their keys and instances; `result` and `error` only of the templates that were asked for. */
+  tasks: (StandingTask & DecidedTask)[];
+  /** What the expressions of the activity read: `event`, `trigger`, `run`, `now`, and `context` where it was resolved. */
+  values: Values;
+  /** Undefined until the context is stored. */
+  context: Readonly<Record<string, unknown>> | undefined;
+  /** Tasks that succeeded in the run that this one repeats, where it takes them over and has not decided. */
+  taken: TakenTask[];
 }
 
 /** How a task ended in the try that was begun with the decision. */
@@ -37,14 +67,22 @@ export interface ClosedRun extends RunResult {
 export interface RunLedger {
   /** The occurrence, and the version that the claim pinned; undefined for an unknown run. */
   findPinned(runId: string): Promise<(DecidedRun & { activity: ActivityRow }) | undefined>;
+  /** With the results of the templates of these keys. @throws TerminalError `run_not_found` */
+  readState(runId: string, resultsOf: readonly string[]): Promise<RunState>;
+  /** Records the snapshot where none is recorded yet, or only how the sources did where they failed. */
+  recordContext(runId: string, snapshot: Pick<Snapshot, "sources"> & Partial<Snapshot>): Promise<void>;
   /**
-   * Records the decision once; answers the one that stands. A new one begins the first try of each task that `begin` names, in
-   * the same commit: it is recorded before it is made (I8). @throws TerminalError `run_not_found`
+   * Records a round once, after the one before it; answers the tasks that stand. A new one begins the first try of each task that
+   * `begin` names, in the same commit: it is recorded before it is made (I8). @throws TerminalError `run_not_found`
    */
-  recordDecision(runId: string, tasks: readonly TaskInstance[], begin?: ReadonlySet<string>): Promise<Decision>;
+  recordRound(runId: string, round: NewRound, begin?: ReadonlySet<string>): Promise<RecordedRound>;
+  /** Records that tasks failed whose last try only the engine saw, where they are not finished. */
+  failTasks(runId: string, failures: readonly TaskFailure[]): Promise<void>;
   /**
    * Records `outcomes`, names every other unfinished task as failed (or cancelled), and closes the run by its tasks. The run
    * stays open (`running`) where a task of `outcomes` is finished already or has begun a later try.
    */
   close(request: RunClose & { outcomes?: readonly TaskOutcome[] }): Promise<ClosedRun>;
+  /** Closes a run whose activity's `when` does not hold; `detail` says why. */
+  skip(runId: string, detail: string, templates: readonly TemplateDecision[]): Promise<ClosedRun>;
 }

@@ -53,20 +53,51 @@ export interface ClaimRequest {
 }
 
 export type Claim =
-  /**
-   * Where the run could be decided with the claim, `steps` are the tasks that are left to do, or `closed` is how the run ended:
-   * its tasks were quick, and have been done.
-   */
-  | { outcome: "claimed"; run_id: string; activity_name: string; steps?: TaskStep[]; closed?: RunResult }
+  /** `rules` are those of an activity that has more than tasks to do at once. */
+  | ({ outcome: "claimed"; run_id: string; activity_name: string; rules?: RunRules } & ClaimProgress)
   | { outcome: "skipped"; run_id: string; activity_name: string; reason: string }
   /** Another workflow has the occurrence. */
   | { outcome: "duplicate"; run_id: string };
 
+/**
+ * Where the run could be decided with the claim, `steps` or `groups` are the tasks that are left to do, or `closed` is how the run
+ * ended: its tasks were quick and have been done, or it was skipped.
+ */
+export type ClaimProgress = { steps?: TaskStep[]; groups?: TaskGroup[]; closed?: RunResult };
+
+/** What the workflow has to know of an activity. */
+export interface RunRules {
+  /** Milliseconds until the run's timeout. */
+  timeout_ms?: number;
+  /** Milliseconds that its context may take; absent where it has none. */
+  context_ms?: number;
+  /** How many tasks are done at once. */
+  max_parallel: number;
+}
+
+/** Tasks of one template that may be done. */
+export interface TaskGroup extends TaskStepPolicy {
+  key: string;
+  /** Those that have not been tried. */
+  task_ids: string[];
+  /** What is left of those that have been. */
+  steps?: TaskStep[];
+  max_parallel?: number;
+  /** Set where another template depends on it: the run decides on when all its tasks are over. */
+  leads_on?: true;
+}
+
+/** How a round of a run ended. */
+export type RunProgress = { groups: TaskGroup[] } | { closed: RunResult };
+
 /** A recorded task, as much of it as the workflow needs to execute it. */
-export interface TaskStep {
+export interface TaskStep extends TaskStepPolicy {
   task_id: string;
   /** Milliseconds until the next try, where one was made with the claim and failed. */
   delay_ms?: number;
+}
+
+export interface TaskStepPolicy {
   timeout_ms: number;
   /** The tries that are left. */
   max_attempts: number;
@@ -87,7 +118,7 @@ export interface RunClose {
   run_id: string;
   failures: TaskFailure[];
   /** Why the run ended before its tasks did. */
-  interruption?: { status: "cancelled" } | { status: "failed"; reason?: string; message: string };
+  interruption?: { status: "cancelled" } | { status: "failed"; reason?: string | undefined; message: string };
 }
 
 export interface RunResult {
@@ -99,11 +130,15 @@ export interface RunResult {
 /** The steps of a run that the orchestrator does as local activities; each may be repeated (activities/run-steps.ts). */
 export interface RunSteps {
   claimRun(request: ClaimRequest): Promise<Claim>;
-  decideRun(runId: string): Promise<TaskStep[]>;
+  /** Decides what can be decided; `failures` are of tasks that ended since the round before. */
+  decideRun(runId: string, failures?: TaskFailure[]): Promise<RunProgress>;
   closeRun(request: RunClose): Promise<RunResult>;
 }
 
-/** The step that does one task, on the task queue (activities/execute-task.ts). */
+/** The steps on the task queue, which wait for the outside. */
 export interface TaskSteps {
+  /** Resolves the context of a run, and records it (activities/resolve-context.ts). */
+  resolveContext(runId: string): Promise<void>;
+  /** Does one task (activities/execute-task.ts). */
   executeTask(taskId: string): Promise<void>;
 }

@@ -9,6 +9,8 @@ import {
   ActivityFailure,
   ApplicationFailure,
   CancellationScope,
+  ContinueAsNew,
+  continueAsNew,
   isCancellation,
   proxyActivities,
   proxyLocalActivities,
@@ -20,10 +22,12 @@ import {
 } from "@temporalio/workflow";
 import { hasExactNumber } from "../json/exact-number.ts";
 import {
+  type Claim,
   type ClaimRequest,
   HEARTBEAT_TIMEOUT_MS,
   RECORDING_MS,
   type RunClose,
+  type RunProgress,
   type RunResult,
   type RunSteps,
   type StartArgument,
@@ -33,6 +37,7 @@ import {
   type TaskSteps,
   WORKER_LOST,
 } from "../run/run.ts";
+import { doGroups } from "./task-groups.ts";
 
 // Postgres may be away for long: wait for it in the workflow, not in a failed run.
 const retry = { initialInterval: "200ms", maximumInterval: "30s" } as const;
@@ -40,7 +45,20 @@ const { decideRun, closeRun } = proxyLocalActivities<RunSteps>({ startToCloseTim
 /** It does quick tasks too, and what they did must be recorded: on top of that, a minute for claim and tries. */
 const { claimRun } = proxyLocalActivities<RunSteps>({ startToCloseTimeout: RECORDING_MS + 60_000, retry });
 
+/** What a context takes on top of its sources' timeouts: its parts are read and recorded. */
+const CONTEXT_EXTRA_MS = 60_000;
+const contextSteps = (contextMs: number) =>
+  proxyActivities<TaskSteps>({
+    taskQueue: TASK_QUEUE,
+    startToCloseTimeout: contextMs + CONTEXT_EXTRA_MS,
+    heartbeatTimeout: HEARTBEAT_TIMEOUT_MS,
+    retry,
+  });
+
 const NOT_RECORDED = `its end was not recorded within ${RECORDING_MS / 60_000} minutes after its timeout`;
+
+const RUN_FAILED = "RunFailed";
+type Claimed = Extract<Claim, { outcome: "claimed" }>;
 
 const ACTIVITY_ID = defineSearchAttributeKey("ActivityId", SearchAttributeType.KEYWORD);
 const ACTIVITY_NAME = defineSearchAttributeKey("ActivityName", SearchAttributeType.KEYWORD);
@@ -54,28 +72,86 @@ export async function RunActivityWorkflow(activity_id: string, trigger_event: St
 
   if (claim.closed !== undefined) return endWith(claim.closed);
 
-  const { run_id } = claim;
+  const { run_id, rules } = claim;
   const close: RunClose = { run_id, failures: [] };
   let cancellation: unknown;
   try {
-    const steps = claim.steps ?? (await decideRun(run_id));
-    const outcomes = await Promise.all(steps.map(executeStep));
-    close.failures = outcomes.filter((failure) => failure !== undefined);
+    const result = await within(rules?.timeout_ms, () => doTasks(claim));
+    if (result === "to_be_continued")
+      return await continueAsNew<typeof RunActivityWorkflow>(activity_id, trigger_event);
+    if (!Array.isArray(result)) return endWith(result);
+    close.failures = result;
   } catch (error) {
+    if (error instanceof ContinueAsNew || isFailedRun(error)) throw error;
     if (isCancellation(error)) cancellation = error;
     close.interruption = isCancellation(error)
       ? { status: "cancelled" }
-      : { status: "failed", message: messageOf(error) };
+      : { status: "failed", reason: reasonOf(error), message: messageOf(error) };
   }
   const result = await CancellationScope.nonCancellable(() => closeRun(close));
   if (cancellation !== undefined) throw cancellation;
   return endWith(result);
 }
 
+/** What only the engine knows of the tasks that failed; or how the run was closed on the way; or that it goes on in another execution. */
+async function doTasks(claim: Claimed): Promise<TaskFailure[] | RunResult | "to_be_continued"> {
+  const { run_id, rules } = claim;
+  if (claim.steps !== undefined) return doSteps(claim.steps);
+  let groups = claim.groups;
+  if (groups === undefined) {
+    if (rules?.context_ms !== undefined) await contextSteps(rules.context_ms).resolveContext(run_id);
+    // Before there were groups, a history has the steps of all tasks here.
+    const decided: RunProgress | TaskStep[] = await decideRun(run_id);
+    if (Array.isArray(decided)) return doSteps(decided);
+    if ("closed" in decided) return decided.closed;
+    groups = decided.groups;
+  }
+  return doGroups(groups, {
+    maxParallel: rules?.max_parallel ?? Number.POSITIVE_INFINITY,
+    execute: executeStep,
+    async decideOn(failures) {
+      const decided = await decideRun(run_id, failures);
+      return "groups" in decided ? decided.groups : [];
+    },
+    // The engine suggests it long before a history has more events than it may.
+    isFull: () => workflowInfo().continueAsNewSuggested,
+  });
+}
+
+async function doSteps(steps: readonly TaskStep[]): Promise<TaskFailure[]> {
+  const outcomes = await Promise.all(steps.map(executeStep));
+  return outcomes.filter((failure) => failure !== undefined);
+}
+
+/** Fails with `run_timeout` where `body` takes longer than `timeoutMs`: what it waits for is cancelled then. */
+async function within<T>(timeoutMs: number | undefined, body: () => Promise<T>): Promise<T> {
+  if (timeoutMs === undefined) return body();
+  const [work, clock] = [new CancellationScope(), new CancellationScope()];
+  let isLate = false;
+  const ringing = clock
+    .run(() => sleep(timeoutMs))
+    .then(
+      () => {
+        isLate = true;
+        work.cancel();
+      },
+      () => {}, // cancelled below, or with the workflow
+    );
+  try {
+    return await work.run(body);
+  } catch (error) {
+    if (!isLate || !isCancellation(error)) throw error;
+    throw ApplicationFailure.nonRetryable("the run was not over within its timeout", "run_timeout");
+  } finally {
+    clock.cancel();
+    await ringing;
+  }
+}
+
 /** A failed run is a failed workflow. */
 function endWith(result: RunResult): RunResult {
   if (result.status === "failed")
-    throw ApplicationFailure.nonRetryable(result.reason ?? "the run failed", "RunFailed", result);
+    throw ApplicationFailure.nonRetryable(result.reason ?? "the run failed", RUN_FAILED, result);
   return result;
 }
 
@@ -111,6 +187,18 @@ function describeFailure(error: ActivityFailure): Pick<TaskFailure, "code" | "me
   return error.cause.timeoutType === "HEARTBEAT"
     ? { code: "worker_lost", message: WORKER_LOST }
     : { code: "not_recorded", message: NOT_RECORDED };
+}
+
+/** The code of a step that failed for good, such as `expression_failed`; its message says the rest. */
+function reasonOf(error: unknown): string | undefined {
+  for (let inner = error; inner instanceof Error; inner = inner.cause)
+    if (inner instanceof ApplicationFailure && /^[a-z_]+$/.test(inner.type ?? "")) return inner.type ?? undefined;
+  return undefined;
+}
+
+/** Thrown by `endWith`, of a run that was closed on the way. */
+function isFailedRun(error: unknown): boolean {
+  return error instanceof ApplicationFailure && error.type === RUN_FAILED;
 }
 
 function messageOf(error: unknown): string {

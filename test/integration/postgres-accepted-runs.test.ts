@@ -10,7 +10,7 @@ import { createAcceptanceLedger } from "../../src/postgres/occurrence/acceptance
 import { createUnfinishedLedger } from "../../src/postgres/occurrence/unfinished-ledger.ts";
 import { createRunLedger } from "../../src/postgres/run/run-ledger.ts";
 import { createTaskLedger } from "../../src/postgres/run/task-ledger.ts";
-import { decideTasks } from "../../src/run/decide.ts";
+import { plainRound } from "../../src/run/decide.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";
 import { activityOf, BY_TEST, claim, disable, envelopeOf, logTask, runOf, storeDefinition } from "../support/ledger.ts";
@@ -125,7 +125,7 @@ describe("an accepted run", () => {
     const runs = createRunLedger(database.db);
     const {
       tasks: [step],
-    } = await runs.recordDecision(run_id, decideTasks(runOf(run_id), activityOf(definition)));
+    } = await runs.recordRound(run_id, plainRound(runOf(run_id), activityOf(definition)));
     const tasks = createTaskLedger(database.db);
     expect(await tasks.begin(step?.task_id ?? "")).toMatchObject({
       input: { run: { run_id, trigger: "manual" }, event: { type: "actcore.manual", payload: { n: 1 } } },
@@ -210,7 +210,7 @@ describe("a rerun", () => {
     expect(await reader.findRun(run_id)).toMatchObject({ scheduled_for, trigger: "rerun" });
     const {
       tasks: [step],
-    } = await createRunLedger(database.db).recordDecision(run_id, decideTasks(runOf(run_id), activityOf(definition)));
+    } = await createRunLedger(database.db).recordRound(run_id, plainRound(runOf(run_id), activityOf(definition)));
     expect(await createTaskLedger(database.db).begin(step?.task_id ?? "")).toMatchObject({
       input: { run: { trigger: "rerun", scheduled_for }, event: null },
     });

@@ -3,7 +3,7 @@ import type { LedgerReader, Page, RunFilter, TaskFilter } from "../../src/explai
 import { createLedgerReader } from "../../src/postgres/explain/ledger-reader.ts";
 import { createRunLedger } from "../../src/postgres/run/run-ledger.ts";
 import { createTaskLedger } from "../../src/postgres/run/task-ledger.ts";
-import { decideTasks } from "../../src/run/decide.ts";
+import { plainRound } from "../../src/run/decide.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";
 import { activityOf, claim, claimedRun, recordEvent, runOf } from "../support/ledger.ts";
@@ -19,9 +19,9 @@ afterAll(() => database?.close());
 /** A run that has made a log task of each key; `tasks` are their ids. */
 async function decidedRun(keys: readonly string[]) {
   const { definition, run_id } = await claimedRun(database, keys);
-  const instances = decideTasks(runOf(run_id), activityOf(definition));
-  await createRunLedger(database.db).recordDecision(run_id, instances);
-  return { definition, run_id, tasks: instances.map(({ task_id }) => task_id) };
+  const round = plainRound(runOf(run_id), activityOf(definition));
+  await createRunLedger(database.db).recordRound(run_id, round);
+  return { definition, run_id, tasks: round.instances.map(({ task_id }) => task_id) };
 }
 
 const idsOf = async (filter: RunFilter, page: Page) =>

@@ -6,7 +6,7 @@ import { createLedgerReader } from "../../src/postgres/explain/ledger-reader.ts"
 import { createAcceptanceLedger } from "../../src/postgres/occurrence/acceptance-ledger.ts";
 import { createRunLedger } from "../../src/postgres/run/run-ledger.ts";
 import { createTaskLedger } from "../../src/postgres/run/task-ledger.ts";
-import { decideTasks } from "../../src/run/decide.ts";
+import { plainRound } from "../../src/run/decide.ts";
 import type { RunLedger } from "../../src/run/ledger.ts";
 import type { TaskLedger } from "../../src/task/task.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
@@ -42,7 +42,7 @@ const failed = { code: "http_status", message: "answered 404" };
 /** A run that has decided these tasks. */
 async function decidedRun(...keys: string[]) {
   const { definition, run_id } = await claimedRun(database, keys);
-  await runs.recordDecision(run_id, decideTasks(runOf(run_id), activityOf(definition)));
+  await runs.recordRound(run_id, plainRound(runOf(run_id), activityOf(definition)));
   return { run_id, tasks: (await tasksOf(run_id)) as [TaskView, TaskView] };
 }
 
@@ -59,10 +59,11 @@ describe("a decision (I8)", () => {
 
   test("is recorded once: a second one changes nothing and answers the first", async () => {
     const { definition, run_id } = await claimedRun(database, ["a", "b"]);
-    const decided = decideTasks(runOf(run_id), activityOf(definition));
-    const decision = await runs.recordDecision(run_id, decided);
-    expect(decision.tasks.map(({ task_id }) => task_id)).toEqual(decided.map(({ task_id }) => task_id));
-    expect(await runs.recordDecision(run_id, decided.slice(1))).toEqual(decision);
+    const round = plainRound(runOf(run_id), activityOf(definition));
+    const decision = await runs.recordRound(run_id, round);
+    expect(decision.tasks.map(({ task_id }) => task_id)).toEqual(round.instances.map(({ task_id }) => task_id));
+    const other = { ...round, instances: round.instances.slice(1) };
+    expect(await runs.recordRound(run_id, other)).toEqual({ ...decision, isNew: false });
     expect(await reader.findRun(run_id)).toMatchObject({ tasks_spawned: 2, context_snapshot: {} });
     expect(await tasksOf(run_id)).toMatchObject([
       { key: "a", status: "pending", attempts: 0, params: { message: "a" } },
@@ -72,9 +73,9 @@ describe("a decision (I8)", () => {
 
   test("may be of no tasks", async () => {
     const { run_id } = await claimedRun(database);
-    expect([await runs.recordDecision(run_id, []), await runs.recordDecision(run_id, [])]).toEqual(
-      Array(2).fill({ tasks: [], begun: [] }),
-    );
+    const none = { round: 1, templates: [], instances: [] };
+    expect(await runs.recordRound(run_id, none)).toEqual({ isNew: true, tasks: [], begun: [] });
+    expect(await runs.recordRound(run_id, none)).toEqual({ isNew: false, tasks: [], begun: [] });
     expect(await reader.findRun(run_id)).toMatchObject({ tasks_spawned: 0 });
   });
 });
@@ -83,7 +84,7 @@ describe("the Idempotency-Key of a task", () => {
   /** The key of the first task of a claimed run. */
   async function keyOf({ db }: TestDatabase, definition: Definition, run_id: string) {
     const pinned = (await createRunLedger(db).findPinned(run_id)) ?? expect.unreachable("the run is there");
-    const decided = await createRunLedger(db).recordDecision(run_id, decideTasks(pinned, activityOf(definition)));
+    const decided = await createRunLedger(db).recordRound(run_id, plainRound(pinned, activityOf(definition)));
     const [step] = decided.tasks;
     return (await createTaskLedger(db).begin(step?.task_id ?? ""))?.idempotency_key ?? "";
   }
@@ -173,7 +174,7 @@ describe("a task", () => {
     const { run_id } = await claim(database, definition.id, envelope);
     const {
       tasks: [step],
-    } = await runs.recordDecision(run_id, decideTasks(runOf(run_id), activityOf(definition)));
+    } = await runs.recordRound(run_id, plainRound(runOf(run_id), activityOf(definition)));
     expect((await tasks.begin(step?.task_id ?? ""))?.input.event).toEqual({ subject: null, ...envelope } as never);
   });
 

@@ -1,26 +1,16 @@
 /** The steps of a run on the real ledger: claim, decide and quick tasks in one, and what a crash in between leaves. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { drizzle } from "drizzle-orm/postgres-js";
-import { createRunSteps } from "../../src/activities/run-steps.ts";
-import { createTries } from "../../src/activities/tries.ts";
-import { createActivityCache } from "../../src/definition/activity.ts";
 import { RetryableError, TerminalError } from "../../src/kernel/errors.ts";
-import { createLog } from "../../src/kernel/log.ts";
-import { createMetrics } from "../../src/kernel/metrics.ts";
-import { createClaims } from "../../src/occurrence/claim.ts";
-import type { Database } from "../../src/postgres/client.ts";
 import { createDefinitionStore } from "../../src/postgres/definition/definition-store.ts";
-import { createOccurrenceLedger } from "../../src/postgres/occurrence/occurrence-ledger.ts";
 import { createRunLedger } from "../../src/postgres/run/run-ledger.ts";
 import { createTaskLedger } from "../../src/postgres/run/task-ledger.ts";
 import type { RunLedger } from "../../src/run/ledger.ts";
 import type { Claim, ClaimRequest } from "../../src/run/run.ts";
-import { createSecrets } from "../../src/secret/secrets.ts";
 import type { Executor } from "../../src/task/task.ts";
-import { TASK_TYPES } from "../../src/task/types.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";
 import { BY_TEST, bodyOf, logTask, readTasks, recordEvent } from "../support/ledger.ts";
+import { createTestSteps, type TestStepsOptions } from "../support/run-steps.ts";
 
 let database: TestDatabase;
 beforeAll(async () => {
@@ -28,48 +18,7 @@ beforeAll(async () => {
 }, ENGINES_TIMEOUT_MS);
 afterAll(() => database?.close());
 
-interface Options {
-  runs?: Partial<RunLedger>;
-  /** What a try of an http task does; without it, it succeeds. */
-  execute?: Executor;
-  stop?: AbortSignal;
-  /** Sees each statement that is sent. */
-  onStatement?: (text: string) => void;
-}
-
-function steps({
-  runs: changed = {},
-  execute = async () => "done",
-  stop = new AbortController().signal,
-  onStatement,
-}: Options = {}) {
-  const [metrics, log] = [createMetrics(), createLog("silent")];
-  const db = onStatement ? watched(onStatement) : database.db;
-  const tasks = createTaskLedger(db);
-  return createRunSteps({
-    claims: createClaims({ ledger: createOccurrenceLedger(db), activities: createActivityCache() }),
-    runs: { ...createRunLedger(db), ...changed },
-    tries: createTries({
-      tasks,
-      executors: { log: async () => "logged", http: execute },
-      secrets: createSecrets({ values: {} }),
-      metrics,
-      log,
-    }),
-    ...{ tasks, types: TASK_TYPES, stop, metrics, log, onCut: () => {} },
-  });
-}
-
-function watched(onStatement: (text: string) => void): Database {
-  const unsafe: typeof database.sql.unsafe = (text, parameters) => {
-    onStatement(text);
-    return database.sql.unsafe(text, parameters);
-  };
-  const sql = new Proxy(database.sql, {
-    get: (target, name) => (name === "unsafe" ? unsafe : Reflect.get(target, name)),
-  });
-  return drizzle(sql);
-}
+const steps = (options: TestStepsOptions = {}) => createTestSteps(database, options);
 
 const quickTask = (key: string, max_attempts = 5) => ({
   ...{ key, type: "http", timeout: "5s", params: { url: "http://127.0.0.1:1/" } },
@@ -269,10 +218,10 @@ test("a claim that a crash of Postgres undid before its decision is made again",
   const request = await newRequest(logTask("a"));
   const forgetful = steps({
     runs: {
-      async recordDecision(runId, tasks) {
+      async recordRound(runId, round) {
         await database.sql`delete from actcore.occurrences where run_id = ${runId}`;
         await database.sql`delete from actcore.runs where run_id = ${runId}`;
-        return createRunLedger(database.db).recordDecision(runId, tasks);
+        return createRunLedger(database.db).recordRound(runId, round);
       },
     },
   });
@@ -283,8 +232,8 @@ test("a claim that a crash of Postgres undid before its decision is made again",
 
 test("a claim that cannot be decided leaves that to a step of its own, which says why", async () => {
   const request = await newRequest(logTask("a"));
-  const recordDecision = () => Promise.reject(new TerminalError("not_storable", "Postgres refuses the data"));
-  const broken = steps({ runs: { recordDecision } });
+  const recordRound = () => Promise.reject(new TerminalError("not_storable", "Postgres refuses the data"));
+  const broken = steps({ runs: { recordRound } });
   const claim = await broken.claimRun(request);
   expect(claim).toMatchObject({ outcome: "claimed" });
   expect(claim).not.toHaveProperty("steps");

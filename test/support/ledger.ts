@@ -83,7 +83,7 @@ export async function readTasks({ db }: Pick<TestDatabase, "db">, filter: TaskFi
   const reader = createLedgerReader(db);
   const listed = await reader.listTasks(filter, { limit: 100 });
   const tasks = await Promise.all(listed.map(async ({ task_id }) => (await reader.findTask(task_id)) ?? []));
-  return tasks.flat().sort((a, b) => a.key.localeCompare(b.key));
+  return tasks.flat().sort((a, b) => a.key.localeCompare(b.key) || (a.instance ?? 0) - (b.instance ?? 0));
 }
 
 /** A definition of `name` with these log tasks, and a claimed run of it. */

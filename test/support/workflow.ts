@@ -3,7 +3,17 @@ import { ApplicationFailure, type TypedSearchAttributes } from "@temporalio/comm
 import { temporal } from "@temporalio/proto";
 import { DefaultLogger, makeTelemetryFilterString, Runtime } from "@temporalio/worker";
 import { workflowBundle } from "../../src/generated/workflow-bundle.ts";
-import type { Claim, ClaimRequest, RunClose, RunResult, StartArgument, TaskStep } from "../../src/run/run.ts";
+import type {
+  Claim,
+  ClaimRequest,
+  RunClose,
+  RunProgress,
+  RunResult,
+  StartArgument,
+  TaskFailure,
+  TaskGroup,
+  TaskStep,
+} from "../../src/run/run.ts";
 import { ORCHESTRATOR_QUEUE, RUN_ACTIVITY_WORKFLOW } from "../../src/run/run.ts";
 import { openTemporal, type Temporal } from "../../src/temporal/connection.ts";
 import { ensureNamespace } from "../../src/temporal/namespace.ts";
@@ -27,8 +37,10 @@ export interface Plan {
   steps?: (activityId: string) => TaskStep[];
   /** Tries of each task, 1 when absent. */
   attempts?: number;
-  /** The decision, where it is not made with the claim. */
-  decide?: () => Promise<TaskStep[]>;
+  /** What each round decides, where it is not made with the claim; it is told of the failures since the one before. */
+  decide?: (runId: string, failures: TaskFailure[]) => Promise<RunProgress>;
+  /** The context's step. */
+  resolve?: () => Promise<void>;
   execute?: (taskId: string) => Promise<void>;
   result?: Partial<RunResult>;
 }
@@ -69,6 +81,17 @@ export function stepOf(task_id: string, max_attempts = 1): TaskStep {
     backoff_coefficient: 1,
     max_interval_ms: 1,
   };
+}
+
+/** A group whose tasks have these names; `runId` is that of its run. */
+export function groupOf(
+  runId: string,
+  key: string,
+  names: readonly string[],
+  rules: Partial<TaskGroup> = {},
+): TaskGroup {
+  const { task_id: _, ...policy } = stepOf("");
+  return { key, ...policy, task_ids: names.map((name) => `${runId}/${name}`), ...rules };
 }
 
 export const refusal = (message: string) => ApplicationFailure.nonRetryable(message, "refused");
@@ -112,10 +135,10 @@ export async function startPlannedWorkers() {
           ...plan.claim,
         } as Claim;
       },
-      async decideRun(runId) {
+      async decideRun(runId, failures) {
         const { plan, calls } = planned(runId);
         calls.decisions++;
-        return plan.decide?.() ?? [];
+        return plan.decide?.(runId, failures ?? []) ?? { groups: [] };
       },
       async closeRun(close) {
         const { plan, calls } = planned(close.run_id);
@@ -124,6 +147,7 @@ export async function startPlannedWorkers() {
       },
     },
     taskSteps: {
+      resolveContext: async (runId) => planned(runId).plan.resolve?.(),
       async executeTask(taskId) {
         const { plan, calls } = planned(taskId.split("/")[0] ?? "");
         calls.executed.push(taskId.split("/")[1] ?? "");

@@ -11,9 +11,9 @@ const row = (version = 1, task: object = {}, id = "a"): ActivityRow => ({
 });
 
 test("a task template is compiled with every default of its policy, in milliseconds", () => {
-  expect(compileActivity(row()).tasks).toEqual([
+  expect(compileActivity(row()).tasks).toMatchObject([
     {
-      ...log,
+      ...{ key: "say", type: "log", position: 0, depends_on: [], run_when: "all_succeeded" },
       policy: {
         timeout_ms: 30_000,
         max_attempts: 5,

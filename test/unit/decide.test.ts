@@ -1,5 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { decideTasks } from "../../src/run/decide.ts";
+import { compileActivity } from "../../src/definition/activity.ts";
+import { plainRound } from "../../src/run/decide.ts";
+import type { TaskTemplate } from "../../src/task/types.ts";
 
 const run = { run_id: "01976f2a-5b3c-7123-8abc-0123456789ab", kind: "event", key: "e" };
 const policy = {
@@ -9,16 +11,31 @@ const policy = {
   backoff_coefficient: 2,
   max_interval_ms: 300_000,
 };
-const log = { key: "say", type: "log", params: { message: "hi" }, policy } as const;
+const log = { key: "say", type: "log", params: { message: "hi" } };
+const activityOf = (name: string, ...task_templates: object[]) =>
+  compileActivity({
+    ...{ id: crypto.randomUUID(), name, version: 1, enabled: true, deleted: false, since: new Date() },
+    body: {
+      trigger_config: { trigger_type: "event", event_type: "x" },
+      task_templates: task_templates as TaskTemplate[],
+    },
+  });
 
 test("a task of the activity becomes a task of the run", () => {
-  expect(decideTasks(run, { name: "a", tasks: [log] })).toEqual([
-    { task_id: expect.stringMatching(/^01976f2a-5b3c-8/), idempotency_key: expect.any(String), ...log },
-  ]);
+  expect(plainRound(run, activityOf("a", log))).toEqual({
+    round: 1,
+    templates: [{ key: "say", outcome: "made", count: 1 }],
+    instances: [
+      {
+        ...{ task_id: expect.stringMatching(/^01976f2a-5b3c-8/), idempotency_key: expect.any(String) },
+        ...{ ...log, instance: null, policy },
+      },
+    ],
+  });
 });
 
 const tasksOf = (changed: object = {}, name = "a") =>
-  decideTasks({ ...run, ...changed }, { name, tasks: [log, { ...log, key: "mail" }] });
+  plainRound({ ...run, ...changed }, activityOf(name, log, { ...log, key: "mail" })).instances;
 
 test("the same run decides the same ids, another run others (I8)", () => {
   const idsOf = (run_id: string) => tasksOf({ run_id }).map(({ task_id }) => task_id);
@@ -51,5 +68,5 @@ test("a task's id is the same from one release to the next (I8)", () => {
 });
 
 test("an activity without tasks decides none", () => {
-  expect(decideTasks(run, { name: "a", tasks: [] })).toEqual([]);
+  expect(plainRound(run, activityOf("a")).instances).toEqual([]);
 });

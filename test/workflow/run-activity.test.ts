@@ -11,7 +11,7 @@ import { parseJson } from "../../src/json/parse.ts";
 import type { StartArgument } from "../../src/run/run.ts";
 import { searchAttributesOf } from "../../src/temporal/search-attributes.ts";
 import { ENGINES_TIMEOUT_MS, eventually } from "../support/engines.ts";
-import { historyToJson, type Plan, refusal, startPlannedWorkers, stepOf } from "../support/workflow.ts";
+import { groupOf, historyToJson, type Plan, refusal, startPlannedWorkers, stepOf } from "../support/workflow.ts";
 
 let workers: Awaited<ReturnType<typeof startPlannedWorkers>>;
 beforeAll(async () => {
@@ -70,7 +70,7 @@ describe("a run", () => {
   });
 
   test("that could not be decided with its claim decides in a step of its own", async () => {
-    const { calls } = await run("one-task", { decide: async () => [stepOf("run/a")] });
+    const { calls } = await run("one-task", { decide: async (id) => ({ groups: [groupOf(id, "a", ["a"])] }) });
     expect([calls.decisions, calls.closes.length]).toEqual([1, 1]);
   });
 

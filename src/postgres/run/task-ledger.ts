@@ -9,7 +9,9 @@ import { RELAXED_COMMIT } from "../relaxed-commit.ts";
 import { INPUT_COLUMNS, INPUT_EVENT, type InputRow, toTaskInput } from "./task-input.ts";
 
 type BegunRow = InputRow &
-  Pick<typeof tasks.$inferSelect, "key" | "type" | "attempts" | "params" | "policy"> & { idempotency_key: string };
+  Pick<typeof tasks.$inferSelect, "key" | "type" | "attempts" | "params" | "sources" | "policy"> & {
+    idempotency_key: string;
+  };
 
 export function createTaskLedger(db: Database): TaskLedger {
   async function record(
@@ -34,9 +36,9 @@ export function createTaskLedger(db: Database): TaskLedger {
         if (known === undefined) throw new TerminalError("task_not_found", `task ${taskId} is not in the ledger`);
         return undefined;
       }
-      const { idempotency_key, key, type, params, attempts, trace_id, policy } = row;
+      const { idempotency_key, key, type, params, sources, attempts, trace_id, policy } = row;
       return {
-        ...{ task_id: taskId, idempotency_key, key, type, params, trace_id },
+        ...{ task_id: taskId, idempotency_key, key, type, params, trace_id, ...(sources !== null && { sources }) },
         ...{ attempt: attempts, timeout_ms: policy.timeout_ms, input: toTaskInput(row) },
       };
     },
@@ -72,8 +74,8 @@ function beginStatement(taskId: string) {
     with ${RELAXED_COMMIT}, begun as (
       update ${tasks} set status = 'running', attempts = attempts + 1, started_at = coalesce(started_at, now())
       from relaxed where task_id = ${taskId} and finished_at is null
-      returning coalesce(idempotency_key, task_id) as idempotency_key, run_id, key, type, attempts, params, policy
+      returning coalesce(idempotency_key, task_id) as idempotency_key, run_id, key, type, attempts, params, sources, policy
     )
-    select b.idempotency_key, b.key, b.type, b.attempts, b.params, b.policy, ${INPUT_COLUMNS}
+    select b.idempotency_key, b.key, b.type, b.attempts, b.params, b.sources, b.policy, ${INPUT_COLUMNS}
     from begun b join ${runs} r using (run_id) ${INPUT_EVENT}`;
 }

@@ -1,0 +1,150 @@
+/** One round of a run: read how it stands, decide (pure), record. Each may be repeated: it then answers what stands there. */
+import { type Activity, compileActivity } from "../definition/activity.ts";
+import { TerminalError } from "../kernel/errors.ts";
+import { createPause } from "../kernel/wait.ts";
+import { type DecidedRun, decideRound, isOpen, type ParamsCheck, type RoundFacts, stepAfter } from "../run/decide.ts";
+import type { TemplateDecision } from "../run/decision.ts";
+import type { ClosedRun, DecidedTask, NewRound, RunLedger, RunState } from "../run/ledger.ts";
+import { type RunRules, type TaskGroup, type TaskStep, WORKER_LOST } from "../run/run.ts";
+import type { Secrets } from "../secret/secrets.ts";
+
+export interface DecideDeps {
+  runs: RunLedger;
+  checkParams: ParamsCheck;
+  secrets: Pick<Secrets, "has" | "missing">;
+}
+
+export type Progress = { skipped: ClosedRun } | { groups: TaskGroup[] };
+
+export function createDecider({ runs, checkParams, secrets }: DecideDeps) {
+  /** What to add to what stands; undefined: nothing. */
+  async function decide(run: DecidedRun, activity: Activity, state: RunState) {
+    const facts: RoundFacts = {
+      decided: state.decisions?.templates,
+      tasks: state.tasks,
+      values: state.values,
+      taken: state.taken,
+    };
+    const round = await decideRound(run, activity, facts, { checkParams, breathe: createPause() });
+    if ("skipped" in round) return round;
+    requireSecrets(activity, round.templates);
+    const number = (state.decisions?.round ?? 0) + 1;
+    const isSame = state.decisions !== undefined && Bun.deepEquals(state.decisions.templates, round.templates);
+    const next: NewRound | undefined = isSame ? undefined : { round: number, ...round };
+    return { ...round, next };
+  }
+
+  /** A run that cannot do all its tasks for want of a secret does none. @throws TerminalError `secret_missing` */
+  function requireSecrets({ tasks }: Activity, templates: readonly TemplateDecision[]): void {
+    const made = new Set(templates.filter(({ outcome }) => outcome === "made").map(({ key }) => key));
+    for (const { key, position, params } of tasks) {
+      if (!made.has(key)) continue;
+      const missing = [...params.reads.names("secret")].find((name) => !secrets.has(name));
+      if (missing === undefined) continue;
+      const { code, message, hint } = secrets.missing(missing);
+      const cause = hint === undefined ? {} : { hint };
+      throw new TerminalError(code, `/task_templates/${position}/params: ${message}`, cause);
+    }
+  }
+
+  return {
+    decide,
+
+    readState: (runId: string, activity: Activity) => runs.readState(runId, resultsReadBy(activity)),
+
+    /**
+     * @param known how the run stands, where that was read
+     * @param isResumed whether nobody does tasks of the run: a try that was begun is lost, and is not made again where it was the last
+     */
+    async advance(run: DecidedRun, activity: Activity, known?: RunState, isResumed = false): Promise<Progress> {
+      for (let state = known; ; state = undefined) {
+        state ??= await runs.readState(run.run_id, resultsReadBy(activity));
+        const lost = isResumed ? state.tasks.filter(isSpent) : [];
+        if (lost.length > 0) {
+          const failures = lost.map(({ task_id }) => ({ task_id, code: "worker_lost" as const, message: WORKER_LOST }));
+          await runs.failTasks(run.run_id, failures);
+          continue;
+        }
+        const round = await decide(run, activity, state);
+        if ("skipped" in round) return { skipped: await skip(run.run_id, activity, round.skipped) };
+        if (round.next === undefined) return { groups: groupsOf(activity, round.released, state.tasks) };
+        const recorded = await runs.recordRound(run.run_id, round.next);
+        // Otherwise another step of the run recorded a round in the same moment.
+        if (recorded.isNew) {
+          const keyed = new Map([...state.tasks, ...round.instances].map(({ task_id, key }) => [task_id, key]));
+          const tasks = recorded.tasks.map((task) => ({ ...task, key: keyed.get(task.task_id) ?? "" }));
+          return { groups: groupsOf(activity, round.released, tasks) };
+        }
+      }
+    },
+
+    skip,
+  };
+
+  function skip(runId: string, activity: Activity, detail: string): Promise<ClosedRun> {
+    const reason = "the run was skipped";
+    const templates = activity.tasks.map(({ key }): TemplateDecision => ({ key, outcome: "not_reached", reason }));
+    return runs.skip(runId, detail, templates);
+  }
+}
+
+/** @throws TerminalError `run_not_found` */
+export async function requirePinned(runs: RunLedger, runId: string): Promise<{ run: DecidedRun; activity: Activity }> {
+  const pinned = await runs.findPinned(runId);
+  if (pinned === undefined) throw new TerminalError("run_not_found", `run ${runId} is not in the ledger`);
+  const { activity, ...run } = pinned;
+  return { run, activity: compileActivity(activity) };
+}
+
+export function rulesOf({ timeout_ms, max_parallel, context }: Activity, firedAt: Date, nowMs: number): RunRules {
+  // The sources are read side by side.
+  const context_ms = Math.max(0, ...context.map(({ timeoutMs }) => timeoutMs));
+  return {
+    max_parallel,
+    ...(context.length > 0 && { context_ms }),
+    ...(timeout_ms !== undefined && { timeout_ms: Math.max(1, firedAt.getTime() + timeout_ms - nowMs) }),
+  };
+}
+
+/** Templates whose results some template reads. */
+function resultsReadBy({ tasks }: Activity): string[] {
+  const parts = tasks.flatMap(({ when, for_each, params }) => [when, for_each, params]);
+  return [...new Set(parts.flatMap((part) => [...(part?.reads.names("tasks") ?? [])]))];
+}
+
+/** The open tasks of the templates that are released. */
+function groupsOf(
+  activity: Activity,
+  released: ReadonlySet<string>,
+  tasks: readonly (DecidedTask & { key: string })[],
+): TaskGroup[] {
+  const open = Map.groupBy(
+    tasks.filter(({ status }) => isOpen(status)),
+    ({ key }) => key,
+  );
+  return activity.tasks.flatMap(({ key, policy, max_parallel }): TaskGroup[] => {
+    const ofKey = open.get(key) ?? [];
+    if (!released.has(key) || ofKey.length === 0) return [];
+    const task_ids = ofKey.filter(({ attempts }) => attempts === 0).map(({ task_id }) => task_id);
+    const steps = ofKey.filter(({ attempts }) => attempts > 0).flatMap(leftOf);
+    const leads_on = activity.tasks.some(({ depends_on }) => depends_on.includes(key));
+    return [
+      {
+        ...{ key, ...policy, task_ids },
+        ...(steps.length > 0 && { steps }),
+        ...(max_parallel !== undefined && { max_parallel }),
+        ...(leads_on && { leads_on }),
+      },
+    ];
+  });
+}
+
+/** Whether its last try was begun. */
+function isSpent({ status, attempts, policy }: DecidedTask): boolean {
+  return status === "running" && attempts >= policy.max_attempts;
+}
+
+function leftOf({ task_id, policy, attempts }: DecidedTask): TaskStep[] {
+  const step = stepAfter(task_id, policy, attempts);
+  return step === undefined ? [] : [step];
+}

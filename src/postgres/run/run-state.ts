@@ -1,0 +1,69 @@
+/** How a run stands, and what its expressions may read: one statement, and a second one for a rerun that takes tasks over. */
+import { and, eq, sql } from "drizzle-orm";
+import type { StandingTask, TakenTask } from "../../run/decide.ts";
+import type { DecidedTask, RunState } from "../../run/ledger.ts";
+import { type Database, guarded } from "../client.ts";
+import { dueSkips, runs, tasks } from "../ledger-tables.ts";
+import { INPUT_COLUMNS, INPUT_EVENT, type InputRow, toTaskInput } from "./task-input.ts";
+
+type StateRow = InputRow &
+  Pick<typeof runs.$inferSelect, "version_used" | "decisions" | "rerun_of" | "rerun_from"> & {
+    fired_at: string;
+    context_snapshot: Record<string, unknown> | null;
+    compressed: number;
+    tasks: (StandingTask & DecidedTask)[];
+  };
+
+/** Undefined for an unknown run. */
+export async function readRunState(
+  db: Database,
+  runId: string,
+  resultsOf: readonly string[],
+): Promise<RunState | undefined> {
+  const wanted = JSON.stringify(resultsOf);
+  const [row] = await guarded(
+    db.execute<StateRow>(sql`
+      select ${INPUT_COLUMNS}, r.version_used, r.decisions, r.context_snapshot, r.rerun_of, r.rerun_from,
+        to_char(r.fired_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as fired_at,
+        (select coalesce(sum(s.count), 0)::integer from ${dueSkips} s
+          where s.activity_id = r.activity_id and s.into_run = r.run_id) as compressed,
+        (select coalesce(json_agg(json_build_object('task_id', t.task_id, 'key', t.key, 'instance', t.instance,
+            'status', t.status, 'attempts', t.attempts, 'policy', t.policy,
+            'result', case when w.key is not null then t.result end, 'error', case when w.key is not null then t.error end)
+            order by t.key, t.instance), '[]')
+          from ${tasks} t left join (select json_array_elements_text(${wanted}::json) as key) w on w.key = t.key
+          where t.run_id = r.run_id) as tasks
+      from ${runs} r ${INPUT_EVENT} where r.run_id = ${runId}`),
+  );
+  if (row === undefined) return undefined;
+  const { fired_at, decisions, context_snapshot, rerun_of, rerun_from } = row;
+  const isTakingOver = rerun_from === "failed" && rerun_of !== null && decisions === null;
+  return {
+    fired_at: new Date(fired_at),
+    decisions: decisions ?? undefined,
+    tasks: row.tasks,
+    context: context_snapshot ?? undefined,
+    values: { ...toValues(row), ...(context_snapshot !== null && { context: context_snapshot }) },
+    taken: isTakingOver ? await readTaken(db, rerun_of) : [],
+  };
+}
+
+/** Times are RFC 3339 in UTC; `late_by` is in seconds. */
+function toValues(row: StateRow): RunState["values"] {
+  const { run, event } = toTaskInput(row);
+  const { fired_at, version_used: version, rerun_of, compressed, trace_id } = row;
+  const { trigger: type, scheduled_for } = run;
+  const late_by = scheduled_for === null ? null : Math.max(0, Date.parse(fired_at) - Date.parse(scheduled_for)) / 1000;
+  return {
+    event: event && { ...event, trace_id },
+    trigger: { type, scheduled_for, fired_at, late_by, compressed },
+    run: { ...run, version, rerun_of, trace_id },
+    now: fired_at,
+  };
+}
+
+async function readTaken(db: Database, runId: string): Promise<TakenTask[]> {
+  const { task_id, key, instance, params, result } = tasks;
+  const query = db.select({ task_id, key, instance, params, result }).from(tasks);
+  return guarded(query.where(and(eq(tasks.run_id, runId), eq(tasks.status, "succeeded"))));
+}

@@ -1,0 +1,160 @@
+/** Runs whose tasks depend on each other, are many, or have a context and a timeout: through a real Temporal, with planned steps. */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { existsSync, writeFileSync } from "node:fs";
+import type { WorkflowFailedError, WorkflowHandle } from "@temporalio/client";
+import type { RunProgress, TaskFailure, TaskGroup } from "../../src/run/run.ts";
+import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";
+import { groupOf, historyToJson, type Plan, refusal, startPlannedWorkers } from "../support/workflow.ts";
+
+let workers: Awaited<ReturnType<typeof startPlannedWorkers>>;
+beforeAll(async () => {
+  workers = await startPlannedWorkers();
+}, ENGINES_TIMEOUT_MS);
+afterAll(() => workers?.close());
+
+async function record(name: string, handle: WorkflowHandle): Promise<void> {
+  const file = `${import.meta.dir}/histories/${name}.json`;
+  if (!process.env.ACTCORE_RECORD_HISTORIES || existsSync(file)) return;
+  writeFileSync(file, historyToJson(await handle.fetchHistory()));
+}
+
+async function run(name: string, plan: Plan) {
+  const started = await workers.start(plan);
+  const result = await started.handle.result().catch((error: unknown) => error);
+  await record(name, started.handle);
+  return { ...started, result };
+}
+
+const RULES = { max_parallel: 50 };
+const names = (count: number) => Array.from({ length: count }, (_, n) => `t${n}`);
+
+/** Answers the groups of each round, one after the other, and what each was told. */
+function inRounds(...rounds: ((runId: string) => TaskGroup[])[]) {
+  const told: TaskFailure[][] = [];
+  return {
+    told,
+    async decide(runId: string, failures: TaskFailure[]): Promise<RunProgress> {
+      told.push(failures);
+      return { groups: rounds[told.length - 1]?.(runId) ?? [] };
+    },
+  };
+}
+
+/** Counts how many tasks are done at once. */
+function countTogether() {
+  const seen = { now: 0, most: 0 };
+  const execute = async () => {
+    seen.most = Math.max(seen.most, ++seen.now);
+    await Bun.sleep(20);
+    seen.now--;
+  };
+  return { seen, execute };
+}
+
+describe("a run with groups of tasks", () => {
+  test("decides on when a group is over that others depend on, and does what that releases", async () => {
+    const { decide, told } = inRounds(
+      (id) => [groupOf(id, "a", ["a"], { leads_on: true })],
+      (id) => [groupOf(id, "b", ["b"])],
+    );
+    const { calls, result } = await run("two-waves", { claim: { rules: RULES } as object, decide });
+    expect(result).toMatchObject({ status: "succeeded" });
+    expect(calls).toMatchObject({ decisions: 2, executed: ["a", "b"], closes: [{ failures: [] }] });
+    expect(told).toEqual([[], []]);
+  });
+
+  test("tells the round after it of tasks that failed, and the close of the others", async () => {
+    const { decide, told } = inRounds(
+      (id) => [groupOf(id, "a", ["a", "a2"], { leads_on: true })],
+      (id) => [groupOf(id, "b", ["b"])],
+    );
+    const execute = (id: string) => (id.endsWith("a2") ? Promise.resolve() : Promise.reject(refusal("no")));
+    const { calls } = await run("failed-waves", { claim: { rules: RULES } as object, decide, execute });
+    expect(told[1]).toMatchObject([{ task_id: expect.stringMatching(/\/a$/), message: "no" }]);
+    expect(calls.closes[0]?.failures).toMatchObject([{ task_id: expect.stringMatching(/\/b$/) }]);
+  });
+
+  test("begins a group once, although a later round names it again while it is open", async () => {
+    const slow = Promise.withResolvers<void>();
+    const { decide } = inRounds(
+      (id) => [groupOf(id, "fast", ["fast"], { leads_on: true }), groupOf(id, "slow", ["slow"])],
+      (id) => [groupOf(id, "slow", ["slow"]), groupOf(id, "next", ["next"])],
+    );
+    const execute = async (id: string) => {
+      if (id.endsWith("slow")) await slow.promise;
+      if (id.endsWith("next")) slow.resolve();
+    };
+    const { calls } = await run("branches", { claim: { rules: RULES } as object, decide, execute });
+    expect(calls.executed.sort()).toEqual(["fast", "next", "slow"]);
+  });
+
+  test("does at most max_parallel tasks of the run at once", async () => {
+    const { seen, execute } = countTogether();
+    const { decide } = inRounds((id) => [groupOf(id, "a", names(10)), groupOf(id, "b", names(10))]);
+    const { calls } = await run("parallel", { claim: { rules: { max_parallel: 3 } } as object, decide, execute });
+    expect(calls.executed).toHaveLength(20);
+    expect(seen.most).toBe(3);
+  });
+
+  test("does at most max_parallel tasks of a group at once", async () => {
+    const { seen, execute } = countTogether();
+    const { decide } = inRounds((id) => [groupOf(id, "a", names(6), { max_parallel: 1 })]);
+    await run("one-by-one", { claim: { rules: RULES } as object, decide, execute });
+    expect(seen.most).toBe(1);
+  });
+
+  test("that was skipped on the way closes nothing more", async () => {
+    const decide = async (run_id: string) => ({ closed: { run_id, status: "skipped" as const, reason: "condition" } });
+    const { calls, result } = await run("skipped-by-condition", { claim: { rules: RULES } as object, decide });
+    expect(result).toMatchObject({ status: "skipped", reason: "condition" });
+    expect(calls.closes).toEqual([]);
+  });
+});
+
+describe("a run with a context", () => {
+  const claim = { rules: { ...RULES, context_ms: 10_000 } } as object;
+
+  test("resolves it before it decides", async () => {
+    const order: string[] = [];
+    const resolve = async () => void order.push("context");
+    const decide = async () => {
+      order.push("decide");
+      return { groups: [] };
+    };
+    await run("context", { claim, resolve, decide });
+    expect(order).toEqual(["context", "decide"]);
+  });
+
+  test("that cannot be resolved fails with the code and message of the step, and decides nothing", async () => {
+    const resolve = () => Promise.reject(refusal("context source account: answered 500"));
+    const decide = async () => ({ groups: [] });
+    const { calls } = await run("failed-context", { claim, resolve, decide, result: { status: "failed" } });
+    expect(calls.decisions).toBe(0);
+    expect(calls.closes).toMatchObject([
+      { interruption: { status: "failed", reason: "refused", message: "context source account: answered 500" } },
+    ]);
+  });
+});
+
+describe("a run with a timeout", () => {
+  const claim = { rules: { ...RULES, timeout_ms: 300 } } as object;
+
+  test("fails when its tasks are not over by then, and says so", async () => {
+    const { decide } = inRounds((id) => [groupOf(id, "a", ["a"])]);
+    const execute = () => Bun.sleep(1_500);
+    const { calls, result } = await run("timed-out", {
+      claim,
+      decide,
+      execute,
+      result: { status: "failed", reason: "run_timeout" },
+    });
+    expect(calls.closes).toMatchObject([{ interruption: { status: "failed", reason: "run_timeout" } }]);
+    expect((result as WorkflowFailedError).cause).toMatchObject({ type: "RunFailed", message: "run_timeout" });
+  });
+
+  test("leaves no timer behind when it is over in time", async () => {
+    const { decide } = inRounds((id) => [groupOf(id, "a", ["a"])]);
+    const { result } = await run("in-time", { claim: { rules: { ...RULES, timeout_ms: 60_000 } } as object, decide });
+    expect(result).toMatchObject({ status: "succeeded" });
+  });
+});
