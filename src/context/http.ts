@@ -5,9 +5,9 @@ import { oneOf } from "../json/schema-parts.ts";
 import { TerminalError } from "../kernel/errors.ts";
 import { isHostWritten } from "../outbound/computed-host.ts";
 import { exchange } from "../outbound/exchange.ts";
-import { createHeaders, type HttpRequest, parseHttpUrl } from "../outbound/request.ts";
+import { createRequest, type RequestParts } from "../outbound/request.ts";
 import { findRequestFaults, findUrlFaults } from "../outbound/request-faults.ts";
-import type { ReadResponse } from "../outbound/response.ts";
+import { keepHeaders, type ReadResponse } from "../outbound/response.ts";
 import { showUrl } from "../outbound/url.ts";
 import { type Format, FormatSchema, parseAnswer } from "./format.ts";
 import { renderWithSecrets } from "./secrets.ts";
@@ -28,13 +28,6 @@ interface HttpSource {
   readonly request: Template;
   readonly hostIsComputed: boolean;
   readonly format: Format;
-}
-
-interface RequestParts {
-  url: unknown;
-  method: string;
-  headers: Record<string, string>;
-  body?: unknown;
 }
 
 export const httpSource: SourceType<typeof HttpFields, HttpSource> = {
@@ -61,28 +54,19 @@ export const httpSource: SourceType<typeof HttpFields, HttpSource> = {
     ({ dial, secrets }) =>
     async ({ request: template, hostIsComputed, format }, { values, wants, signal }) => {
       const parts = renderWithSecrets(template, values, secrets) as RequestParts;
-      const request = buildRequest(parts);
+      const request = createRequest(parts);
+      if (!request.headers.has("accept")) request.headers.set("accept", "application/json, */*;q=0.1");
       const what = `${request.method} ${showUrl(request.url.href)}`;
       const options = { hostIsComputed, maxBytes: MAX_ANSWER_BYTES };
       const answer = await exchange(dial, request, signal, options);
-      const { status, headers } = answer.result;
-      return { status, headers, body: wants("body") ? readBody(answer, format, what) : null };
+      const { status, headers } = answer;
+      return { status, headers: keepHeaders(headers), body: wants("body") ? readBody(answer, format, what) : null };
     },
 };
 
-/** @throws TerminalError `http_request_invalid` */
-function buildRequest({ url, method, headers: given, body }: RequestParts): HttpRequest {
-  const headers = createHeaders(given);
-  if (!headers.has("accept")) headers.set("accept", "application/json, */*;q=0.1");
-  const request = { method, url: parseHttpUrl(url), headers };
-  if (body === undefined) return { ...request, body: null };
-  if (typeof body !== "string" && !headers.has("content-type")) headers.set("content-type", "application/json");
-  return { ...request, body: typeof body === "string" ? body : JSON.stringify(body) };
-}
-
 /** @throws TerminalError `source_too_large`, `source_not_json` */
-function readBody({ result, headers, text }: ReadResponse, format: Format, what: string): unknown {
-  const { status, content_type: type, truncated } = result;
+function readBody(answer: ReadResponse, format: Format, what: string): unknown {
+  const { status, contentType: type, headers, text, truncated } = answer;
   if (truncated) {
     const length = headers.get("content-length");
     const size = length === null || headers.has("content-encoding") ? `more than ${MAX_ANSWER_BYTES}` : length;

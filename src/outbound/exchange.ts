@@ -9,6 +9,9 @@ import type { HttpRequest } from "./request.ts";
 import { judgeResponse, type ReadResponse, readResponse } from "./response.ts";
 import { showUrl } from "./url.ts";
 
+/** How much is read of an answer that is no success. */
+const MAX_FAILURE_BYTES = 16_384;
+
 export interface ExchangeOptions extends DialOptions {
   /** How much of the body is read, when it is unpacked. */
   readonly maxBytes: number;
@@ -35,7 +38,7 @@ export async function exchange(
     const cause = withoutUrl(error);
     throw new RetryableError("http_unreachable", `${what}: ${cause.message}`, { cause });
   }
-  const read = await readResponse(response, maxBytes);
+  const read = await readResponse(response, response.ok ? maxBytes : Math.min(maxBytes, MAX_FAILURE_BYTES));
   if (response.ok && read.brokenBy !== undefined && signal.aborted) throw signal.reason;
   judgeResponse(what, read);
   return read;

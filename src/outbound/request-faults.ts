@@ -8,8 +8,8 @@ import { findForbiddenUrl } from "./destination.ts";
 import type { OwnEngines } from "./own-engines.ts";
 import { METHODS_WITHOUT_BODY } from "./request.ts";
 
-/** The parts of a request besides its URL, as a definition has them. */
-interface RequestParts {
+/** The parts of a request besides its URL, before any expression in them is evaluated. */
+interface WrittenParts {
   readonly method?: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: unknown;
@@ -21,11 +21,11 @@ export function findUrlFaults(url: string, path: string, engines: OwnEngines): F
   const written = URL.parse(url.split("{{", 1)[0] as string);
   if (written === null) return [{ path, message: `expected an http:// or https:// URL, received ${preview(url)}` }];
   const forbidden = findForbiddenUrl(written, engines);
-  return forbidden === undefined ? [] : [{ path, message: `no task may call this URL: ${forbidden}` }];
+  return forbidden === undefined ? [] : [{ path, message: `no request may go to this URL: ${forbidden}` }];
 }
 
 /** The faults of method, headers and body; `path` is that of `params`. */
-export function findRequestFaults({ method, headers, body }: RequestParts, path: string): Fault[] {
+export function findRequestFaults({ method, headers, body }: WrittenParts, path: string): Fault[] {
   const faults: Fault[] = [];
   if (body !== undefined && METHODS_WITHOUT_BODY.has(method ?? "POST"))
     faults.push({ path: `${path}/body`, message: `a ${method} sends no body: leave it out, or choose another method` });

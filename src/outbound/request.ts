@@ -16,19 +16,34 @@ export interface HttpRequest {
   readonly body: string | null;
 }
 
-/** @throws TerminalError `http_request_invalid` */
-export function parseHttpUrl(text: unknown): URL {
+/** The parts of a request as a definition has them, or as its expressions made them. */
+export interface RequestParts {
+  readonly method: string;
+  readonly url: unknown;
+  readonly headers?: Readonly<Record<string, unknown>> | undefined;
+  /** A text is sent as it is, anything else as JSON; nothing where it is undefined. */
+  readonly body?: unknown;
+}
+
+/** With the headers that every request has. @throws TerminalError `http_request_invalid`: another try would find the same */
+export function createRequest({ method, url, headers: given, body }: RequestParts): HttpRequest {
+  const headers = createHeaders(given);
+  const request = { method, url: parseHttpUrl(url), headers };
+  if (body === undefined) return { ...request, body: null };
+  if (METHODS_WITHOUT_BODY.has(method)) throw invalid(`a ${method} sends no body, and the definition has one`);
+  if (typeof body !== "string" && !headers.has("content-type")) headers.set("content-type", "application/json");
+  return { ...request, body: typeof body === "string" ? body : JSON.stringify(body) };
+}
+
+function parseHttpUrl(text: unknown): URL {
   const url = typeof text === "string" ? URL.parse(text) : null;
   if (url !== null && /^https?:$/.test(url.protocol)) return url;
   const shown = typeof text === "string" ? showUrl(text) : text;
   throw invalid(`expected an http:// or https:// URL, received ${preview(shown)}`);
 }
 
-/**
- * Headers as they are `given`, and those that every request has. A number or a boolean is written as text.
- * @throws TerminalError `http_request_invalid`, without the value, which may be a secret
- */
-export function createHeaders(given: Readonly<Record<string, unknown>> = {}): Headers {
+/** A number or a boolean is written as text. What is thrown is without the value, which may be a secret. */
+function createHeaders(given: Readonly<Record<string, unknown>> = {}): Headers {
   const headers = new Headers();
   for (const [name, value] of Object.entries(given)) {
     if (value === null || (typeof value === "object" && !isExactNumber(value)))

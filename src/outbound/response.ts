@@ -22,6 +22,7 @@ const RETRYABLE_4XX = new Set([408, 425, 429]);
 /** The statuses with which `Location` says where to go instead. With others, such as 304, it does not. */
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 
+/** An answer as a result of a task has it. */
 export interface HttpAnswer {
   status: number;
   content_type: string | null;
@@ -34,17 +35,20 @@ export interface HttpAnswer {
 }
 
 export interface ReadResponse {
-  readonly result: HttpAnswer;
+  readonly status: number;
+  readonly contentType: string | null;
+  /** All of them. */
   readonly headers: Headers;
-  /** The body as text, as much of it as was kept. */
+  /** The body, as much of it as was kept. */
   readonly text: string;
+  /** Whether `text` is not all of it. */
+  readonly truncated: boolean;
   /** Why the body broke off; undefined when it is whole. */
   readonly brokenBy?: Error;
 }
 
 /** Reads at most `maxBytes` of the body, packed and unpacked. Does not reject: of a body that breaks off, the status still counts. */
 export async function readResponse({ status, headers, body }: Response, maxBytes: number): Promise<ReadResponse> {
-  const contentType = headers.get("content-type")?.slice(0, MAX_HEADER_LENGTH) ?? null;
   const chunks: Uint8Array[] = [];
   let size = 0;
   let brokenBy: Error | undefined;
@@ -58,25 +62,31 @@ export async function readResponse({ status, headers, body }: Response, maxBytes
     brokenBy = withoutUrl(error);
   }
   const { bytes, truncated } = await unpack(Buffer.concat(chunks), headers.get("content-encoding"), maxBytes);
-  const incomplete = truncated || brokenBy !== undefined;
-  const text = new TextDecoder().decode(bytes);
-  const kept = incomplete || !isJson(contentType) ? text : readJson(text);
   return {
-    result: { status, content_type: contentType, headers: keepHeaders(headers), body: kept, truncated: incomplete },
+    status,
+    contentType: headers.get("content-type")?.slice(0, MAX_HEADER_LENGTH) ?? null,
     headers,
-    text,
+    text: new TextDecoder().decode(bytes),
+    truncated: truncated || brokenBy !== undefined,
     ...(brokenBy !== undefined && { brokenBy }),
   };
 }
 
-function keepHeaders(headers: Headers): Record<string, string> {
+export function toAnswer({ status, contentType, headers, text, truncated }: ReadResponse): HttpAnswer {
+  const body = truncated || !isJson(contentType) ? text : readJson(text);
+  return { status, content_type: contentType, headers: keepHeaders(headers), body, truncated };
+}
+
+/** Those of a response's headers that are kept, by name in lower case. */
+export function keepHeaders(headers: Headers): Record<string, string> {
   const kept: [string, string][] = [];
   let room = MAX_HEADERS_LENGTH;
   for (const [name, value] of headers) {
+    if (LEFT_OUT.has(name)) continue;
     const short = value.slice(0, MAX_HEADER_LENGTH);
     room -= name.length + short.length;
     if (room < 0) break;
-    if (!LEFT_OUT.has(name)) kept.push([name, short]);
+    kept.push([name, short]);
   }
   return Object.fromEntries(kept);
 }
@@ -96,20 +106,20 @@ function readJson(text: string): unknown {
 }
 
 /**
- * The result of a success. Any other status is thrown as a failure; `what` names the request.
+ * Throws what is no success, with what was read as its details; `what` names the request.
  * @throws TerminalError `http_status`, `http_redirect`; RetryableError `http_status`, `http_unreachable`
  */
-export function judgeResponse(what: string, { result, headers, brokenBy }: ReadResponse): HttpAnswer {
-  const { status } = result;
-  const details = { response: result };
+export function judgeResponse(what: string, read: ReadResponse): void {
+  const { status, headers, brokenBy } = read;
+  const isSuccess = status >= 200 && status < 300;
+  if (isSuccess && brokenBy === undefined) return;
+  const details = { response: toAnswer(read) };
   const message = `${what} answered ${status}`;
-  if (status >= 200 && status < 300) {
-    if (brokenBy === undefined) return result;
-    throw new RetryableError("http_unreachable", `${message}, but its body broke off: ${brokenBy.message}`, {
+  if (isSuccess)
+    throw new RetryableError("http_unreachable", `${message}, but its body broke off: ${brokenBy?.message}`, {
       details,
       cause: brokenBy,
     });
-  }
   const location = headers.get("location")?.slice(0, MAX_HEADER_LENGTH);
   if (REDIRECTS.has(status) && location)
     throw new TerminalError("http_redirect", `${message} to ${showUrl(location)}`, {

@@ -6,7 +6,7 @@ import type { InvalidInputError } from "../../src/kernel/errors.ts";
 import { findPrivateAddress, isHostWritten, isListed } from "../../src/outbound/computed-host.ts";
 import { createDial, type DialDeps } from "../../src/outbound/dial.ts";
 import { exchange } from "../../src/outbound/exchange.ts";
-import { createHeaders, parseHttpUrl } from "../../src/outbound/request.ts";
+import { createRequest } from "../../src/outbound/request.ts";
 import { findOwnAddress, NOT_PUBLIC } from "../support/forbidden-hosts.ts";
 import { NO_ENGINES } from "../support/own-engines.ts";
 
@@ -36,9 +36,9 @@ async function call(
 ): Promise<unknown> {
   const dial = createDial({ engines, allowed: [], proxies: { exempt: [] }, ...deps });
   try {
-    const request = { method: "GET", url: parseHttpUrl(url), headers: createHeaders(), body: null };
+    const request = createRequest({ method: "GET", url });
     const options = { hostIsComputed, maxBytes: 100 };
-    return (await exchange(dial, request, AbortSignal.timeout(withinMs), options)).result.status;
+    return (await exchange(dial, request, AbortSignal.timeout(withinMs), options)).status;
   } catch (error) {
     const { code, name } = error as { code?: unknown; name: string };
     return typeof code === "string" ? code : name;

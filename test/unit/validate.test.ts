@@ -178,13 +178,14 @@ describe("the URL of an http task", () => {
       {
         path,
         message:
-          "no task may call this URL: 169.254.169.254 is a link-local address, where clouds serve metadata and credentials",
+          "no request may go to this URL: 169.254.169.254 is a link-local address, where clouds serve metadata and credentials",
       },
     ]);
     expect(faultOf("http://127.1:8222/varz")).toEqual([
       {
         path,
-        message: "no task may call this URL: port 8222 of this host is NATS monitoring, an engine of actcore itself",
+        message:
+          "no request may go to this URL: port 8222 of this host is NATS monitoring, an engine of actcore itself",
       },
     ]);
   });

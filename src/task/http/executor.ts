@@ -5,6 +5,7 @@
  * its answer and our record causes (I8), and `traceparent`, so that its trace continues ours.
  */
 import { exchange } from "../../outbound/exchange.ts";
+import { toAnswer } from "../../outbound/response.ts";
 import type { Executor } from "../task.ts";
 import type { ExecutorDeps } from "../task-type.ts";
 import type { HttpParams } from "./params.ts";
@@ -16,6 +17,6 @@ export const MAX_RESPONSE_BYTES = 16_384;
 export function createHttpExecutor({ dial }: ExecutorDeps): Executor<HttpParams> {
   return async (attempt, { signal }) => {
     const options = { hostIsComputed: isHostComputed(attempt), maxBytes: MAX_RESPONSE_BYTES };
-    return (await exchange(dial, buildRequest(attempt), signal, options)).result;
+    return toAnswer(await exchange(dial, buildRequest(attempt), signal, options));
   };
 }
