@@ -1,4 +1,5 @@
 /** Templates that read secrets, rendered where they are used. */
+import type { Reads } from "../expression/scope.ts";
 import { compileTemplate, renderSecret, type TemplateSource } from "../expression/template.ts";
 import { setAt } from "../json/pointer.ts";
 import { ActcoreError, RetryableError, TerminalError } from "../kernel/errors.ts";
@@ -22,13 +23,17 @@ export function renderSources<T>(
     if (source.values === undefined) continue;
     try {
       const { reads } = compileTemplate(source.text, { roots: [...Object.keys(source.values), "secret"] });
-      const secret = Object.fromEntries([...reads.names("secret")].map((name) => [name, secrets.read(name)]));
-      rendered = setAt(rendered, pointer, renderSecret(source, secret));
+      rendered = setAt(rendered, pointer, renderSecret(source, readNamed(reads, secrets)));
     } catch (error) {
       throw placed(error, `${place}${pointer}`);
     }
   }
   return rendered as T;
+}
+
+/** The root `secret` of what reads so. @throws as `Secrets.read` */
+export function readNamed(reads: Reads, secrets: Pick<Secrets, "read">): Readonly<Record<string, string>> {
+  return Object.fromEntries([...reads.names("secret")].map((name) => [name, secrets.read(name)]));
 }
 
 function placed(error: unknown, place: string): unknown {
