@@ -34,8 +34,8 @@ export async function openLoad(server: Server) {
   const temporal = new Client({ connection });
   const jetstream = nats.jetstream();
 
-  async function publish(type: string, event_id: string): Promise<void> {
-    const envelope = { event_id, type, source: "bench", occurred_at: new Date().toISOString(), payload: { event_id } };
+  async function publish(type: string, event_id: string, payload: object = { event_id }): Promise<void> {
+    const envelope = { event_id, type, source: "bench", occurred_at: new Date().toISOString(), payload };
     await jetstream.publish(`activity.${type}`, JSON.stringify(envelope));
   }
 
@@ -84,11 +84,14 @@ export async function openLoad(server: Server) {
       return { perSecond: (count * 1000) / (performance.now() - beganMs), before, after: readCpuTime(server.pid) };
     },
 
-    /** Events a second that the router records where no activity takes them. */
-    async measureRouter(count: number): Promise<number> {
-      const type = `bench.unmatched.${crypto.randomUUID()}`;
+    /** Events a second that the router records where no activity takes them, unless they are of a type that one waits for. */
+    async measureRouter(
+      count: number,
+      type = `bench.unmatched.${crypto.randomUUID()}`,
+      payload?: object,
+    ): Promise<number> {
       const beganMs = performance.now();
-      await concurrently(count, () => publish(type, crypto.randomUUID()));
+      await concurrently(count, () => publish(type, crypto.randomUUID(), payload));
       await eventually("the stream is empty", async () => (await countMessages(nats)) === 0, 60_000);
       return (count * 1000) / (performance.now() - beganMs);
     },
