@@ -81,8 +81,8 @@ export function createRecordedEventReader(db: Database): RecordedEventReader {
         cappedRows(sql`
           select json_build_object('event_id', event_id, 'type', type, 'source', source, 'subject', subject,
             'occurred_at', occurred_at, 'payload', payload)::text as json
-          from json_array_elements_text(${JSON.stringify(types)}::json) as wanted(type) cross join lateral (
-            select * from ${events} e where e.type = wanted.type and ${within} order by row_id desc limit ${last}
+          from json_array_elements_text(${JSON.stringify(types)}::json) as wanted(name) cross join lateral (
+            select * from ${events} e where e.type = wanted.name and ${within} order by row_id desc limit ${last}
           ) as e order by row_id desc limit ${last}`),
       ),
     );
