@@ -117,6 +117,7 @@ describe("bad input is a problem that names every fault:", () => {
     ["/runs?since=2026-13-45", ["?since"]],
     ["/runs?cursor=x", ["?cursor"]],
     ["/tasks?cursor=2026", ["?cursor"]],
+    ["/tasks?key=mail", ["?key"]],
     ["/activity-definitions?limit=-1", ["?limit"]],
     ["/activity-definitions?enabled=2&trigger_type=x&colour=1", ["?enabled", "?trigger_type", "?colour"]],
     ["/events?outcome=lost&since=now&colour=1", ["?outcome", "?since", "?colour"]],
