@@ -92,14 +92,14 @@ function replace(text: string, what: string, by: string, count: bigint): string 
 function split(text: string, separator: string, count: bigint) {
   if (count === 0n) return celList([]);
   const parts = separator === "" ? [...text] : text.split(separator);
-  spend(parts.length / 4);
+  spend(parts.length);
   if (count < 0n || BigInt(parts.length) <= count) return celList(parts);
   const first = parts.slice(0, Number(count) - 1);
   return celList([...first, parts.slice(Number(count) - 1).join(separator)]);
 }
 
 function join(list: Iterable<CelValue> & { size: number }, separator: string): string {
-  spend(list.size / 2);
+  spend(list.size);
   let length = 0;
   const texts: string[] = [];
   for (const item of list) {
