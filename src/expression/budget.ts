@@ -7,10 +7,10 @@
  */
 import { ExpressionError } from "./expression-error.ts";
 
-const MAX_UNITS = 1_000_000;
+const MAX_UNITS = 600_000;
 const MAX_US = 150_000;
 /** How often the time is read, in units. */
-const LOOK_UNITS = 5_000;
+const LOOK_UNITS = 1_000;
 
 /** Evaluations are synchronous, so that the budget of the current one can stand here. */
 let isRunning = false;

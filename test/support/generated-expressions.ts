@@ -140,7 +140,7 @@ export function generateExpression(random: () => number): string {
     () => `${P}big.split('').map(x, ${P}big.split('')).map(x, x.join(''))`,
   ];
 
-  if (random() < 0.4) return pick(HOSTILE)();
+  if (random() < 0.25) return pick(HOSTILE)();
   const text = expression(1 + below(6));
   // Some are cut, or have a character too much.
   if (random() < 0.85) return text;

@@ -18,7 +18,7 @@ import { compareNumbers, type ExactNumber, readNumber } from "../../json/exact-n
 import { spend } from "../budget.ts";
 import { ExpressionError } from "../expression-error.ts";
 import { exactNumberOf } from "../values.ts";
-import { checkLength } from "./texts.ts";
+import { checkItems, checkLength } from "./texts.ts";
 
 /** Answers undefined where the library's own operator is meant. */
 type Operator = (left: CelValue, right: CelValue) => CelValue | undefined;
@@ -117,7 +117,8 @@ function add(left: CelValue, right: CelValue): CelValue | undefined {
     return left + right;
   }
   if (!isCelList(left) || !isCelList(right)) return undefined;
-  spend((left.size + right.size) / 2);
+  checkItems(left.size + right.size);
+  spend(left.size + right.size);
   return celList([...left, ...right]);
 }
 

@@ -14,7 +14,7 @@ const MAX_PATTERN = 500;
 /** Characters of the pattern, those that are repeated by number counted as often. */
 const MAX_STEPS = 2_000;
 /** A class of Unicode takes milliseconds to compile. */
-const MAX_CLASSES = 5;
+const MAX_CLASSES = 3;
 /** Of one pattern; it keeps what it found out about texts, up to about a megabyte. */
 const MAX_STATES = 500;
 const MAX_KEPT = 100;

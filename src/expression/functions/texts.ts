@@ -22,6 +22,13 @@ export function checkLength(length: number): void {
   if (length > MAX_RESULT) throw new ExpressionError(`a text would have more than ${MAX_RESULT} characters`);
 }
 
+const MAX_ITEMS = 100_000;
+
+/** @throws ExpressionError for a list of more than `MAX_ITEMS` items, where an operation makes one */
+export function checkItems(count: number): void {
+  if (count > MAX_ITEMS) throw new ExpressionError(`a list would have more than ${MAX_ITEMS} items`);
+}
+
 export const textFunctions: readonly CelFunc[] = [
   ...strings
     .filter(({ name }) => name !== "strings.quote")
@@ -69,9 +76,9 @@ export const textFunctions: readonly CelFunc[] = [
 /** Each argument of `format` is written once, so that their sizes bound the text. */
 function bounded(format: CelFunc): CelFunc {
   return celMethod("format", STRING, [LIST], STRING, function (args) {
-    const json = toJsonValue(args) as unknown[];
-    checkLength(this.length + JSON.stringify(json).length);
-    spend(this.length / 8);
+    const { length } = JSON.stringify(toJsonValue(args));
+    checkLength(this.length + length);
+    spend((this.length + length) / 2);
     const text = format.call(0, this, [args]);
     if (isCelError(text)) throw text;
     return text as string;
@@ -93,6 +100,7 @@ function split(text: string, separator: string, count: bigint) {
   if (count === 0n) return celList([]);
   const parts = separator === "" ? [...text] : text.split(separator);
   spend(parts.length);
+  checkItems(parts.length);
   if (count < 0n || BigInt(parts.length) <= count) return celList(parts);
   const first = parts.slice(0, Number(count) - 1);
   return celList([...first, parts.slice(Number(count) - 1).join(separator)]);
