@@ -68,6 +68,7 @@ export const COMMANDS = {
     json: true,
     options: {
       "dry-run": { help: "tell what would be changed, field by field, and change nothing" },
+      history: { value: "DURATION", help: "with --dry-run: tell what it would have changed so long back, such as 7d" },
       force: { help: "retire however much has vanished from the files" },
       "event-types": { help: "bring the event types up to their files too" },
       "no-definitions": { help: "leave the activities as they are" },
@@ -81,6 +82,19 @@ export const COMMANDS = {
     json: true,
     rest: "PATH",
     run: async (context) => (await import("./validate.ts")).runValidate(context),
+  },
+  "dry-run": {
+    summary: "tell what an activity of a file would do on an event or at a due time, and do nothing of it",
+    settings: [...ENGINES, "secretsDir", "httpAllow", "caFile"],
+    json: true,
+    positionals: ["FILE"],
+    options: {
+      event: { value: "FILE", help: "an event as JSON; what it leaves out is filled in" },
+      due: { value: "TIME", help: "a due time, such as 2026-12-24T18:00:00Z" },
+      given: { value: "FILE", help: "values of context sources as JSON, by their names: these are not asked" },
+      name: { value: "NAME", help: "which activity, where the file has several" },
+    },
+    run: async (context) => (await import("./dry-run.ts")).runDryRun(context),
   },
   next: {
     summary: "tell when the activities of a definition file, or of a directory, would be due next",

@@ -9,15 +9,21 @@ import { createLog } from "../kernel/log.ts";
 import { createMetrics } from "../kernel/metrics.ts";
 import { inOneLine } from "../kernel/printable.ts";
 import { migrate, requireMigrated } from "../postgres/migrate.ts";
+import { createHistoryReader } from "../postgres/rehearsal/history-reader.ts";
+import { readHistory, rehearseSync } from "../rehearsal/sync-rehearsal.ts";
+import { createWhatIf } from "../rehearsal/what-if.ts";
+import type { SyncRehearsal } from "../rehearsal/what-if-report.ts";
 import { findTaskRules } from "../roles/own-engines.ts";
 import { createSync } from "../roles/sync.ts";
 import type { SyncReport } from "../sync/report.ts";
 import type { SyncRequest } from "../sync/service.ts";
+import { createParamsCheck } from "../task/params-check.ts";
 import { TASK_TYPES } from "../task/types.ts";
 import { openTemporal, type Temporal, temporalTlsOf } from "../temporal/connection.ts";
 import { ensureNamespace } from "../temporal/namespace.ts";
 import { type CommandContext, usageError } from "./command.ts";
 import { withDatabase } from "./database.ts";
+import { toWhatIfLines } from "./what-if-lines.ts";
 
 type Context = Pick<CommandContext, "config" | "print" | "json" | "args" | "shutdown">;
 
@@ -38,7 +44,10 @@ export async function runSync({ config, print, json, args, shutdown }: Context):
     force: readSwitch(args, "force"),
     actor: "cli",
   };
-  const report = await withDatabase(
+  const historyMs = readHistoryOption(args);
+  if (historyMs !== undefined && !request.dryRun)
+    throw usageError([{ path: "--history", message: "is only taken with --dry-run" }], "help sync");
+  const report: SyncReport | SyncRehearsal = await withDatabase(
     config,
     "sync",
     async (postgres) => {
@@ -61,7 +70,10 @@ export async function runSync({ config, print, json, args, shutdown }: Context):
           metrics: createMetrics(),
           log,
         });
-        return await service.sync(request, shutdown.stopping);
+        if (historyMs === undefined) return await service.sync(request, shutdown.stopping);
+        const checkParams = createParamsCheck(findTaskRules(TASK_TYPES, config, located));
+        const whatIf = createWhatIf({ history: createHistoryReader(postgres.db), checkParams });
+        return await rehearseSync({ sync: service, whatIf }, request, historyMs, shutdown.stopping);
       } catch (error) {
         if (!shutdown.stopping.aborted) throw error;
         throw new TerminalError("interrupted", "the sync was interrupted: what it had stored by then stays");
@@ -103,7 +115,7 @@ async function reachTemporal(
 }
 
 function toLines(
-  report: SyncReport,
+  report: SyncReport | SyncRehearsal,
   { definitionsDirs }: Config,
   { event_types: askedTypes }: Pick<SyncRequest, "event_types">,
 ): string[] {
@@ -140,6 +152,7 @@ function toLines(
     `definitions  ${count(definitions)}`,
     `event types  ${askedTypes ? count(event_types) : "not asked for (--event-types)"}`,
     `schedules    ${upserted} upserted, ${unchanged} unchanged, ${paused} of them paused, ${orphans_deleted} orphans deleted`,
+    ...("what_if" in report ? toWhatIfLines(report.what_if) : []),
     `${report.dry_run ? "a dry run: nothing was changed" : `sync ${report.sync_id}`}, ${report.duration_ms} ms`,
   ];
 }
@@ -150,6 +163,14 @@ function describe({ path, before, after }: { path: string; before: unknown; afte
 
 function rest(count: number, what: string): string[] {
   return count > 0 ? [`        and ${count} more ${what}`] : [];
+}
+
+/** Milliseconds. */
+function readHistoryOption({ history }: Context["args"]): number | undefined {
+  if (history === undefined) return undefined;
+  const found = readHistory(history, "--history");
+  if (typeof found === "number") return found;
+  throw usageError(found, "help sync");
 }
 
 function readSwitch(args: Context["args"], name: string): boolean {

@@ -35,7 +35,7 @@ const summaryFields = {
 /** As lists show it: without its context, decisions and tasks. */
 export const RunSummary = Type.Object(summaryFields, { title: "RunSummary" });
 
-const SourceView = Type.Object(
+export const SourceView = Type.Object(
   {
     name: Type.String(),
     type: Type.String(),
@@ -49,7 +49,7 @@ const SourceView = Type.Object(
   { title: "ContextSourceReport" },
 );
 
-const TemplateView = Type.Object(
+export const TemplateView = Type.Object(
   {
     key: Type.String(),
     outcome: oneOf(TEMPLATE_OUTCOMES, {

@@ -19,6 +19,7 @@ import { readQuery } from "./query.ts";
 import type { Route, TaggedRoute } from "./route.ts";
 import { ACCESS_ROUTES } from "./routes/access-routes.ts";
 import { definitionRoutes } from "./routes/definition-routes.ts";
+import { dryRunRoutes } from "./routes/dry-run-routes.ts";
 import { EVENT_ROUTES } from "./routes/event-routes.ts";
 import { EVENT_TYPE_ROUTES } from "./routes/event-type-routes.ts";
 import { HEALTH_ROUTES, isHealth } from "./routes/health-routes.ts";
@@ -31,7 +32,7 @@ import type { Services } from "./services.ts";
 
 /** The table of routes, where tasks may be of these types; by the names under which the documentation shows them. */
 const routesByTag = (types: TaskTypes): Readonly<Record<string, readonly Route[]>> => ({
-  Definitions: definitionRoutes(types),
+  Definitions: [...definitionRoutes(types), ...dryRunRoutes(types)],
   Schedules: [...scheduleRoutes(types), ...OCCURRENCE_ROUTES],
   Runs: RUN_ROUTES,
   Tasks: taskRoutes(types),

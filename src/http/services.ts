@@ -10,6 +10,8 @@ import type { ScheduleReader } from "../explain/schedule-view.ts";
 import type { SkippedReader } from "../explain/skipped-due-times.ts";
 import type { Readiness } from "../kernel/readiness.ts";
 import type { RunControl } from "../occurrence/control.ts";
+import type { DryRuns } from "../rehearsal/dry-run.ts";
+import type { WhatIf } from "../rehearsal/what-if.ts";
 import type { SyncService } from "../sync/service.ts";
 import type { TaskRules } from "../task/task-type.ts";
 
@@ -26,6 +28,8 @@ export interface Services {
   readonly keys: KeyStore;
   readonly audit: AuditReader;
   readonly sync: SyncService;
+  readonly dryRuns: DryRuns;
+  readonly whatIf: WhatIf;
   /** What definitions are checked by. */
   readonly rules: TaskRules;
   readonly readiness: Readiness;

@@ -24,12 +24,17 @@ import { createLedgerReader } from "../postgres/explain/ledger-reader.ts";
 import { createSkippedReader } from "../postgres/explain/skipped-reader.ts";
 import { createAcceptanceLedger } from "../postgres/occurrence/acceptance-ledger.ts";
 import { createWorkflowIdLedger } from "../postgres/occurrence/workflow-id-ledger.ts";
+import { createHistoryReader } from "../postgres/rehearsal/history-reader.ts";
 import { createRunLedger } from "../postgres/run/run-ledger.ts";
+import { createDryRuns } from "../rehearsal/dry-run.ts";
+import { createWhatIf } from "../rehearsal/what-if.ts";
+import { createParamsCheck } from "../task/params-check.ts";
 import type { Temporal } from "../temporal/connection.ts";
 import { createRunStarter } from "../temporal/run-starter.ts";
 import { createScheduleReader } from "../temporal/schedule-reader.ts";
+import { createConfiguredResolver, type OpenContextResolver } from "./context.ts";
 import { createLateParts } from "./late-parts.ts";
-import { findTaskRules } from "./own-engines.ts";
+import { createConfiguredDial, findTaskRules } from "./own-engines.ts";
 import { createRole, type RoleDeps } from "./role.ts";
 import { createSync } from "./sync.ts";
 
@@ -49,6 +54,8 @@ const ENGINES = {
   keys: "postgres",
   audit: "postgres",
   sync: "postgres",
+  dryRuns: "postgres",
+  whatIf: "postgres",
   events: "nats",
   schedules: "temporal",
   temporal: "temporal",
@@ -57,11 +64,12 @@ const ENGINES = {
 
 /** @throws InvalidInputError `port_in_use`; fails with TerminalError `keys_required` on an address that needs keys */
 export function startApi(deps: RoleDeps): Role {
-  const { config, connections, endpoints, taskTypes, readiness, metrics } = deps;
+  const { config, connections, endpoints, taskTypes, secrets, readiness, metrics } = deps;
   const log = deps.log.child({ role: "api" });
   const { parts, reach } = createLateParts<Parts>(ENGINES, readiness);
   const services = Object.assign(parts, { readiness, rules: findTaskRules(taskTypes, config) });
   let doorLedger: DoorLedger | undefined;
+  let resolver: OpenContextResolver | undefined;
   endpoints.then(
     (located) => {
       services.rules = findTaskRules(taskTypes, config, located);
@@ -91,6 +99,9 @@ export function startApi(deps: RoleDeps): Role {
         };
         const definitions = createDefinitionStore(db);
         const ledger = createLedgerReader(db);
+        const history = createHistoryReader(db);
+        const checkParams = createParamsCheck(services.rules);
+        resolver = createConfiguredResolver(deps, postgres, createConfiguredDial(config, await endpoints));
         reach({
           audit: createAuditReader(db),
           sync: createSync({
@@ -102,6 +113,8 @@ export function startApi(deps: RoleDeps): Role {
             readiness,
             log,
           }),
+          dryRuns: createDryRuns({ resolver, secrets, checkParams, history }),
+          whatIf: createWhatIf({ history, checkParams }),
           definitions,
           eventTypes: createEventTypeReader(db),
           ledger,
@@ -134,6 +147,7 @@ export function startApi(deps: RoleDeps): Role {
     await Promise.race([Promise.all(engines), aborted(signal)]);
     await aborted(signal);
     await server.stop(); // refuses new connections and resolves when the last answer is out
+    await resolver?.close();
   });
   return { ...role, close: async () => void server.stop(true) };
 

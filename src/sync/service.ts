@@ -10,7 +10,7 @@ import type { Log } from "../kernel/log.ts";
 import { inTime } from "../kernel/wait.ts";
 import type { ScheduleSync } from "../schedule/schedule-sync.ts";
 import type { ConfiguredTree } from "./cut-files.ts";
-import { DOCUMENT_STAGES, type DocumentStage } from "./document-row.ts";
+import { DOCUMENT_STAGES, type DocumentStage, type Write } from "./document-row.ts";
 import { type Plan, planSync } from "./plan.ts";
 import { addErrors, addPlan, addWrites, beginReport, noteHeld, noteNotAsked, type SyncReport } from "./report.ts";
 import { planRollback, treesOf } from "./rollback.ts";
@@ -27,6 +27,8 @@ export interface SyncRequest {
   force: boolean;
   /** `start`, `interval`, `cli`, `key:{name}` or `anonymous`. */
   actor: string;
+  /** Hears what is planned to be written, each time that it is planned. */
+  onPlan?(writes: readonly Write[]): void;
 }
 
 export interface SyncService extends Pick<SyncStore, "list" | "find"> {
@@ -77,7 +79,8 @@ export function createSyncService(deps: SyncDeps): SyncService {
     return finish(report, startedMs);
   }
 
-  async function syncDocuments(report: SyncReport, { force, actor }: SyncRequest, stages: DocumentStage[]) {
+  async function syncDocuments(report: SyncReport, request: SyncRequest, stages: DocumentStage[]) {
+    const { force, actor } = request;
     const read = await Promise.all(trees.map(async (tree) => ({ tree, ...(await readInTime(tree)) })));
     const names = read.flatMap(({ documents }) => documents.map(({ body }) => body.name));
     noteHeld(report, await store.listHeld());
@@ -86,6 +89,7 @@ export function createSyncService(deps: SyncDeps): SyncService {
       const stored = await store.listRows(DOCUMENT_STAGES, names);
       const facts = { trees: read, stored, held, now: new Date() };
       const plan = planSync({ ...facts, stages, force });
+      request.onPlan?.(plan.writes);
       const planned = structuredClone(report);
       addPlan(planned, plan, stages);
       for (const stage of DOCUMENT_STAGES.filter((each) => !stages.includes(each)))

@@ -48,6 +48,12 @@ function createApi(keyless: Keyless, store: KeyStore = keys) {
     get definitions() {
       return behind();
     },
+    get dryRuns() {
+      return behind();
+    },
+    get whatIf() {
+      return behind();
+    },
     get eventTypes() {
       return behind();
     },

@@ -1,6 +1,8 @@
 /** The REST API over a test's database, asked through the application itself; NATS and Temporal are fakes. */
 import { expect } from "bun:test";
 import { createAuthenticator } from "../../src/access/authenticate.ts";
+import { createContextResolver } from "../../src/context/resolver.ts";
+import type { ReaderDeps } from "../../src/context/source-type.ts";
 import { createCheckedPublisher } from "../../src/dispatch/checked-publisher.ts";
 import { readTree } from "../../src/document/tree.ts";
 import type { EventEnvelope } from "../../src/event/envelope.ts";
@@ -19,12 +21,17 @@ import { createDueTimeReader } from "../../src/postgres/explain/due-time-reader.
 import { createLedgerReader } from "../../src/postgres/explain/ledger-reader.ts";
 import { createSkippedReader } from "../../src/postgres/explain/skipped-reader.ts";
 import { createAcceptanceLedger } from "../../src/postgres/occurrence/acceptance-ledger.ts";
+import { createHistoryReader } from "../../src/postgres/rehearsal/history-reader.ts";
 import { createRunLedger } from "../../src/postgres/run/run-ledger.ts";
 import { createSyncStore } from "../../src/postgres/sync/sync-store.ts";
+import { createDryRuns } from "../../src/rehearsal/dry-run.ts";
+import { createWhatIf } from "../../src/rehearsal/what-if.ts";
 import type { OwedRun } from "../../src/run/engine.ts";
 import { createSyncService } from "../../src/sync/service.ts";
+import { createParamsCheck } from "../../src/task/params-check.ts";
 import type { TaskTypes } from "../../src/task/task-type.ts";
 import { TASK_TYPES } from "../../src/task/types.ts";
+import { readerDeps } from "./context.ts";
 import type { TestDatabase } from "./database.ts";
 import { TASK_RULES } from "./own-engines.ts";
 import { NO_SCHEDULES } from "./trees.ts";
@@ -45,11 +52,12 @@ export const definitionOf = (name: string) => ({ name, trigger_config: { trigger
 
 export const definitionPath = (id: string) => `/activity-definitions/${id}`;
 
-/** `directories` are those of its definition files, `types` those of its tasks. */
+/** `directories` are those of its definition files, `types` those of its tasks, `readers` what its context sources read. */
 export function createTestApi(
   database: TestDatabase,
   directories: readonly string[] = [],
   types: TaskTypes = TASK_TYPES,
+  readers: ReaderDeps = readerDeps(),
 ) {
   const { db } = database;
   const log = createLog("silent");
@@ -65,7 +73,16 @@ export function createTestApi(
   const keys = createKeyStore(db);
   const definitions = createDefinitionStore(db);
   const doorLedger = { ...createEnforcedTypeReader(db), ...createEventContentReader(db) };
+  const history = createHistoryReader(db);
+  const checkParams = createParamsCheck({ ...TASK_RULES, types });
   const services: Services = {
+    dryRuns: createDryRuns({
+      resolver: createContextResolver(readers),
+      secrets: readers.secrets,
+      checkParams,
+      history,
+    }),
+    whatIf: createWhatIf({ history, checkParams }),
     definitions,
     eventTypes: createEventTypeReader(db),
     ledger,

@@ -47,7 +47,7 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   // What would happen: nothing is done, and nothing is stored.
   rehearsal: [
     ...["explain", "sync", "dispatch", "schedule", "occurrence", "event", "run", "document", "definition", "context"],
-    ...["task", "outbound", "secret", "expression", "calendar", "json"],
+    ...["task", "outbound", "secret", "match", "expression", "calendar", "json"],
   ],
   // What a reader sees is made of what the rooms below record.
   explain: ["dispatch", "schedule", "occurrence", "event", "run", "context", "task", "definition", "calendar", "json"],
@@ -131,6 +131,8 @@ const WORDS: readonly { pattern: RegExp; what: string; files: readonly string[] 
       "context/events.ts",
       "definition/rest-change.ts",
       "access/key-request.ts",
+      // How far back somebody asks.
+      "rehearsal/sync-rehearsal.ts",
     ],
   },
 ];

@@ -1,8 +1,11 @@
 /** Files and schedules brought up to date over REST: the same sync as at start-up, at an interval and on the command line. */
 import { Type } from "@sinclair/typebox";
+import { readHistory, rehearseSync } from "../../rehearsal/sync-rehearsal.ts";
+import { SyncRehearsal } from "../../rehearsal/what-if-report.ts";
 import { listChanges, SyncReport, SyncSummary } from "../../sync/report.ts";
 import { Uuid } from "../ids.ts";
 import { byId, listRoute } from "../list-route.ts";
+import { invalidQuery } from "../query.ts";
 import { type Reply, type Route, requireFound, route } from "../route.ts";
 
 /** Milliseconds. A sync of many schedules takes long, and so does waiting for another sync. */
@@ -18,6 +21,14 @@ const SyncQuery = Type.Object(
     event_types: flag("Bring the event types up to their files.", false),
     dry_run: flag("Answer what would be changed, field by field, and change nothing.", false),
     force: flag("Retire however much has vanished from the files.", false),
+    history: Type.Optional(
+      Type.String({
+        maxLength: 32,
+        description:
+          "With dry_run: also answers on which events and due times of so long before now the changed activities would have done something else; at most 30d.",
+        examples: ["7d"],
+      }),
+    ),
   },
   { additionalProperties: false },
 );
@@ -31,12 +42,21 @@ export const SYNC_ROUTES: readonly Route[] = [
     summary: "Sync files and schedules: 207 when something could not be, 409 when a tree would lose too much",
     query: SyncQuery,
     answerWithinMs: ANSWER_WITHIN_MS,
-    answers: { 200: SyncReport, 207: SyncReport, 409: SyncReport },
+    answers: {
+      200: Type.Union([SyncReport, SyncRehearsal], { description: "The rehearsal where `history` is given." }),
+      207: SyncReport,
+      409: SyncReport,
+    },
     async handle({ query, services, actor }) {
       const { definitions = true, schedules = true, event_types = false, ...rest } = query;
-      const { dry_run: dryRun = false, force = false } = rest;
-      const request = { definitions, schedules, event_types, dryRun, force, actor };
-      return replyWith(await services.sync.sync(request, AbortSignal.timeout(ANSWER_WITHIN_MS)));
+      const { dry_run: dryRun = false, force = false, history } = rest;
+      const request = { definitions, schedules, event_types, force, actor };
+      const signal = AbortSignal.timeout(ANSWER_WITHIN_MS);
+      if (history === undefined) return replyWith(await services.sync.sync({ ...request, dryRun }, signal));
+      const historyMs = readHistory(history, "?history");
+      if (typeof historyMs !== "number") throw invalidQuery(historyMs);
+      if (!dryRun) throw invalidQuery([{ path: "?history", message: "is only taken with dry_run=true" }]);
+      return replyWith(await rehearseSync(services, request, historyMs, signal));
     },
   }),
   listRoute({

@@ -1,0 +1,144 @@
+/** What rehearsals read of the ledger. Every statement here only reads. */
+import { and, between, desc, eq, gte, isNull, lt, ne, not, type SQL, sql } from "drizzle-orm";
+import type { PgColumn } from "drizzle-orm/pg-core";
+import { type EventEnvelope, OWN_EVENT_IDS } from "../../event/envelope.ts";
+import { firstUuidAt } from "../../kernel/stable-id.ts";
+import { dueKey } from "../../occurrence/occurrence.ts";
+import type { HistoryReader, RecordedEvent, RecordedRun } from "../../rehearsal/history.ts";
+import { type Database, guarded } from "../client.ts";
+import { definitions } from "../definition-tables.ts";
+import { eventKeys, events, occurrences, runs, tasks } from "../ledger-tables.ts";
+
+const { row_id, event_id, type, source, occurred_at, subject, trace_id, payload, received_at } = events;
+const eventFields = { row_id, event_id, type, source, occurred_at, subject, trace_id, payload, received_at };
+type EventRow = Pick<typeof events.$inferSelect, keyof typeof eventFields>;
+
+const runFields = {
+  run_id: runs.run_id,
+  activity_id: runs.activity_id,
+  trigger: runs.trigger,
+  event_id: runs.event_id,
+  scheduled_for: runs.scheduled_for,
+  fired_at: runs.fired_at,
+  version_used: runs.version_used,
+  context_snapshot: runs.context_snapshot,
+  context_sources: runs.context_sources,
+};
+type RunRow = Pick<typeof runs.$inferSelect, keyof typeof runFields>;
+
+/** What the router matched: no dead letters, and nothing that was brought for one activity alone. */
+const cameByStream = and(
+  ne(events.outcome, "dead_lettered"),
+  not(sql`starts_with(${events.event_id}, ${OWN_EVENT_IDS.manual})`),
+  not(sql`starts_with(${events.event_id}, ${OWN_EVENT_IDS.foreign})`),
+);
+
+export function createHistoryReader(db: Database): HistoryReader {
+  return {
+    async listTypes({ after, limit }) {
+      // One step of the index for each type, however many events there are of it.
+      const first = after === undefined ? sql`true` : sql`type > ${after}`;
+      const rows = await guarded(
+        db.execute<{ type: string }>(sql`
+          with recursive step(type, number) as (
+            (select type, 1 from ${events} where ${first} and type is not null order by type limit 1)
+            union all
+            select (select e.type from ${events} e where e.type > step.type order by e.type limit 1), number + 1
+            from step where step.type is not null and number < ${limit}
+          )
+          select type from step where type is not null`),
+      );
+      return rows.map((row) => row.type);
+    },
+
+    async listEvents(wanted, { since, after, limit }) {
+      const isOnPage = and(
+        eq(type, wanted),
+        gte(row_id, firstUuidAt(since)),
+        after === undefined ? undefined : lt(row_id, after),
+      );
+      const query = db.select(eventFields).from(events).where(and(isOnPage, cameByStream));
+      return (await guarded(query.orderBy(desc(row_id)).limit(limit))).map(toRecordedEvent);
+    },
+
+    async listLastEvents(types, limit) {
+      const newest = db
+        .select({ row_id })
+        .from(events)
+        .where(and(sql`${type} = wanted.type`, cameByStream))
+        .orderBy(desc(row_id))
+        .limit(limit);
+      const found = sql`(select newest.row_id from json_array_elements_text(${JSON.stringify(types)}::json) as wanted(type)
+        cross join lateral (${newest}) newest order by newest.row_id desc limit ${limit})`;
+      const query = db.select(eventFields).from(events).where(sql`${row_id} in ${found}`);
+      return (await guarded(query.orderBy(desc(row_id)))).map(toRecordedEvent);
+    },
+
+    async findEvent(eventId) {
+      const query = db.select(eventFields).from(eventKeys).innerJoin(events, eq(row_id, eventKeys.row_id));
+      const [row] = await guarded(
+        query.where(and(eq(eventKeys.event_id, eventId), ne(events.outcome, "dead_lettered"))),
+      );
+      return row && toRecordedEvent(row);
+    },
+
+    async findRun(runId) {
+      const [row] = await guarded(db.select(runFields).from(runs).where(eq(runs.run_id, runId)));
+      return row && toRecordedRun(row);
+    },
+
+    async listTasks(runId) {
+      const { key, instance, status, result, error } = tasks;
+      return guarded(db.select({ key, instance, status, result, error }).from(tasks).where(eq(tasks.run_id, runId)));
+    },
+
+    async listRunsOfEvents(activityIds, eventIds) {
+      return listRuns(
+        and(
+          eq(occurrences.kind, "event"),
+          isAmong(occurrences.activity_id, activityIds),
+          isAmong(occurrences.key, eventIds),
+        ),
+      );
+    },
+
+    async listRunsOfDueTimes(activityId, from, to) {
+      const isInRange = between(occurrences.key, dueKey(from), dueKey(to));
+      return listRuns(and(eq(occurrences.activity_id, activityId), eq(occurrences.kind, "due"), isInRange));
+    },
+
+    async listEnabled(ids) {
+      const { id, enabled, enabled_override, deleted_at } = definitions;
+      const query = db.select({ id, enabled, enabled_override }).from(definitions);
+      const rows = await guarded(query.where(and(isAmong(id, ids), isNull(deleted_at))));
+      return new Map(rows.map(({ id, ...state }) => [id, state]));
+    },
+  };
+
+  async function listRuns(condition: SQL | undefined): Promise<RecordedRun[]> {
+    const query = db.select(runFields).from(occurrences).innerJoin(runs, eq(runs.run_id, occurrences.run_id));
+    return (await guarded(query.where(condition))).map(toRecordedRun);
+  }
+}
+
+/** One parameter for however many there are. */
+function isAmong(column: PgColumn, values: readonly string[]): SQL {
+  const cast = column.getSQLType() === "uuid" ? sql`::uuid` : sql``;
+  return sql`${column} in (select json_array_elements_text(${JSON.stringify(values)}::json)${cast})`;
+}
+
+function toRecordedEvent({ row_id, received_at, type, source, occurred_at, subject, ...row }: EventRow): RecordedEvent {
+  const envelope: EventEnvelope = {
+    ...row,
+    type: type ?? "",
+    source: source ?? "",
+    occurred_at: occurred_at ?? "",
+    ...(subject !== null && { subject }),
+  };
+  return { row_id, received_at, envelope };
+}
+
+function toRecordedRun({ context_snapshot, context_sources, ...run }: RunRow): RecordedRun {
+  const values = (context_snapshot ?? {}) as Record<string, unknown>;
+  return { ...run, context: context_sources === null ? null : { values, sources: context_sources } };
+}

@@ -1,0 +1,87 @@
+/** An occasion: what a rehearsal asks about, which is an event, a due time, or a run of the past. Pure. */
+import { dueTimes, nextTimesToRun } from "../calendar/due-times.ts";
+import type { Activity } from "../definition/activity.ts";
+import type { EventEnvelope } from "../event/envelope.ts";
+import { createTriggerCheck } from "../event/match.ts";
+import { matchesType } from "../match/type-pattern.ts";
+import { judge, type TriggerEvent, type Verdict } from "../occurrence/judge.ts";
+import { dueKey } from "../occurrence/occurrence.ts";
+import type { RecordedRun } from "./history.ts";
+
+export interface Occasion {
+  /** What is judged. */
+  event: TriggerEvent;
+  envelope: EventEnvelope | undefined;
+  due: Date | undefined;
+  /** The run's `now`. */
+  firedAt: Date;
+  /** The run that there was. */
+  run: RecordedRun | undefined;
+}
+
+/** Whether an occasion makes a run, and if not, why. */
+export type OccasionVerdict =
+  | Verdict
+  | { do: "skip"; reason: "other_type" | "no_due_times" | "waits_for_no_events" | "not_due"; detail: string };
+
+/** Of an event that comes by the stream. */
+export function occasionOfEvent(envelope: EventEnvelope, firedAt: Date, run?: RecordedRun): Occasion {
+  const { event_id } = envelope;
+  const findRefusal = createTriggerCheck(envelope);
+  const event: TriggerEvent = { kind: "event", key: event_id, trigger: "event", event_id, findRefusal };
+  return { event, envelope, due: undefined, firedAt, run };
+}
+
+/** Of a due time at which the run starts on time. */
+export function occasionOfDueTime(due: Date, run?: RecordedRun): Occasion {
+  const event: TriggerEvent = { kind: "due", key: dueKey(due), trigger: "cron" };
+  return { event, envelope: undefined, due, firedAt: run?.fired_at ?? due, run };
+}
+
+/** Of what a past run was made for; `envelope` is its event. */
+export function occasionOfRun(run: RecordedRun, envelope: EventEnvelope | undefined): Occasion {
+  const { trigger, fired_at: firedAt, scheduled_for, run_id } = run;
+  if (trigger === "event" && envelope !== undefined) return occasionOfEvent(envelope, firedAt, run);
+  if (scheduled_for !== null && trigger !== "rerun" && trigger !== "replay") {
+    const occasion = occasionOfDueTime(scheduled_for, run);
+    return { ...occasion, event: { ...occasion.event, trigger } };
+  }
+  // Somebody named the activity: no filter is asked.
+  const kind = trigger === "rerun" || trigger === "replay" ? trigger : "manual";
+  return { event: { kind, key: run_id, trigger }, envelope, due: scheduled_for ?? undefined, firedAt, run };
+}
+
+/** As the router and the claim judge it, and whether it would come to them at all. A due time is not judged as late. */
+export function judgeOccasion({ event, envelope, due }: Occasion, activity: Activity): OccasionVerdict {
+  const { trigger } = activity;
+  if (event.kind === "event" && envelope !== undefined) {
+    if (trigger.type !== "event") return skip("waits_for_no_events", "it runs at due times, and waits for no events");
+    const { event_type } = trigger;
+    if (!matchesType(event_type, envelope.type))
+      return skip("other_type", `it waits for ${event_type.text}, and the event's type is ${envelope.type}`);
+  }
+  if (event.kind === "due" && due !== undefined) {
+    if (trigger.type === "event")
+      return skip("no_due_times", `it waits for events of the type ${trigger.event_type.text}, and has no due times`);
+    const refusal = findNotDue(trigger.calendar, due);
+    if (refusal !== undefined) return refusal;
+  }
+  return judge(event, activity);
+}
+
+function findNotDue(calendar: Parameters<typeof dueTimes>[0], due: Date): OccasionVerdict | undefined {
+  const at = due.toISOString();
+  const [found] = dueTimes(calendar, new Date(due.getTime() - 1), due);
+  if (found?.skipped)
+    return { do: "skip", reason: found.skipped, detail: `${at} stands for a wall time that a clock change removes` };
+  if (found !== undefined) return undefined;
+  const [next] = nextTimesToRun(calendar, due, 1);
+  return skip(
+    "not_due",
+    `it is not due at ${at}: after that it is ${next ? `due at ${next.toISOString()}` : "never due"}`,
+  );
+}
+
+function skip(reason: "other_type" | "no_due_times" | "waits_for_no_events" | "not_due", detail: string) {
+  return { do: "skip", reason, detail } as const;
+}
