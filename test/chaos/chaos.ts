@@ -1,5 +1,6 @@
 /** `make chaos`: every scenario at its full size, with the compiled binary. Ends with `N passed, N failed`. */
 import { createDirectory, removeDirectory, type ServerOptions, startServer } from "../support/server.ts";
+import { killWorkersUnderFanOut } from "./fan-out.ts";
 import { stopTemporal } from "./misfire.ts";
 import { killPostgres } from "./postgres.ts";
 import * as scenarios from "./scenarios.ts";
@@ -43,8 +44,11 @@ try {
     },
   );
 
-  // Routers come and go beside a worker, so the engines run alone.
+  // Workers and routers come and go, so the engines run alone.
   const engines = await ground.start({ command: "engines" });
+  await scenario("500 http tasks of one run, their worker killed every 10 s: each Idempotency-Key applied once", () =>
+    killWorkersUnderFanOut(ground, engines, { tasks: 500, kills: 4, everyMs: 10_000, answerAfterMs: 3_000 }),
+  );
   const worker = await ground.start({ roles: "api,worker", flags: engines.flags });
   await worker.ready(60_000);
   for (const point of scenarios.POINTS)

@@ -1,5 +1,6 @@
 /** The short form of `make chaos`: each scenario once or twice, on one server. */
 import { afterAll, beforeAll, describe, test } from "bun:test";
+import { killWorkersUnderFanOut } from "../chaos/fan-out.ts";
 import { stopTemporal } from "../chaos/misfire.ts";
 import { killPostgres } from "../chaos/postgres.ts";
 import * as scenarios from "../chaos/scenarios.ts";
@@ -27,6 +28,16 @@ test("slow receivers hold up no other run, and see one Idempotency-Key per task 
   const server = await loadSlowReceiver(ground, { seconds: 5, maxStartMs: 5000 });
   server.kill("SIGTERM");
   await server.exited;
+}, 240_000);
+
+test("a run of many tasks is done to its end although its workers are killed, each Idempotency-Key applied once", async () => {
+  const engines = await ground.start({ command: "engines" });
+  try {
+    await killWorkersUnderFanOut(ground, engines, { tasks: 100, kills: 1, everyMs: 1_500, answerAfterMs: 500 });
+  } finally {
+    engines.kill("SIGTERM");
+    await engines.exited;
+  }
 }, 240_000);
 
 describe("beside a worker", () => {
