@@ -5,6 +5,7 @@
  * machine or its network is meant to reach, unless the operator lists it in ACTCORE_HTTP_ALLOW. What destination.ts
  * forbids is forbidden here as well, whatever is listed.
  */
+import { isIP } from "node:net";
 import ipaddr from "ipaddr.js";
 import type { AllowedHost } from "../kernel/allowed-hosts.ts";
 import { embeddedIn, type Ip, isInRange, isNamedBy, isOfThisHost, parseIp } from "./ip-address.ts";
@@ -35,7 +36,7 @@ function isPublic(ip: Ip): boolean {
 
 /** Whether the operator lists this host of a URL, a name or an address without brackets, whatever it leads to. */
 export function isListed(host: string, port: number, allowed: readonly AllowedHost[]): boolean {
-  const ip = parseIp(host);
+  const ip = isIP(host) === 0 ? undefined : parseIp(host);
   return allowed.some((entry) => {
     if (entry.port !== undefined && entry.port !== port) return false;
     if (ip !== undefined) return isNamedBy(entry.host, ip);

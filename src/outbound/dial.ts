@@ -7,7 +7,8 @@
  *
  * What is dialled is the address that was checked, and not the name, which may lead elsewhere a moment later. A proxy looks up
  * the name itself, so only what the URL says is checked then. Where an expression computed the host, that is not
- * enough: its name is looked up here too, and the proxy is asked for the address that was checked.
+ * enough: its name is looked up here too, and the proxy is asked for a tunnel to the address that was checked. For plain http
+ * there is no tunnel, and a proxy would send the address as Host (RFC 9112 §3.2.2), so such a request is refused.
  */
 import { lookup } from "node:dns/promises";
 import { isIP, isIPv6 } from "node:net";
@@ -76,8 +77,9 @@ export function createDial({ engines, allowed, proxies, trusted, resolve = resol
       private: mustBePublic ? findPrivateAddress(address, port, { engines, allowed }) : undefined,
     }));
     const good = checked.filter((each) => each.forbidden === undefined && each.private === undefined);
+    if (good.length > 0) return good.slice(0, MOST_ADDRESSES).map(({ address }) => address);
     const [first] = checked;
-    if (good.length > 0 || first === undefined) return good.slice(0, MOST_ADDRESSES).map(({ address }) => address);
+    if (first === undefined) throw new Error(`${host} has no address`);
     const leads = isIP(host) !== 0 ? "" : `it leads to ${first.address}: `;
     if (first.forbidden !== undefined) throw forbidden(url, leads + first.forbidden);
     throw notPublic(url, `${leads}${first.private}, and an expression computed its host`);
@@ -98,6 +100,8 @@ export function createDial({ engines, allowed, proxies, trusted, resolve = resol
     const host = hostOf(url);
     const mustBePublic = hostIsComputed && !isListed(host, portOf(url), allowed);
     if (proxy && !mustBePublic) return fetch(url, { ...options, proxy });
+    if (proxy && url.protocol === "http:" && isIP(host) === 0)
+      throw notPublic(url, "its proxy looks up the name, which may lead elsewhere, and an expression computed it");
 
     const addresses = await findAddresses(url, mustBePublic, signal);
     const address = proxy ? forProxy(addresses) : await findReachable(addresses, portOf(url), signal);
