@@ -25,7 +25,12 @@ export function parseExpression(text: string): Syntax {
     ] as Token;
   try {
     const { expr, sourceInfo } = parse(joined.text);
-    return { text, expr, offsetOf: (id) => tokenAt(sourceInfo?.positions[id.toString()] ?? 0).offset };
+    const offsetOf = (id: bigint) => {
+      const token = tokenAt(sourceInfo?.positions[id.toString()] ?? 0);
+      // A method begins with its point for the parser.
+      return (token.text === "." ? (tokens[tokens.indexOf(token) + 1] ?? token) : token).offset;
+    };
+    return { text, expr, offsetOf };
   } catch (error) {
     throw toFault(error, tokens, tokenAt);
   }

@@ -1,4 +1,6 @@
 import { expect, test } from "bun:test";
+import { join } from "node:path";
+import { SOURCE } from "../../deploy/build/repository.ts";
 import { checkCondition, compileExpression, findExpressionFaults } from "../../src/expression/expression.ts";
 import { parseJson } from "../../src/json/parse.ts";
 
@@ -81,15 +83,66 @@ test.each([
 });
 
 test.each([
-  ["get(event.payload, 'a.b', 0)", { a: { b: 1 } }, 1],
+  ["'k' in event.payload && has(event.payload.k)", { k: null }, true],
   ["get(event.payload, 'a.b', 0)", { "a.b": 2, a: { b: 1 } }, 2],
   ["get(event.payload, 'a.1', 0)", { a: [5, 6] }, 6],
   ["get(event.payload, 'a.b', 'none')", { a: null }, "none"],
-  ["json(event.payload)", { a: [1, null] }, '{"a":[1,null]}'],
-  ["urlencode(event.payload)", "a b/ü*", "a%20b%2F%C3%BC%2A"],
-  ["base64(event.payload)", "ü", "w7w="],
-  ["sha256(event.payload)", "", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"],
-  ["'k' in event.payload", { k: null }, true],
+  ["get(event.payload, '__proto__.x', 'none')", {}, "none"],
+  ["event.payload.big > 1e300 && event.payload.big == event.payload.again", { big: 1, again: 1 }, false],
+  ["{'__proto__': event.payload.n}", { n: 1 }, JSON.parse('{"__proto__": 1}')],
+  ["urlencode(event.payload.s)", { s: "a b/ü*\ud800" }, "a%20b%2F%C3%BC%2A%EF%BF%BD"],
+  ["'aXa'.replace('a', 'b', 1) + 'abc'.replace('', '-')", {}, "bXa-a-b-c-"],
+  ["size('😀') == 1 && '😀'.size() == 1", {}, true],
+  ["strftime(timestamp('2027-01-01T00:00:00.123Z'), '%G-W%V-%u %j %y %I%p %L')", {}, "2026-W53-5 001 27 12AM 123"],
+  ["timestamp('1850-06-01T12:00:00Z').getHours('Europe/Paris')", {}, 12],
+  ["timestamp('2026-10-25T01:30:00Z').getHours('Europe/Paris')", {}, 2],
 ])("%s of %j is %j", (text, payload, expected) => {
   expect(evaluate(text, withPayload(payload))).toEqual(expected);
+});
+
+test("numbers with many digits are compared by their values, and written with all of them", () => {
+  const values = withPayload(parseJson('{"a": 1e400, "b": 0.12345678901234567890123, "c": 12345678901234567890123}'));
+  expect(evaluate("[event.payload.a > 1, event.payload.a == event.payload.a, event.payload.b < 0.13]", values)).toEqual(
+    [true, true, true],
+  );
+  expect(evaluate("string(event.payload.c) + '/' + json([event.payload.b])", values)).toBe(
+    "12345678901234567890123/[0.12345678901234567890123]",
+  );
+  expect(() => evaluate("event.payload.c + 1", values)).toThrow("more digits than can be computed with");
+});
+
+test("a value that is passed on is the very one that was given", () => {
+  const payload = { list: [{ a: 1 }] };
+  expect(evaluate("event.payload.list[0]", withPayload(payload))).toBe(payload.list[0]);
+});
+
+test("what goes wrong is said with the values that were read, and nothing of a secret is", () => {
+  const values = { ...withPayload({ t: "x" }), secret: { KEY: "s3cret" } };
+  expect(() => evaluate("event.payload.t > 3", values)).toThrow(
+    'event.payload.t > 3: > does not take a text and a whole number, where payload.t is "x"',
+  );
+  for (const text of ["int(secret.KEY)", "secret.KEY + event.payload.t > 3", "duration(secret.KEY)"]) {
+    expect(() => evaluate(text, values)).toThrow("reads a secret");
+    expect(() => evaluate(text, values)).not.toThrow("s3cret");
+  }
+});
+
+test("an error that || or all() would pass over does not hide that an evaluation takes too long", () => {
+  const values = withPayload({ many: Array.from({ length: 5_000 }, (_, index) => index) });
+  const loop = "event.payload.many.all(x, event.payload.many.all(y, x + y >= 0))";
+  expect(() => evaluate(`${loop} || true`, values)).toThrow("takes too long");
+  expect(() => evaluate(`[1].exists(z, ${loop} || true)`, values)).toThrow("takes too long");
+  expect(evaluate("event.payload.many.filter(x, x % 2 == 0).map(x, x * 2).size()", values)).toBe(2_500);
+});
+
+test("parts of a time do not depend on the zone of the machine", async () => {
+  const program = `
+    import { compileExpression } from ${JSON.stringify(join(SOURCE, "expression/expression.ts"))};
+    const text = "[now.getHours(), now.getDate(), now.getDayOfYear(), now.getHours('Europe/Paris'), strftime(now, '%F %T')]";
+    console.log(JSON.stringify(compileExpression(text, { roots: ["now"] }).evaluate({ now: "2026-03-08T02:30:00Z" })));
+  `;
+  for (const TZ of ["America/New_York", "Asia/Tokyo"]) {
+    const child = Bun.spawn([process.execPath, "-e", program], { env: { ...process.env, TZ }, stdout: "pipe" });
+    expect(JSON.parse(await new Response(child.stdout).text())).toEqual([2, 8, 66, 3, "2026-03-08 02:30:00"]);
+  }
 });

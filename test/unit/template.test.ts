@@ -65,3 +65,31 @@ test("faults of templates are found when they are stored", () => {
   expect(faults[0]?.message).toContain("did you mean event?");
   expect(faults[2]?.message).toContain("{{ secret.NAME }}");
 });
+
+test("only what has an expression is copied", () => {
+  const value = { same: { a: [1] }, made: { b: "{{ event.n }}" } };
+  const rendered = render(value, { event: { n: 1 } }).value as typeof value;
+  expect(rendered).toEqual({ same: { a: [1] }, made: { b: 1 } } as never);
+  expect(rendered.same).toBe(value.same);
+});
+
+test("the source of a secret has what it reads and nothing beside it, also in lists and under dotted keys", () => {
+  const values = { event: { id: "e", list: [{ a: 1 }, { a: 2 }], user: { "x.y": 1, name: "ada", gone: null } } };
+  const text = "{{ event.list[1].a }}{{ event.user['x.y'] }}{{ get(event.user, 'gone.b', '-') }}{{ secret.X }}";
+  const [source] = Object.values(render(text, values).sources);
+  expect(source?.values).toEqual({ event: { list: values.event.list, user: values.event.user } });
+  expect(source && renderSecret(source, { X: "s" })).toBe("21-s");
+  expect(render("{{ event.user.name }}{{ secret.X }}", values).sources).toMatchObject({
+    "": { values: { event: { user: { name: "ada" } } } },
+  });
+});
+
+test("a template is bounded as a whole", () => {
+  const many = Array.from({ length: 1_001 }, () => "{{ event.n }}");
+  expect(findTemplateFaults(many, "/params", scope)).toEqual([
+    { path: "/params", message: "has 1001 texts with an expression, and at most 1000 are taken" },
+  ]);
+  const big = { event: { big: "x".repeat(600_000) } };
+  expect(render("{{ event.big }}", big).value).toBe(big.event.big);
+  expect(() => render(["{{ event.big }}", "{{ event.big }}"], big)).toThrow("more than 1000000 characters");
+});
