@@ -146,13 +146,14 @@ function describeTemplates(
 ) {
   const isOver = finished_at !== null;
   const ended = `the run ended (${reason === null ? status : `${status}: ${reason}`}) before it was decided`;
-  return templates.map((decision) => ({
-    ...{ count: null, left_out: null, cause: null, reason: null },
-    ...decision,
+  return templates.map(({ key, outcome, count = null, left_out = null, cause = null, reason: why = null }) => ({
+    key,
     // The close of a run ends its tasks, and does not write of templates that have none.
-    ...(isOver && decision.outcome === "waiting" && { outcome: "not_reached" as const, reason: ended }),
+    ...(isOver && outcome === "waiting"
+      ? { outcome: "not_reached" as const, count, left_out, cause, reason: ended }
+      : { outcome, count, left_out, cause, reason: why }),
     tasks_by_status: Object.fromEntries(
-      counts.filter(({ key }) => key === decision.key).map(({ status, count }) => [status, count]),
+      counts.filter((each) => each.key === key).map(({ status, count }) => [status, count]),
     ),
   }));
 }
