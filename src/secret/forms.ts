@@ -1,12 +1,13 @@
 /** How a secret's value may stand in a text: as it is, escaped for JSON, URLs, forms or HTML, in base64, or only a part of it. */
+import { once } from "../kernel/once.ts";
 
 export interface Form {
   /** Four letters or digits that stand in every text in which `mask` finds something; undefined where there are none. */
   readonly anchor: string | undefined;
   /** Characters of what is looked for: a longer one is masked first. */
   readonly length: number;
-  /** The text with `MASK` wherever the value stands in it in this form. */
-  mask(text: string): string;
+  /** The text with `MASK` wherever the value stands in it in this form. `mayBeCut` says whether it is long enough to have been cut. */
+  mask(text: string, mayBeCut: boolean): string;
 }
 
 /** What stands in place of a secret. */
@@ -16,10 +17,12 @@ export const MASK = "***";
 export const MIN_LENGTH = 4;
 /** Characters of the shortest line that is masked by itself. */
 const MIN_LINE_LENGTH = 8;
+/** Letters and digits that are masked by themselves: as many stand in few words, and few encodings change them. */
+const LONG_RUN = /[A-Za-z0-9]{16,}/g;
 /** Characters of the shortest beginning of a value that is masked where a text was cut. */
 const MIN_BEGINNING_LENGTH = 8;
 /** A text as long as this may have been cut at its end; a shorter one has dots where it was. */
-const MAYBE_CUT_LENGTH = 1000;
+export const MAYBE_CUT_LENGTH = 1000;
 /** A longer value is looked for in pieces of this length. */
 const MAX_PIECE_LENGTH = 1024;
 /** Such a line of a PEM file stands in every other one too. */
@@ -27,21 +30,24 @@ const PEM_BORDER = /^-----(?:BEGIN|END) /;
 
 /** None where the value is shorter than `MIN_LENGTH`. */
 export function formsOf(value: string): Form[] {
-  const forms = piecesOf(value).flatMap((piece) => [
-    toForm(escapedPattern(piece), piece),
-    ...base64Of(piece).map(({ base64, pattern }) => toForm(pattern, base64)),
-  ]);
-  const written = [...new Set([value, JSON.stringify(value).slice(1, -1)])];
-  return [...forms, ...written.filter(({ length }) => length > MIN_BEGINNING_LENGTH).map(toBeginning)];
+  return piecesOf(value).flatMap((piece) => {
+    const written = new Set([piece, JSON.stringify(piece).slice(1, -1), encodeURIComponent(piece.toWellFormed())]);
+    const encoded = [...written].flatMap(base64Of);
+    return [
+      toForm(piece, () => escapedPattern(piece)),
+      ...encoded.map(({ base64, pattern }) => toForm(base64, pattern)),
+      ...[...written, ...encoded.map(({ base64 }) => base64)].flatMap(toBeginning),
+    ];
+  });
 }
 
-/** The value, and each of its lines: a text may have the lines joined otherwise, or only some of them. */
+/** The value, and what of it is masked also where the rest is not beside it: its lines, and long runs of letters and digits. */
 function piecesOf(value: string): string[] {
   const lines = value
     .split(/\r?\n/)
     .map((line) => line.trim())
     .filter((line) => line.length >= MIN_LINE_LENGTH && !PEM_BORDER.test(line));
-  const pieces = [value, ...lines].flatMap((text) => {
+  const pieces = [value, ...lines, ...(value.match(LONG_RUN) ?? [])].flatMap((text) => {
     const parts: string[] = [];
     for (let at = 0; at < text.length; at += MAX_PIECE_LENGTH) parts.push(text.slice(at, at + MAX_PIECE_LENGTH));
     return parts;
@@ -49,29 +55,27 @@ function piecesOf(value: string): string[] {
   return [...new Set(pieces)].filter((piece) => piece.length >= MIN_LENGTH);
 }
 
-function toForm(pattern: string, text: string): Form {
-  const compiled = new RegExp(pattern, "g");
-  return { anchor: anchorOf(text), length: text.length, mask: (masked) => masked.replace(compiled, MASK) };
+/** The pattern is compiled when it is first looked for: of a long value with many lines most never are. */
+function toForm(form: string, pattern: () => string): Form {
+  const compiled = once(() => new RegExp(pattern(), "g"));
+  return { anchor: anchorOf(form), length: form.length, mask: (text) => text.replace(compiled(), MASK) };
 }
 
-/** As much of the value's beginning as stands where a text was cut: at its end, or before dots that say so. */
-function toBeginning(value: string): Form {
-  const head = value.slice(0, MIN_BEGINNING_LENGTH);
-  return {
-    anchor: anchorOf(head),
-    length: MIN_BEGINNING_LENGTH,
-    mask(text) {
-      let masked = text;
-      for (let at = masked.indexOf(head); at >= 0; at = masked.indexOf(head, at + 1)) {
-        let end = at + head.length;
-        while (end < masked.length && masked[end] === value[end - at]) end++;
-        const isCut =
-          end === masked.length ? end >= MAYBE_CUT_LENGTH : /^(?:\.\.\.|…)/.test(masked.slice(end, end + 3));
-        if (isCut) masked = masked.slice(0, at) + MASK + masked.slice(end);
-      }
-      return masked;
-    },
+/** As much of the beginning of `form` as stands where a text was cut: at its end, or before dots that say so. */
+function toBeginning(form: string): Form[] {
+  if (form.length <= MIN_BEGINNING_LENGTH) return [];
+  const head = form.slice(0, MIN_BEGINNING_LENGTH);
+  const mask = (text: string, mayBeCut: boolean) => {
+    let masked = text;
+    for (let at = masked.indexOf(head); at >= 0; at = masked.indexOf(head, at + 1)) {
+      let end = at + head.length;
+      while (end < masked.length && masked[end] === form[end - at]) end++;
+      const isCut = end === masked.length ? mayBeCut : /^(?:\.\.\.|…)/.test(masked.slice(end, end + 3));
+      if (isCut) masked = masked.slice(0, at) + MASK + masked.slice(end);
+    }
+    return masked;
   };
+  return [{ anchor: anchorOf(head), length: MIN_BEGINNING_LENGTH, mask }];
 }
 
 function anchorOf(text: string): string | undefined {
@@ -83,14 +87,14 @@ function anchorOf(text: string): string | undefined {
  * What of the base64 of any text with the piece in it follows from the piece alone: by how many bytes stand before it, modulo 3.
  * The pattern takes in the characters beside it that have some bits of the piece.
  */
-function base64Of(piece: string): { base64: string; pattern: string }[] {
+function base64Of(piece: string): { base64: string; pattern(): string }[] {
   const bytes = Buffer.from(piece);
   return [0, 1, 2].map((before) => {
     const bits = 8 * (before + bytes.length);
     const all = Buffer.concat([Buffer.alloc(before), bytes]).toString("base64");
     const base64 = all.slice(Math.ceil((8 * before) / 6), Math.floor(bits / 6));
     const [left, right] = [before > 0 ? `${BASE64}?` : "", bits % 6 > 0 ? `(?:${BASE64}={0,2})?` : ""];
-    return { base64, pattern: left + base64Pattern(base64) + right };
+    return { base64, pattern: () => left + base64Pattern(base64) + right };
   });
 }
 

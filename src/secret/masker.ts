@@ -4,7 +4,7 @@
  * microseconds for 1 KB), and only a form whose four characters are there is looked for by its pattern.
  */
 import { isExactNumber } from "../json/exact-number.ts";
-import { type Form, formsOf, MIN_LENGTH } from "./forms.ts";
+import { type Form, formsOf, MAYBE_CUT_LENGTH, MIN_LENGTH } from "./forms.ts";
 
 /** Values that are kept, the ones that were used last. */
 const MAX_VALUES = 1000;
@@ -40,7 +40,7 @@ export function createMasker(now: () => number = Date.now): Masker {
   function mask(text: string): string {
     if (values.size === 0 || text.length < MIN_LENGTH) return text;
     let masked = text;
-    for (const form of search.find(text)) masked = form.mask(masked);
+    for (const form of search.find(text)) masked = form.mask(masked, text.length >= MAYBE_CUT_LENGTH);
     return masked;
   }
 

@@ -135,7 +135,14 @@ describe("a value that was read does not stand in what is masked", () => {
     const { mask } = maskerOf("sk-0123456789abcdefghij");
     expect(mask('received "sk-0123456789abc..., a string')).toBe('received "***..., a string');
     expect(mask(`${"x".repeat(2000)}sk-0123456`)).toBe(`${"x".repeat(2000)}***`);
+    expect(mask(`${"x".repeat(2000)} ${btoa("sk-012345678")}`)).toBe(`${"x".repeat(2000)} ***`);
     expect(mask("sk-0123456 is no beginning that was cut")).toBe("sk-0123456 is no beginning that was cut");
+  });
+
+  test("nor does a long run of its letters and digits, whatever became of the rest", () => {
+    const { mask } = maskerOf('key="0123456789abcdef01"');
+    expect(mask("KEY='0123456789abcdef01'")).toBe("KEY='***'");
+    expect(mask(btoa('{"key":"KEY=0123456789abcdef01"}'))).not.toContain(btoa("0123456789ab"));
   });
 
   test("and a longer value is masked before one that it contains", () => {
