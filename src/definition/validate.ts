@@ -9,7 +9,6 @@ import { findDurationFaults } from "../calendar/duration.ts";
 import { findTriggerValueFaults } from "../calendar/trigger-faults.ts";
 import { findSourceFaults } from "../context/sources.ts";
 import { findExpressionFaults } from "../expression/expression.ts";
-import type { Scope } from "../expression/scope.ts";
 import { hasTemplate } from "../expression/template.ts";
 import { MAX_DEPTH } from "../json/depth.ts";
 import { isExactNumber } from "../json/exact-number.ts";
@@ -30,11 +29,9 @@ import {
   TRIGGER_SCHEMAS,
   TRIGGER_TYPES,
 } from "./schema.ts";
+import { TRIGGER_SCOPE } from "./scopes.ts";
 
 type Fields = Record<string, unknown>;
-
-/** What the condition of an event trigger may read: it is asked before there is a run. */
-const TRIGGER_SCOPE: Scope = { roots: ["event"] };
 
 /** The input without a schema of its trigger and its tasks: those are checked by the schema of their type. */
 const OuterSchema = Type.Composite(

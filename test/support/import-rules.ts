@@ -54,10 +54,10 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   // Documents into rows, rows into schedules.
   sync: ["schedule", "event", "document", "definition", "task", "expression", "calendar", "json"],
   // The two doors through which most starts come; what they share is in occurrence/.
-  dispatch: ["occurrence", "event", "run", "definition", "match", "expression", "calendar", "json"],
+  dispatch: ["occurrence", "event", "run", "definition", "expression", "calendar", "json"],
   schedule: ["occurrence", "run", "definition", "calendar", "json"],
   // Every start passes here.
-  occurrence: ["event", "run", "definition", "match", "expression", "calendar", "json"],
+  occurrence: ["event", "run", "definition", "expression", "calendar", "json"],
   event: ["run", "definition", "match", "expression", "calendar", "json"],
   run: ["definition", "context", "task", "secret", "expression", "calendar", "json"],
   // A file holds definitions and event types.

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
+import { TRIGGER_SCOPE } from "../../src/definition/scopes.ts";
 import { matchEvent as match } from "../../src/dispatch/match-event.ts";
-import type { EventEnvelope } from "../../src/event/envelope.ts";
+import { type EventEnvelope, toEventValue } from "../../src/event/envelope.ts";
 import {
   indexSubscriptions,
   type Match,
@@ -8,6 +9,7 @@ import {
   type SubscriptionIndex,
   type SubscriptionRow,
 } from "../../src/event/match.ts";
+import { findExpressionFaults } from "../../src/expression/expression.ts";
 import { parseJson } from "../../src/json/parse.ts";
 
 const parse = (text: string) => parseJson(text) as Record<string, unknown>;
@@ -260,6 +262,14 @@ describe("a condition", () => {
     const [outcome, reason = ""] = outcomeOfWhen("event.payload[event.payload.k] == 1", { k });
     expect([outcome, reason]).toEqual(["failed_expression", expect.stringContaining("a\\u0000\\ud800xxx")]);
     expect(reason.length).toBeLessThan(1_100);
+  });
+
+  test("may read each key that an event has, and a definition with another one is refused", () => {
+    const value = toEventValue(eventOf("x"));
+    const faultsOf = (key: string) => findExpressionFaults(`event.${key} == null`, "/when", TRIGGER_SCOPE);
+    for (const key of Object.keys(value)) expect(faultsOf(key)).toEqual([]);
+    expect(TRIGGER_SCOPE.names?.event).toHaveLength(Object.keys(value).length);
+    expect(faultsOf("seats")).toMatchObject([{ path: "/when", message: expect.stringContaining("seats") }]);
   });
 
   test("is not asked where a filter does not hold", () => {

@@ -30,12 +30,13 @@ test("the suggested event is one that runs an activity that is there, whatever i
   expect(matchEvent(index, event).outcome).toBe("received");
 });
 
-test("an activity that is disabled, or whose event would be refused, is not suggested", () => {
+test("an activity that is disabled, or whose event would be refused or start nothing, is not suggested", () => {
   const schema = JSON.stringify({ type: "object", required: ["id"] });
   const checks = indexEnforcedTypes([{ name: "strict", schema }], new Map());
   const definitions = [
     definition("off", onEvent("x"), false),
     definition("strict", onEvent("strict")),
+    definition("asking", { ...onEvent("asking"), when: "event.payload.seats > 3" }),
     definition("loose", onEvent("loose")),
   ];
   expect(suggestRequest(definitions, checks, API)).toContain('"type":"loose"');

@@ -129,6 +129,7 @@ test.each<[path: string, input: object]>([
   ["/trigger_config/event_type", { name: "a", trigger_config: { ...event, event_type: "user.cre*" } }],
   ["/trigger_config/when", { name: "a", trigger_config: { ...event, when: "event.payload.n >" } }],
   ["/trigger_config/when", { name: "a", trigger_config: { ...event, when: "context.account.active" } }],
+  ["/trigger_config/when", { name: "a", trigger_config: { ...event, when: "event.seats > 3" } }],
   ["/trigger_config/when", { name: "a", trigger_config: { ...event, when: true } }],
   ["/trigger_config/when", { name: "a", trigger_config: { trigger_type: "interval", every: "1h", when: "true" } }],
   ["/context_sources/0/type", { ...minimal, context_sources: [{}] }],
