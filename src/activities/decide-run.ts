@@ -2,10 +2,13 @@
 import { type Activity, compileActivity } from "../definition/activity.ts";
 import { TerminalError } from "../kernel/errors.ts";
 import { createPause } from "../kernel/wait.ts";
-import { type DecidedRun, decideRound, isOpen, type ParamsCheck, type RoundFacts, stepAfter } from "../run/decide.ts";
+import { decideRound, type RoundFacts } from "../run/decide.ts";
 import type { TemplateDecision } from "../run/decision.ts";
 import type { ClosedRun, DecidedTask, NewRound, RunLedger, RunState } from "../run/ledger.ts";
+import type { ParamsCheck } from "../run/make-tasks.ts";
 import { type RunRules, type TaskGroup, type TaskStep, WORKER_LOST } from "../run/run.ts";
+import { stepAfter } from "../run/step-after.ts";
+import { type DecidedRun, isOpen } from "../run/task-instance.ts";
 import type { Secrets } from "../secret/secrets.ts";
 
 export interface DecideDeps {

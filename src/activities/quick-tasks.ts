@@ -5,9 +5,10 @@
  * try failed for now, because too many others wait, or because the worker that began it was lost, is handed on as a step.
  */
 import { RetryableError, TerminalError } from "../kernel/errors.ts";
-import { isOpen, stepAfter, type TaskInstance } from "../run/decide.ts";
 import type { ClosedRun, DecidedTask, NewRound, RunLedger, TaskOutcome } from "../run/ledger.ts";
 import { RECORDING_MS, type TaskStep, WORKER_LOST } from "../run/run.ts";
+import { stepAfter } from "../run/step-after.ts";
+import { isOpen, type TaskInstance } from "../run/task-instance.ts";
 import type { TaskAttempt, TaskLedger } from "../task/task.ts";
 import type { TaskTypes } from "../task/task-type.ts";
 import { isStop, type Tries, type TryEnd, toTaskError } from "./tries.ts";

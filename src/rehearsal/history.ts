@@ -1,8 +1,8 @@
 /** The port through which rehearsals read what happened; postgres/rehearsal/history-reader.ts is behind it. It stores nothing. */
 import type { Snapshot } from "../context/snapshot.ts";
 import type { EventEnvelope } from "../event/envelope.ts";
-import type { StandingTask } from "../run/decide.ts";
 import type { RunTrigger } from "../run/run.ts";
+import type { StandingTask } from "../run/task-instance.ts";
 
 /** An event that came by the stream. What somebody brought for one activity alone, over REST or by a foreign start, is none. */
 export interface RecordedEvent {

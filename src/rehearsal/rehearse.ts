@@ -4,15 +4,9 @@ import type { Activity } from "../definition/activity.ts";
 import { type Condition, checkCondition, type Expression } from "../expression/expression.ts";
 import type { Reads, Values } from "../expression/scope.ts";
 import { describeWithHint, type Fault, TerminalError } from "../kernel/errors.ts";
-import {
-  type DecidedRun,
-  decideRound,
-  plainRound,
-  type RoundOptions,
-  type StandingTask,
-  type TaskInstance,
-} from "../run/decide.ts";
+import { decideRound, type RoundOptions } from "../run/decide.ts";
 import type { TemplateDecision } from "../run/decision.ts";
+import { type DecidedRun, plainRound, type StandingTask, type TaskInstance } from "../run/task-instance.ts";
 import { judgeOccasion, type Occasion } from "./occasion.ts";
 import { REHEARSED_ID, valuesOf } from "./values.ts";
 

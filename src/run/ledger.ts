@@ -6,9 +6,9 @@ import type { Snapshot } from "../context/snapshot.ts";
 import type { ActivityRow, TaskPolicy } from "../definition/activity.ts";
 import type { Values } from "../expression/scope.ts";
 import type { TaskAttempt, TaskError, TaskStatus } from "../task/task.ts";
-import type { DecidedRun, StandingTask, TakenTask, TaskInstance } from "./decide.ts";
 import type { RunDecisions, TemplateDecision } from "./decision.ts";
 import type { RunClose, RunResult, TaskFailure } from "./run.ts";
+import type { DecidedRun, StandingTask, TakenTask, TaskInstance } from "./task-instance.ts";
 
 /** A task as it stands with the decision of its run. */
 export interface DecidedTask {

@@ -10,7 +10,7 @@ import { createAcceptanceLedger } from "../../src/postgres/occurrence/acceptance
 import { createUnfinishedLedger } from "../../src/postgres/occurrence/unfinished-ledger.ts";
 import { createRunLedger } from "../../src/postgres/run/run-ledger.ts";
 import { createTaskLedger } from "../../src/postgres/run/task-ledger.ts";
-import { plainRound } from "../../src/run/decide.ts";
+import { plainRound } from "../../src/run/task-instance.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";
 import { activityOf, BY_TEST, claim, disable, envelopeOf, logTask, runOf, storeDefinition } from "../support/ledger.ts";

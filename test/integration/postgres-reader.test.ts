@@ -3,7 +3,7 @@ import type { LedgerReader, Page, RunFilter, TaskFilter } from "../../src/explai
 import { createLedgerReader } from "../../src/postgres/explain/ledger-reader.ts";
 import { createRunLedger } from "../../src/postgres/run/run-ledger.ts";
 import { createTaskLedger } from "../../src/postgres/run/task-ledger.ts";
-import { plainRound } from "../../src/run/decide.ts";
+import { plainRound } from "../../src/run/task-instance.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";
 import { activityOf, claim, claimedRun, recordEvent, runOf } from "../support/ledger.ts";

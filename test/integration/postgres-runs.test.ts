@@ -6,8 +6,8 @@ import { createLedgerReader } from "../../src/postgres/explain/ledger-reader.ts"
 import { createAcceptanceLedger } from "../../src/postgres/occurrence/acceptance-ledger.ts";
 import { createRunLedger } from "../../src/postgres/run/run-ledger.ts";
 import { createTaskLedger } from "../../src/postgres/run/task-ledger.ts";
-import { plainRound } from "../../src/run/decide.ts";
 import type { RunLedger } from "../../src/run/ledger.ts";
+import { plainRound } from "../../src/run/task-instance.ts";
 import type { TaskLedger } from "../../src/task/task.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";

@@ -1,7 +1,7 @@
 /** How a run stands, and what its expressions may read: one statement, and a second one for a rerun that takes tasks over. */
 import { and, eq, sql } from "drizzle-orm";
-import type { StandingTask, TakenTask } from "../../run/decide.ts";
 import type { DecidedTask, RunState } from "../../run/ledger.ts";
+import type { StandingTask, TakenTask } from "../../run/task-instance.ts";
 import { type Database, guarded } from "../client.ts";
 import { dueSkips, runs, tasks } from "../ledger-tables.ts";
 import { INPUT_COLUMNS, INPUT_EVENT, type InputRow, toTaskInput } from "./task-input.ts";
