@@ -99,7 +99,7 @@ export interface RecordedEventQuestion {
 
 export interface RecordedEvents {
   count: number;
-  /** Whether there may be more: only the newest MAX_COUNTED events of the type were looked at. */
+  /** Whether there may be more: only MAX_COUNTED events of the type were looked at. */
   capped: boolean;
   /** Null where there was no run before: all that are kept were looked at. */
   since: string | null;

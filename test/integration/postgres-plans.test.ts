@@ -2,7 +2,11 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { drizzle } from "drizzle-orm/postgres-js";
 import postgres from "postgres";
+import { compileFilters } from "../../src/match/filter.ts";
+import { compileTypePattern } from "../../src/match/type-pattern.ts";
 import type { Database, Postgres } from "../../src/postgres/client.ts";
+import { createPreviousRunReader } from "../../src/postgres/context/previous-run-reader.ts";
+import { createRecordedEventReader } from "../../src/postgres/context/recorded-event-reader.ts";
 import { createDefinitionStore } from "../../src/postgres/definition/definition-store.ts";
 import { createLedgerReader } from "../../src/postgres/explain/ledger-reader.ts";
 import { createDueLedger } from "../../src/postgres/schedule/due-ledger.ts";
@@ -15,14 +19,18 @@ const ROWS = 20_000;
 
 let database: TestDatabase;
 let explaining: ReturnType<typeof postgres>;
-let asked: { query: string; params: readonly unknown[] } | undefined;
+interface Asked {
+  query: string;
+  params: readonly unknown[];
+}
+let asked: Asked[] = [];
 let list: ReturnType<typeof createLists>;
 beforeAll(async () => {
   database = await createTestDatabase();
   await fillTables(database.db, ROWS, () => {});
   explaining = postgres(database.url, { max: 1 });
   const logQuery = (query: string, params: unknown[]) => {
-    asked = { query, params };
+    asked.push({ query, params });
   };
   list = createLists(drizzle(explaining, { logger: { logQuery } }) as Database);
 }, ENGINES_TIMEOUT_MS);
@@ -41,21 +49,28 @@ function createLists(db: Database) {
     tasks: reader.listTasks,
     events: reader.listEvents,
     definitions: definitions.list,
+    previousRuns: createPreviousRunReader(db).read,
+    recordedEvents: createRecordedEventReader(db).read,
   };
 }
 
 interface Node {
   "Node Type": string;
+  "Relation Name"?: string;
   "Index Name"?: string;
   "Index Cond"?: string;
   "Parent Relationship"?: string;
   Plans?: Node[];
 }
 
-/** The nodes of the plan of the query that `call` makes, with the values that it has. */
+/** The nodes of the plan of the last query that `call` makes, with the values that it has. */
 async function planOf(call: () => Promise<unknown>): Promise<Node[]> {
+  asked = [];
   await call();
-  const { query = "", params = [] } = asked ?? {};
+  return explain(asked.at(-1) as Asked);
+}
+
+async function explain({ query, params }: Asked): Promise<Node[]> {
   const [row] = await explaining.unsafe(`explain (format json) ${query}`, params as never[]);
   const flatten = (node: Node): Node[] => [node, ...(node.Plans ?? []).flatMap(flatten)];
   const plan = row?.["QUERY PLAN"];
@@ -64,7 +79,7 @@ async function planOf(call: () => Promise<unknown>): Promise<Node[]> {
 
 const { common, unfailing, rare } = ACTIVITY;
 
-test.each<[table: Exclude<keyof typeof list, "dueRuns">, filter: object, indexes: string[]]>([
+test.each<[table: "runs" | "tasks" | "events" | "definitions", filter: object, indexes: string[]]>([
   ["runs", {}, ["runs_pkey"]],
   ["runs", { activity_id: common }, ["runs_activity", "runs_pkey"]],
   ["runs", { activity_id: rare }, ["runs_activity"]],
@@ -115,4 +130,24 @@ test("the latest runs of a schedule are read without those of the years before",
   // What is open is few: its index is read as it is.
   const scans = nodes.filter(({ "Index Name": index }) => index !== undefined && index !== "runs_open");
   expect(scans.filter((node) => node["Index Cond"] === undefined)).toEqual([]);
+});
+
+test("context sources read the ledger by its indexes", async () => {
+  asked = [];
+  const before = "ffffffff-ffff-7fff-8fff-ffffffffffff";
+  for (const outcome of ["any", "failed"] as const)
+    for (const id of [common, unfailing, rare])
+      await list.previousRuns({ activity: { id }, before, last: 20, outcome });
+  const [until, { signal }] = [new Date(), new AbortController()];
+  for (const since of [new Date(Date.now() - 86_400_000), { activity_id: common, run_id: before }])
+    for (const filters of [{}, { n: 1 }])
+      for (const type of ["common.type", "rare.type", "nothing", "rare.*"]) {
+        const pattern = compileTypePattern(type);
+        await list.recordedEvents({ pattern, filters: compileFilters(filters), since, until, last: 5, signal });
+      }
+  expect(asked.length).toBeGreaterThan(30);
+  for (const each of asked) {
+    const scanned = (await explain(each)).filter((node) => node["Node Type"] === "Seq Scan");
+    expect([each.query, scanned.map((node) => node["Relation Name"])]).toEqual([each.query, []]);
+  }
 });
