@@ -8,6 +8,7 @@ import { Type } from "@sinclair/typebox";
 import { findDurationFaults } from "../calendar/duration.ts";
 import { findTriggerValueFaults } from "../calendar/trigger-faults.ts";
 import { findSourceFaults } from "../context/sources.ts";
+import { findAmountFaults } from "../expression/amount.ts";
 import { findExpressionFaults } from "../expression/expression.ts";
 import { hasTemplate } from "../expression/template.ts";
 import { MAX_DEPTH } from "../json/depth.ts";
@@ -80,6 +81,8 @@ export function parseDefinition(input: unknown, rules: TaskRules, kept: readonly
 function findDefinitionFaults(input: Fields, rules: TaskRules): Fault[] {
   const unstorable = findUnstorable(input);
   if (unstorable.length > 0) return unstorable;
+  const tooMany = findAmountFaults(input);
+  if (tooMany.length > 0) return tooMany;
   const faults = findFaults(OuterSchema, input);
   if (isFields(input.trigger_config)) faults.push(...findTriggerFaults(input));
   if (Array.isArray(input.context_sources))

@@ -36,23 +36,23 @@ export interface Condition {
   explanation: string;
 }
 
-/** How many compiled expressions are kept. */
-const MAX_KEPT = 20_000;
-
-const kept = createRecentlyUsed<Expression>(MAX_KEPT);
+/** Many more than a router with 10,000 conditions has; some kilobytes each. */
+const kept = createRecentlyUsed<Expression>(20_000);
+/** Those whose text is longer than `LONG`, each of which may take a megabyte. */
+const longKept = createRecentlyUsed<Expression>(100);
+const LONG = 500;
 
 /**
  * Cheap: the text is parsed at the first use, and what was parsed is kept, by text and scope, as long as it is among those
  * used last. Where the text is not valid, its use throws ExpressionError.
  */
 export function compileExpression(text: string, scope: Scope): Expression {
-  const key = `${JSON.stringify([scope.roots, scope.names])}${text}`;
-  return kept.get(key) ?? kept.put(key, create(text, scope));
+  return keep(`${JSON.stringify([scope.roots, scope.names])}${text}`, text, scope);
 }
 
 /** As `compileExpression`, for a text that was checked when it was stored: it may read any root. */
 export function compileChecked(text: string): Expression {
-  return kept.get(text) ?? kept.put(text, create(text));
+  return keep(text, text);
 }
 
 /** The faults of a text that is to be stored at `path`, each with its position in the text. */
@@ -69,6 +69,11 @@ export function checkCondition(expression: Expression, values: Values): Conditio
       hint: "Compare it with something, as in … == …, so that it is a condition",
     });
   return { holds, explanation: explain(text, paths, values, holds) };
+}
+
+function keep(key: string, text: string, scope?: Scope): Expression {
+  const cache = text.length > LONG ? longKept : kept;
+  return cache.get(key) ?? cache.put(key, create(text, scope));
 }
 
 function create(text: string, scope?: Scope): Expression {

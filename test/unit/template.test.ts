@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { findAmountFaults } from "../../src/expression/amount.ts";
 import { compileTemplate, findTemplateFaults, renderSecret } from "../../src/expression/template.ts";
 
 const scope = { roots: ["event", "item", "secret"] };
@@ -82,6 +83,14 @@ test("the source of a secret has what it reads and nothing beside it, also in li
   expect(render("{{ event.user.name }}{{ secret.X }}", values).sources).toMatchObject({
     "": { values: { event: { user: { name: "ada" } } } },
   });
+});
+
+test("a definition is not looked at when it has too many expressions", () => {
+  const template = (when: string) => ({ key: "a", when, params: { body: "{{ event.id }} of a long text" } });
+  expect(findAmountFaults({ task_templates: [template("true")], name: "x".repeat(30_000) })).toEqual([]);
+  expect(findAmountFaults({ task_templates: [template("x".repeat(15_000)), template("x".repeat(15_000))] })).toEqual([
+    { path: "/", message: "has 30028 characters of expressions, and at most 25000 are taken" },
+  ]);
 });
 
 test("a template is bounded as a whole", () => {
