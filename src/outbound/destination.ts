@@ -1,8 +1,8 @@
 /**
- * Where a request to the outside may go. Pure.
+ * Where no request may go, whoever chose its host. Pure.
  *
- * A private or loopback host may be called: whoever writes definitions is trusted that far. Two kinds of places are
- * refused always:
+ * Any other host may be called where the definition has it, a private or a loopback one too: whoever writes definitions is
+ * trusted that far. Where an expression computed it, computed-host.ts asks for more. These are refused always:
  *
  *   D1. link-local addresses, and the others at which clouds serve metadata and credentials
  *   D2. the ports of actcore's own engines, on every address of this host: they ask nobody for a key
