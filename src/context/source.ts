@@ -2,6 +2,7 @@
 import { type Static, type TObject, Type } from "@sinclair/typebox";
 import { DurationSchema } from "../calendar/duration.ts";
 import type { Expression } from "../expression/expression.ts";
+import { ExpressionSchema } from "../task/template.ts";
 import type { SourceType } from "./source-type.ts";
 
 export const DEFAULT_TIMEOUT_MS = 10_000;
@@ -47,11 +48,7 @@ export function sourceSchema<Name extends string, Fields extends TObject>(
           }),
         ),
         select: Type.Optional(
-          Type.String({
-            minLength: 1,
-            description: "An expression over the answer: what it evaluates to is the source's value.",
-            expected: "an expression over the answer, such as body.account",
-          }),
+          ExpressionSchema("Over the answer: what it evaluates to is the source's value.", ["body.account"]),
         ),
       }),
       fields,

@@ -4,6 +4,7 @@ import { compileExpression, type Expression, findExpressionFaults } from "../exp
 import { hasTemplate } from "../expression/template.ts";
 import { preview } from "../json/faults.ts";
 import type { Fault } from "../kernel/errors.ts";
+import { ExpressionSchema } from "../task/template.ts";
 import { evaluateWithSecrets } from "./secrets.ts";
 import { SOURCE_SCOPE, type SourceRules, type SourceType } from "./source-type.ts";
 
@@ -21,7 +22,7 @@ const SqlFields = Type.Object({
     expected: "a query of up to 20,000 characters",
   }),
   args: Type.Optional(
-    Type.Array(Type.String({ minLength: 1, expected: "an expression such as event.payload.id" }), {
+    Type.Array(ExpressionSchema("Bound to the place of its number.", ["event.payload.id"]), {
       maxItems: 100,
       description: "Expressions: the first one is bound to $1.",
       expected: "a list of at most 100 expressions",
