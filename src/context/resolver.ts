@@ -10,12 +10,12 @@
  */
 import type { Values } from "../expression/scope.ts";
 import { isWithinDepth, MAX_DEPTH } from "../json/depth.ts";
-import { ActcoreError, describeWithHint, RetryableError, TerminalError } from "../kernel/errors.ts";
-import { createBackoff, sleep } from "../kernel/wait.ts";
+import { ActcoreError, describeWithHint, TerminalError } from "../kernel/errors.ts";
 import type { Snapshot, SourceReport } from "./snapshot.ts";
 import type { ContextSource } from "./source.ts";
 import type { Reader, ReaderDeps, RunFacts, SourceType } from "./source-type.ts";
 import { SOURCE_TYPES } from "./sources.ts";
+import { type Ended, tryWithin } from "./tries.ts";
 
 /** Of all values of a run together, as JSON. */
 export const MAX_SNAPSHOT_BYTES = 262_144;
@@ -27,9 +27,6 @@ export interface ContextResolver {
    */
   resolve(sources: readonly ContextSource[], values: Values, run: RunFacts, signal: AbortSignal): Promise<Snapshot>;
 }
-
-/** A source that was read, before it is known whether all of them have room. */
-type Outcome = Pick<SourceReport, "duration_ms" | "attempts"> & ({ value: unknown; json: string } | { error: unknown });
 
 export function createContextResolver(deps: ReaderDeps): ContextResolver {
   const { secrets } = deps;
@@ -50,68 +47,22 @@ export function createContextResolver(deps: ReaderDeps): ContextResolver {
     return secrets.maskJson(value ?? null);
   }
 
-  async function readWithin(
-    source: ContextSource,
-    values: Values,
-    run: RunFacts,
-    outer: AbortSignal,
-  ): Promise<Outcome> {
-    const { timeoutMs, retries } = source;
-    const startedMs = performance.now();
-    const elapsedMs = () => performance.now() - startedMs;
-    const backoff = createBackoff(200, 2_000);
-    const ending = new AbortController();
-    const end = () => ending.abort(outer.reason);
-    const timer = setTimeout(() => ending.abort(timedOut(timeoutMs)), timeoutMs);
-    outer.addEventListener("abort", end, { once: true });
-    const interrupted = new Promise<never>((_, reject) => {
-      ending.signal.addEventListener("abort", () => reject(ending.signal.reason), { once: true });
-    });
-    interrupted.catch(() => {}); // the source may have ended by then
-    let attempts = 0;
-    let error: unknown;
-    try {
-      outer.throwIfAborted();
-      for (;;) {
-        attempts++;
-        try {
-          const reading = readValue(source, values, run, timeoutMs - elapsedMs(), ending.signal);
-          reading.catch(() => {}); // it may fail after it was interrupted
-          const value = await Promise.race([reading, interrupted]);
-          const json = JSON.stringify(value) as string;
-          return { duration_ms: Math.round(elapsedMs()), attempts, value, json };
-        } catch (failure) {
-          if (ending.signal.aborted) throw ending.signal.reason;
-          error = failure;
-        }
-        const askedMs = error instanceof RetryableError ? (error.retryAfterMs ?? 0) : 0;
-        const waitMs = Math.max(backoff.next(), askedMs);
-        if (error instanceof TerminalError || attempts > retries || waitMs >= timeoutMs - elapsedMs()) break;
-        await sleep(waitMs, ending.signal);
-        ending.signal.throwIfAborted();
-      }
-    } catch (interruption) {
-      outer.throwIfAborted();
-      error = interruption;
-    } finally {
-      clearTimeout(timer);
-      outer.removeEventListener("abort", end);
-    }
-    return { duration_ms: Math.round(elapsedMs()), attempts, error };
-  }
-
   return {
     async resolve(sources, values, run, signal) {
-      const outcomes = await Promise.all(sources.map((source) => readWithin(source, values, run, signal)));
+      const outcomes = await Promise.all(
+        sources.map((source) =>
+          tryWithin(source, signal, (leftMs, ending) => readValue(source, values, run, leftMs, ending)),
+        ),
+      );
       const reports: SourceReport[] = [];
       const kept: [name: string, value: unknown][] = [];
       const failures: string[] = [];
       let total = 0;
       for (const [index, { name, type, optional }] of sources.entries()) {
-        const { duration_ms, attempts, ...outcome } = outcomes[index] as Outcome;
-        const bytes = "json" in outcome ? Buffer.byteLength(outcome.json) : 0;
-        const error = "error" in outcome ? outcome.error : findTooLarge(bytes, total);
+        const { duration_ms, attempts, ...outcome } = outcomes[index] as Ended<unknown>;
         const common = { name, type, duration_ms, attempts };
+        const bytes = "value" in outcome ? Buffer.byteLength(JSON.stringify(outcome.value)) : 0;
+        const error = "error" in outcome ? outcome.error : findTooLarge(bytes, total);
         if (error === undefined && "value" in outcome) {
           total += bytes;
           kept.push([name, outcome.value]);
@@ -129,10 +80,6 @@ export function createContextResolver(deps: ReaderDeps): ContextResolver {
       return { values: Object.fromEntries(kept), sources: reports };
     },
   };
-}
-
-function timedOut(timeoutMs: number): TerminalError {
-  return new TerminalError("source_timeout", `it did not answer within ${timeoutMs / 1000} s`);
 }
 
 /** The values count in the order of the definition: the one that has no room any more is too large. */
