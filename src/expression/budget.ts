@@ -24,16 +24,14 @@ let isExhausted = false;
  * @throws ExpressionError where more is needed, whatever the expression made of that itself
  */
 export function withinBudget<T>(evaluate: () => T): T {
-  if (isRunning) return evaluate();
+  if (isRunning) return unlessExhausted(evaluate());
   isRunning = true;
   isExhausted = false;
   left = MAX_UNITS;
   nextLook = MAX_UNITS - LOOK_UNITS;
   startedAt = threadTime();
   try {
-    const result = evaluate();
-    if (isExhausted) throw exhausted();
-    return result;
+    return unlessExhausted(evaluate());
   } finally {
     isRunning = false;
   }
@@ -44,6 +42,11 @@ export function spend(units: number): void {
   left -= units;
   if (left < nextLook) checkTime();
   if (isExhausted) throw exhausted();
+}
+
+function unlessExhausted<T>(result: T): T {
+  if (isExhausted) throw exhausted();
+  return result;
 }
 
 function checkTime(): void {

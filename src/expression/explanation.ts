@@ -1,6 +1,7 @@
 /** Why a condition holds or does not: the values that it read, its text, and what came of it. */
 import { preview } from "../json/faults.ts";
 import type { Path } from "./paths.ts";
+import { measure } from "./results.ts";
 import type { Values } from "./scope.ts";
 
 const MAX_VALUES = 5;
@@ -19,7 +20,7 @@ export function describeValues(paths: readonly Path[], values: Values): string {
   for (const path of paths) {
     if (path.root === "secret" || said.size >= MAX_VALUES) continue;
     const name = nameOf(path.root, path.keys);
-    if (!said.has(name)) said.set(name, `${name} is ${describe(valueUnder(path, values))}`);
+    if (!said.has(name)) said.set(name, `${name} is ${describeValue(valueUnder(path, values))}`);
   }
   return [...said.values()].join(", ");
 }
@@ -40,8 +41,23 @@ export function valueUnder({ root, keys }: Pick<Path, "root" | "keys">, values: 
   );
 }
 
-function describe(value: unknown): string {
-  return value === undefined ? "missing" : preview(value);
+/** A value in a few words; a large one is not written out, since that takes milliseconds. */
+export function describeValue(value: unknown): string {
+  if (value === undefined) return "missing";
+  if (typeof value === "string") return preview(value.slice(0, MAX_LENGTH));
+  if (isShort(value)) return preview(value);
+  return Array.isArray(value)
+    ? `a list of ${value.length} items`
+    : `an object of ${Object.keys(value as object).length} keys`;
+}
+
+function isShort(value: unknown): boolean {
+  try {
+    measure(value, { left: MAX_LENGTH });
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** As an expression writes it, but `event.` is left out before the payload. */

@@ -3,13 +3,12 @@
  * CEL. An expression is a function of the values that it is given: it reads nothing else, and changes nothing.
  */
 import { type CelInput, type CelResult, isCelError, plan } from "@bufbuild/cel";
-import { preview } from "../json/faults.ts";
 import type { Fault } from "../kernel/errors.ts";
 import { once } from "../kernel/once.ts";
 import { createRecentlyUsed } from "../kernel/recently-used.ts";
 import { withinBudget } from "./budget.ts";
 import { environment, toActivation } from "./environment.ts";
-import { explain, shorten } from "./explanation.ts";
+import { describeValue, explain, shorten } from "./explanation.ts";
 import { ExpressionError } from "./expression-error.ts";
 import { toExpressionError } from "./failure.ts";
 import { meter } from "./metered.ts";
@@ -55,9 +54,12 @@ export function compileChecked(text: string): Expression {
   return keep(text, text);
 }
 
-/** The faults of a text that is to be stored at `path`, each with its position in the text. */
-export function findExpressionFaults(text: string, path: string, scope: Scope): Fault[] {
-  return findTextMistakes(text, scope).map((message) => ({ path: path || "/", message }));
+/**
+ * The faults of a text that is to be stored at `path`, each with its position; `before` is what stands before the expression
+ * in its text.
+ */
+export function findExpressionFaults(text: string, path: string, scope: Scope, before = ""): Fault[] {
+  return findTextMistakes(text, scope, before).map((message) => ({ path: path || "/", message }));
 }
 
 /** @throws ExpressionError, also where the result is neither true nor false */
@@ -65,7 +67,7 @@ export function checkCondition(expression: Expression, values: Values): Conditio
   const { text, paths } = expression;
   const holds = expression.evaluate(values);
   if (typeof holds !== "boolean")
-    throw new ExpressionError(`${shorten(text)} is neither true nor false: it is ${preview(holds)}`, {
+    throw new ExpressionError(`${shorten(text)} is neither true nor false: it is ${describeValue(holds)}`, {
       hint: "Compare it with something, as in … == …, so that it is a condition",
     });
   return { holds, explanation: explain(text, paths, values, holds) };
@@ -119,11 +121,11 @@ function planOrRefuse({ expr }: Syntax, mistake: string | undefined): Evaluate {
   };
 }
 
-function findTextMistakes(text: string, scope: Scope): string[] {
+function findTextMistakes(text: string, scope: Scope, before: string): string[] {
   try {
-    return findMistakes(parseExpression(text), scope);
+    return findMistakes(parseExpression(text), scope, before);
   } catch (error) {
-    if (error instanceof SyntaxFault) return [describeFault(text, error)];
+    if (error instanceof SyntaxFault) return [describeFault(text, error, before)];
     throw error;
   }
 }
@@ -136,6 +138,6 @@ function parseOrThrow(text: string): Syntax {
   }
 }
 
-function describeFault(text: string, fault: SyntaxFault): string {
-  return `at ${positionOf(text, fault.offset)}: ${fault.message}`;
+function describeFault(text: string, { offset, message }: SyntaxFault, before = ""): string {
+  return `at ${positionOf(before + text, before.length + offset)}: ${message}`;
 }

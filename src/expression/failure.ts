@@ -1,7 +1,6 @@
 /** What went wrong in an evaluation, in words that name it. */
 import { isCelError } from "@bufbuild/cel";
-import { preview } from "../json/faults.ts";
-import { describeValues, shorten, valueUnder, writePath } from "./explanation.ts";
+import { describeValue, describeValues, shorten, valueUnder, writePath } from "./explanation.ts";
 import { ExpressionError } from "./expression-error.ts";
 import type { Path } from "./paths.ts";
 import type { Values } from "./scope.ts";
@@ -11,9 +10,8 @@ import type { Values } from "./scope.ts";
  * neither is said: a part of the secret could be in them.
  */
 export function toExpressionError(error: unknown, text: string, paths: readonly Path[], values: Values): unknown {
-  const cause = isCelError(error) && causeOf(error);
   if (!isCelError(error) && !(error instanceof ExpressionError)) return error;
-  const message = (error as Error).message;
+  const { message, cause } = error;
   const key = /^field not found: (.*)$/s.exec(message)?.[1];
   const missing = paths
     .map((path) => findMissing(path, values))
@@ -35,10 +33,6 @@ function withText(message: string, text: string): string {
   return `${shorten(text)}: ${shorten(message)}`;
 }
 
-function causeOf(error: { cause: unknown }): unknown {
-  return error.cause;
-}
-
 /** The first key of a path that is not there; undefined where all of them are. */
 function findMissing({ root, keys }: Path, values: Values): { key: string | number; words: string } | undefined {
   for (const [index, key] of keys.entries()) {
@@ -52,7 +46,7 @@ function findMissing({ root, keys }: Path, values: Values): { key: string | numb
 
 function describeMissing(name: string, value: unknown, key: string | number, isSecret: boolean): string | undefined {
   if (typeof value !== "object" || value === null)
-    return `${name} is ${isSecret ? "a text" : preview(value)}, and has no ${describeKey(key)}`;
+    return `${name} is ${isSecret ? "a text" : describeValue(value)}, and has no ${describeKey(key)}`;
   if (Object.hasOwn(value, key)) return undefined;
   return Array.isArray(value) && typeof key === "number"
     ? `${name} has no item ${key}: it has ${value.length}, counted from 0`

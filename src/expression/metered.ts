@@ -1,4 +1,4 @@
-/** Makes the loops and calls of an expression spend from its budget, and `has()` and the lists of loops what they should be. */
+/** Makes the loops and the calls of an expression spend from its budget, and mends what the library does in loops and for has(). */
 import { type CelEnv, CelScalar, type CelValue, celError, celFunc, celList, isCelList, isCelMap } from "@bufbuild/cel";
 import { spend } from "./budget.ts";
 import { OPERATORS } from "./functions/operators.ts";
@@ -98,7 +98,7 @@ function meterGroup(group: Group | undefined): Group | undefined {
     let units = 2 + sizeOf(target);
     for (const arg of args) units += sizeOf(arg);
     spend(units);
-    if (operator === undefined) return group.call(id, target, args);
+    if (operator === undefined) return group.call(id, target, args) ?? callWithInts(group, id, target, args);
     try {
       return operator(args[0] as CelValue, args[1] as CelValue) ?? group.call(id, target, args);
     } catch (error) {
@@ -106,6 +106,12 @@ function meterGroup(group: Group | undefined): Group | undefined {
     }
   };
   return Object.create(group, { call: { value: call } });
+}
+
+/** `text.substring(event.payload.n)`: a whole number of JSON, which is a double, where only an int is taken. */
+function callWithInts(group: Group, ...[id, target, args]: Parameters<Group["call"]>): ReturnType<Group["call"]> {
+  const ints = args.map((arg) => (Number.isSafeInteger(arg) ? BigInt(arg as number) : arg));
+  return ints.some((int, index) => int !== args[index]) ? group.call(id, target, ints) : undefined;
 }
 
 function sizeOf(value: unknown): number {

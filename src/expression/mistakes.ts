@@ -29,9 +29,10 @@ const MAX_INT = 2n ** 63n - 1n;
 /** Calls whose arguments are not all evaluated. */
 const LAZY = new Set(["_&&_", "_||_", "_?_:_", "_[_]", "@not_strictly_false"]);
 
-/** Each mistake in a sentence that says where in the text it is. */
-export function findMistakes({ text, expr, offsetOf }: Syntax, scope: Scope): string[] {
-  const at = (id: bigint) => (message: string) => `at ${positionOf(text, offsetOf(id))}: ${message}`;
+/** Each mistake in a sentence that says where it is in the text, of which `before` stands before the expression. */
+export function findMistakes({ text, expr, offsetOf }: Syntax, scope: Scope, before = ""): string[] {
+  const positionOfNode = (id: bigint) => positionOf(before + text, before.length + offsetOf(id));
+  const at = (id: bigint) => (message: string) => `at ${positionOfNode(id)}: ${message}`;
   return [
     ...findPaths(expr).flatMap((path) => describePath(path, scope).map(at(path.id))),
     ...findNodes(expr).flatMap((node) => describeNode(node).map(at(node.id))),

@@ -207,7 +207,7 @@ function toInsert({ text }: Expression, value: unknown): string {
 function findTextFaults(text: string, path: string, scope: Scope): Fault[] {
   try {
     return splitTemplate(text).flatMap((part) => {
-      if ("expression" in part) return findExpressionFaults(part.expression, path, scope);
+      if ("expression" in part) return findExpressionFaults(part.expression, path, scope, text.slice(0, part.offset));
       const variable = /\$\{[^}]*\}?/.exec(part.literal)?.[0];
       if (variable === undefined) return [];
       return [

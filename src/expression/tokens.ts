@@ -21,11 +21,11 @@ export class SyntaxFault extends Error {
 }
 
 /** In characters. */
-export const MAX_TEXT = 10_000;
+const MAX_TEXT = 10_000;
 /** Names, numbers, texts and marks. */
-export const MAX_TOKENS = 2_000;
+const MAX_TOKENS = 2_000;
 /** How many brackets may be open at once. */
-export const MAX_NESTING = 32;
+const MAX_NESTING = 32;
 
 const SPACE = /(?:[\t\n\f\r ]|\/\/[^\r\n]*)+/y;
 const NAME = /[A-Za-z_]\w*/y;

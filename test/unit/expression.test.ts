@@ -58,6 +58,18 @@ test("a condition says which values decided it", () => {
   );
 });
 
+test("an explanation has at most five values and 500 characters, and writes out no large one", () => {
+  const payload = { a: 1, b: "x".repeat(1_000), list: Array.from({ length: 5_000 }, () => 1), c: 3, d: 4, e: 5, f: 6 };
+  const parts = ["a == 1", "b != ''", "list.size() > 1", "c > 0", "d > 0", "e > 0", "f > 0"];
+  const text = parts.map((part) => `event.payload.${part}`).join(" && ");
+  const { explanation } = checkCondition(compileExpression(text, scope), withPayload(payload));
+  expect(explanation).toStartWith(
+    `payload.a is 1, payload.b is "${"x".repeat(76)}..., payload.list is a list of 5000 items`,
+  );
+  expect(explanation).toContain("payload.d is 4: event.payload.a == 1");
+  expect(explanation.length).toBeLessThanOrEqual(500);
+});
+
 test("what an expression reads is known before it is evaluated", () => {
   const { reads } = compileExpression("tasks.mail.status == 'failed' && event.x.exists(item, item > now)", scope);
   expect([...reads.roots].sort()).toEqual(["event", "now", "tasks"]);

@@ -63,7 +63,7 @@ test("faults of templates are found when they are stored", () => {
     scope,
   );
   expect(faults.map(({ path }) => path)).toEqual(["/params/a/0", "/params/b", "/params/c", "/params"]);
-  expect(faults[0]?.message).toContain("did you mean event?");
+  expect(faults[0]?.message).toBe("at 1:4: evnt is not known here: did you mean event?");
   expect(faults[2]?.message).toContain("{{ secret.NAME }}");
 });
 

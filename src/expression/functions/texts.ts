@@ -1,6 +1,7 @@
 /** Functions of texts, where the library has none, takes too long for large ones, or answers something else than CEL says. */
 import {
   type CelFunc,
+  type CelList,
   CelScalar,
   type CelValue,
   celFunc,
@@ -79,10 +80,20 @@ function bounded(format: CelFunc): CelFunc {
     const { length } = JSON.stringify(toJsonValue(args));
     checkLength(this.length + length);
     spend((this.length + length) / 2);
-    const text = format.call(0, this, [args]);
+    const text = format.call(0, this, [withInts(this, args)]);
     if (isCelError(text)) throw text;
     return text as string;
   });
+}
+
+/** A whole number of JSON is a double, and %d, %x, %o and %b write ints only. */
+function withInts(pattern: string, args: CelList): CelList {
+  const letters = [...pattern.matchAll(/%(?:%|(?:\.\d*)?([a-zA-Z]))/g)].flatMap(([, letter]) => letter ?? []);
+  return celList(
+    Array.from(args, (arg, index) =>
+      Number.isSafeInteger(arg) && /[dxXob]/.test(letters[index] ?? "") ? BigInt(arg as number) : arg,
+    ),
+  );
 }
 
 /** Of the first `count` occurrences; of all where it is negative. */
