@@ -1,12 +1,18 @@
 /** What a what-if says of 200 events agrees with what the change then does, on a whole server. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { join } from "node:path";
-import type { EventView } from "../../src/explain/event-view.ts";
-import type { RunView } from "../../src/explain/run-view.ts";
-import type { TaskView } from "../../src/explain/task-view.ts";
+import { openPostgres, type Postgres } from "../../src/postgres/client.ts";
 import type { SyncRehearsal } from "../../src/rehearsal/what-if-report.ts";
 import { eventually } from "../support/engines.ts";
-import { createDirectory, findPorts, run, SERVER_TIMEOUT_MS, type Server, startServer } from "../support/server.ts";
+import {
+  createDirectory,
+  findPorts,
+  readEndpoints,
+  run,
+  SERVER_TIMEOUT_MS,
+  type Server,
+  startServer,
+} from "../support/server.ts";
 
 const EVENTS = 200;
 const directory = createDirectory();
@@ -29,15 +35,15 @@ trigger_config: {trigger_type: event, event_type: order.created, when: event.pay
 ${note("hi")}
 ---
 name: fanned
-trigger_config: {trigger_type: event, event_type: order.created}
+trigger_config: {trigger_type: event, event_type: invoice.created}
 ${note("{{ item }}", ", for_each: event.payload.items")}
 ---
 name: worded
-trigger_config: {trigger_type: event, event_type: order.created}
+trigger_config: {trigger_type: event, event_type: invoice.created}
 ${note("hi")}
 ---
 name: failing
-trigger_config: {trigger_type: event, event_type: order.created}
+trigger_config: {trigger_type: event, event_type: invoice.created}
 ${note("hi")}
 ---
 name: widened
@@ -45,21 +51,21 @@ trigger_config: {trigger_type: event, event_type: order.created}
 ${note("hi")}
 ---
 name: looking
-trigger_config: {trigger_type: event, event_type: order.created}
+trigger_config: {trigger_type: event, event_type: user.created}
 context_sources: [{name: limit, type: static, value: {total: 40}}]
 when: event.payload.total > context.limit.total
 ${note("hi")}
 ---
 name: gone
-trigger_config: {trigger_type: event, event_type: order.created}
+trigger_config: {trigger_type: event, event_type: user.created}
 ${note("hi")}
 ---
 name: switched
-trigger_config: {trigger_type: event, event_type: order.created}
+trigger_config: {trigger_type: event, event_type: user.created}
 ${note("hi")}
 ---
 name: untouched
-trigger_config: {trigger_type: event, event_type: order.created}
+trigger_config: {trigger_type: event, event_type: user.created}
 ${note("hi")}
 `;
 const AFTER = `
@@ -77,15 +83,15 @@ trigger_config: {trigger_type: event, event_type: order.created, when: event.pay
 ${note("hi")}
 ---
 name: fanned
-trigger_config: {trigger_type: event, event_type: order.created}
+trigger_config: {trigger_type: event, event_type: invoice.created}
 ${note("{{ item }}", ", for_each: event.payload.items, when: item != 'b'")}
 ---
 name: worded
-trigger_config: {trigger_type: event, event_type: order.created}
+trigger_config: {trigger_type: event, event_type: invoice.created}
 ${note("{{ event.payload.total > 50 ? 'ho' : 'hi' }}")}
 ---
 name: failing
-trigger_config: {trigger_type: event, event_type: order.created}
+trigger_config: {trigger_type: event, event_type: invoice.created}
 ${note("{{ event.payload.coupon }}!")}
 ---
 name: widened
@@ -93,18 +99,18 @@ trigger_config: {trigger_type: event, event_type: order.*}
 ${note("hi")}
 ---
 name: looking
-trigger_config: {trigger_type: event, event_type: order.created}
+trigger_config: {trigger_type: event, event_type: user.created}
 context_sources: [{name: limit, type: static, value: {total: 40}}]
 when: event.payload.total > context.limit.total + 20
 ${note("hi")}
 ---
 name: switched
 enabled: false
-trigger_config: {trigger_type: event, event_type: order.created}
+trigger_config: {trigger_type: event, event_type: user.created}
 ${note("hi")}
 ---
 name: untouched
-trigger_config: {trigger_type: event, event_type: order.created}
+trigger_config: {trigger_type: event, event_type: user.created}
 ${note("hi")}
 ---
 name: fresh
@@ -131,17 +137,23 @@ function eventOf(round: string, n: number) {
   const tier = ["free", "pro", "team"][n % 3];
   const items = ["a", "b", "c"].slice(0, n % 4);
   const payload = { n, tier, total: (n * 37) % 100, items, ...(n % 5 > 0 && { coupon: `c${n}` }) };
-  const type = n % 10 === 0 ? "order.cancelled" : "order.created";
+  const kind = ["order", "invoice", "user"][Math.floor(n / 4) % 3];
+  const type = n % 10 === 0 ? "order.cancelled" : `${kind}.created`;
   return { event_id: `${round}-${n}`, type, source: "shop", occurred_at: "2026-01-31T09:30:00Z", payload };
 }
 
 let server: Server;
+let database: Postgres;
 beforeAll(async () => {
   await write(BEFORE);
   server = await startServer({ flags: { ...(await findPorts()), definitionsDirs: directory } });
   await server.ready();
+  database = openPostgres(readEndpoints(server).dbUrl, "test");
 }, SERVER_TIMEOUT_MS);
-afterAll(() => server?.destroy());
+afterAll(async () => {
+  await database?.close();
+  await server?.destroy();
+});
 
 /** What each activity did on an event: its tasks, as a text, or undefined where it made no run that did something. */
 type Did = Map<string, string | undefined>;
@@ -152,44 +164,30 @@ async function publish(round: string): Promise<Did[]> {
     const { status } = await server.api("/events", { json: eventOf(round, n) });
     expect(status).toBe(202);
   }
-  const did: Did[] = [];
-  for (let n = 0; n < EVENTS; n++) {
-    const event = await eventually(
-      `event ${n} is dispatched`,
-      async () => {
-        const { status, body } = await server.api<EventView>(`/events/${round}-${n}`);
-        return status === 200 && body.outcome !== "received" && body;
-      },
-      60_000,
-    );
-    const runs = event.activities.filter(({ run_id }) => run_id !== null);
-    const read = await Promise.all(
-      runs.map(async ({ run_id, activity_name }) => [activity_name, await readRun(run_id as string)] as const),
-    );
-    did.push(new Map(read));
+  const ofRound = `${round}-%`;
+  await eventually(
+    "every event is dispatched, and every run is over",
+    async () => {
+      const [found] = await database.sql`
+        select (select count(*)::integer from actcore.events where event_id like ${ofRound} and outcome <> 'received') as events,
+          (select count(*)::integer from actcore.event_outcomes o join actcore.events e using (row_id)
+            left join actcore.runs r on r.run_id = o.run_id
+            where e.event_id like ${ofRound} and o.outcome = 'run' and r.finished_at is null) as open`;
+      return found?.events === EVENTS && found.open === 0;
+    },
+    120_000,
+  );
+  const runs = await database.sql`
+    select event_id, activity_name, status, error, (
+      select string_agg(json_build_array(key, instance, params)::text, ',' order by key, instance)
+      from actcore.tasks t where t.run_id = r.run_id
+    ) as tasks from actcore.runs r where event_id like ${ofRound}`;
+  const did: Did[] = Array.from({ length: EVENTS }, () => new Map());
+  for (const { event_id, activity_name, status, error, tasks } of runs) {
+    const done = status === "failed" ? `failed: ${error}` : (tasks ?? "no tasks");
+    did[Number(event_id.slice(round.length + 1))]?.set(activity_name, status === "skipped" ? undefined : done);
   }
   return did;
-}
-
-async function readRun(runId: string): Promise<string | undefined> {
-  const { status, error } = await eventually(
-    `run ${runId} is over`,
-    async () => {
-      const { body } = await server.api<RunView>(`/runs/${runId}`);
-      return body.finished_at !== null && body;
-    },
-    60_000,
-  );
-  if (status === "skipped") return undefined;
-  if (status === "failed") return `failed: ${error}`;
-  const listed = (await server.api<TaskView[]>(`/tasks?run_id=${runId}`)).body;
-  const tasks = await Promise.all(
-    listed.map(async ({ task_id }) => (await server.api<TaskView>(`/tasks/${task_id}`)).body),
-  );
-  return tasks
-    .map(({ key, instance, params }) => JSON.stringify([key, instance, params]))
-    .sort()
-    .join();
 }
 
 /** What a what-if would have had to say of what both did. */
