@@ -1,4 +1,5 @@
 /** What a sync would change, as pairs of activities: each as it counts now, and as it would count after the sync. Pure. */
+import type { Calendar } from "../calendar/calendar.ts";
 import { type Activity, compileActivity } from "../definition/activity.ts";
 import type { DefinitionBody } from "../definition/schema.ts";
 import type { Write, WriteAction } from "../sync/document-row.ts";
@@ -53,6 +54,16 @@ export function findChangedActivities(
 
 export function versionsOf({ before, after }: ChangedActivity): ActivityVersion[] {
   return [before, after].filter((version) => version !== undefined);
+}
+
+export function calendarsOf(one: ChangedActivity): Calendar[] {
+  return versionsOf(one).flatMap(({ activity: { trigger } }) =>
+    trigger.type === "schedule" ? [trigger.calendar] : [],
+  );
+}
+
+export function needsContext(one: ChangedActivity): boolean {
+  return versionsOf(one).some(({ activity }) => activity.context.length > 0);
 }
 
 /** What a run follows from. Its name, and how often a task is tried, change nothing that is decided. */

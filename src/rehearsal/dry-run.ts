@@ -49,12 +49,15 @@ export interface DryRuns {
   dryRun(target: Target, about: About, signal: AbortSignal): Promise<DryRunReport>;
 }
 
-/** Occasions whose context is asked for at the same time. */
-const CONCURRENT = 4;
+/** Occasions that one process rehearses at the same time, of all requests. */
+const CONCURRENT = 8;
+/** Milliseconds, for all occasions of one request. */
+const CONTEXT_WITHIN_MS = 100_000;
 const MAX_TYPES = 10_000;
 
 export function createDryRuns({ resolver, secrets, checkParams, history }: DryRunDeps): DryRuns {
   const options: RoundOptions = { checkParams, breathe: createPause() };
+  const limit = pLimit(CONCURRENT);
 
   async function findOccasions(target: Target, { occasion }: About): Promise<Occasion[]> {
     if ("event" in occasion) return [occasionOfEvent(occasion.event, new Date())];
@@ -116,6 +119,8 @@ export function createDryRuns({ resolver, secrets, checkParams, history }: DryRu
       const snapshot = await resolver.resolve(sources, values, { run_id, activity_id: activity.id, fired_at }, signal);
       return { snapshot: { ...snapshot, values: { ...snapshot.values, ...given } } };
     } catch (error) {
+      // Nobody knows what the sources would have answered.
+      if (signal.aborted) return { snapshot: { values: given, sources: [] } };
       if (!(error instanceof TerminalError) || error.code !== "context_failed") throw error;
       return { snapshot: { values: given, sources: error.details.sources as Snapshot["sources"] }, error };
     }
@@ -130,9 +135,9 @@ export function createDryRuns({ resolver, secrets, checkParams, history }: DryRu
   return {
     async dryRun(target, about, signal) {
       const occasions = await findOccasions(target, about);
-      const findings = await pLimit(CONCURRENT).map(occasions, (occasion) =>
-        rehearseOne(target, about, occasion, signal),
-      );
+      const inTime = AbortSignal.any([signal, AbortSignal.timeout(CONTEXT_WITHIN_MS)]);
+      const findings = await limit.map(occasions, (occasion) => rehearseOne(target, about, occasion, inTime));
+      signal.throwIfAborted();
       const describe = createReporter(target.body);
       const { id, name, version, enabled } = target.activity;
       const report: DryRunReport = {

@@ -27,8 +27,11 @@ export interface RecordedRun {
 export interface HistoryReader {
   /** The types of recorded events, in their order; the one after `after` is the first, at most `limit` of them. */
   listTypes(page: { after?: string; limit: number }): Promise<string[]>;
-  /** Of one type since then, newest first; continue after the event of the row `after`. */
-  listEvents(type: string, page: { since: Date; after?: string; limit: number }): Promise<RecordedEvent[]>;
+  /** Of one type since then, newest first; continue after the event of the row `after`. `bytes`: of the payload as JSON. */
+  listEvents(
+    type: string,
+    page: { since: Date; after?: string; limit: number },
+  ): Promise<(RecordedEvent & { bytes: number })[]>;
   /** The newest of several types. */
   listLastEvents(types: readonly string[], limit: number): Promise<RecordedEvent[]>;
   /** Whoever brought it; undefined where it is not kept. */

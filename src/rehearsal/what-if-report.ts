@@ -45,7 +45,7 @@ const ChangedDefinition = Type.Object(
       },
     ),
     examples: Type.Array(Example, {
-      description: `Of what is not the same, the newest first, at most ${MAX_EXAMPLES}.`,
+      description: `Of what is not the same, the newest first: at most ${MAX_EXAMPLES}, and 1000 of all activities.`,
     }),
     cut: Type.Boolean({ description: "Whether not all of its occurrences in the window were looked at." }),
   },
@@ -80,13 +80,20 @@ export function beginDefinition({ id, name, action }: ChangedActivity): ChangedD
   return { id, name, action, counts, examples: [], cut: false };
 }
 
-export function addComparison(definition: ChangedDefinition, { event, due, run }: Occasion, found: Comparison): void {
+/** Answers how many examples it added, at most `room`. */
+export function addComparison(
+  definition: ChangedDefinition,
+  { event, due, run }: Occasion,
+  found: Comparison,
+  room: number,
+): 0 | 1 {
   definition.counts[found.outcome]++;
-  if (found.outcome === "same" || definition.examples.length === MAX_EXAMPLES) return;
+  if (found.outcome === "same" || definition.examples.length === MAX_EXAMPLES || room === 0) return 0;
   definition.examples.push({
     event_id: event.event_id ?? null,
     scheduled_for: due?.toISOString() ?? null,
     run_id: run?.run_id ?? null,
     ...found,
   });
+  return 1;
 }

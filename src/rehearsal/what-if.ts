@@ -6,13 +6,19 @@
  * Both versions are asked, the one that is stored and the changed one: what happened then was decided by the versions of then.
  * Context is taken from the run that there was. Nothing is fetched, and nothing is stored.
  */
-import type { Calendar } from "../calendar/calendar.ts";
+import pLimit from "p-limit";
 import { dueTimes } from "../calendar/due-times.ts";
 import { createPause } from "../kernel/wait.ts";
-import { matchesType } from "../match/type-pattern.ts";
 import type { RoundOptions } from "../run/decide.ts";
 import type { Write } from "../sync/document-row.ts";
-import { type ActivityVersion, type ChangedActivity, findChangedActivities, versionsOf } from "./changed-activities.ts";
+import { findAffectedTypes, MAX_TYPES } from "./affected-types.ts";
+import {
+  type ActivityVersion,
+  type ChangedActivity,
+  calendarsOf,
+  findChangedActivities,
+  needsContext,
+} from "./changed-activities.ts";
 import { type Comparison, compare, type Side } from "./comparison.ts";
 import type { HistoryReader, RecordedRun } from "./history.ts";
 import { judgeOccasion, type Occasion, occasionOfDueTime, occasionOfEvent } from "./occasion.ts";
@@ -34,8 +40,12 @@ export interface WhatIfLimits {
 }
 
 const LIMITS: WhatIfLimits = { events: 100_000, dueTimes: 100_000, timeMs: 60_000 };
+/** Events that are read at once: so many, or fewer large ones, of about so many bytes of JSON. */
 const PAGE = 1_000;
-const MAX_TYPES = 10_000;
+const FIRST_PAGE = 50;
+const PAGE_BYTES = 8_388_608;
+/** Of all activities together. */
+const MAX_EXAMPLES = 1_000;
 const DAY_MS = 86_400_000;
 
 /** @throws what `history` throws; the reason of `signal` */
@@ -47,13 +57,21 @@ export type WhatIf = (
 
 export function createWhatIf({ history, checkParams, limits: given }: WhatIfDeps): WhatIf {
   const limits = { ...LIMITS, ...given };
+  // Each keeps the thread busy, with pauses; a second one waits.
+  const oneAtATime = pLimit(1);
+  return (...question) => oneAtATime(() => explore(...question));
 
-  return async (writes, { from, to }, signal) => {
+  async function explore(
+    writes: Parameters<WhatIf>[0],
+    { from, to }: Parameters<WhatIf>[1],
+    signal: AbortSignal,
+  ): Promise<WhatIfReport> {
     const startedMs = performance.now();
     const options: RoundOptions = { checkParams, breathe: createPause() };
     const changed = findChangedActivities(writes, await history.listEnabled(writes.map(({ id }) => id)));
     const definitions = new Map(changed.map((one) => [one.id, beginDefinition(one)]));
     const looked = { events: 0, dueTimes: 0 };
+    let examplesLeft = MAX_EXAMPLES;
     let cut: string | null = null;
 
     /** Why no more is looked at, where `left` more may be. */
@@ -71,29 +89,33 @@ export function createWhatIf({ history, checkParams, limits: given }: WhatIfDeps
 
     async function lookAt(one: ChangedActivity, occasion: Occasion): Promise<void> {
       await options.breathe();
-      addComparison(definitions.get(one.id) as ChangedDefinition, occasion, await compareOn(one, occasion, options));
+      const definition = definitions.get(one.id) as ChangedDefinition;
+      examplesLeft -= addComparison(definition, occasion, await compareOn(one, occasion, options), examplesLeft);
     }
 
     /** Newest first, `room` of them at most. */
     async function lookAtEvents(type: string, those: readonly ChangedActivity[], room: number): Promise<void> {
       const needing = those.filter(needsContext).map(({ id }) => id);
+      const what = `${room} events of the type ${type}`;
       let after: string | undefined;
+      let limit = FIRST_PAGE;
       for (let left = room; ; ) {
-        const page = await history.listEvents(type, {
-          since: from,
-          limit: PAGE,
-          ...(after !== undefined && { after }),
-        });
+        const late = findEnd(1, what);
+        if (late !== undefined) return endEarly(those, late);
+        const page = await history.listEvents(type, { since: from, limit, ...(after !== undefined && { after }) });
         if (page.length === 0) return;
+        const bytes = page.reduce((sum, event) => sum + event.bytes, 0);
+        limit = Math.min(PAGE, Math.max(1, Math.floor((PAGE_BYTES * page.length) / Math.max(1, bytes))));
         const ids = page.map(({ envelope }) => envelope.event_id);
         const runs = needing.length === 0 ? [] : await history.listRunsOfEvents(needing, ids);
         const byOccurrence = new Map(runs.map((run) => [`${run.activity_id} ${run.event_id}`, run]));
         for (const { envelope, received_at } of page) {
-          const end = findEnd(left, `${room} events of the type ${type}`);
-          if (end !== undefined) return endEarly(those, end);
           const occasion = occasionOfEvent(envelope, received_at);
-          for (const one of those)
+          for (const one of those) {
+            const end = findEnd(left, what);
+            if (end !== undefined) return endEarly(those, end);
             await lookAt(one, ofRun(occasion, byOccurrence.get(`${one.id} ${envelope.event_id}`)));
+          }
           looked.events++;
           left--;
         }
@@ -123,7 +145,7 @@ export function createWhatIf({ history, checkParams, limits: given }: WhatIfDeps
       }
     }
 
-    const { byType, missed } = await findByType(history, changed);
+    const { byType, missed } = await findAffectedTypes(history, changed);
     if (missed.length > 0) endEarly(missed, `only the first ${MAX_TYPES} types of events were looked at`);
     let typesLeft = byType.size;
     for (const [type, those] of byType)
@@ -141,42 +163,7 @@ export function createWhatIf({ history, checkParams, limits: given }: WhatIfDeps
       cut,
       definitions: [...definitions.values()],
     };
-  };
-}
-
-/** The changes by the types of events that either of their versions waits for, and those of which not all types were found. */
-async function findByType(history: HistoryReader, changed: readonly ChangedActivity[]) {
-  const waiting = changed.flatMap((one) => {
-    const patterns = versionsOf(one).flatMap(({ activity: { trigger } }) =>
-      trigger.type === "event" ? [trigger.event_type] : [],
-    );
-    return patterns.length === 0 ? [] : [{ one, patterns }];
-  });
-  const broad = waiting.filter(({ patterns }) => patterns.some(({ segments }) => segments !== undefined));
-  const exact = waiting.flatMap(({ patterns }) =>
-    patterns.flatMap(({ text, segments }) => (segments === undefined ? [text] : [])),
-  );
-  const recorded = broad.length === 0 ? [] : await history.listTypes({ limit: MAX_TYPES });
-  const byType = new Map<string, ChangedActivity[]>();
-  for (const type of new Set([...exact, ...recorded])) {
-    const those = waiting.filter(({ patterns }) => patterns.some((pattern) => matchesType(pattern, type)));
-    if (those.length > 0)
-      byType.set(
-        type,
-        those.map(({ one }) => one),
-      );
   }
-  return { byType, missed: recorded.length < MAX_TYPES ? [] : broad.map(({ one }) => one) };
-}
-
-function calendarsOf(one: ChangedActivity): Calendar[] {
-  return versionsOf(one).flatMap(({ activity: { trigger } }) =>
-    trigger.type === "schedule" ? [trigger.calendar] : [],
-  );
-}
-
-function needsContext(one: ChangedActivity): boolean {
-  return versionsOf(one).some(({ activity }) => activity.context.length > 0);
 }
 
 function ofRun(occasion: Occasion, run: RecordedRun | undefined): Occasion {

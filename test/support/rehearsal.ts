@@ -53,7 +53,7 @@ export function historyOf(
       const wanted = rows.filter(({ row_id, envelope, received_at }) => {
         return envelope.type === type && received_at >= since && (after === undefined || row_id < after);
       });
-      return wanted.slice(0, limit);
+      return wanted.slice(0, limit).map((row) => ({ ...row, bytes: JSON.stringify(row.envelope.payload).length }));
     },
     listLastEvents: async (types, limit) =>
       rows.filter(({ envelope }) => types.includes(envelope.type)).slice(0, limit),

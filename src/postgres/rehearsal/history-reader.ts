@@ -57,8 +57,13 @@ export function createHistoryReader(db: Database): HistoryReader {
         gte(row_id, firstUuidAt(since)),
         after === undefined ? undefined : lt(row_id, after),
       );
-      const query = db.select(eventFields).from(events).where(and(isOnPage, cameByStream));
-      return (await guarded(query.orderBy(desc(row_id)).limit(limit))).map(toRecordedEvent);
+      const bytes = sql<number>`coalesce(octet_length(${payload}::text), 0)`;
+      const query = db
+        .select({ ...eventFields, bytes })
+        .from(events)
+        .where(and(isOnPage, cameByStream));
+      const rows = await guarded(query.orderBy(desc(row_id)).limit(limit));
+      return rows.map(({ bytes, ...row }) => ({ ...toRecordedEvent(row), bytes }));
     },
 
     async listLastEvents(types, limit) {
