@@ -61,11 +61,3 @@ export function createSecrets({
     register: (value) => masker.add(value, true),
   };
 }
-
-/** The error of `read` for each of `names` that is not there: what is to be told before anything is done with them. */
-export function findMissingSecrets(
-  names: Iterable<string>,
-  secrets: Secrets,
-): { name: string; error: TerminalError }[] {
-  return [...names].flatMap((name) => (secrets.has(name) ? [] : [{ name, error: secrets.missing(name) }]));
-}
