@@ -68,8 +68,8 @@ export interface PreviousRun {
   scheduled_for: string | null;
   fired_at: string;
   finished_at: string;
-  /** What its context sources answered, by their names. */
-  context: unknown;
+  /** What its context sources answered, by their names, but for those that read runs before it. */
+  context: Record<string, unknown>;
   /** By key, as expressions read `tasks`: of a `for_each`, a list. */
   tasks: Record<string, unknown>;
 }

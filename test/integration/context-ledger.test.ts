@@ -23,6 +23,7 @@ const idAt = (minute: number, n = 1) => firstUuidAt(at(minute)).replace(/.{12}$/
 interface RunRow {
   status?: string;
   context?: string | null;
+  sources?: string;
   tasks?: { key: string; instance?: number; status?: string; result?: string | null; error?: string }[];
 }
 
@@ -30,15 +31,15 @@ interface RunRow {
 async function addRun(
   activity: string,
   minute: number,
-  { status = "succeeded", context = "{}", tasks = [] }: RunRow = {},
+  { status = "succeeded", context = "{}", sources = "[]", tasks = [] }: RunRow = {},
 ) {
   const run_id = crypto.randomUUID().replace(/^.{18}/, idAt(minute).slice(0, 18));
   const finished = status === "running" ? null : at(minute + 1 / 60);
   await database.sql`
     insert into actcore.runs (run_id, activity_id, activity_name, trigger, status, reason, fired_at, finished_at, trace_id,
-      workflow_id, version_used, context_snapshot)
+      workflow_id, version_used, context_snapshot, context_sources)
     values (${run_id}, ${activity}, 'a', 'cron', ${status}, ${status === "failed" ? "task_failed" : null}, ${at(minute).toISOString()},
-      ${finished?.toISOString() ?? null}, 't', 'w', 1, ${context}::text::json)`;
+      ${finished?.toISOString() ?? null}, 't', 'w', 1, ${context}::text::json, ${sources}::text::json)`;
   for (const { key, instance = null, status: ended = "succeeded", result = null, error = null } of tasks)
     await database.sql`
       insert into actcore.tasks (task_id, run_id, activity_id, key, instance, type, status, params, policy, result, error)
@@ -106,6 +107,15 @@ describe("previous runs", () => {
     );
     expect(text).toContain('"report":{"status":"failed","result":null,"error":{"code":"http_status","message":"500"}}');
     expect(text).toContain('"__proto__":{"status":"succeeded","result":true,"error":null}');
+  });
+
+  test("do not have in them what they read of the runs before them", async () => {
+    const activity = crypto.randomUUID();
+    await addRun(activity, 1, {
+      context: '{"before": {"run": {"context": {}}}, "account": {"id": 1}}',
+      sources: '[{"name": "before", "type": "previous_run"}, {"name": "account", "type": "http"}]',
+    });
+    expect(await read({ select: "run.context" }, runAt(activity, 10))).toEqual({ account: { id: 1 } } as never);
   });
 
   test("may be of another activity, by the name that it has now", async () => {
