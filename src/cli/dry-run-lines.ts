@@ -9,7 +9,9 @@ const MAX_PARAMS = 200;
 export function toLines({ activity_name, missing_secrets, occurrences }: DryRunReport): string[] {
   return [
     ...occurrences.flatMap((occurrence) => describe(activity_name, occurrence)),
-    ...missing_secrets.map((name) => `secret ${name} is not there: a task that reads it would fail`),
+    ...missing_secrets.map(
+      (name) => `secret ${name} is not there: where the worker does not have it either, a run that needs it fails`,
+    ),
   ];
 }
 

@@ -105,8 +105,7 @@ export function parseAbout(input: unknown, definition: DefinitionBody, now: Date
   if (about.due !== undefined && due === undefined)
     faults.push({ path: "/due", message: `expected ${EXPECTED_TIME}, received ${preview(about.due)}` });
   const event = about.event && completeEvent(about.event, definition, now);
-  if (about.event !== undefined)
-    faults.push(...findEnvelopeFaults(event).map(({ path, message }) => ({ path: `/event${path}`, message })));
+  if (event !== undefined) faults.push(...findEventFaults(event, definition));
   const { given_context: given = {}, given_tasks } = about;
   const sources = (definition.context_sources as { name: string }[]).map(({ name }) => name);
   const templates = definition.task_templates.map(({ key }) => key);
@@ -129,6 +128,14 @@ function occasionOf({ run_id, last_events, event }: AboutInput, envelope: EventE
   if (run_id !== undefined) return { run_id: run_id.toLowerCase() };
   if (last_events !== undefined) return { last_events };
   return event === undefined ? { due } : { event: envelope };
+}
+
+function findEventFaults(event: Partial<EventEnvelope>, { trigger_config: trigger }: DefinitionBody): Fault[] {
+  return findEnvelopeFaults(event).map(({ path, message }) => {
+    const isOpen = path === "/type" && event.type === undefined && trigger.trigger_type === "event";
+    const which = isOpen ? `: the definition waits for ${trigger.event_type}, so say which type it has` : "";
+    return { path: `/event${path}`, message: message + which };
+  });
 }
 
 function completeEvent(event: Partial<EventEnvelope>, { trigger_config: trigger }: DefinitionBody, now: Date) {

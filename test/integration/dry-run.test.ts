@@ -173,6 +173,10 @@ describe("a definition that is not stored", () => {
       await ask({ event: {}, given_context: { acount: 1 }, given_tasks: { post: { status: "succeeded" } } }),
     ).toEqual(["/given_context", "/given_tasks"]);
     expect(await ask({ event: {}, context: "recorded" })).toEqual(["/context"]);
+    const broad = { ...definition, trigger_config: { trigger_type: "event", event_type: "user.*" } };
+    expect((await dryRun({ definition: broad, event: {} })).body.errors).toEqual([
+      { path: "/event/type", message: "is required: the definition waits for user.*, so say which type it has" },
+    ]);
     expect(await ask({ last_events: 101 })).toEqual(["/last_events"]);
   });
 

@@ -9,6 +9,7 @@ import { createPreviousRunReader } from "../../src/postgres/context/previous-run
 import { createRecordedEventReader } from "../../src/postgres/context/recorded-event-reader.ts";
 import { createDefinitionStore } from "../../src/postgres/definition/definition-store.ts";
 import { createLedgerReader } from "../../src/postgres/explain/ledger-reader.ts";
+import { createHistoryReader } from "../../src/postgres/rehearsal/history-reader.ts";
 import { createDueLedger } from "../../src/postgres/schedule/due-ledger.ts";
 import { ACTIVITY, fillTables } from "../bench/scale-rows.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
@@ -49,6 +50,7 @@ function createLists(db: Database) {
     tasks: reader.listTasks,
     events: reader.listEvents,
     definitions: definitions.list,
+    history: createHistoryReader(db),
     previousRuns: createPreviousRunReader(db).read,
     recordedEvents: createRecordedEventReader(db).read,
   };
@@ -146,6 +148,30 @@ test("context sources read the ledger by its indexes", async () => {
         await list.recordedEvents({ pattern, filters: compileFilters(filters), since, until, last: 5, signal });
       }
   expect(asked.length).toBeGreaterThan(30);
+  for (const each of asked) {
+    const scanned = (await explain(each)).filter((node) => node["Node Type"] === "Seq Scan");
+    expect([each.query, scanned.map((node) => node["Relation Name"])]).toEqual([each.query, []]);
+  }
+});
+
+test("rehearsals read the ledger by its indexes", async () => {
+  asked = [];
+  const { history } = list;
+  const since = new Date(Date.now() - 7 * 86_400_000);
+  const types = await history.listTypes({ limit: 100 });
+  expect(types).toEqual(expect.arrayContaining(["common.type", "rare.type"]));
+  for (const type of ["common.type", "rare.type", "nothing"]) {
+    const events = await history.listEvents(type, { since, limit: 1000 });
+    await history.listEvents(type, { since, limit: 1000, after: events.at(-1)?.row_id ?? crypto.randomUUID() });
+    const ids = events.map(({ envelope }) => envelope.event_id);
+    await history.listRunsOfEvents([common, rare], ids);
+    await history.findEvent(ids[0] ?? "nothing");
+  }
+  await history.listLastEvents(types, 100);
+  await history.listRunsOfDueTimes(common, since, new Date());
+  await history.findRun(common);
+  await history.listTasks(common);
+  expect(asked.length).toBe(17);
   for (const each of asked) {
     const scanned = (await explain(each)).filter((node) => node["Node Type"] === "Seq Scan");
     expect([each.query, scanned.map((node) => node["Relation Name"])]).toEqual([each.query, []]);

@@ -66,7 +66,7 @@ describe("what is printed", () => {
       "  report  waits: reads the results of mail",
       "tasks",
       '  mail[0]  http  {"url":"https://mail.local/a","headers":{"authorization":"Bearer {{ secret.MAIL_TOKEN }}"}}',
-      "secret MAIL_TOKEN is not there: a task that reads it would fail",
+      "secret MAIL_TOKEN is not there: where the worker does not have it either, a run that needs it fails",
       "note: context last is null here: a source of the type previous_run needs a server. Give its value with --given",
     ]);
     expect(receiver.received.map(({ path }) => path)).toEqual(["/accounts/7"]);
