@@ -11,7 +11,9 @@ const MAX_LENGTH = 500;
 export function explain(text: string, paths: readonly Path[], values: Values, result: boolean): string {
   const judgement = `${shorten(text)} is ${result}`;
   const facts = describeValues(paths, values);
-  return facts === "" ? judgement : `${shorten(facts, MAX_LENGTH - judgement.length - 2)}: ${judgement}`;
+  return facts === "" || facts === judgement
+    ? judgement
+    : `${shorten(facts, MAX_LENGTH - judgement.length - 2)}: ${judgement}`;
 }
 
 /** What stands at the paths: `payload.seats is 2, payload.tier is missing`. Secrets are left out. */

@@ -1,7 +1,12 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 import { SOURCE } from "../../deploy/build/repository.ts";
-import { checkCondition, compileExpression, findExpressionFaults } from "../../src/expression/expression.ts";
+import {
+  checkCondition,
+  compileChecked,
+  compileExpression,
+  findExpressionFaults,
+} from "../../src/expression/expression.ts";
 import { parseJson } from "../../src/json/parse.ts";
 
 const scope = {
@@ -157,4 +162,11 @@ test("parts of a time do not depend on the zone of the machine", async () => {
     const child = Bun.spawn([process.execPath, "-e", program], { env: { ...process.env, TZ }, stdout: "pipe" });
     expect(JSON.parse(await new Response(child.stdout).text())).toEqual([2, 8, 66, 3, "2026-03-08 02:30:00"]);
   }
+});
+
+test("a condition that is one value is explained by that value alone", () => {
+  const { explanation } = checkCondition(compileChecked("context.account.active"), {
+    context: { account: { active: false } },
+  });
+  expect(explanation).toBe("context.account.active is false");
 });
