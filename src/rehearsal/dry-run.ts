@@ -17,6 +17,7 @@ import { matchesType } from "../match/type-pattern.ts";
 import type { RoundOptions } from "../run/decide.ts";
 import type { StandingTask } from "../run/task-instance.ts";
 import type { Secrets } from "../secret/secrets.ts";
+import { MAX_TYPES } from "./affected-types.ts";
 import type { DryRunReport } from "./dry-run-report.ts";
 import type { About } from "./dry-run-request.ts";
 import type { HistoryReader, RecordedRun } from "./history.ts";
@@ -53,7 +54,6 @@ export interface DryRuns {
 const CONCURRENT = 8;
 /** Milliseconds, for all occasions of one request. */
 const CONTEXT_WITHIN_MS = 100_000;
-const MAX_TYPES = 10_000;
 
 export function createDryRuns({ resolver, secrets, checkParams, history }: DryRunDeps): DryRuns {
   const options: RoundOptions = { checkParams, breathe: createPause() };
@@ -79,10 +79,7 @@ export function createDryRuns({ resolver, secrets, checkParams, history }: DryRu
     const verdict = judgeOccasion(occasion, activity);
     const isDisabled = verdict.do === "skip" && verdict.reason === "disabled";
     if (verdict.do === "skip" && !isDisabled)
-      return {
-        occasion,
-        rehearsed: { would: "skip", reason: verdict.reason, detail: verdict.detail ?? verdict.reason },
-      };
+      return { occasion, rehearsed: { would: "skip", reason: verdict.reason, detail: verdict.detail } };
     const asked = await findContext(activity, about, occasion, signal);
     if (asked.error !== undefined) {
       const { code, message } = asked.error;

@@ -19,10 +19,19 @@ export interface Occasion {
   run: RecordedRun | undefined;
 }
 
-/** Whether an occasion makes a run, and if not, why. */
+/** Whether an occasion makes a run; if not, why: a short name, and words with the values that decided. */
 export type OccasionVerdict =
-  | Verdict
-  | { do: "skip"; reason: "other_type" | "no_due_times" | "waits_for_no_events" | "not_due"; detail: string };
+  | { do: "run" }
+  | {
+      do: "skip";
+      reason:
+        | Extract<Verdict, { do: "skip" }>["reason"]
+        | "other_type"
+        | "no_due_times"
+        | "waits_for_no_events"
+        | "not_due";
+      detail: string;
+    };
 
 /** Of an event that comes by the stream. */
 export function occasionOfEvent(envelope: EventEnvelope, firedAt: Date, run?: RecordedRun): Occasion {
@@ -66,7 +75,8 @@ export function judgeOccasion({ event, envelope, due }: Occasion, activity: Acti
     const refusal = findNotDue(trigger.calendar, due);
     if (refusal !== undefined) return refusal;
   }
-  return judge(event, activity);
+  const verdict = judge(event, activity);
+  return verdict.do === "run" ? verdict : { detail: `the definition is ${verdict.reason}`, ...verdict };
 }
 
 function findNotDue(calendar: Parameters<typeof dueTimes>[0], due: Date): OccasionVerdict | undefined {
@@ -82,6 +92,6 @@ function findNotDue(calendar: Parameters<typeof dueTimes>[0], due: Date): Occasi
   );
 }
 
-function skip(reason: "other_type" | "no_due_times" | "waits_for_no_events" | "not_due", detail: string) {
-  return { do: "skip", reason, detail } as const;
+function skip(reason: Extract<OccasionVerdict, { do: "skip" }>["reason"], detail: string): OccasionVerdict {
+  return { do: "skip", reason, detail };
 }

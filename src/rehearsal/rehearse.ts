@@ -42,9 +42,8 @@ export async function rehearse(
   options: RoundOptions,
 ): Promise<Rehearsed> {
   const verdict = judgeOccasion(occasion, activity);
-  if (verdict.do === "skip")
-    return { would: "skip", reason: verdict.reason, detail: verdict.detail ?? `the definition is ${verdict.reason}` };
-  return decide(activity, occasion, known, options);
+  if (verdict.do === "run") return decide(activity, occasion, known, options);
+  return { would: "skip", reason: verdict.reason, detail: verdict.detail };
 }
 
 /** As `rehearse`, of an occasion that is known to make a run. */

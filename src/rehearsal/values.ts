@@ -12,7 +12,8 @@ export function valuesOf({ event, envelope, due, firedAt, run }: Occasion, activ
   const run_id = run?.run_id ?? REHEARSED_ID;
   const scheduled_for = due?.toISOString() ?? null;
   const fired_at = firedAt.toISOString();
-  const trigger = event.trigger;
+  const { calendar } = activity.trigger.type === "schedule" && due !== undefined ? activity.trigger : {};
+  const trigger = run?.trigger ?? calendar?.trigger_type ?? event.trigger;
   const trace_id = envelope?.trace_id ?? runTraceId(run_id, envelope?.event_id);
   const late_by = due === undefined ? null : Math.max(0, firedAt.getTime() - due.getTime()) / 1000;
   return {

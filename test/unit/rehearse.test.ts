@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { occasionOfEvent } from "../../src/rehearsal/occasion.ts";
+import { occasionOfDueTime, occasionOfEvent } from "../../src/rehearsal/occasion.ts";
 import { type Known, rehearse } from "../../src/rehearsal/rehearse.ts";
 import { bodyOf, envelopeOf } from "../support/ledger.ts";
 import { activityOfBody, ROUND } from "../support/rehearsal.ts";
@@ -69,6 +69,18 @@ describe("what a run would decide", () => {
     expect(await ask({ task_templates: [{ key: "mail", type: "http", params }] })).toMatchObject({
       tasks: [{ params }],
     });
+  });
+});
+
+test("a due time is told by the kind of its trigger", async () => {
+  const trigger_config = { trigger_type: "interval", every: "1h" };
+  const task_templates = [
+    log("a", { params: { message: "{{ trigger.type }} {{ run.trigger }} {{ trigger.scheduled_for }}" } }),
+  ];
+  const activity = activityOfBody(bodyOf("x", { trigger_config, task_templates }));
+  const occasion = occasionOfDueTime(new Date("2026-01-31T09:00:00Z"));
+  expect(await rehearse(activity, occasion, { context: {} }, ROUND)).toMatchObject({
+    tasks: [{ params: { message: "interval interval 2026-01-31T09:00:00Z" } }],
   });
 });
 
