@@ -1,16 +1,21 @@
 /**
- * Runs the test suites one after the other and ends with the line `N passed, N failed`.
+ * Runs the test suites and ends with the line `N passed, N failed`.
  *
  * Each suite is a `bun test` of its own, so that a crash in one cannot hide the others. The counts come from its JUnit
  * report. A suite that crashes, hangs or ends badly without a failed test counts as one failure, and so does a run that
  * executed nothing: silence is not success.
  */
+import { closeSync, openSync } from "node:fs";
 import { readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { REPOSITORY } from "./repository.ts";
 
-const SUITES = ["unit", "workflow", "integration", "e2e"];
+/**
+ * One round after the other. Faults take as long as all other e2e tests together, and both mostly wait: they are done side by
+ * side, each with servers of its own.
+ */
+const ROUNDS = [["unit"], ["workflow"], ["integration"], ["e2e", "chaos"]];
 /** For one test that names no limit of its own. */
 const TEST_TIMEOUT_MS = 30_000;
 const SUITE_TIMEOUT_MS = 15 * 60_000;
@@ -20,9 +25,12 @@ interface Tally {
   failed: number;
 }
 
-async function runSuite(suite: string): Promise<Tally> {
+/** What one prints that is not `alone` is shown when it is over: suites that run side by side would mix their lines. */
+async function runSuite(suite: string, alone: boolean): Promise<Tally> {
   const report = join(tmpdir(), `actcore-${suite}-${process.pid}.xml`);
-  console.log(`\n# ${suite}`);
+  const log = join(tmpdir(), `actcore-${suite}-${process.pid}.log`);
+  if (alone) console.log(`\n# ${suite}`);
+  const output = alone ? "inherit" : openSync(log, "w");
   const args = [
     "test",
     `./test/${suite}/`,
@@ -32,10 +40,15 @@ async function runSuite(suite: string): Promise<Tally> {
   ];
   const runner = Bun.spawn([process.execPath, ...args], {
     cwd: REPOSITORY,
-    stdio: ["ignore", "inherit", "inherit"],
+    stdio: ["ignore", output, output],
     timeout: SUITE_TIMEOUT_MS,
   });
   const exitCode = await runner.exited;
+  if (typeof output === "number") {
+    closeSync(output);
+    console.log(`\n# ${suite}\n${await Bun.file(log).text()}`);
+    await rm(log, { force: true });
+  }
   const xml = await Bun.file(report)
     .text()
     .catch(() => "");
@@ -64,11 +77,13 @@ async function hasTests(suite: string): Promise<boolean> {
 }
 
 const total: Tally = { passed: 0, failed: 0 };
-for (const suite of SUITES) {
-  if (!(await hasTests(suite))) continue;
-  const { passed, failed } = await runSuite(suite);
-  total.passed += passed;
-  total.failed += failed;
+for (const round of ROUNDS) {
+  const suites: string[] = [];
+  for (const suite of round) if (await hasTests(suite)) suites.push(suite);
+  for (const { passed, failed } of await Promise.all(suites.map((suite) => runSuite(suite, suites.length === 1)))) {
+    total.passed += passed;
+    total.failed += failed;
+  }
 }
 if (total.passed + total.failed === 0) {
   console.log("no test was executed");

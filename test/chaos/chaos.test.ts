@@ -1,10 +1,5 @@
 /** The short form of `make chaos`: each scenario once or twice, on one server. */
 import { afterAll, beforeAll, describe, test } from "bun:test";
-import { killWorkersUnderFanOut } from "../chaos/fan-out.ts";
-import { stopTemporal } from "../chaos/misfire.ts";
-import { killPostgres } from "../chaos/postgres.ts";
-import * as scenarios from "../chaos/scenarios.ts";
-import { loadSlowReceiver } from "../chaos/slow-receivers.ts";
 import {
   createDirectory,
   removeDirectory,
@@ -13,6 +8,11 @@ import {
   type ServerOptions,
   startServer,
 } from "../support/server.ts";
+import { killWorkersUnderFanOut } from "./fan-out.ts";
+import { stopTemporal } from "./misfire.ts";
+import { killPostgres } from "./postgres.ts";
+import * as scenarios from "./scenarios.ts";
+import { loadSlowReceiver } from "./slow-receivers.ts";
 
 const dataDir = createDirectory();
 const ground = { dataDir, start: (options: ServerOptions = {}) => startServer({ dataDir, ...options }) };
