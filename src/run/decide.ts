@@ -91,7 +91,8 @@ export async function decideRound(
     const ofKey = [...(standing.get(key) ?? []), ...fresh.map(toStanding)];
     const end = endOf(decision, ofKey, released.has(key));
     ends.set(key, end);
-    if (end === "failed" || depends_on.some((before) => failedBefore.has(before))) failedBefore.add(key);
+    const isBlamed = decision.cause === "dependency" && depends_on.some((before) => failedBefore.has(before));
+    if (end === "failed" || (end === "skipped" && isBlamed)) failedBefore.add(key);
     if (end !== undefined) results[key] = resultOf(task, end, ofKey);
   }
 

@@ -9,7 +9,7 @@ export type TemplateEnd = "succeeded" | "failed" | "skipped";
  * `hold`: the template's tasks may be done. `open`: a template that it depends on is not over. Otherwise why they are not done.
  *
  * @param ends undefined for a template that is not over
- * @param failedBefore templates that failed, and those with a failed one somewhere before them: for `any_failed` they count as failed
+ * @param failedBefore templates that failed, and those that were skipped because one before them failed: `any_failed` counts both
  */
 export function judgeDependencies(
   { depends_on, run_when }: ActivityTask,

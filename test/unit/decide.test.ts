@@ -271,6 +271,16 @@ describe("by how a dependency ended, a template with", () => {
     expect((await follow(templates)).begun).toEqual(["a", "b", "d"]);
   });
 
+  test("any_failed is not done for a failure that the template before it was done for, and ended well", async () => {
+    const templates = [
+      say("a"),
+      say("undo", { depends_on: ["a"], run_when: "any_failed" }),
+      say("page", { depends_on: ["undo"], run_when: "any_failed" }),
+    ];
+    expect((await follow(templates, { a: "failed" })).begun).toEqual(["a", "undo"]);
+    expect((await follow(templates, { a: "failed", undo: "failed" })).begun).toEqual(["a", "undo", "page"]);
+  });
+
   test("results that it reads is not evaluated where it is not done", async () => {
     const reader = say("b", { depends_on: ["a"] }, "{{ tasks.a.result.nothing.there }}");
     expect((await follow([say("a"), reader], { a: "failed" })).templates[1]).toMatchObject({ cause: "dependency" });
