@@ -152,6 +152,7 @@ describe("a run whose workflow ended before it began", () => {
       ...accepted,
       ...lost,
       finished_at: expect.any(String),
+      duration_ms: expect.any(Number),
     } as never);
   });
 

@@ -8,3 +8,26 @@ export function startProcessorTime(): () => number {
     return (user + system) / 1000;
   };
 }
+
+/** Watches for how long at most the event loop was held by work of this thread, in milliseconds. */
+export function watchStalls() {
+  let longestMs = 0;
+  let lastMs = threadMs();
+  const look = () => {
+    longestMs = Math.max(longestMs, threadMs() - lastMs);
+    lastMs = threadMs();
+  };
+  const timer = setInterval(look, 1);
+  return {
+    end() {
+      clearInterval(timer);
+      look();
+      return longestMs;
+    },
+  };
+}
+
+function threadMs(): number {
+  const { user, system } = process.threadCpuUsage();
+  return (user + system) / 1000;
+}

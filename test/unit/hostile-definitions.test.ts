@@ -11,6 +11,7 @@ import { createPause } from "../../src/kernel/wait.ts";
 import { decideRound } from "../../src/run/decide.ts";
 import { createParamsCheck } from "../../src/task/params-check.ts";
 import { TASK_RULES } from "../support/own-engines.ts";
+import { watchStalls } from "../support/processor-time.ts";
 
 const COUNT = 2_000;
 /** What the issue of hostile input allows an evaluation; validation and compilation are held to it as well. */
@@ -27,11 +28,6 @@ function createRandom(seed: number) {
     chance: (p: number) => next() < p,
     pick: <T>(all: readonly T[]): T => all[Math.floor(next() * all.length)] as T,
   };
-}
-
-function workedMs(): number {
-  const { user, system } = process.threadCpuUsage();
-  return (user + system) / 1000;
 }
 
 const deep = (levels: number): unknown => (levels === 0 ? 1 : { a: deep(levels - 1) });
@@ -233,13 +229,7 @@ test(`${COUNT} hostile definitions are refused with a place, or decided, and not
   const generate = createGenerator(createRandom(SEED));
   const options = { checkParams: createParamsCheck(TASK_RULES), breathe: createPause() };
   const seen = { refused: 0, decided: 0, failed: 0 };
-  let longestMs = 0;
-  let lastMs = workedMs();
-  // What this thread works between two of these holds the event loop. What other processes take from it does not count.
-  const ticking = setInterval(() => {
-    longestMs = Math.max(longestMs, workedMs() - lastMs);
-    lastMs = workedMs();
-  }, 1);
+  const stalls = watchStalls();
   for (let n = 0; n < COUNT; n++) {
     const input = generate();
     await Bun.sleep(1);
@@ -267,7 +257,7 @@ test(`${COUNT} hostile definitions are refused with a place, or decided, and not
       seen.failed++;
     }
   }
-  clearInterval(ticking);
+  const longestMs = stalls.end();
   expect(({} as { polluted?: unknown }).polluted).toBeUndefined();
   console.log(
     `  refused ${seen.refused}, decided ${seen.decided}, failed ${seen.failed}; longest stall ${Math.round(longestMs)} ms`,

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { readNumber } from "../../src/json/exact-number.ts";
 import { createMasker } from "../../src/secret/masker.ts";
+import { startProcessorTime } from "../support/processor-time.ts";
 
 function maskerOf(...values: string[]) {
   const masker = createMasker();
@@ -190,7 +191,7 @@ describe("what is no secret stays", () => {
 
 test("no text makes it slow", () => {
   const { mask } = maskerOf('\\\\\\\\\\\\\\"\\"abcd', "&&&&&&&&&&&&", "%%%%%%%%%%%%", "aaaaaaaaaaaaaaaaaaaaaaaab");
-  const start = performance.now();
+  const worked = startProcessorTime();
   for (const text of ["\\", "&amp;", "%25", "a", '\\"', "&"]) mask(`${text.repeat(64_000)} abcd`);
-  expect(performance.now() - start).toBeLessThan(2000);
+  expect(worked()).toBeLessThan(2000);
 });
