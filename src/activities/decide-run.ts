@@ -62,6 +62,8 @@ export function createDecider({ runs, checkParams, secrets }: DecideDeps) {
     async advance(run: DecidedRun, activity: Activity, known?: RunState, isResumed = false): Promise<Progress> {
       for (let state = known; ; state = undefined) {
         state ??= await runs.readState(run.run_id, resultsReadBy(activity));
+        // It may have been cancelled, or its timeout been over, while this step decided.
+        if (state.isOver) return { groups: [] };
         const lost = isResumed ? state.tasks.filter(isSpent) : [];
         if (lost.length > 0) {
           const failures = lost.map(({ task_id }) => ({ task_id, code: "worker_lost" as const, message: WORKER_LOST }));

@@ -41,6 +41,8 @@ export interface NewRound {
 /** How a run stands, and what it is decided by. */
 export interface RunState {
   fired_at: Date;
+  /** Whether it is closed: nothing is decided any more. */
+  isOver: boolean;
   decisions: RunDecisions | undefined;
   /** In the order of their keys and instances; `result` and `error` only of the templates that were asked for. */
   tasks: (StandingTask & DecidedTask)[];

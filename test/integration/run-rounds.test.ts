@@ -70,6 +70,14 @@ describe("a claim of a run with rules", () => {
     });
   });
 
+  test("does no task with the claim that may take longer than the run", async () => {
+    const template = { ...http("a"), timeout: "5s" };
+    const claim = await steps().claimRun(await newRequest({ timeout: "2s", task_templates: [template] }));
+    expect(claim).toMatchObject({ groups: [{ key: "a" }] });
+    const inTime = await steps().claimRun(await newRequest({ timeout: "1m", task_templates: [template] }));
+    expect(inTime).toMatchObject({ closed: { status: "succeeded" } });
+  });
+
   test("answers the tasks that may be done, and the same ones when it is made again", async () => {
     const request = await newRequest({ task_templates: [http("a"), http("b", { depends_on: ["a"] })] });
     const claim = await steps().claimRun(request);
@@ -122,6 +130,21 @@ describe("a claim of a run with rules", () => {
 });
 
 describe("a round", () => {
+  test("of a run that is closed while it is decided adds nothing, and ends", async () => {
+    const reader = http("b", { depends_on: ["a"], when: "tasks.a.status == 'succeeded'" });
+    const claim = await steps().claimRun(await newRequest({ task_templates: [http("a"), reader] }));
+    await succeed(groupsOf(claim));
+    const ledger = createRunLedger(database.db);
+    const readState: typeof ledger.readState = async (...args) => {
+      const state = await ledger.readState(...args);
+      await ledger.close({ run_id: claim.run_id, failures: [], interruption: { status: "cancelled" } });
+      return state;
+    };
+    expect(await steps({ runs: { readState } }).decideRun(claim.run_id)).toEqual({ groups: [] });
+    expect(await tasksOf(claim)).toMatchObject([{ key: "a" }]);
+    expect(await steps().closeRun({ run_id: claim.run_id, failures: [] })).toMatchObject({ status: "cancelled" });
+  });
+
   test("evaluates what reads results when these are there, and releases what waited", async () => {
     const reader = {
       ...http("b", { depends_on: ["a"] }),

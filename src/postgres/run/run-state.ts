@@ -11,6 +11,7 @@ type StateRow = InputRow &
     fired_at: string;
     context_snapshot: Record<string, unknown> | null;
     compressed: number;
+    is_over: boolean;
     tasks: (StandingTask & DecidedTask)[];
   };
 
@@ -23,7 +24,7 @@ export async function readRunState(
   const wanted = JSON.stringify(resultsOf);
   const [row] = await guarded(
     db.execute<StateRow>(sql`
-      select ${INPUT_COLUMNS}, r.version_used, r.decisions, r.context_snapshot, r.rerun_of, r.rerun_from,
+      select ${INPUT_COLUMNS}, r.version_used, r.decisions, r.context_snapshot, r.rerun_of, r.rerun_from, r.finished_at is not null as is_over,
         to_char(r.fired_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as fired_at,
         (select coalesce(sum(s.count), 0)::integer from ${dueSkips} s
           where s.activity_id = r.activity_id and s.into_run = r.run_id) as compressed,
@@ -40,6 +41,7 @@ export async function readRunState(
   const isTakingOver = rerun_from === "failed" && rerun_of !== null && decisions === null;
   return {
     fired_at: new Date(fired_at),
+    isOver: row.is_over,
     decisions: decisions ?? undefined,
     tasks: row.tasks,
     context: context_snapshot ?? undefined,
