@@ -67,8 +67,12 @@ export function createQuickTasks({ runs, tasks, tries, types, stop, onCut }: Qui
   }
 
   return {
-    areQuick: (instances: readonly TaskInstance[]) =>
-      instances.every(({ type, policy }) => types[type]?.isQuick(policy) === true),
+    /** Nothing cuts a try that is made here, so each has to be over within the `leftMs` of the run. */
+    areQuick: (instances: readonly TaskInstance[], leftMs = Number.POSITIVE_INFINITY) =>
+      instances.every(({ type, policy }) => {
+        const quick = types[type];
+        return quick?.isQuick(policy) === true && (!quick.waits || policy.timeout_ms <= leftMs);
+      }),
 
     /** Answers how the run ended, or what is left to do. @throws RetryableError where the ledger is away */
     async run(runId: string, round: NewRound): Promise<{ closed: ClosedRun } | { steps: TaskStep[] }> {

@@ -56,16 +56,16 @@ export function createRunSteps(deps: RunStepsDeps): RunSteps {
     if (state.decisions !== undefined) return { rules, ...report(await decider.advance(run, activity, state, true)) };
     if (activity.context.length > 0 && state.context === undefined) return { rules };
     const round = await decider.decide(run, activity, state);
-    if ("next" in round && round.next !== undefined && isQuickRound(activity, round.next))
+    if ("next" in round && round.next !== undefined && isQuickRound(activity, round.next, rules.timeout_ms))
       return { rules, ...(await doQuickly(run.run_id, round.next)) };
     return { rules, ...report(await decider.advance(run, activity, state)) };
   }
 
-  /** Whether all that the run does may be done with its claim. */
-  function isQuickRound({ tasks, max_parallel }: Activity, { instances }: NewRound): boolean {
+  /** Whether all that the run does may be done with its claim, and is over before the run's timeout is. */
+  function isQuickRound({ tasks, max_parallel }: Activity, { instances }: NewRound, leftMs?: number): boolean {
     const room = Math.min(MAX_QUICK_TASKS, ...tasks.flatMap((task) => task.max_parallel ?? []), max_parallel);
     const isOneWave = tasks.every(({ depends_on }) => depends_on.length === 0);
-    return isOneWave && instances.length <= room && quickTasks.areQuick(instances);
+    return isOneWave && instances.length <= room && quickTasks.areQuick(instances, leftMs);
   }
 
   async function doQuickly(runId: string, round: NewRound): Promise<ClaimProgress> {
