@@ -13,6 +13,7 @@ import { TerminalError } from "../kernel/errors.ts";
 import type { TemplateDecision } from "./decision.ts";
 import { endOf, judgeDependencies, resultOf, type TemplateEnd } from "./dependencies.ts";
 import { at, createTaskMaker, type TaskMakerDeps } from "./make-tasks.ts";
+import { DECIDING_MS } from "./run.ts";
 import type { DecidedRun, StandingTask, TakenTask, TaskInstance } from "./task-instance.ts";
 
 /** What a round is given besides the activity. */
@@ -41,9 +42,6 @@ export type Round =
     };
 
 export type RoundOptions = Pick<TaskMakerDeps, "checkParams" | "breathe">;
-
-/** Of the evaluations of one round, milliseconds. */
-const MAX_ROUND_MS = 20_000;
 
 /** @throws what `createTaskMaker().make` throws; TerminalError `decision_too_long` */
 export async function decideRound(
@@ -105,8 +103,8 @@ export async function decideRound(
 function inTime({ breathe }: Pick<RoundOptions, "breathe">): () => Promise<void> | undefined {
   const startedMs = performance.now();
   return () => {
-    if (performance.now() - startedMs <= MAX_ROUND_MS) return breathe();
-    throw new TerminalError("decision_too_long", `its expressions took longer than ${MAX_ROUND_MS / 1000} s`);
+    if (performance.now() - startedMs <= DECIDING_MS) return breathe();
+    throw new TerminalError("decision_too_long", `its expressions took longer than ${DECIDING_MS / 1000} s`);
   };
 }
 

@@ -11,6 +11,9 @@ export const TASK_QUEUE = "task-execution-tq";
 /** Milliseconds of silence after which a worker that has a task counts as lost; it beats several times in between. */
 export const HEARTBEAT_TIMEOUT_MS = 15_000;
 
+/** How long the expressions of one round of a run may take, milliseconds: longer, and the run fails. */
+export const DECIDING_MS = 20_000;
+
 /** How long the end of a try waits to be recorded while the ledger is away, milliseconds. */
 export const RECORDING_MS = 15 * 60_000;
 

@@ -24,6 +24,7 @@ import { hasExactNumber } from "../json/exact-number.ts";
 import {
   type Claim,
   type ClaimRequest,
+  DECIDING_MS,
   HEARTBEAT_TIMEOUT_MS,
   RECORDING_MS,
   type RunClose,
@@ -41,7 +42,9 @@ import { doGroups } from "./task-groups.ts";
 
 // Postgres may be away for long: wait for it in the workflow, not in a failed run.
 const retry = { initialInterval: "200ms", maximumInterval: "30s" } as const;
-const { decideRun, closeRun } = proxyLocalActivities<RunSteps>({ startToCloseTimeout: "20s", retry });
+const { closeRun } = proxyLocalActivities<RunSteps>({ startToCloseTimeout: "20s", retry });
+/** Its own limit ends it first: a step that is cut here is made again, and would be for ever. */
+const { decideRun } = proxyLocalActivities<RunSteps>({ startToCloseTimeout: DECIDING_MS + 60_000, retry });
 /** It does quick tasks too, and what they did must be recorded: on top of that, a minute for claim and tries. */
 const { claimRun } = proxyLocalActivities<RunSteps>({ startToCloseTimeout: RECORDING_MS + 60_000, retry });
 

@@ -1,8 +1,9 @@
 /** Runs whose tasks depend on each other, are many, or have a context and a timeout: through a real Temporal, with planned steps. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, writeFileSync } from "node:fs";
+import { Context } from "@temporalio/activity";
 import type { WorkflowFailedError, WorkflowHandle } from "@temporalio/client";
-import type { RunProgress, TaskFailure, TaskGroup } from "../../src/run/run.ts";
+import { DECIDING_MS, type RunProgress, type TaskFailure, type TaskGroup } from "../../src/run/run.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";
 import { groupOf, historyToJson, type Plan, refusal, startPlannedWorkers } from "../support/workflow.ts";
 
@@ -101,6 +102,16 @@ describe("a run with groups of tasks", () => {
     const { decide } = inRounds((id) => [groupOf(id, "a", names(6), { max_parallel: 1 })]);
     await run("one-by-one", { claim: { rules: RULES } as object, decide, execute });
     expect(seen.most).toBe(1);
+  });
+
+  test("gives a round more time than its expressions may take, so that one that takes too long is not begun anew", async () => {
+    let givenMs = 0;
+    const decide = async () => {
+      givenMs = Context.current().info.startToCloseTimeoutMs;
+      return { groups: [] };
+    };
+    await run("slow-round", { claim: { rules: RULES } as object, decide });
+    expect(givenMs).toBeGreaterThan(2 * DECIDING_MS);
   });
 
   test("that was skipped on the way closes nothing more", async () => {
