@@ -55,7 +55,10 @@ export async function decideRound(
   if (condition?.holds === false) return { skipped: condition.explanation };
 
   const breathe = inTime(options);
-  const maker = createTaskMaker({ run, activityName: activity.name, taken, checkParams: options.checkParams, breathe });
+  const { checkParams } = options;
+  const maker = createTaskMaker({
+    ...{ run, activityName: activity.name, taken, standing: tasks.length, checkParams, breathe },
+  });
   const decisions = new Map(decided?.map((decision) => [decision.key, decision]));
   const standing = Map.groupBy(tasks, ({ key }) => key);
   const ends = new Map<string, TemplateEnd | undefined>();

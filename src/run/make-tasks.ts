@@ -18,6 +18,8 @@ export interface TaskMakerDeps {
   activityName: string;
   /** What a rerun takes over. */
   taken: readonly TakenTask[];
+  /** How many tasks the run has. */
+  standing: number;
   checkParams: ParamsCheck;
   /** Lets others have their turn; awaited between evaluations. */
   breathe(): Promise<void> | undefined;
@@ -29,15 +31,22 @@ export interface Made {
 }
 
 export const MAX_ITEMS = 1_000;
+/** Of a run. Their ids go to the engine together, which refuses what has more than 2 MB. */
+export const MAX_TASKS = 10_000;
 /** Of the params of all tasks that one maker makes, as JSON. */
 const MAX_PARAMS_BYTES = 33_554_432;
 
-export function createTaskMaker({ run, activityName, taken, checkParams, breathe }: TaskMakerDeps) {
+export function createTaskMaker({ run, activityName, taken, standing, checkParams, breathe }: TaskMakerDeps) {
   const old = new Map(taken.map((task) => [nameOf(task), task]));
   let bytes = 0;
+  let count = standing;
 
   function makeOne(task: ActivityTask, path: string, values: Values, instance: number | null): TaskInstance {
     const { key, type, policy } = task;
+    if (++count > MAX_TASKS)
+      throw new TerminalError("too_many_tasks", `${path}: a run has at most ${MAX_TASKS} tasks`, {
+        hint: "Let several runs share them, or several items one task",
+      });
     const { value, sources } = at(`${path}/params`, () => task.params.render(values), instance);
     const isLiteral = Object.keys(sources).length === 0;
     const checked = isLiteral ? { params: value } : checkParams(type, value, sources, `${path}/params`);
@@ -79,7 +88,7 @@ export function createTaskMaker({ run, activityName, taken, checkParams, breathe
 
   return {
     /**
-     * @throws TerminalError `expression_failed`, `too_many_items`, `params_invalid`, whose messages begin with the place in the
+     * @throws TerminalError `expression_failed`, `too_many_items`, `too_many_tasks`, `params_invalid`, whose messages begin with the place in the
      * definition; `decision_too_large`
      */
     async make(task: ActivityTask, values: Values): Promise<Made> {

@@ -225,6 +225,32 @@ describe("a template that depends on others", () => {
   });
 });
 
+describe("the tasks of a run", () => {
+  const many = { ...VALUES, event: { payload: { many: Array.from({ length: 1000 }, (_, n) => n) } } };
+  const each = (count: number) =>
+    Array.from({ length: count }, (_, n) => say(`k${n}`, { for_each: "event.payload.many" }));
+
+  test("are at most 10,000, and what is beyond fails with its place in the definition", async () => {
+    expect(await decide(each(10), { values: many })).toHaveProperty("instances.length", 10_000);
+    const error = await decide([...each(10), say("last")], { values: many }).catch((failure) => failure);
+    expect(error).toMatchObject({
+      code: "too_many_tasks",
+      message: "/task_templates/10: a run has at most 10000 tasks",
+    });
+  });
+
+  test("count over all rounds", async () => {
+    const tasks: StandingTask[] = many.event.payload.many.flatMap((instance) =>
+      each(10).map(({ key }) => ({ key, instance, status: "succeeded" })),
+    );
+    const decided: TemplateDecision[] = each(10).map(({ key }) => ({ key, outcome: "made", count: 1000 }));
+    const reader = say("last", { depends_on: ["k0"], when: "size(tasks.k0) > 0" });
+    const facts = { values: many, tasks, decided: [...decided, { key: "last", outcome: "waiting" } as const] };
+    const error = await decide([...each(10), reader], facts).catch((failure) => failure);
+    expect(error).toMatchObject({ code: "too_many_tasks" });
+  });
+});
+
 describe("by how a dependency ended, a template with", () => {
   const after = (run_when?: string) => [
     say("a", { when: "event.payload.n == 3" }),
