@@ -9,6 +9,7 @@ import type { Dial } from "../outbound/dial.ts";
 import type { OwnEngines } from "../outbound/own-engines.ts";
 import type { Secrets } from "../secret/secrets.ts";
 import type { KeyValueReader, PreviousRunReader, RecordedEventReader, SqlReader } from "./ports.ts";
+import { RUN_SCOPE } from "./run-scope.ts";
 
 export interface SourceType<Fields extends TObject = TObject, Compiled = unknown> {
   /** The title of its schema. */
@@ -73,4 +74,4 @@ export type Reader<Compiled = unknown> = {
 }["read"];
 
 /** What the templates and expressions of a source may read. */
-export const SOURCE_SCOPE: Scope = { roots: ["event", "trigger", "run", "now", "secret"] };
+export const SOURCE_SCOPE: Scope = { ...RUN_SCOPE, roots: [...RUN_SCOPE.roots, "secret"] };

@@ -21,13 +21,17 @@ test("sources are read side by side, and each is a value under its name", async 
   let waiting = 0;
   const both = Promise.withResolvers<void>();
   const { values, sources } = await resolveContext(
-    [keyed("a"), keyed("b", { select: "value.list[0]" }), { name: "c", type: "static", value: ["{{ event.n + 1 }}"] }],
+    [
+      keyed("a"),
+      keyed("b", { select: "value.list[0]" }),
+      { name: "c", type: "static", value: ["{{ event.payload.n + 1 }}"] },
+    ],
     answering(async (key) => {
       if (++waiting === 2) both.resolve();
       await both.promise;
       return { key, list: [7] };
     }),
-    { values: { event: { n: 1 } } },
+    { values: { event: { payload: { n: 1 } } } },
   );
   expect(values).toEqual({ a: { key: "a", list: [7] }, b: 7, c: [2] });
   expect(sources).toMatchObject([
@@ -169,9 +173,9 @@ test("a secret that a source was given is in no value and in no error", async ()
 
 test("a value that looks like a template of a secret stays what it is", async () => {
   const { values } = await resolveContext(
-    [{ name: "a", type: "static", value: "{{ event.text }}" }, keyed("b")],
+    [{ name: "a", type: "static", value: "{{ event.subject }}" }, keyed("b")],
     answering(async () => "{{ secret.TOKEN }}"),
-    { values: { event: { text: "{{ secret.TOKEN }}" } } },
+    { values: { event: { subject: "{{ secret.TOKEN }}" } } },
   );
   expect(values).toEqual({ a: "{{ secret.TOKEN }}", b: "{{ secret.TOKEN }}" });
 });

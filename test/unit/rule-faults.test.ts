@@ -25,6 +25,21 @@ test("rules of every kind are taken together", () => {
   expect(faultsOf(templates, { when: "event.payload.n > 1", timeout: "2h", max_parallel: 10 })).toEqual([]);
 });
 
+test("a key that no run and no trigger has is refused, and those that it has are taken", () => {
+  const context_sources = [
+    { name: "a", type: "static", value: "{{ event.payloads }} {{ trigger.kind }} {{ run.run_id }}" },
+  ];
+  expect(
+    faultsOf([say("mail", { when: "run.name == 'x'" })], { when: "trigger.type == 'event' && run.version > 1" }),
+  ).toEqual([
+    "/task_templates/0/when at 1:1: run has no name: there is run_id, activity_id, activity_name, trigger, scheduled_for, version, rerun_of, trace_id",
+  ]);
+  expect(faultsOf([say("mail")], { context_sources })).toEqual([
+    "/context_sources/0/value at 1:4: event has no payloads: did you mean payload?",
+    "/context_sources/0/value at 1:25: trigger has no kind: there is type, scheduled_for, fired_at, late_by, compressed",
+  ]);
+});
+
 describe("what a template depends on is refused where it", () => {
   test("is not there, and the nearest key is named", () => {
     expect(faultsOf([say("report"), say("b", { depends_on: ["raport"] })])).toEqual([
