@@ -45,6 +45,9 @@ export function positionOf(text: string, offset: number): string {
 function toFault(error: unknown, tokens: readonly Token[], tokenAt: (offset: number) => Token): SyntaxFault {
   const { location, found } = error as { location?: { start: { offset: number } }; found?: string };
   if (location === undefined) return new SyntaxFault(describeOther(error), 0);
+  const [first, second] = tokens;
+  if (first?.text === "{" && second?.text === "{")
+    return new SyntaxFault("an expression stands here without {{ and }} around it", first.offset);
   const token = tokenAt(location.start.offset);
   const at = tokens.indexOf(token);
   const before = tokens[at - 1];

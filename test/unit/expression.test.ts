@@ -89,6 +89,7 @@ test.each([
   ["there is no function lowerAsci(): did you mean lowerAscii?", "event.id.lowerAsci()"],
   ["get() takes 3 arguments, and is given 1", "get(event)"],
   ["at 1:", "1 +"],
+  ["at 1:1: an expression stands here without {{ and }} around it", "{{ event.payload.n > 1 }}"],
   ["the expression is empty", ""],
   ["nested deeper than", `${"(".repeat(1000)}1${")".repeat(1000)}`],
   ["has 100000 characters", "x".repeat(100_000)],
