@@ -112,7 +112,7 @@ async function readAbout(args: Context["args"], body: DefinitionBody): Promise<A
   } catch (error) {
     if (!(error instanceof InvalidInputError)) throw error;
     const named = error.faults.map(({ path, message }) => ({
-      path: path.replace(/^\/(event|due|given)(_context)?/, "--$1 "),
+      path: path.replace(/^\/(event|due|given)(_context)?/, "--$1 ").trimEnd(),
       message,
     }));
     throw usageError(named, "help dry-run");

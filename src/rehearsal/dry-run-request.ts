@@ -132,9 +132,12 @@ function occasionOf({ run_id, last_events, event }: AboutInput, envelope: EventE
 
 function findEventFaults(event: Partial<EventEnvelope>, { trigger_config: trigger }: DefinitionBody): Fault[] {
   return findEnvelopeFaults(event).map(({ path, message }) => {
-    const isOpen = path === "/type" && event.type === undefined && trigger.trigger_type === "event";
-    const which = isOpen ? `: the definition waits for ${trigger.event_type}, so say which type it has` : "";
-    return { path: `/event${path}`, message: message + which };
+    if (path !== "/type" || event.type !== undefined) return { path: `/event${path}`, message };
+    const which =
+      trigger.trigger_type === "event"
+        ? `the definition waits for ${trigger.event_type}, so say which type it has`
+        : "the definition waits for no events, so rather ask about `due`";
+    return { path: `/event${path}`, message: `${message}: ${which}` };
   });
 }
 

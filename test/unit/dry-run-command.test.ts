@@ -134,5 +134,9 @@ test("a due time is asked about, and one of several activities is named", async 
   });
   expect(await faultOf({ name: "two" })).toMatchObject({ path: "--event" });
   expect(await faultOf({ name: "two", event: write("broken.json", "{") })).toMatchObject({ path: "--event" });
-  expect(await faultOf({ name: "two", due: "tomorrow" })).toMatchObject({ path: expect.stringContaining("--due") });
+  expect(await faultOf({ name: "two", event: write("event.json", { payload: {} }) })).toMatchObject({
+    path: "--event /type",
+    message: expect.stringContaining("waits for no events"),
+  });
+  expect(await faultOf({ name: "two", due: "tomorrow" })).toMatchObject({ path: "--due" });
 });
