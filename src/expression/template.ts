@@ -127,7 +127,7 @@ function toText(text: string, compile: (text: string) => Expression): Text {
     text,
     parts: once(() => {
       try {
-        return splitTemplate(text).map((part) => ("literal" in part ? part.literal : compile(part.expression)));
+        return splitTemplate(text).map((part) => ("literal" in part ? part.literal : compile(part.expression.trim())));
       } catch (error) {
         throw error instanceof UnclosedError ? new ExpressionError(`${preview(text)}: ${error.message}`) : error;
       }
@@ -156,9 +156,11 @@ interface Rendering {
 
 function renderNode(node: Node, value: unknown, pointer: string, rendering: Rendering): unknown {
   if (isText(node)) {
-    const rendered = renderOrKeep(node, pointer, rendering);
-    measure(rendered, rendering.room);
-    return rendered;
+    return within(pointer, () => {
+      const rendered = renderOrKeep(node, pointer, rendering);
+      measure(rendered, rendering.room);
+      return rendered;
+    });
   }
   const renderKey = (key: string, inner: unknown) => {
     const found = node.get(key);
@@ -167,6 +169,17 @@ function renderNode(node: Node, value: unknown, pointer: string, rendering: Rend
   return Array.isArray(value)
     ? value.map((inner, index) => renderKey(String(index), inner))
     : Object.fromEntries(Object.entries(value as object).map(([key, inner]) => [key, renderKey(key, inner)]));
+}
+
+/** Says in an error which text of the template it is about. */
+function within<T>(pointer: string, render: () => T): T {
+  try {
+    return render();
+  } catch (error) {
+    if (pointer === "" || !(error instanceof ExpressionError)) throw error;
+    const { message, hint } = error;
+    throw new ExpressionError(`in ${pointer}: ${message}`, { cause: error, ...(hint !== undefined && { hint }) });
+  }
 }
 
 /** The text as it is written where it reads a secret, and its source with what else it reads. */
@@ -194,7 +207,7 @@ function renderText({ parts }: Text, values: Values): unknown {
 function toInsert({ text }: Expression, value: unknown): string {
   if (typeof value === "object" && !isExactNumber(value)) {
     const what = value === null ? "null" : Array.isArray(value) ? "a list" : "an object";
-    throw new ExpressionError(`{{${text}}} is ${what}, which cannot stand within a text`, {
+    throw new ExpressionError(`{{ ${text} }} is ${what}, which cannot stand within a text`, {
       hint:
         value === null
           ? "Say what stands there instead, as in {{ get(event.payload, 'name', '') }}"

@@ -31,6 +31,12 @@ test.each([
   expect(() => render(text, { event: { payload: {}, none: null } })).toThrow(message);
 });
 
+test("an error says in which text of the template it is", () => {
+  expect(() => render({ body: [{ to: "{{ event.payload.x }}" }] }, { event: { payload: {} } })).toThrow(
+    'in /body/0/to: event.payload.x: event.payload has no key "x"',
+  );
+});
+
 test("a literal template answers the very value that it was made of", () => {
   const value = { a: ["x", 1] };
   const template = compileTemplate(value, scope);
