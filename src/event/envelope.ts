@@ -12,6 +12,7 @@ import { isWithinDepth, TOO_DEEP } from "../json/depth.ts";
 import { findFaults } from "../json/faults.ts";
 import { NumberFaultError, parseJson } from "../json/parse.ts";
 import type { Fault } from "../kernel/errors.ts";
+import { stableTraceId } from "../kernel/stable-id.ts";
 
 /** Bytes of one encoded envelope; larger ones are dead-lettered. */
 export const MAX_EVENT_BYTES = 1_048_576;
@@ -127,11 +128,14 @@ export function findEnvelopeFaults(value: unknown): Fault[] {
   return faults;
 }
 
-/** The event as expressions read it under `event`: every key is there, with null where the envelope has nothing. */
+/**
+ * The event as expressions read it under `event`: every key is there. An event without a trace of its own has the one that is
+ * recorded for it.
+ */
 export function toEventValue({ event_id, type, source, subject, occurred_at, trace_id, payload = {} }: EventEnvelope) {
   return {
     ...{ event_id, type, source, occurred_at, payload },
-    ...{ subject: subject ?? null, trace_id: trace_id ?? null },
+    ...{ subject: subject ?? null, trace_id: trace_id ?? stableTraceId(event_id) },
   };
 }
 

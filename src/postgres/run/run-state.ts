@@ -2,6 +2,7 @@
 import { and, eq, sql } from "drizzle-orm";
 import type { DecidedTask, RunState } from "../../run/ledger.ts";
 import type { StandingTask, TakenTask } from "../../run/task-instance.ts";
+import { valuesOfRun } from "../../run/values.ts";
 import { type Database, guarded } from "../client.ts";
 import { dueSkips, runs, tasks } from "../ledger-tables.ts";
 import { INPUT_COLUMNS, INPUT_EVENT, type InputRow, toTaskInput } from "./task-input.ts";
@@ -37,7 +38,17 @@ export async function readRunState(
       from ${runs} r ${INPUT_EVENT} where r.run_id = ${runId}`),
   );
   if (row === undefined) return undefined;
-  const { fired_at, decisions, context_snapshot, rerun_of, rerun_from } = row;
+  const {
+    fired_at,
+    decisions,
+    context_snapshot,
+    rerun_of,
+    rerun_from,
+    version_used: version,
+    trace_id,
+    compressed,
+  } = row;
+  const values = valuesOfRun(toTaskInput(row), { fired_at, version, rerun_of, trace_id, compressed });
   const isTakingOver = rerun_from === "failed" && rerun_of !== null && decisions === null;
   return {
     fired_at: new Date(fired_at),
@@ -45,22 +56,8 @@ export async function readRunState(
     decisions: decisions ?? undefined,
     tasks: row.tasks,
     context: context_snapshot ?? undefined,
-    values: { ...toValues(row), ...(context_snapshot !== null && { context: context_snapshot }) },
+    values: { ...values, ...(context_snapshot !== null && { context: context_snapshot }) },
     taken: isTakingOver ? await readTaken(db, rerun_of) : [],
-  };
-}
-
-/** Times are RFC 3339 in UTC; `late_by` is in seconds. */
-function toValues(row: StateRow): RunState["values"] {
-  const { run, event } = toTaskInput(row);
-  const { fired_at, version_used: version, rerun_of, compressed, trace_id } = row;
-  const { trigger: type, scheduled_for } = run;
-  const late_by = scheduled_for === null ? null : Math.max(0, Date.parse(fired_at) - Date.parse(scheduled_for)) / 1000;
-  return {
-    event: event && { ...event, trace_id },
-    trigger: { type, scheduled_for, fired_at, late_by, compressed },
-    run: { ...run, version, rerun_of, trace_id },
-    now: fired_at,
   };
 }
 
