@@ -1,6 +1,6 @@
 /** One round of a run: read how it stands, decide (pure), record. Each may be repeated: it then answers what stands there. */
 import { type Activity, compileActivity } from "../definition/activity.ts";
-import { TerminalError } from "../kernel/errors.ts";
+import { atPlace, TerminalError } from "../kernel/errors.ts";
 import { createPause } from "../kernel/wait.ts";
 import { decideRound, type RoundFacts } from "../run/decide.ts";
 import type { TemplateDecision } from "../run/decision.ts";
@@ -44,9 +44,7 @@ export function createDecider({ runs, checkParams, secrets }: DecideDeps) {
       if (!made.has(key)) continue;
       const missing = [...params.reads.names("secret")].find((name) => !secrets.has(name));
       if (missing === undefined) continue;
-      const { code, message, hint } = secrets.missing(missing);
-      const cause = hint === undefined ? {} : { hint };
-      throw new TerminalError(code, `/task_templates/${position}/params: ${message}`, cause);
+      throw atPlace(secrets.missing(missing), `/task_templates/${position}/params`);
     }
   }
 

@@ -4,8 +4,8 @@ import type { Log } from "../kernel/log.ts";
 import type { Metrics } from "../kernel/metrics.ts";
 import { aborted, createBackoff, sleep } from "../kernel/wait.ts";
 import { maskError } from "../secret/mask-error.ts";
-import { renderSources } from "../secret/render-sources.ts";
 import type { Secrets } from "../secret/secrets.ts";
+import { renderSources } from "../secret/with-secrets.ts";
 import type { Executor, TaskAttempt, TaskError, TaskLedger } from "../task/task.ts";
 
 const CUT_BY_STOP = "cut by a stop of the worker; what it had begun may have taken effect";

@@ -9,8 +9,8 @@ import { createRequest, type RequestParts } from "../outbound/request.ts";
 import { findRequestFaults, findUrlFaults } from "../outbound/request-faults.ts";
 import { keepHeaders, type ReadResponse } from "../outbound/response.ts";
 import { showUrl } from "../outbound/url.ts";
+import { renderWithSecrets } from "../secret/with-secrets.ts";
 import { type Format, FormatSchema, parseAnswer } from "./format.ts";
-import { renderWithSecrets } from "./secrets.ts";
 import { MAX_ANSWER_BYTES } from "./source.ts";
 import { SOURCE_SCOPE, type SourceType } from "./source-type.ts";
 

@@ -3,8 +3,8 @@ import { Type } from "@sinclair/typebox";
 import { compileTemplate, findTemplateFaults, type Template } from "../expression/template.ts";
 import { preview } from "../json/faults.ts";
 import { TerminalError } from "../kernel/errors.ts";
+import { renderWithSecrets } from "../secret/with-secrets.ts";
 import { FormatSchema, parseAnswer } from "./format.ts";
-import { renderWithSecrets } from "./secrets.ts";
 import { SOURCE_SCOPE, type SourceType } from "./source-type.ts";
 
 const BUCKET = "^[A-Za-z0-9_-]+$";

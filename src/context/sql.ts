@@ -4,8 +4,8 @@ import { compileExpression, type Expression, findExpressionFaults } from "../exp
 import { hasTemplate } from "../expression/template.ts";
 import { preview } from "../json/faults.ts";
 import type { Fault } from "../kernel/errors.ts";
+import { evaluateWithSecrets } from "../secret/with-secrets.ts";
 import { ExpressionSchema } from "../task/template.ts";
-import { evaluateWithSecrets } from "./secrets.ts";
 import { SOURCE_SCOPE, type SourceRules, type SourceType } from "./source-type.ts";
 
 const SqlFields = Type.Object({

@@ -1,7 +1,7 @@
 /** Which task templates of a definition depend on which: the faults of what it says, and what comes before what. Pure. */
-import { closest, distance } from "fastest-levenshtein";
 import { preview } from "../json/faults.ts";
 import type { Fault } from "../kernel/errors.ts";
+import { findNearest } from "../kernel/nearest-name.ts";
 
 interface Node {
   readonly key: string;
@@ -41,9 +41,11 @@ export function findGraphFaults(nodes: readonly Node[], path: string): Fault[] {
 function describeDependency(wanted: string, own: string, keys: readonly string[]): string | undefined {
   if (wanted === own) return "a task template cannot depend on itself";
   if (keys.includes(wanted)) return undefined;
-  const others = keys.filter((key) => key !== own);
-  const near = others.length > 0 ? closest(wanted, others) : undefined;
-  const hint = near !== undefined && distance(near, wanted) <= 3 ? `; did you mean ${preview(near)}?` : "";
+  const near = findNearest(
+    wanted,
+    keys.filter((key) => key !== own),
+  );
+  const hint = near === undefined ? "" : `; did you mean ${preview(near)}?`;
   return `there is no task template ${preview(wanted)}${hint}`;
 }
 

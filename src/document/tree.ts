@@ -3,8 +3,8 @@
 import { isUtf8 } from "node:buffer";
 import { realpath, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { setImmediate } from "node:timers/promises";
 import { preview } from "../json/faults.ts";
+import { createPause } from "../kernel/wait.ts";
 import type { TaskRules } from "../task/task-type.ts";
 import { type DocumentKey, type FileFault, isFault, keysOf, readDocuments, type TreeDocument } from "./document.ts";
 import { type Content, findMoving, isUnended, readBytes, readRegularFile } from "./file-content.ts";
@@ -18,8 +18,6 @@ const MAX_TREE_BYTES = 33_554_432;
 const CONCURRENT_READS = 32;
 /** Milliseconds. A file that changed so recently may still be being written: it is looked at once more, so much later. */
 const QUIET_MS = 500;
-/** Milliseconds for which a tree is parsed without a pause: a worker's tasks and a server's requests wait meanwhile. */
-const WORK_AT_ONCE_MS = 10;
 
 export interface TreeRead {
   /** In the order of their places; no key and no name of a kind stands twice. */
@@ -119,17 +117,6 @@ function* parseContent(content: Content | string, path: string, rules: TaskRules
   if (isUtf8(content.bytes)) return yield* readDocuments(new TextDecoder().decode(content.bytes), path, rules);
   const line = findLineThatIsNoUtf8(content.bytes);
   yield { source, subject: `${path}:${line}`, line, message: "is no UTF-8" };
-}
-
-/** What it makes answers a promise when the thread was busy for WORK_AT_ONCE_MS: to await it lets others work. */
-function createPause(): () => Promise<void> | undefined {
-  let since = performance.now();
-  return () => {
-    if (performance.now() - since < WORK_AT_ONCE_MS) return undefined;
-    return setImmediate().then(() => {
-      since = performance.now();
-    });
-  };
 }
 
 /** The first line, counted from 1, that is no UTF-8. In UTF-8 the byte of a line's end is no part of another character. */

@@ -1,6 +1,6 @@
 /** What is wrong with an expression that can be parsed: names that do not exist, and calls that nothing answers. */
 import { type CelValue, celList, isCelError, plan } from "@bufbuild/cel";
-import { closest, distance } from "fastest-levenshtein";
+import { findNearest } from "../kernel/nearest-name.ts";
 import { withinBudget } from "./budget.ts";
 import { environment } from "./environment.ts";
 import { reword } from "./failure.ts";
@@ -147,8 +147,7 @@ function constantOf({ exprKind }: Expr): CelValue | undefined {
 
 /** The nearest of the names, or all of them where they are few. */
 function describeNearest(word: string, names: readonly string[]): string {
-  if (names.length === 0) return "";
-  const near = closest(word, [...names]);
-  if (distance(word, near) <= Math.max(2, Math.floor(word.length / 3))) return `: did you mean ${near}?`;
-  return names.length <= 12 ? `: there is ${names.join(", ")}` : "";
+  const near = findNearest(word, names);
+  if (near !== undefined) return `: did you mean ${near}?`;
+  return names.length > 0 && names.length <= 12 ? `: there is ${names.join(", ")}` : "";
 }

@@ -76,3 +76,12 @@ export function describeWithHint(error: unknown): string {
   const hint = error instanceof ActcoreError ? error.hint : undefined;
   return hint === undefined ? describeError(error) : `${describeError(error)}. ${hint}`;
 }
+
+/** An error of the same kind whose message begins with where it happened; what is no ActcoreError stays as it is. */
+export function atPlace(error: unknown, place: string): unknown {
+  if (!(error instanceof ActcoreError)) return error;
+  const { code, hint, details } = error;
+  const options = { ...(hint !== undefined && { hint }), details, cause: error };
+  const Kind = error instanceof RetryableError ? RetryableError : TerminalError;
+  return new Kind(code, `${place}: ${error.message}`, options);
+}

@@ -15,7 +15,7 @@ import { InvalidInputError, TerminalError } from "../kernel/errors.ts";
 import { createPause } from "../kernel/wait.ts";
 import { matchesType } from "../match/type-pattern.ts";
 import type { RoundOptions } from "../run/decide.ts";
-import type { StandingTask } from "../run/task-instance.ts";
+import { nameOf } from "../run/task-instance.ts";
 import type { Secrets } from "../secret/secrets.ts";
 import { MAX_TYPES } from "./affected-types.ts";
 import type { DryRunReport } from "./dry-run-report.ts";
@@ -178,10 +178,6 @@ function findSecrets({ context_sources, task_templates }: DefinitionBody): strin
 function requireHistory(history: HistoryReader | undefined): HistoryReader {
   if (history !== undefined) return history;
   throw invalid("/", "what is recorded can only be asked of a server");
-}
-
-function nameOf({ key, instance }: Pick<StandingTask, "key" | "instance">): string {
-  return JSON.stringify([key, instance]);
 }
 
 function invalid(path: string, message: string): InvalidInputError {

@@ -1,11 +1,12 @@
 /** What a run would decide for an occasion, without a run: nothing is recorded, and no task is done. Pure. */
 import type { Snapshot } from "../context/snapshot.ts";
 import type { Activity } from "../definition/activity.ts";
-import { type Condition, checkCondition, type Expression } from "../expression/expression.ts";
+import { type Condition, checkCondition } from "../expression/expression.ts";
 import type { Reads, Values } from "../expression/scope.ts";
 import { describeWithHint, type Fault, TerminalError } from "../kernel/errors.ts";
 import { decideRound, type RoundOptions } from "../run/decide.ts";
 import type { TemplateDecision } from "../run/decision.ts";
+import { at } from "../run/make-tasks.ts";
 import { type DecidedRun, plainRound, type StandingTask, type TaskInstance } from "../run/task-instance.ts";
 import { judgeOccasion, type Occasion } from "./occasion.ts";
 import { REHEARSED_ID, valuesOf } from "./values.ts";
@@ -66,7 +67,8 @@ export async function decide(
     if (activity.when !== undefined) {
       const on = findReads([activity.when], unknown);
       if (on.length > 0) return { would: "depend", on };
-      when = checkWhen(activity.when, values);
+      const own = activity.when;
+      when = at("/when", () => checkCondition(own, values));
       if (!when.holds) return { would: "skip", reason: "condition", detail: when.explanation, when };
     }
     const rules = activity.tasks.flatMap((task) => [task.when, task.for_each, task.params]);
@@ -92,15 +94,6 @@ function findReads(rules: readonly ({ reads: Reads } | undefined)[], names: read
     for (const name of all) read.add(name);
   }
   return names.filter((name) => read.has(name));
-}
-
-function checkWhen(when: Expression, values: Values): Condition {
-  try {
-    return checkCondition(when, values);
-  } catch (error) {
-    if (!(error instanceof TerminalError)) throw error;
-    throw new TerminalError(error.code, `/when: ${error.message}`, { cause: error });
-  }
 }
 
 /** Round by round, as a run whose tasks end as `endOf` says, until nothing is added. */

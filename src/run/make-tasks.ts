@@ -4,11 +4,11 @@ import { checkCondition } from "../expression/expression.ts";
 import { ExpressionError } from "../expression/expression-error.ts";
 import type { Values } from "../expression/scope.ts";
 import { canonicalJson } from "../json/canonical.ts";
-import { TerminalError } from "../kernel/errors.ts";
+import { atPlace, TerminalError } from "../kernel/errors.ts";
 import type { CheckedParams } from "../task/params-check.ts";
 import type { TemplateSources } from "../task/task.ts";
 import type { TemplateDecision } from "./decision.ts";
-import { type DecidedRun, identifyTask, type TakenTask, type TaskInstance } from "./task-instance.ts";
+import { type DecidedRun, identifyTask, nameOf, type TakenTask, type TaskInstance } from "./task-instance.ts";
 
 /** Checks params that were rendered (task/params-check.ts); `path` is theirs in the definition. */
 export type ParamsCheck = (type: string, params: unknown, sources: TemplateSources, path: string) => CheckedParams;
@@ -128,17 +128,10 @@ export function at<T>(path: string, evaluate: () => T, instance: number | null =
   try {
     return evaluate();
   } catch (error) {
-    if (!(error instanceof TerminalError)) throw error;
-    const { code, message, hint } = error;
-    const where = path + describeItem(instance);
-    throw new TerminalError(code, `${where}: ${message}`, { cause: error, ...(hint !== undefined && { hint }) });
+    throw atPlace(error, path + describeItem(instance));
   }
 }
 
 function describeItem(instance: number | null): string {
   return instance === null ? "" : ` (item ${instance})`;
-}
-
-function nameOf({ key, instance }: { key: string; instance: number | null }): string {
-  return JSON.stringify([key, instance]);
 }

@@ -74,6 +74,11 @@ export function plainRound(run: DecidedRun, { name, tasks }: Pick<Activity, "nam
   return { round: 1, templates, instances };
 }
 
+/** What the task is called within its run. */
+export function nameOf({ key, instance }: Pick<TaskInstance, "key" | "instance">): string {
+  return JSON.stringify([key, instance]);
+}
+
 export function isOpen(status: TaskStatus): boolean {
   return status === "pending" || status === "running" || status === "retrying";
 }

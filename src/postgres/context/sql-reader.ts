@@ -7,10 +7,10 @@
  */
 import postgres from "postgres";
 import { MAX_ROWS, type SqlReader } from "../../context/ports.ts";
-import { renderWithSecrets } from "../../context/secrets.ts";
 import { compileTemplate } from "../../expression/template.ts";
 import { ActcoreError, describeError, RetryableError, TerminalError } from "../../kernel/errors.ts";
 import type { Secrets } from "../../secret/secrets.ts";
+import { renderWithSecrets } from "../../secret/with-secrets.ts";
 import { errorCode, isAway, type Sql } from "../client.ts";
 import { type CappedRow, cappedText, readCapped } from "./capped-rows.ts";
 
