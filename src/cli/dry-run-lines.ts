@@ -1,5 +1,6 @@
 /** A dry run as a person reads it. Pure. */
 import type { DryRunReport, RehearsedOccurrence } from "../rehearsal/dry-run-report.ts";
+import { TEMPLATE_WORDS } from "../run/decision.ts";
 import { formatTable } from "./table.ts";
 
 const OUTCOMES = { run: "would run", skip: "would not run", fail: "would fail", unknown: "may run" } as const;
@@ -60,8 +61,7 @@ function describe(name: string, occurrence: RehearsedOccurrence): string[] {
 
 function describeDecision({ outcome, count, left_out, reason }: RehearsedOccurrence["templates"][number]): string {
   const why = reason === null ? "" : `: ${reason}`;
-  if (outcome !== "made")
-    return `${outcome === "skipped" ? "is skipped" : outcome === "waiting" ? "waits" : "is not reached"}${why}`;
+  if (outcome !== "made") return `${TEMPLATE_WORDS[outcome]}${why}`;
   const left = left_out === null ? "" : `, ${left_out} left out`;
   return `${count === 1 ? "1 task" : `${count} tasks`}${left}${why}`;
 }

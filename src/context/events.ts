@@ -5,7 +5,7 @@ import { compileFilters, type Filter } from "../match/filter.ts";
 import { compileTypePattern, findTypePatternFaults, type TypePattern } from "../match/type-pattern.ts";
 import type { SourceType } from "./source-type.ts";
 
-export const MAX_LAST = 50;
+const MAX_LAST = 50;
 const DEFAULT_LAST = 10;
 
 const EventsFields = Type.Object({

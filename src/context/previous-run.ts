@@ -4,7 +4,7 @@ import { oneOf } from "../json/schema-parts.ts";
 import { PREVIOUS_OUTCOMES } from "./ports.ts";
 import type { SourceType } from "./source-type.ts";
 
-export const MAX_PREVIOUS = 20;
+const MAX_PREVIOUS = 20;
 
 const PreviousRunFields = Type.Object({
   of: Type.Optional(

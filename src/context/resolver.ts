@@ -18,7 +18,7 @@ import { SOURCE_TYPES } from "./sources.ts";
 import { type Ended, tryWithin } from "./tries.ts";
 
 /** Of all values of a run together, as JSON. */
-export const MAX_SNAPSHOT_BYTES = 262_144;
+const MAX_SNAPSHOT_BYTES = 262_144;
 
 export interface ContextResolver {
   /**

@@ -6,8 +6,8 @@ import { Type } from "@sinclair/typebox";
 import { findDurationFaults, parseDuration } from "../calendar/duration.ts";
 import { compileExpression, findExpressionFaults } from "../expression/expression.ts";
 import type { Scope } from "../expression/scope.ts";
-import { isExactNumber } from "../json/exact-number.ts";
-import { findFaults, preview } from "../json/faults.ts";
+import { describeChoice, findFaults, preview } from "../json/faults.ts";
+import { isFields } from "../json/fields.ts";
 import type { Fault } from "../kernel/errors.ts";
 import { eventsSource } from "./events.ts";
 import { httpSource } from "./http.ts";
@@ -50,9 +50,8 @@ export function findSourceFaults(sources: readonly unknown[], path: string, rule
   const names = new Map<unknown, number>();
   return sources.flatMap((source, index) => {
     const at = `${path}/${index}`;
-    if (typeof source !== "object" || source === null || Array.isArray(source) || isExactNumber(source))
-      return [{ path: at, message: `expected an object, received ${preview(source)}` }];
-    const { name, type } = source as Record<string, unknown>;
+    if (!isFields(source)) return [{ path: at, message: `expected an object, received ${preview(source)}` }];
+    const { name, type } = source;
     const faults = findOwnFaults(source, type, at, rules);
     const first = names.get(name);
     if (name === undefined || first === undefined) names.set(name, index);
@@ -63,12 +62,8 @@ export function findSourceFaults(sources: readonly unknown[], path: string, rule
 
 function findOwnFaults(source: object, typeName: unknown, path: string, rules: SourceRules): Fault[] {
   const type = isTypeName(typeName) ? (SOURCE_TYPES[typeName] as SourceType) : undefined;
-  if (type === undefined) {
-    const choice = `one of ${Object.keys(SOURCE_TYPES).join(", ")}`;
-    const received =
-      typeName === undefined ? `is required: ${choice}` : `expected ${choice}, received ${preview(typeName)}`;
-    return [{ path: `${path}/type`, message: received }];
-  }
+  if (type === undefined)
+    return [{ path: `${path}/type`, message: describeChoice(typeName, Object.keys(SOURCE_TYPES)) }];
   const faults = findFaults(sourceSchema(typeName as string, type), source, path);
   if (faults.length > 0) return faults;
   const { timeout, select } = source as SourceInput;

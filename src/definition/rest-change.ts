@@ -2,11 +2,12 @@
 
 import { checkRunAt, parseRunAt } from "../calendar/run-at.ts";
 import { preview } from "../json/faults.ts";
+import { isFields } from "../json/fields.ts";
 import { type Fault, InvalidInputError, TerminalError } from "../kernel/errors.ts";
 import type { TaskRules } from "../task/task-type.ts";
 import { type DefinitionBody, STORED_FIELDS } from "./schema.ts";
 import { type DefinitionChange, REST_SOURCE, type StoredDefinition } from "./store.ts";
-import { isFields, parseDefinition } from "./validate.ts";
+import { parseDefinition } from "./validate.ts";
 
 /** @throws InvalidInputError `invalid_definition` with every fault; a one-shot's time that is past is one */
 export function parseNewDefinition(input: unknown, now: Date, rules: TaskRules): DefinitionBody {

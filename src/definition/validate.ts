@@ -13,7 +13,8 @@ import { findExpressionFaults } from "../expression/expression.ts";
 import { hasTemplate } from "../expression/template.ts";
 import { MAX_DEPTH } from "../json/depth.ts";
 import { isExactNumber } from "../json/exact-number.ts";
-import { findFaults, preview } from "../json/faults.ts";
+import { describeChoice, findFaults, preview } from "../json/faults.ts";
+import { type Fields, isFields } from "../json/fields.ts";
 import { pointTo, valueAt } from "../json/pointer.ts";
 import { type Fault, InvalidInputError } from "../kernel/errors.ts";
 import { findTypePatternFaults } from "../match/type-pattern.ts";
@@ -31,8 +32,6 @@ import {
   TRIGGER_TYPES,
 } from "./schema.ts";
 import { TRIGGER_SCOPE } from "./scopes.ts";
-
-type Fields = Record<string, unknown>;
 
 /** The input without a schema of its trigger and its tasks: those are checked by the schema of their type. */
 const OuterSchema = Type.Composite(
@@ -107,7 +106,7 @@ function findTriggerFaults(input: Fields): Fault[] {
   const type = trigger.trigger_type;
   const path = "/trigger_config";
   if (!isKeyOf(TRIGGER_SCHEMAS, type)) {
-    return [{ path: `${path}/trigger_type`, message: describeType(type, TRIGGER_TYPES) }];
+    return [{ path: `${path}/trigger_type`, message: describeChoice(type, TRIGGER_TYPES) }];
   }
   if (input.trigger_type !== undefined && input.trigger_type !== type) {
     return [
@@ -130,11 +129,6 @@ function findEventTriggerFaults({ event_type, when }: EventTrigger, path: string
   ];
 }
 
-function describeType(type: unknown, types: readonly string[]): string {
-  const choice = `one of ${types.join(", ")}`;
-  return type === undefined ? `is required: ${choice}` : `expected ${choice}, received ${preview(type)}`;
-}
-
 function findTaskFaults(templates: unknown[], { types, engines }: TaskRules): Fault[] {
   const faults: Fault[] = [];
   const keys = new Map<unknown, number>();
@@ -150,7 +144,7 @@ function findTaskFaults(templates: unknown[], { types, engines }: TaskRules): Fa
       const schema = templateSchema(name as string, type);
       const found = findFaults(schema, template, path).filter((fault) => !isEvaluated(template, path, fault));
       faults.push(...(found.length > 0 ? found : findTaskValueFaults(template as TaskTemplate, type, path, engines)));
-    } else faults.push({ path: `${path}/type`, message: describeType(name, Object.keys(types)) });
+    } else faults.push({ path: `${path}/type`, message: describeChoice(name, Object.keys(types)) });
     const first = keys.get(template.key);
     if (template.key !== undefined && first !== undefined)
       faults.push({
@@ -201,11 +195,6 @@ export function findUnstorable(value: unknown, path = "", depth = 0): Fault[] {
 function describeUnstorable(text: string): string | undefined {
   if (text.includes("\0")) return "has a NUL character";
   return text.isWellFormed() ? undefined : "has half of a surrogate pair";
-}
-
-/** Whether it is an object of JSON. */
-export function isFields(value: unknown): value is Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value) && !isExactNumber(value);
 }
 
 function isKeyOf<T extends object>(table: T, key: unknown): key is keyof T {

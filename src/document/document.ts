@@ -1,9 +1,10 @@
 /** The documents of a definition file: activities and event types, each with its identity and its place. */
 
 import type { DefinitionBody } from "../definition/schema.ts";
-import { isFields, parseDefinition } from "../definition/validate.ts";
+import { parseDefinition } from "../definition/validate.ts";
 import { type EventTypeBody, parseEventType } from "../event/event-type.ts";
 import { preview } from "../json/faults.ts";
+import { isFields } from "../json/fields.ts";
 import { type Fault, InvalidInputError } from "../kernel/errors.ts";
 import type { TaskRules } from "../task/task-type.ts";
 import { DOCUMENT_KINDS, type DocumentKind, ID_PATTERN } from "./document-schema.ts";

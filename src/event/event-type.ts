@@ -1,7 +1,9 @@
 /** An event type: what events of one type carry, as a JSON Schema of their payload. Refused are only those of an enforced one. */
+
 import { type Static, Type } from "@sinclair/typebox";
-import { findUnstorable, isFields } from "../definition/validate.ts";
+import { findUnstorable } from "../definition/validate.ts";
 import { findFaults } from "../json/faults.ts";
+import { isFields } from "../json/fields.ts";
 import { findSchemaFaults } from "../json/json-schema.ts";
 import { Nullable } from "../json/schema-parts.ts";
 import { type Fault, InvalidInputError } from "../kernel/errors.ts";

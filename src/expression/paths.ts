@@ -1,5 +1,5 @@
 /** Which values an expression reads: the attribute paths of its syntax tree. */
-import { isExactNumber } from "../json/exact-number.ts";
+import { isFields } from "../json/fields.ts";
 import type { Reads, Values } from "./scope.ts";
 import type { Expr } from "./syntax.ts";
 
@@ -133,8 +133,7 @@ export function pick(values: Values, paths: readonly Path[]): Record<string, unk
 function copyAt(from: unknown, into: Record<string, unknown>, [key, ...rest]: readonly (string | number)[]): void {
   if (typeof from !== "object" || from === null || key === undefined || !Object.hasOwn(from, key)) return;
   const value = (from as Record<string, unknown>)[key];
-  const isObject = typeof value === "object" && value !== null && !Array.isArray(value) && !isExactNumber(value);
-  if (rest.length === 0 || !isObject) {
+  if (rest.length === 0 || !isFields(value)) {
     define(into, String(key), value);
     return;
   }

@@ -21,18 +21,17 @@ import { hasTemplate, splitTemplate, UnclosedError } from "./template-text.ts";
 
 export { hasTemplate } from "./template-text.ts";
 
+/** A text with expressions, as the definition has it. */
 export interface TemplateSource {
   text: string;
-  values?: Record<string, unknown>;
+  /** Set where the text reads secrets: the other values that it reads, so that it can be rendered without the run's context. */
+  values?: Readonly<Record<string, unknown>>;
 }
 
 export interface Rendered {
   /** JSON; where a string reads `secret`, the text as it is written in the definition. */
   value: unknown;
-  /**
-   * By JSON pointer into value: the text of each string that has an expression, as it was written. `values` is there exactly
-   * where it reads `secret`: the other values that it reads, so that it can be rendered later without the run's context.
-   */
+  /** By JSON pointer into `value`: each string that has an expression. */
   sources: Record<string, TemplateSource>;
 }
 

@@ -65,6 +65,12 @@ function wordsForChoice(schema: TSchema): string | undefined {
   return undefined;
 }
 
+/** What is wrong with a value that is none of these names. */
+export function describeChoice(value: unknown, names: readonly string[]): string {
+  const choice = `one of ${names.join(", ")}`;
+  return value === undefined ? `is required: ${choice}` : `expected ${choice}, received ${preview(value)}`;
+}
+
 /** A received value, short enough for an error line; half of a surrogate pair, which no database keeps, is in no end. */
 export function preview(value: unknown): string {
   const text = JSON.stringify(value) ?? String(value);

@@ -1,6 +1,6 @@
 /** Filters: what the values of a payload must be, by their keys or paths. Pure. */
-import { isExactNumber } from "../json/exact-number.ts";
 import { preview } from "../json/faults.ts";
+import { isFields } from "../json/fields.ts";
 
 export interface Filter {
   /** As it is written. */
@@ -35,7 +35,7 @@ export function createFilterCheck(payload: unknown): (filters: readonly Filter[]
     let value = payload;
     for (const [index, step] of steps.entries()) {
       if (!hasKey(value, step)) {
-        const what = index === 0 ? "the payload" : isObject(value) ? place : `${place} is ${show(value)} and`;
+        const what = index === 0 ? "the payload" : isFields(value) ? place : `${place} is ${show(value)} and`;
         const where = index === steps.length - 1 ? "there" : `at ${steps.reduce(placeOf, "payload")}`;
         return `${what} has no key ${preview(step)}, ${wants} ${where}`;
       }
@@ -67,11 +67,7 @@ function isEqual(value: unknown, wanted: unknown): boolean {
 
 /** Own keys of objects only: not what every object inherits, and not the places of a list. */
 function hasKey(value: unknown, key: string): value is Record<string, unknown> {
-  return isObject(value) && Object.hasOwn(value, key);
-}
-
-function isObject(value: unknown): value is object {
-  return typeof value === "object" && value !== null && !Array.isArray(value) && !isExactNumber(value);
+  return isFields(value) && Object.hasOwn(value, key);
 }
 
 function placeOf(place: string, key: string): string {

@@ -5,7 +5,7 @@
 
 import { type EventEnvelope, findEnvelopeFaults, MAX_EVENT_ID_BYTES, OWN_EVENT_IDS } from "../event/envelope.ts";
 import { isWithinDepth, TOO_DEEP } from "../json/depth.ts";
-import { isExactNumber } from "../json/exact-number.ts";
+import { isFields } from "../json/fields.ts";
 import { parseJson } from "../json/parse.ts";
 import { TerminalError } from "../kernel/errors.ts";
 import { isUuid, stableHex } from "../kernel/stable-id.ts";
@@ -28,7 +28,7 @@ export function classifyStart(request: ClaimRequest, now: Date): TriggerEvent | 
   if (typeof request.activity_id !== "string")
     throw new TerminalError("activity_id_invalid", "RunActivityWorkflow: activity_id must be a string");
   // The workflow passes on a text in place of an argument that it could not read; the text says why.
-  if (!isObject(event)) throw invalid(`must be an object, received ${JSON.stringify(event)?.slice(0, MAX_SHOWN)}`);
+  if (!isFields(event)) throw invalid(`must be an object, received ${JSON.stringify(event)?.slice(0, MAX_SHOWN)}`);
 
   const keys = Object.keys(event);
   if (keys.length === 1 && typeof event.event_id === "string") return recordedStart(event.event_id);
@@ -54,10 +54,6 @@ function dueStart(scheduledFor: string, now: Date): TriggerEvent {
     throw new TerminalError("not_due", `RunActivityWorkflow: it is not ${scheduledFor} yet`);
   // The claim knows more of the trigger: see `nameDue` there.
   return { kind: "due", key: dueKey(due), trigger: "cron", due };
-}
-
-function isObject(value: unknown): value is StartArgument {
-  return typeof value === "object" && value !== null && !Array.isArray(value) && !isExactNumber(value);
 }
 
 function invalid(reason: string): TerminalError {

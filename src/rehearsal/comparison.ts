@@ -1,11 +1,11 @@
 /** How two versions of a definition differ in what they would do on one occasion. Pure. */
 import { canonicalJson } from "../json/canonical.ts";
-import type { TemplateDecision } from "../run/decision.ts";
+import { TEMPLATE_WORDS, type TemplateDecision } from "../run/decision.ts";
 import type { TaskTemplate } from "../task/types.ts";
 import type { Rehearsed, RehearsedTask } from "./rehearse.ts";
 
 export const WHAT_IF_OUTCOMES = ["same", "now_runs", "no_longer_runs", "decides_otherwise", "unknown"] as const;
-export type WhatIfOutcome = (typeof WHAT_IF_OUTCOMES)[number];
+type WhatIfOutcome = (typeof WHAT_IF_OUTCOMES)[number];
 
 export interface Comparison {
   outcome: WhatIfOutcome;
@@ -122,8 +122,8 @@ function describeRehearsed(rehearsed: Rehearsed): string {
   }
 }
 
-export function describeTemplate({ key, outcome, count = 0, reason }: TemplateDecision): string {
+function describeTemplate({ key, outcome, count = 0, reason }: TemplateDecision): string {
   const why = reason === undefined ? "" : ` (${reason})`;
   if (outcome === "made") return count === 1 ? key : `${key} (${count} tasks)`;
-  return `${key} ${outcome === "skipped" ? "is skipped" : outcome === "waiting" ? "waits" : "is not reached"}${why}`;
+  return `${key} ${TEMPLATE_WORDS[outcome]}${why}`;
 }

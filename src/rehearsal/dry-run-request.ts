@@ -11,10 +11,10 @@ import { TASK_STATUSES } from "../task/task.ts";
 import type { Known, TaskEnd } from "./rehearse.ts";
 
 /** Of the events that a dry run is asked about. */
-export const MAX_LAST_EVENTS = 100;
+const MAX_LAST_EVENTS = 100;
 const MAX_GIVEN = 100;
 
-export const CONTEXT_MODES = ["fetch", "recorded", "given"] as const;
+const CONTEXT_MODES = ["fetch", "recorded", "given"] as const;
 
 const GivenTask = Type.Object(
   {

@@ -2,6 +2,9 @@
 
 export const TEMPLATE_OUTCOMES = ["made", "skipped", "waiting", "not_reached"] as const;
 
+/** What is said of a template that made no tasks. */
+export const TEMPLATE_WORDS = { skipped: "is skipped", waiting: "waits", not_reached: "is not reached" } as const;
+
 /**
  * `made`: its tasks are recorded, `count` of them; they are done when the templates that it depends on are. `skipped`: by its
  * `when` (condition), or by how a dependency ended (dependency). `waiting`: it reads results that are not there yet. `not_reached`:

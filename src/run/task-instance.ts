@@ -7,7 +7,7 @@ import type { TemplateDecision } from "./decision.ts";
 /** A claimed run, by the occurrence that it is about. */
 export interface DecidedRun {
   run_id: string;
-  /** Of the occurrence. */
+  /** What kind of occurrence it is, and its key among those of this kind. */
   kind: string;
   key: string;
 }

@@ -11,7 +11,7 @@ export interface Form {
 }
 
 /** What stands in place of a secret. */
-export const MASK = "***";
+const MASK = "***";
 
 /** Characters of the shortest value that is masked: shorter ones stand in too many words. */
 export const MIN_LENGTH = 4;

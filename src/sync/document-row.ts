@@ -1,9 +1,9 @@
 /** What the documents of trees become: rows of definitions and of event types, and the changes between them. */
 import { join } from "node:path";
 import type { DefinitionBody } from "../definition/schema.ts";
-import { isFields } from "../definition/validate.ts";
 import type { TreeDocument } from "../document/tree.ts";
 import type { EventTypeBody } from "../event/event-type.ts";
+import { isFields } from "../json/fields.ts";
 import { pointTo } from "../json/pointer.ts";
 
 /** A stage that stores documents, named for its rows. */

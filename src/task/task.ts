@@ -1,4 +1,5 @@
 /** A task: one thing to do for a run, recorded before it is done (I8). The port to its ledger, and what an executor is. */
+import type { TemplateSource } from "../expression/template.ts";
 import type { Log } from "../kernel/log.ts";
 
 /** `skipped`: it was recorded, and a template that its own depends on did not end as it must. */
@@ -16,13 +17,6 @@ export interface TaskInput {
     subject: string | null;
     payload: unknown;
   } | null;
-}
-
-/** A text with expressions, as the definition has it. */
-export interface TemplateSource {
-  text: string;
-  /** Set where the text reads secrets: the other values that it reads. It is rendered when the task is tried. */
-  values?: Readonly<Record<string, unknown>>;
 }
 
 /** By JSON pointer into the params of a task. */

@@ -6,7 +6,7 @@ import { Type } from "@sinclair/typebox";
 import { applyChange, parseNewDefinition } from "../../definition/rest-change.ts";
 import { type DefinitionBody, definitionInputSchema, definitionSchema } from "../../definition/schema.ts";
 import { REST_SOURCE } from "../../definition/store.ts";
-import { isFields } from "../../definition/validate.ts";
+import { isFields } from "../../json/fields.ts";
 import { InvalidInputError, TerminalError } from "../../kernel/errors.ts";
 import type { TaskTypes } from "../../task/task-type.ts";
 import { ActivityId, ActivityParams } from "../ids.ts";

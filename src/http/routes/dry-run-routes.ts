@@ -1,9 +1,11 @@
 /** Dry runs over REST: what a definition would do, of one that is stored or is not. */
+
 import { Type } from "@sinclair/typebox";
 import type { Scope } from "../../access/scope.ts";
 import { compileActivity } from "../../definition/activity.ts";
 import { type DefinitionBody, definitionInputSchema } from "../../definition/schema.ts";
-import { isFields, parseDefinition } from "../../definition/validate.ts";
+import { parseDefinition } from "../../definition/validate.ts";
+import { isFields } from "../../json/fields.ts";
 import { InvalidInputError, TerminalError } from "../../kernel/errors.ts";
 import type { Target } from "../../rehearsal/dry-run.ts";
 import { DryRunReport } from "../../rehearsal/dry-run-report.ts";

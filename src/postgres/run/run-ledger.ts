@@ -1,14 +1,13 @@
 /** Runs in Postgres: decide once, close once. */
 import { and, eq, isNull, type SQL, sql } from "drizzle-orm";
 import { TerminalError } from "../../kernel/errors.ts";
-import type { ClosedRun, NewRound, RunLedger, TaskOutcome } from "../../run/ledger.ts";
-import type { RunClose, TaskFailure } from "../../run/run.ts";
+import type { ClosedRun, NewRound, RunLedger } from "../../run/ledger.ts";
 import { type Database, guarded, storableText } from "../client.ts";
 import { definitionVersions } from "../definition-tables.ts";
 import { occurrences, runs, tasks } from "../ledger-tables.ts";
+import { closeStatement, failStatement } from "./close-statement.ts";
 import { readRunState } from "./run-state.ts";
 import { INPUT_COLUMNS, INPUT_EVENT, type InputRow, toTaskInput } from "./task-input.ts";
-import { storable } from "./task-ledger.ts";
 
 export function createRunLedger(db: Database): RunLedger {
   return {
@@ -159,27 +158,6 @@ function skipTasks(runId: string, keys: readonly string[]): SQL {
     )`;
 }
 
-/** What only the engine knows of a task's last try, unless the task has ended. */
-function failStatement(runId: string, failures: readonly TaskFailure[]) {
-  return sql`
-    update ${tasks} t set status = 'failed', finished_at = now(), error = ${failureOf(sql`t.error`)}
-    from json_to_recordset(${toFailureRows(failures)}::json) as f(task_id uuid, code text, message text)
-    where t.run_id = ${runId} and t.task_id = f.task_id and t.finished_at is null`;
-}
-
-/** The error of a task `t` that the failure `f` names: what the engine saw, or what the try itself recorded. */
-function failureOf(recorded: SQL): SQL {
-  return sql`coalesce(
-    case when f.code is not null then json_build_object('code', f.code, 'message',
-      case when t.attempts = 0 then ${NEVER_BEGUN} else f.message end) end,
-    ${recorded}, json_build_object('code', 'not_finished', 'message', f.message))`;
-}
-
-/** A run must close whatever text from outside an error's message contains. */
-function toFailureRows(failures: readonly TaskFailure[]): string {
-  return JSON.stringify(failures.map((each) => ({ ...each, message: storableText(each.message) })));
-}
-
 /** @throws TerminalError `run_not_found` where no row was answered */
 function toClosed(run_id: string, row: ClosedRow | undefined): ClosedRun {
   if (row === undefined) throw unknownRun(run_id);
@@ -198,73 +176,3 @@ function unknownRun(runId: string): TerminalError {
 type ClosedRow = Pick<typeof runs.$inferSelect, "status" | "reason" | "activity_id" | "activity_name"> & {
   closed_now: boolean;
 };
-
-type CloseRequest = RunClose & { outcomes?: readonly TaskOutcome[] };
-
-/** As text within the row, as parameters are. */
-function outcomeRow(outcome: TaskOutcome) {
-  const { task_id, status } = outcome;
-  return outcome.status === "succeeded"
-    ? { task_id, status, result: JSON.stringify(outcome.result) }
-    : { task_id, status, error: JSON.stringify(storable(outcome.error)) };
-}
-
-/** The ledger counts a try before it begins, so a task without one has done nothing, whatever the engine lost. */
-const NEVER_BEGUN = "it was handed to a worker, which was not heard of before it began: nothing was done";
-
-/** Ends what is unfinished, then closes the run by its tasks: one statement, so a crash leaves it open or closed. */
-function closeStatement({ run_id, failures, interruption, outcomes = [] }: CloseRequest) {
-  const cancelled = interruption?.status === "cancelled";
-  const failure = interruption?.status === "failed" ? interruption : undefined;
-  const message = failure === undefined ? null : storableText(failure.message);
-  return sql`
-    with failure as (
-      select * from json_to_recordset(${toFailureRows(failures)}::json) as f(task_id uuid, code text, message text)
-    ), outcome as (
-      select * from json_to_recordset(${JSON.stringify(outcomes.map(outcomeRow))}::json)
-        as o(task_id uuid, status text, result text, error text)
-    ), done as (
-      update ${tasks} t set status = o.status, result = o.result::json, error = o.error::json, finished_at = now()
-      from outcome o where t.task_id = o.task_id and t.run_id = ${run_id} and t.attempts = 1 and t.finished_at is null
-      returning key, t.status, t.error, t.policy
-    ), ended as (
-      update ${tasks} t set
-        status = ${cancelled ? "cancelled" : "failed"},
-        finished_at = now(),
-        error = coalesce(
-          (select json_build_object('code', f.code, 'message', case when t.attempts = 0 then ${NEVER_BEGUN} else f.message end)
-            from failure f where f.task_id = t.task_id and f.code is not null),
-          t.error,
-          json_build_object('code', ${cancelled ? "cancelled" : "not_finished"}::text, 'message',
-            coalesce((select f.message from failure f where f.task_id = t.task_id), ${message}, 'the run ended before the task did')))
-      where t.run_id = ${run_id} and t.finished_at is null and ${outcomes.length === 0}
-      returning key, status, t.error, t.policy
-    ), failed as (
-      select key, error from (
-        select key, status, error, policy from ended
-        union all select key, status, error, policy from done
-        union all select key, status, error, policy from ${tasks} where run_id = ${run_id}
-      ) each
-      where status = 'failed' and policy->>'allow_failure' is null
-    ), verdict as (
-      select case when ${cancelled} then 'cancelled'
-                  when ${message}::text is not null or exists (select from failed) then 'failed'
-                  else 'succeeded' end as status,
-             case when ${cancelled} then 'cancelled'
-                  when ${message}::text is not null then ${failure?.reason ?? "error"}
-                  when exists (select from failed) then 'task_failed' end as reason,
-             coalesce(${message}, (select left(string_agg(key || ': ' || (error->>'message'), '; ' order by key), 2000) from failed)) as error
-    ), closed as (
-      update ${runs} r set status = v.status, reason = v.reason, error = v.error, finished_at = now()
-      from verdict v where r.run_id = ${run_id} and r.finished_at is null
-        and (select count(*) from done) = ${outcomes.length}
-      returning r.status, r.reason, r.activity_id, r.activity_name
-    ), disowned as (
-      -- An accepted run that is cancelled before its workflow began: nobody claims it any more.
-      update ${occurrences} set claimed_by = 'cancelled'
-      where ${cancelled} and run_id = ${run_id} and claimed_by is null
-    )
-    select *, true as closed_now from closed
-    union all
-    select status, reason, activity_id, activity_name, false from ${runs} where run_id = ${run_id} and not exists (select from closed)`;
-}
