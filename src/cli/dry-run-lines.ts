@@ -4,7 +4,7 @@ import { TEMPLATE_WORDS } from "../run/decision.ts";
 import { formatTable } from "./table.ts";
 
 const OUTCOMES = { run: "would run", skip: "would not run", fail: "would fail", unknown: "may run" } as const;
-/** Of the params of a task, in one line. */
+/** How many characters of the params of a task are shown. */
 const MAX_PARAMS = 200;
 
 export function toLines({ activity_name, missing_secrets, occurrences }: DryRunReport): string[] {

@@ -8,7 +8,7 @@ import { FormatSchema, parseAnswer } from "./format.ts";
 import { SOURCE_SCOPE, type SourceType } from "./source-type.ts";
 
 const BUCKET = "^[A-Za-z0-9_-]+$";
-/** What NATS takes as a key. */
+/** The keys that NATS accepts. */
 const KEY = /^(?!\.)[-/=.\w]+(?<!\.)$/;
 
 const NatsKvFields = Type.Object({

@@ -2,7 +2,7 @@
 import type { Filter } from "../match/filter.ts";
 import type { TypePattern } from "../match/type-pattern.ts";
 
-/** Of one query. One more is asked for, to know that there are more. */
+/** The most rows of one query. One more is asked for, to know whether there are more. */
 export const MAX_ROWS = 1_000;
 
 /** Reads from databases that are not actcore's own: postgres/context/sql-reader.ts. */
@@ -74,7 +74,7 @@ export interface PreviousRun {
   tasks: Record<string, unknown>;
 }
 
-/** Events that are looked at for one source. */
+/** The most events that are looked at for one source. */
 export const MAX_COUNTED = 100_000;
 
 /** Reads the ledger: postgres/context/recorded-event-reader.ts. */

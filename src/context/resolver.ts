@@ -17,7 +17,7 @@ import type { Reader, ReaderDeps, RunFacts, SourceType } from "./source-type.ts"
 import { SOURCE_TYPES } from "./sources.ts";
 import { type Ended, tryWithin } from "./tries.ts";
 
-/** Of all values of a run together, as JSON. */
+/** The largest context of a run, in bytes: all its values together, as JSON. */
 const MAX_SNAPSHOT_BYTES = 262_144;
 
 export interface ContextResolver {

@@ -14,7 +14,7 @@ export interface SourceReport {
   duration_ms: number;
   /** All tries, the first included. */
   attempts: number;
-  /** Of the value as JSON. */
+  /** The size of the value as JSON. */
   bytes: number;
   code?: string;
   error?: string;

@@ -10,7 +10,7 @@ export const DEFAULT_TIMEOUT_MS = 10_000;
 export const MAX_TIMEOUT_MS = 300_000;
 export const DEFAULT_RETRIES = 2;
 const MAX_RETRIES = 10;
-/** Of the answer of one source, before `select` takes a part of it. */
+/** The largest answer of one source, in bytes, before `select` takes a part of it. */
 export const MAX_ANSWER_BYTES = 1_048_576;
 
 /** The schema of the sources of one type, which is called `name`. */

@@ -25,7 +25,7 @@ import type { SourceRules, SourceType } from "./source-type.ts";
 import { sqlSource } from "./sql.ts";
 import { staticSource } from "./static.ts";
 
-/** By the `type` of a source. */
+/** The source types, by the `type` that a definition names. */
 export const SOURCE_TYPES = {
   static: staticSource,
   http: httpSource,
@@ -78,7 +78,7 @@ function isTypeName(name: unknown): name is keyof Table {
   return typeof name === "string" && Object.hasOwn(SOURCE_TYPES, name);
 }
 
-/** Of the sources of a definition without faults. */
+/** Compiles the sources of a definition that has no faults. */
 export function compileSources(sources: readonly unknown[]): readonly ContextSource[] {
   return (sources as readonly SourceInput[]).map((source) => {
     const { name, timeout, retry = DEFAULT_RETRIES, optional = false } = source;

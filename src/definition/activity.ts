@@ -34,7 +34,7 @@ export interface Activity {
   context: readonly ContextSource[];
   /** False: the run is skipped. */
   when: Expression | undefined;
-  /** Of a whole run; no limit when undefined. */
+  /** How long a whole run may take; no limit when undefined. */
   timeout_ms: number | undefined;
   /** How many tasks of a run are done at once. */
   max_parallel: number;
@@ -81,7 +81,7 @@ export interface ActivityTask {
 
 /** How often and how long a task is tried. Stored with each task. */
 export interface TaskPolicy {
-  /** Of one try. */
+  /** How long one try may take. */
   timeout_ms: number;
   /** All tries, the first included. */
   max_attempts: number;

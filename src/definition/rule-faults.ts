@@ -9,7 +9,7 @@ import type { DefinitionInput } from "./schema.ts";
 import { runScope, templateScopes } from "./scopes.ts";
 import { findGraphFaults, keysBefore } from "./task-graph.ts";
 
-/** Of a definition whose shape is right. */
+/** Every fault of the rules of a definition whose shape is right. */
 export function findRuleFaults({ when, task_templates = [], context_sources = [] }: DefinitionInput): Fault[] {
   const path = "/task_templates";
   const sources = context_sources.map(({ name }) => name);

@@ -2,24 +2,24 @@
 import { EVENT_NAMES, RUN_SCOPE } from "../context/run-scope.ts";
 import type { Scope } from "../expression/scope.ts";
 
-/** Of the `when` of an event trigger: it is asked before there is a run. */
+/** What the `when` of an event trigger may read: it is asked before there is a run. */
 export const TRIGGER_SCOPE: Scope = { roots: ["event"], names: { event: EVENT_NAMES } };
 
-/** Of the definition's own `when`. */
+/** What the definition's own `when` may read. */
 export function runScope(sources: readonly string[]): Scope {
   return { roots: [...RUN_SCOPE.roots, "context"], names: { ...RUN_SCOPE.names, context: sources } };
 }
 
 export interface TemplateScopes {
-  /** Of `for_each`. */
+  /** What `for_each` may read. */
   list: Scope;
-  /** Of `when`. */
+  /** What `when` may read. */
   condition: Scope;
-  /** Of `params`. */
+  /** What `params` may read. */
   params: Scope;
 }
 
-/** Of a task template that may read the results of those of `before`. */
+/** The scopes of a task template that may read the results of the templates of `before`. */
 export function templateScopes(
   sources: readonly string[],
   before: readonly string[],

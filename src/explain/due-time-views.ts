@@ -62,7 +62,7 @@ export function endOfPage(segments: readonly Segment[], to: Date, limit: number)
   return to;
 }
 
-/** In order, at most `limit`. */
+/** The due times in their order, at most `limit` of them. */
 export function describeDueTimes(facts: DueTimeFacts, now: Date, limit: number): DueTimeView[] {
   const { segments, runs } = facts;
   const left = new Map(runs.map((run) => [run.due.getTime(), run]));

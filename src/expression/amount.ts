@@ -5,7 +5,7 @@
 import { isExactNumber } from "../json/exact-number.ts";
 import type { Fault } from "../kernel/errors.ts";
 
-/** Characters of all expressions of a definition together. */
+/** The most characters of all expressions of a definition together. */
 const MAX_CHARACTERS = 25_000;
 
 /** Fields whose texts, or the texts of whose list, are expressions without braces. */

@@ -62,12 +62,12 @@ function isShort(value: unknown): boolean {
   }
 }
 
-/** As an expression writes it, but `event.` is left out before the payload. */
+/** The path as an expression writes it; before the payload of the event, `event.` is left out. */
 function nameOf(root: string, keys: Path["keys"]): string {
   return root === "event" && keys[0] === "payload" ? writePath("payload", keys.slice(1)) : writePath(root, keys);
 }
 
-/** As an expression writes it. */
+/** The path as an expression writes it, such as `event.payload["mail.work"][0]`. */
 export function writePath(root: string, keys: Path["keys"]): string {
   const written = keys.map((key) => {
     if (typeof key === "number") return `[${key}]`;

@@ -20,9 +20,9 @@ export class SyntaxFault extends Error {
   }
 }
 
-/** In characters. */
+/** The longest expression, in characters. */
 const MAX_TEXT = 10_000;
-/** Names, numbers, texts and marks. */
+/** How many names, numbers, texts and marks one expression may have. */
 const MAX_TOKENS = 2_000;
 /** How many brackets may be open at once. */
 const MAX_NESTING = 32;

@@ -3,7 +3,7 @@ import { preview } from "../json/faults.ts";
 import { isFields } from "../json/fields.ts";
 
 export interface Filter {
-  /** As it is written. */
+  /** The key or path as the definition writes it. */
   key: string;
   /** The keys that it leads through, where it is no key of the payload itself. */
   path: readonly string[];

@@ -3,7 +3,7 @@ import { preview } from "../json/faults.ts";
 import type { Fault } from "../kernel/errors.ts";
 
 export interface TypePattern {
-  /** As it is written. */
+  /** The type or pattern as the definition writes it. */
   text: string;
   /** What stands between the dots of a pattern; undefined where one type is meant, the one that equals the text. */
   segments?: readonly string[];

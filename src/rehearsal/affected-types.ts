@@ -1,4 +1,4 @@
-/** Of which types recorded events may be treated otherwise by changed activities. */
+/** The types of recorded events that changed activities may treat otherwise. */
 import { createTypeIndex } from "../match/type-index.ts";
 import { type ChangedActivity, versionsOf } from "./changed-activities.ts";
 import type { HistoryReader } from "./history.ts";

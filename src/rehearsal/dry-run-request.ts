@@ -10,7 +10,7 @@ import { compileTypePattern } from "../match/type-pattern.ts";
 import { TASK_STATUSES } from "../task/task.ts";
 import type { Known, TaskEnd } from "./rehearse.ts";
 
-/** Of the events that a dry run is asked about. */
+/** The most events that one dry run is asked about. */
 const MAX_LAST_EVENTS = 100;
 const MAX_GIVEN = 100;
 

@@ -26,7 +26,7 @@ import { createReporter, type Finding } from "./occurrence-report.ts";
 import { decide, type Known } from "./rehearse.ts";
 import { valuesOf } from "./values.ts";
 
-/** What is rehearsed. */
+/** The definition that is rehearsed. */
 export interface Target {
   activity: Activity;
   body: DefinitionBody;
@@ -52,7 +52,7 @@ export interface DryRuns {
 
 /** Occasions that one process rehearses at the same time, of all requests. */
 const CONCURRENT = 8;
-/** Milliseconds, for all occasions of one request. */
+/** How long the context sources of all occasions of one request may take, in milliseconds. */
 const CONTEXT_WITHIN_MS = 100_000;
 
 export function createDryRuns({ resolver, secrets, checkParams, history }: DryRunDeps): DryRuns {

@@ -13,7 +13,7 @@ export interface Finding {
   isDisabled?: boolean;
 }
 
-/** Of the contexts and params of one answer, as JSON. */
+/** The most bytes of the contexts and params of one answer, as JSON. */
 const MAX_BYTES = 4_194_304;
 
 /** Describes findings for one answer, which has room for MAX_BYTES of contexts and params: what comes first is shown first. */

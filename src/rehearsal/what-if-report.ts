@@ -7,7 +7,7 @@ import type { ChangedActivity } from "./changed-activities.ts";
 import { type Comparison, WHAT_IF_OUTCOMES } from "./comparison.ts";
 import type { Occasion } from "./occasion.ts";
 
-/** Examples of one definition. */
+/** The most examples of one definition. */
 const MAX_EXAMPLES = 20;
 
 const Time = Type.String({ format: "date-time" });

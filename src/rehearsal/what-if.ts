@@ -44,7 +44,7 @@ const LIMITS: WhatIfLimits = { events: 100_000, dueTimes: 100_000, timeMs: 60_00
 const PAGE = 1_000;
 const FIRST_PAGE = 50;
 const PAGE_BYTES = 8_388_608;
-/** Of all activities together. */
+/** The most examples of all activities together. */
 const MAX_EXAMPLES = 1_000;
 const DAY_MS = 86_400_000;
 

@@ -150,7 +150,7 @@ function backslashes(count: number): string {
   return `(?:\\\\{${count},${8 * count}}|${escapes.map((each) => `(?:${each}){${count}}`).join("|")})`;
 }
 
-/** Of HTML, decimal or hexadecimal. */
+/** A pattern of the character as HTML escapes it, decimal or hexadecimal. */
 function numericEscape(codePoint: number): string {
   return `&(?:amp;){0,3}#(?:0{0,5}${codePoint}|[xX]0{0,5}${hexPattern(codePoint, 1).anyCase});`;
 }

@@ -6,7 +6,7 @@
 import { isExactNumber } from "../json/exact-number.ts";
 import { type Form, formsOf, MAYBE_CUT_LENGTH, MIN_LENGTH } from "./forms.ts";
 
-/** Values that are kept, the ones that were used last. */
+/** How many values are kept: those that were used last. */
 const MAX_VALUES = 1000;
 /** How long after its last use a value is still looked for, in milliseconds. */
 const KEPT_MS = 24 * 3_600_000;

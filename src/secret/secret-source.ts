@@ -9,7 +9,7 @@ import { describeError, RetryableError, TerminalError } from "../kernel/errors.t
 import { suggestNearest } from "../kernel/nearest-name.ts";
 import { SECRET_VARIABLE, SETTINGS } from "../kernel/settings.ts";
 
-/** Bytes of the longest value that is taken. */
+/** The longest value that is taken, in bytes. */
 const MAX_BYTES = 65_536;
 /** As files are named. A name with `.` or `-` is written `secret["mail-token"]` in an expression. */
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}$/;
