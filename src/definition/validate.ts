@@ -83,6 +83,7 @@ function findDefinitionFaults(input: Fields, rules: TaskRules): Fault[] {
   const tooMany = findAmountFaults(input);
   if (tooMany.length > 0) return tooMany;
   const faults = findFaults(OuterSchema, input);
+  faults.push(...findStrayTemplates(input.name, "/name"));
   if (isFields(input.trigger_config)) faults.push(...findTriggerFaults(input));
   if (Array.isArray(input.context_sources))
     faults.push(...findSourceFaults(input.context_sources, "/context_sources", rules));
@@ -122,11 +123,26 @@ function findTriggerFaults(input: Fields): Fault[] {
   return config.trigger_type === "event" ? findEventTriggerFaults(config, path) : findTriggerValueFaults(config, path);
 }
 
-function findEventTriggerFaults({ event_type, when }: EventTrigger, path: string): Fault[] {
+function findEventTriggerFaults({ event_type, filters = {}, when }: EventTrigger, path: string): Fault[] {
   return [
+    ...findStrayTemplates(event_type, `${path}/event_type`),
+    ...findStrayTemplates(filters, `${path}/filters`),
     ...findTypePatternFaults(event_type, `${path}/event_type`),
     ...(when === undefined ? [] : findExpressionFaults(when, `${path}/when`, TRIGGER_SCOPE)),
   ];
+}
+
+/** Expressions in a place where nothing evaluates them: they would be taken for text, and nobody told. */
+function findStrayTemplates(value: unknown, path: string): Fault[] {
+  if (typeof value === "string")
+    return hasTemplate(value)
+      ? [{ path, message: `${preview(value)} has an expression, and is taken as it is written here` }]
+      : [];
+  if (typeof value !== "object" || value === null || isExactNumber(value)) return [];
+  return Object.entries(value).flatMap(([key, inner]) => [
+    ...findStrayTemplates(key, pointTo(path, key)),
+    ...findStrayTemplates(inner, pointTo(path, key)),
+  ]);
 }
 
 function findTaskFaults(templates: unknown[], { types, engines }: TaskRules): Fault[] {

@@ -17,6 +17,8 @@ function faultsOf(templates: object[], rules: object = {}): string[] {
   return [];
 }
 
+const filtered = (filters: object) => ({ trigger_type: "event", event_type: "x", filters });
+
 test("rules of every kind are taken together", () => {
   const templates = [
     say("mail", { for_each: "event.payload.list", when: "item.email != ''", max_parallel: 5 }),
@@ -38,6 +40,19 @@ test("a key that no run and no trigger has is refused, and those that it has are
     "/context_sources/0/value at 1:4: event has no payloads: did you mean payload?",
     "/context_sources/0/value at 1:25: trigger has no kind: there is type, scheduled_for, fired_at, late_by, compressed",
   ]);
+});
+
+test.each<[place: string, rules: object]>([
+  ["/name", { name: "of {{ event.type }}" }],
+  ["/trigger_config/event_type", { trigger_config: { trigger_type: "event", event_type: "{{ event.type }}" } }],
+  ["/trigger_config/filters/tier", { trigger_config: filtered({ tier: "{{ event.source }}" }) }],
+  ["/trigger_config/filters/tier/1", { trigger_config: filtered({ tier: ["a", "{{ event.source }}"] }) }],
+  ["/trigger_config/filters/{{ 'tier' }}", { trigger_config: filtered({ "{{ 'tier' }}": "pro" }) }],
+])("an expression in %s, where nothing evaluates it, is refused", (place, rules) => {
+  expect(faultsOf([say("a")], rules)).toEqual([
+    expect.stringMatching(/^\S.* ".*" has an expression, and is taken as it is written here$/),
+  ]);
+  expect(faultsOf([say("a")], rules)[0]).toStartWith(`${place} `);
 });
 
 describe("what a template depends on is refused where it", () => {
