@@ -19,6 +19,8 @@ export const MIN_LENGTH = 4;
 const MIN_LINE_LENGTH = 8;
 /** Letters and digits that are masked by themselves: as many stand in few words, and few encodings change them. */
 const LONG_RUN = /[A-Za-z0-9]{16,}/g;
+/** What can be a host, with a port: a URL shows it in lower case, however it was written. */
+const HOST = /^[\w.:-]{1,260}$/;
 /** Characters of the shortest beginning of a value that is masked where a text was cut. */
 const MIN_BEGINNING_LENGTH = 8;
 /** A text as long as this may have been cut at its end; a shorter one has dots where it was. */
@@ -41,13 +43,14 @@ export function formsOf(value: string): Form[] {
   });
 }
 
-/** The value, and what of it is masked also where the rest is not beside it: its lines, and long runs of letters and digits. */
+/** The value, and what of it is masked also where the rest is not beside it: its lines, long runs of letters and digits, and it as a host. */
 function piecesOf(value: string): string[] {
   const lines = value
     .split(/\r?\n/)
     .map((line) => line.trim())
     .filter((line) => line.length >= MIN_LINE_LENGTH && !PEM_BORDER.test(line));
-  const pieces = [value, ...lines, ...(value.match(LONG_RUN) ?? [])].flatMap((text) => {
+  const hosts = HOST.test(value) ? [value.toLowerCase()] : [];
+  const pieces = [value, ...hosts, ...lines, ...(value.match(LONG_RUN) ?? [])].flatMap((text) => {
     const parts: string[] = [];
     for (let at = 0; at < text.length; at += MAX_PIECE_LENGTH) parts.push(text.slice(at, at + MAX_PIECE_LENGTH));
     return parts;

@@ -189,6 +189,11 @@ describe("what is no secret stays", () => {
   });
 });
 
+test("a value is masked as the host of a URL, which is in lower case", () => {
+  const host = new URL("https://Crm-7F3a.Internal:8443/accounts").href;
+  expect(maskerOf("Crm-7F3a.Internal:8443").mask(`GET ${host}: ENOTFOUND`)).toBe("GET https://***/accounts: ENOTFOUND");
+});
+
 test("no text makes it slow", () => {
   const { mask } = maskerOf('\\\\\\\\\\\\\\"\\"abcd', "&&&&&&&&&&&&", "%%%%%%%%%%%%", "aaaaaaaaaaaaaaaaaaaaaaaab");
   const worked = startProcessorTime();
