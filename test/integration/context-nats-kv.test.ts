@@ -40,8 +40,8 @@ const WHOLE = "{'value': value, 'revision': revision, 'found': found}";
 test("the value of a key is its newest JSON, or text where the source says so", async () => {
   await bucket.put("tiers.pro", '{"seats": 1}');
   const revision = await bucket.put("tiers.pro", '{"seats": 9007199254740993}');
-  const source = { key: "tiers.{{ event.tier }}" };
-  const values = { event: { tier: "pro" } };
+  const source = { key: "tiers.{{ event.payload.tier }}" };
+  const values = { event: { payload: { tier: "pro" } } };
   expect(JSON.stringify(await answerOf(source, values))).toBe('{"seats":9007199254740993}');
   expect(await answerOf({ ...source, format: "text" }, values)).toBe('{"seats": 9007199254740993}');
   expect(await answerOf({ ...source, select: "[revision, found]" }, values)).toEqual([revision, true]);
@@ -79,7 +79,7 @@ describe("it is named, and not asked for again,", () => {
   test.each(["a.*", ">", "", ".a", "a b", "$KV", "a\n"])(
     "that %j, which an expression made, is no key",
     async (key) => {
-      expect(await failureOf({ key: "{{ event.key }}" }, { event: { key } })).toMatchObject({
+      expect(await failureOf({ key: "{{ event.payload.key }}" }, { event: { payload: { key } } })).toMatchObject({
         code: "kv_key_invalid",
         attempts: 1,
       });
