@@ -1,15 +1,20 @@
 /** The one boundary where our errors become Temporal's: terminal → not retried, retryable → after the time it names. */
 import { ApplicationFailure } from "@temporalio/common";
-import { RetryableError, TerminalError } from "../kernel/errors.ts";
+import { describeWithHint, RetryableError, TerminalError } from "../kernel/errors.ts";
 import { maskError } from "../secret/mask-error.ts";
 import type { Secrets } from "../secret/secrets.ts";
 
 export function toFailure(error: unknown): unknown {
   if (error instanceof TerminalError)
-    return ApplicationFailure.create({ message: error.message, type: error.code, nonRetryable: true, cause: error });
+    return ApplicationFailure.create({
+      message: describeWithHint(error),
+      type: error.code,
+      nonRetryable: true,
+      cause: error,
+    });
   if (error instanceof RetryableError)
     return ApplicationFailure.create({
-      message: error.message,
+      message: describeWithHint(error),
       type: error.code,
       cause: error,
       // Temporal takes a delay of zero as "not again".

@@ -1,5 +1,5 @@
 /** One try of one task: do it, and record how it ended, however long the ledger is away. */
-import { ActcoreError, describeError, RetryableError, TerminalError } from "../kernel/errors.ts";
+import { ActcoreError, describeError, describeWithHint, RetryableError, TerminalError } from "../kernel/errors.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Metrics } from "../kernel/metrics.ts";
 import { aborted, createBackoff, sleep } from "../kernel/wait.ts";
@@ -122,7 +122,7 @@ export function stopAfter(signal: AbortSignal, graceMs: number): AbortSignal {
 }
 
 export function toTaskError(error: unknown): TaskError {
-  const message = describeError(error);
+  const message = describeWithHint(error);
   if (!(error instanceof ActcoreError)) return { code: error instanceof Error ? error.name : "error", message };
   const { code, details } = error;
   return { code, message, ...(Object.keys(details).length > 0 && { details }) };

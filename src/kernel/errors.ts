@@ -74,7 +74,9 @@ export function describeError(error: unknown): string {
 /** As `describeError`, and what to do about it where the error says so. */
 export function describeWithHint(error: unknown): string {
   const hint = error instanceof ActcoreError ? error.hint : undefined;
-  return hint === undefined ? describeError(error) : `${describeError(error)}. ${hint}`;
+  const message = describeError(error);
+  if (hint === undefined) return message;
+  return `${message}${/[.?!]$/.test(message) ? "" : "."} ${hint}`;
 }
 
 /** An error of the same kind whose message begins with where it happened; what is no ActcoreError stays as it is. */

@@ -194,8 +194,13 @@ function describeFailure(error: ActivityFailure): Pick<TaskFailure, "code" | "me
 
 /** The code of a step that failed for good, such as `expression_failed`; its message says the rest. */
 function reasonOf(error: unknown): string | undefined {
+  return findOwnFailure(error)?.type ?? undefined;
+}
+
+/** The failure that activities/translate.ts made of an error of ours. */
+function findOwnFailure(error: unknown): ApplicationFailure | undefined {
   for (let inner = error; inner instanceof Error; inner = inner.cause)
-    if (inner instanceof ApplicationFailure && /^[a-z_]+$/.test(inner.type ?? "")) return inner.type ?? undefined;
+    if (inner instanceof ApplicationFailure && /^[a-z_]+$/.test(inner.type ?? "")) return inner;
   return undefined;
 }
 
@@ -205,7 +210,7 @@ function isFailedRun(error: unknown): boolean {
 }
 
 function messageOf(error: unknown): string {
-  return rootCause(error) ?? String(error);
+  return findOwnFailure(error)?.message ?? rootCause(error) ?? String(error);
 }
 
 function describeStart(activity_id: string, trigger_event: StartArgument): ClaimRequest {

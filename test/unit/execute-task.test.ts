@@ -231,7 +231,7 @@ describe("a task that uses secrets", () => {
     expect(history).not.toContain("0123");
   });
 
-  test("fails for good, with the place, when one is missing; and is not done", async () => {
+  test("fails for good, with the place and what to do, when one is missing; and is not done", async () => {
     const executor: Executor = () => expect.unreachable("it was done without its secret");
     const { recorded } = await execute(executor, { task, secrets: createSecrets({ values: { TOKEM: "x" } }) });
     expect(recorded).toEqual([
@@ -240,7 +240,7 @@ describe("a task that uses secrets", () => {
         {
           code: "secret_missing",
           message:
-            'params/headers/authorization: there is no secret "TOKEN": looked for the variable ACTCORE_SECRET_TOKEN. Did you mean TOKEM?',
+            'params/headers/authorization: there is no secret "TOKEN": looked for the variable ACTCORE_SECRET_TOKEN. Did you mean TOKEM? Name the directory of the secrets\' files by ACTCORE_SECRETS_DIR, or set the variable',
         },
       ],
     ]);

@@ -3,6 +3,8 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, writeFileSync } from "node:fs";
 import { Context } from "@temporalio/activity";
 import type { WorkflowFailedError, WorkflowHandle } from "@temporalio/client";
+import { toFailure } from "../../src/activities/translate.ts";
+import { TerminalError } from "../../src/kernel/errors.ts";
 import { DECIDING_MS, type RunProgress, type TaskFailure, type TaskGroup } from "../../src/run/run.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";
 import { groupOf, historyToJson, type Plan, refusal, startPlannedWorkers } from "../support/workflow.ts";
@@ -112,6 +114,19 @@ describe("a run with groups of tasks", () => {
     };
     await run("slow-round", { claim: { rules: RULES } as object, decide });
     expect(givenMs).toBeGreaterThan(2 * DECIDING_MS);
+  });
+
+  test("that cannot be decided fails with the place that the step names, though its cause names none", async () => {
+    const cause = new Error("1500 items are too many");
+    const error = new TerminalError("too_many_items", `/for_each: ${cause.message}`, { cause, hint: "Take fewer" });
+    const decide = () => Promise.reject(toFailure(error));
+    const { calls } = await run("undecided", {
+      claim: { rules: RULES } as object,
+      decide,
+      result: { status: "failed" },
+    });
+    const message = "/for_each: 1500 items are too many. Take fewer";
+    expect(calls.closes).toMatchObject([{ interruption: { reason: "too_many_items", message } }]);
   });
 
   test("that was skipped on the way closes nothing more", async () => {
