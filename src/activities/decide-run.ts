@@ -4,7 +4,7 @@ import { atPlace, TerminalError } from "../kernel/errors.ts";
 import { createPause } from "../kernel/wait.ts";
 import { decideRound, type RoundFacts } from "../run/decide.ts";
 import type { TemplateDecision } from "../run/decision.ts";
-import type { ClosedRun, DecidedTask, NewRound, RunLedger, RunState } from "../run/ledger.ts";
+import type { ClosedRun, DecidedTask, NewRound, ResultsRead, RunLedger, RunState } from "../run/ledger.ts";
 import type { ParamsCheck } from "../run/make-tasks.ts";
 import { type RunRules, type TaskGroup, type TaskStep, WORKER_LOST } from "../run/run.ts";
 import { stepAfter } from "../run/step-after.ts";
@@ -48,6 +48,18 @@ export function createDecider({ runs, checkParams, secrets }: DecideDeps) {
     }
   }
 
+  /** The rounds of one run that are asked for in the same moment are decided one after the other: all but the first find little to do. */
+  const deciding = new Map<string, Promise<unknown>>();
+  async function inTurn<T>(runId: string, body: () => Promise<T>): Promise<T> {
+    const turn = (deciding.get(runId) ?? Promise.resolve()).then(body, body);
+    deciding.set(runId, turn);
+    try {
+      return await turn;
+    } finally {
+      if (deciding.get(runId) === turn) deciding.delete(runId);
+    }
+  }
+
   return {
     decide,
 
@@ -57,32 +69,43 @@ export function createDecider({ runs, checkParams, secrets }: DecideDeps) {
      * @param known how the run stands, where that was read
      * @param isResumed whether nobody does tasks of the run: a try that was begun is lost, and is not made again where it was the last
      */
-    async advance(run: DecidedRun, activity: Activity, known?: RunState, isResumed = false): Promise<Progress> {
-      for (let state = known; ; state = undefined) {
-        state ??= await runs.readState(run.run_id, resultsReadBy(activity));
-        // It may have been cancelled, or its timeout been over, while this step decided.
-        if (state.isOver) return { groups: [] };
-        const lost = isResumed ? state.tasks.filter(isSpent) : [];
-        if (lost.length > 0) {
-          const failures = lost.map(({ task_id }) => ({ task_id, code: "worker_lost" as const, message: WORKER_LOST }));
-          await runs.failTasks(run.run_id, failures);
-          continue;
-        }
-        const round = await decide(run, activity, state);
-        if ("skipped" in round) return { skipped: await skip(run.run_id, activity, round.skipped) };
-        if (round.next === undefined) return { groups: groupsOf(activity, round.released, state.tasks) };
-        const recorded = await runs.recordRound(run.run_id, round.next);
-        // Otherwise another step of the run recorded a round in the same moment.
-        if (recorded.isNew) {
-          const keyed = new Map([...state.tasks, ...round.instances].map(({ task_id, key }) => [task_id, key]));
-          const tasks = recorded.tasks.map((task) => ({ ...task, key: keyed.get(task.task_id) ?? "" }));
-          return { groups: groupsOf(activity, round.released, tasks) };
-        }
-      }
+    advance(run: DecidedRun, activity: Activity, known?: RunState, isResumed = false): Promise<Progress> {
+      return inTurn(run.run_id, () => advance(run, activity, known, isResumed));
     },
 
     skip,
   };
+
+  async function advance(
+    run: DecidedRun,
+    activity: Activity,
+    known: RunState | undefined,
+    isResumed: boolean,
+  ): Promise<Progress> {
+    for (let state = known; ; state = undefined) {
+      state ??= await runs.readState(run.run_id, resultsReadBy(activity));
+      // It may have been cancelled, or its timeout been over, while this step decided.
+      if (state.isOver) return { groups: [] };
+      if (state.decisions === undefined && state.isDecided)
+        return { groups: groupsOf(activity, new Set(activity.tasks.map(({ key }) => key)), state.tasks) };
+      const lost = isResumed ? state.tasks.filter(isSpent) : [];
+      if (lost.length > 0) {
+        const failures = lost.map(({ task_id }) => ({ task_id, code: "worker_lost" as const, message: WORKER_LOST }));
+        await runs.failTasks(run.run_id, failures);
+        continue;
+      }
+      const round = await decide(run, activity, state);
+      if ("skipped" in round) return { skipped: await skip(run.run_id, activity, round.skipped) };
+      if (round.next === undefined) return { groups: groupsOf(activity, round.released, state.tasks) };
+      const recorded = await runs.recordRound(run.run_id, round.next);
+      // Otherwise another step of the run recorded a round in the same moment.
+      if (recorded.isNew) {
+        const keyed = new Map([...state.tasks, ...round.instances].map(({ task_id, key }) => [task_id, key]));
+        const tasks = recorded.tasks.map((task) => ({ ...task, key: keyed.get(task.task_id) ?? "" }));
+        return { groups: groupsOf(activity, round.released, tasks) };
+      }
+    }
+  }
 
   function skip(runId: string, activity: Activity, detail: string): Promise<ClosedRun> {
     const reason = "the run was skipped";
@@ -109,10 +132,13 @@ export function rulesOf({ timeout_ms, max_parallel, context }: Activity, firedAt
   };
 }
 
-/** Templates whose results some template reads. */
-function resultsReadBy({ tasks }: Activity): string[] {
-  const parts = tasks.flatMap(({ when, for_each, params }) => [when, for_each, params]);
-  return [...new Set(parts.flatMap((part) => [...(part?.reads.names("tasks") ?? [])]))];
+function resultsReadBy({ tasks }: Activity): ResultsRead {
+  return Object.fromEntries(
+    tasks.map(({ key, when, for_each, params }) => [
+      key,
+      [when, for_each, params].flatMap((part) => [...(part?.reads.names("tasks") ?? [])]),
+    ]),
+  );
 }
 
 /** The open tasks of the templates that are released. */

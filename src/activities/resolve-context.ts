@@ -20,7 +20,7 @@ export function createContextStep({ runs, resolver }: ResolveContextDeps): TaskS
     const step = Context.current();
     const beating = setInterval(() => step.heartbeat(), HEARTBEAT_TIMEOUT_MS / 5);
     try {
-      const state = await runs.readState(runId, []);
+      const state = await runs.readState(runId, {});
       if (state.context !== undefined || state.isOver) return;
       const { activity } = await requirePinned(runs, runId);
       const run = { run_id: runId, activity_id: activity.id, fired_at: state.fired_at };

@@ -35,7 +35,7 @@ export function createRunSteps(deps: RunStepsDeps): RunSteps {
   /** Does the tasks too where all are quick. Undefined: it cannot be decided, and a step of its own says why and closes the run. */
   async function decideOnClaim(run: DecidedRun, activity: Activity): Promise<ClaimProgress & { rules?: RunRules }> {
     try {
-      return activity.isPlain ? await plainRoundRun(run, activity) : await decideRuledRun(run, activity);
+      return activity.isPlain ? await decidePlainRun(run, activity) : await decideRuledRun(run, activity);
     } catch (error) {
       if (!(error instanceof TerminalError)) throw error;
       // The claim's commit does not wait for the disk, so a crash of Postgres may have undone it: it is made again.
@@ -44,7 +44,7 @@ export function createRunSteps(deps: RunStepsDeps): RunSteps {
     }
   }
 
-  async function plainRoundRun(run: DecidedRun, activity: Activity): Promise<ClaimProgress> {
+  async function decidePlainRun(run: DecidedRun, activity: Activity): Promise<ClaimProgress> {
     const round = plainRound(run, activity);
     if (quickTasks.areQuick(round.instances)) return doQuickly(run.run_id, round);
     return { steps: stepsOf((await runs.recordRound(run.run_id, round)).tasks) };
@@ -53,10 +53,12 @@ export function createRunSteps(deps: RunStepsDeps): RunSteps {
   async function decideRuledRun(run: DecidedRun, activity: Activity): Promise<ClaimProgress & { rules: RunRules }> {
     const state = await decider.readState(run.run_id, activity);
     const rules = rulesOf(activity, state.fired_at, Date.now());
-    if (state.decisions !== undefined) return { rules, ...report(await decider.advance(run, activity, state, true)) };
+    if (state.isDecided) return { rules, ...report(await decider.advance(run, activity, state, true)) };
     if (activity.context.length > 0 && state.context === undefined) return { rules };
     const round = await decider.decide(run, activity, state);
-    if ("next" in round && round.next !== undefined && isQuickRound(activity, round.next, rules.timeout_ms))
+    if ("skipped" in round)
+      return { rules, ...report({ skipped: await decider.skip(run.run_id, activity, round.skipped) }) };
+    if (round.next !== undefined && isQuickRound(activity, round.next, rules.timeout_ms))
       return { rules, ...(await doQuickly(run.run_id, round.next)) };
     return { rules, ...report(await decider.advance(run, activity, state)) };
   }

@@ -38,12 +38,17 @@ export interface NewRound {
   skip?: readonly string[];
 }
 
+/** By the key of a template: the keys of those whose results it reads. */
+export type ResultsRead = Readonly<Record<string, readonly string[]>>;
+
 /** How a run stands, and what it is decided by. */
 export interface RunState {
   fired_at: Date;
   /** Whether it is closed: nothing is decided any more. */
   isOver: boolean;
   decisions: RunDecisions | undefined;
+  /** Whether its tasks are recorded: a release that kept no decisions may have done that. */
+  isDecided: boolean;
   /** In the order of their keys and instances; `result` and `error` only of the templates that were asked for. */
   tasks: (StandingTask & DecidedTask)[];
   /** What the expressions of the activity read: `event`, `trigger`, `run`, `now`, and `context` where it was resolved. */
@@ -69,8 +74,8 @@ export interface ClosedRun extends RunResult {
 export interface RunLedger {
   /** The occurrence, and the version that the claim pinned; undefined for an unknown run. */
   findPinned(runId: string): Promise<(DecidedRun & { activity: ActivityRow }) | undefined>;
-  /** With the results of the templates of these keys. @throws TerminalError `run_not_found` */
-  readState(runId: string, resultsOf: readonly string[]): Promise<RunState>;
+  /** With the results that templates read which wait for them. @throws TerminalError `run_not_found`, `results_too_large` */
+  readState(runId: string, resultsRead: ResultsRead): Promise<RunState>;
   /** Records the snapshot where none is recorded yet, or only how the sources did where they failed. */
   recordContext(runId: string, snapshot: Pick<Snapshot, "sources"> & Partial<Snapshot>): Promise<void>;
   /**

@@ -210,6 +210,29 @@ describe("a round", () => {
     expect(await runOf(claim)).toMatchObject({ tasks_spawned: 2, decisions: { round: 2 } });
   });
 
+  test("that a release without decisions has recorded is not decided again", async () => {
+    const claim = await steps().claimRun(
+      await newRequest({ task_templates: [http("a"), http("b", { depends_on: ["a"] })] }),
+    );
+    await database.sql`update actcore.runs set decisions = null where run_id = ${claim.run_id}`;
+    expect(await steps().decideRun(claim.run_id)).toMatchObject({ groups: [{ key: "a" }, { key: "b" }] });
+  });
+
+  test("that would read more than 32 MB of results fails, and says whose", async () => {
+    const each = http("a", { for_each: "event.payload.list" });
+    const templates = [each, http("b", { depends_on: ["a"], when: "tasks.a.size() > 0" })];
+    const claim = await steps().claimRun(await newRequest({ task_templates: templates }, { list: [1, 2, 3, 4] }));
+    await database.sql`update actcore.tasks set status = 'succeeded', finished_at = now(), attempts = 1,
+      result = to_json(repeat('x', 9000000)) where run_id = ${claim.run_id}`;
+    const error = await steps()
+      .decideRun(claim.run_id)
+      .catch((failure: unknown) => failure);
+    expect(error).toMatchObject({
+      type: "results_too_large",
+      message: expect.stringContaining("the results of a have 36000008 bytes"),
+    });
+  });
+
   test("of a thousand items records them all, with texts as Postgres keeps them", async () => {
     const list = Array.from({ length: 1000 }, (_, n) => `item ${n} \u0000`);
     const each = {

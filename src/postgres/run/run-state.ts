@@ -1,6 +1,10 @@
-/** How a run stands, and what its expressions may read: one statement, and a second one for a rerun that takes tasks over. */
+/**
+ * How a run stands, and what its expressions may read: one statement, a second one where it has tasks, and another one for a
+ * rerun that takes tasks over.
+ */
 import { and, eq, sql } from "drizzle-orm";
-import type { DecidedTask, RunState } from "../../run/ledger.ts";
+import { TerminalError } from "../../kernel/errors.ts";
+import type { DecidedTask, ResultsRead, RunState } from "../../run/ledger.ts";
 import type { StandingTask, TakenTask } from "../../run/task-instance.ts";
 import { valuesOfRun } from "../../run/values.ts";
 import { type Database, guarded } from "../client.ts";
@@ -8,33 +12,29 @@ import { dueSkips, runs, tasks } from "../ledger-tables.ts";
 import { INPUT_COLUMNS, INPUT_EVENT, type InputRow, toTaskInput } from "./task-input.ts";
 
 type StateRow = InputRow &
-  Pick<typeof runs.$inferSelect, "version_used" | "decisions" | "rerun_of" | "rerun_from"> & {
+  Pick<typeof runs.$inferSelect, "version_used" | "decisions" | "rerun_of" | "rerun_from" | "tasks_spawned"> & {
     fired_at: string;
     context_snapshot: Record<string, unknown> | null;
     compressed: number;
     is_over: boolean;
-    tasks: (StandingTask & DecidedTask)[];
   };
 
-/** Undefined for an unknown run. */
+/** Of all results that the expressions of one round read: those of 1,000 http tasks, each as large as it may be, are 16 MB. */
+const MAX_RESULTS_BYTES = 33_554_432;
+
+/** Undefined for an unknown run. @throws TerminalError `results_too_large` */
 export async function readRunState(
   db: Database,
   runId: string,
-  resultsOf: readonly string[],
+  resultsRead: ResultsRead,
 ): Promise<RunState | undefined> {
-  const wanted = JSON.stringify(resultsOf);
   const [row] = await guarded(
     db.execute<StateRow>(sql`
-      select ${INPUT_COLUMNS}, r.version_used, r.decisions, r.context_snapshot, r.rerun_of, r.rerun_from, r.finished_at is not null as is_over,
+      select ${INPUT_COLUMNS}, r.version_used, r.decisions, r.context_snapshot, r.rerun_of, r.rerun_from,
+        r.tasks_spawned, r.finished_at is not null as is_over,
         to_char(r.fired_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as fired_at,
         (select coalesce(sum(s.count), 0)::integer from ${dueSkips} s
-          where s.activity_id = r.activity_id and s.into_run = r.run_id) as compressed,
-        (select coalesce(json_agg(json_build_object('task_id', t.task_id, 'key', t.key, 'instance', t.instance,
-            'status', t.status, 'attempts', t.attempts, 'policy', t.policy,
-            'result', case when w.key is not null then t.result end, 'error', case when w.key is not null then t.error end)
-            order by t.key, t.instance), '[]')
-          from ${tasks} t left join (select json_array_elements_text(${wanted}::json) as key) w on w.key = t.key
-          where t.run_id = r.run_id) as tasks
+          where s.activity_id = r.activity_id and s.into_run = r.run_id) as compressed
       from ${runs} r ${INPUT_EVENT} where r.run_id = ${runId}`),
   );
   if (row === undefined) return undefined;
@@ -47,18 +47,50 @@ export async function readRunState(
     version_used: version,
     trace_id,
     compressed,
+    tasks_spawned,
   } = row;
+  // A template that is decided reads no results any more.
+  const waiting = decisions?.templates.filter(({ outcome }) => outcome === "waiting") ?? [];
+  const resultsOf = [...new Set(waiting.flatMap(({ key }) => resultsRead[key] ?? []))];
   const values = valuesOfRun(toTaskInput(row), { fired_at, version, rerun_of, trace_id, compressed });
   const isTakingOver = rerun_from === "failed" && rerun_of !== null && decisions === null;
   return {
     fired_at: new Date(fired_at),
     isOver: row.is_over,
     decisions: decisions ?? undefined,
-    tasks: row.tasks,
+    isDecided: tasks_spawned !== null,
+    tasks: tasks_spawned === null ? [] : await readStanding(db, runId, resultsOf),
     context: context_snapshot ?? undefined,
     values: { ...values, ...(context_snapshot !== null && { context: context_snapshot }) },
     taken: isTakingOver ? await readTaken(db, rerun_of) : [],
   };
+}
+
+/** A row each, so that large results are parsed one by one as they arrive. */
+async function readStanding(
+  db: Database,
+  runId: string,
+  resultsOf: readonly string[],
+): Promise<(StandingTask & DecidedTask)[]> {
+  const isRead = sql`key in (select json_array_elements_text(${JSON.stringify(resultsOf)}::json))`;
+  if (resultsOf.length > 0) {
+    const [size] = await guarded(
+      db.execute<{ bytes: number }>(sql`
+        select coalesce(sum(octet_length(result::text)), 0)::float8 as bytes from ${tasks} where run_id = ${runId} and ${isRead}`),
+    );
+    if (size !== undefined && size.bytes > MAX_RESULTS_BYTES)
+      throw new TerminalError(
+        "results_too_large",
+        `the results of ${resultsOf.join(", ")} have ${size.bytes} bytes, and expressions read at most ${MAX_RESULTS_BYTES}`,
+        { hint: "Let the receivers answer less, or have fewer items" },
+      );
+  }
+  return guarded(
+    db.execute<StandingTask & DecidedTask & Record<string, unknown>>(sql`
+      select task_id, key, instance, status, attempts, policy,
+        case when ${isRead} then result end as result, case when ${isRead} then error end as error
+      from ${tasks} where run_id = ${runId} order by key, instance`),
+  );
 }
 
 async function readTaken(db: Database, runId: string): Promise<TakenTask[]> {
