@@ -2,8 +2,9 @@
 import { Context } from "@temporalio/activity";
 import { TerminalError } from "../kernel/errors.ts";
 import { isUuid } from "../kernel/stable-id.ts";
-import { HEARTBEAT_TIMEOUT_MS, type TaskSteps } from "../run/run.ts";
+import type { TaskSteps } from "../run/run.ts";
 import type { TaskLedger } from "../task/task.ts";
+import { whileBeating } from "./heartbeat.ts";
 import { translated } from "./translate.ts";
 import { isStop, type Tries } from "./tries.ts";
 
@@ -21,17 +22,16 @@ export function createTaskSteps({ tasks, tries, onCut }: TaskStepsDeps): Pick<Ta
       if (!isUuid(taskId)) throw new TerminalError("task_not_found", "executeTask: its argument is no task's id");
       const context = Context.current();
       const cancelled = context.cancellationSignal;
-      const beating = setInterval(() => context.heartbeat(), HEARTBEAT_TIMEOUT_MS / 5);
       try {
-        const task = await tries.patiently(() => tasks.begin(taskId), cancelled);
-        if (task === undefined) return;
-        const end = await tries.record(task, await tries.make(task, cancelled), cancelled);
-        if (!end.ok) throw end.error;
+        await whileBeating(context, async () => {
+          const task = await tries.patiently(() => tasks.begin(taskId), cancelled);
+          if (task === undefined) return;
+          const end = await tries.record(task, await tries.make(task, cancelled), cancelled);
+          if (!end.ok) throw end.error;
+        });
       } catch (error) {
         if (isStop(cancelled.reason) && !(error instanceof TerminalError)) onCut();
         throw error;
-      } finally {
-        clearInterval(beating);
       }
     }),
   };
