@@ -2,7 +2,7 @@
 import { type Activity, compileActivity } from "../definition/activity.ts";
 import { atPlace, TerminalError } from "../kernel/errors.ts";
 import { createPause } from "../kernel/wait.ts";
-import { decideRound, type RoundFacts } from "../run/decide.ts";
+import { decideRound, type Round, type RoundFacts } from "../run/decide.ts";
 import type { TemplateDecision } from "../run/decision.ts";
 import type { ClosedRun, DecidedTask, NewRound, ResultsRead, RunLedger, RunState } from "../run/ledger.ts";
 import type { ParamsCheck } from "../run/make-tasks.ts";
@@ -17,11 +17,21 @@ export interface DecideDeps {
   secrets: Pick<Secrets, "has" | "missing">;
 }
 
+/** A round, with what is to be recorded of it. */
+type DecidedRound =
+  | Extract<Round, { skipped: string }>
+  | (Exclude<Round, { skipped: string }> & { next: NewRound | undefined });
+
+interface Known {
+  state: RunState;
+  round?: DecidedRound;
+}
+
 export type Progress = { skipped: ClosedRun } | { groups: TaskGroup[] };
 
 export function createDecider({ runs, checkParams, secrets }: DecideDeps) {
-  /** What to add to what stands; undefined: nothing. */
-  async function decide(run: DecidedRun, activity: Activity, state: RunState) {
+  /** `next` is what to add to what stands; undefined: nothing. */
+  async function decide(run: DecidedRun, activity: Activity, state: RunState): Promise<DecidedRound> {
     const facts: RoundFacts = {
       decided: state.decisions?.templates,
       tasks: state.tasks,
@@ -66,24 +76,22 @@ export function createDecider({ runs, checkParams, secrets }: DecideDeps) {
     readState: (runId: string, activity: Activity) => runs.readState(runId, resultsReadBy(activity)),
 
     /**
-     * @param known how the run stands, where that was read
+     * @param known how the run stands where that was read, and the round where it was decided: neither is done again
      * @param isResumed whether nobody does tasks of the run: a try that was begun is lost, and is not made again where it was the last
      */
-    advance(run: DecidedRun, activity: Activity, known?: RunState, isResumed = false): Promise<Progress> {
+    advance(run: DecidedRun, activity: Activity, known?: Known, isResumed = false): Promise<Progress> {
       return inTurn(run.run_id, () => advance(run, activity, known, isResumed));
     },
-
-    skip,
   };
 
   async function advance(
     run: DecidedRun,
     activity: Activity,
-    known: RunState | undefined,
+    known: Known | undefined,
     isResumed: boolean,
   ): Promise<Progress> {
-    for (let state = known; ; state = undefined) {
-      state ??= await runs.readState(run.run_id, resultsReadBy(activity));
+    for (let found = known; ; found = undefined) {
+      const state = found?.state ?? (await runs.readState(run.run_id, resultsReadBy(activity)));
       // It may have been cancelled, or its timeout been over, while this step decided.
       if (state.isOver) return { groups: [] };
       if (state.decisions === undefined && state.isDecided)
@@ -94,7 +102,7 @@ export function createDecider({ runs, checkParams, secrets }: DecideDeps) {
         await runs.failTasks(run.run_id, failures);
         continue;
       }
-      const round = await decide(run, activity, state);
+      const round = found?.round ?? (await decide(run, activity, state));
       if ("skipped" in round) return { skipped: await skip(run.run_id, activity, round.skipped) };
       if (round.next === undefined) return { groups: groupsOf(activity, round.released, state.tasks) };
       const recorded = await runs.recordRound(run.run_id, round.next);

@@ -53,14 +53,12 @@ export function createRunSteps(deps: RunStepsDeps): RunSteps {
   async function decideRuledRun(run: DecidedRun, activity: Activity): Promise<ClaimProgress & { rules: RunRules }> {
     const state = await decider.readState(run.run_id, activity);
     const rules = rulesOf(activity, state.fired_at, Date.now());
-    if (state.isDecided) return { rules, ...report(await decider.advance(run, activity, state, true)) };
+    if (state.isDecided) return { rules, ...report(await decider.advance(run, activity, { state }, true)) };
     if (activity.context.length > 0 && state.context === undefined) return { rules };
     const round = await decider.decide(run, activity, state);
-    if ("skipped" in round)
-      return { rules, ...report({ skipped: await decider.skip(run.run_id, activity, round.skipped) }) };
-    if (round.next !== undefined && isQuickRound(activity, round.next, rules.timeout_ms))
+    if ("next" in round && round.next !== undefined && isQuickRound(activity, round.next, rules.timeout_ms))
       return { rules, ...(await doQuickly(run.run_id, round.next)) };
-    return { rules, ...report(await decider.advance(run, activity, state)) };
+    return { rules, ...report(await decider.advance(run, activity, { state, round })) };
   }
 
   /** Whether all that the run does may be done with its claim, and is over before the run's timeout is. */
