@@ -1,4 +1,7 @@
 /** RunActivityWorkflow on a real Temporal, in a namespace of its own, with steps that each test plans. */
+import { existsSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { WorkflowHandle } from "@temporalio/client";
 import { ApplicationFailure, type TypedSearchAttributes } from "@temporalio/common";
 import { temporal } from "@temporalio/proto";
 import { DefaultLogger, makeTelemetryFilterString, Runtime } from "@temporalio/worker";
@@ -95,6 +98,8 @@ export function groupOf(
 }
 
 export const refusal = (message: string) => ApplicationFailure.nonRetryable(message, "refused");
+
+export type PlannedWorkers = Awaited<ReturnType<typeof startPlannedWorkers>>;
 
 /** Workers whose steps follow `plans`, by activity id; the run id of each is `run-{activity id}`. */
 export async function startPlannedWorkers() {
@@ -196,4 +201,19 @@ export function historyToJson(history: History): string {
         ? ""
         : value;
   return `${JSON.stringify(plain, anonymous, 1)}\n`;
+}
+
+/** Records the history of a run under `name`, where ACTCORE_RECORD_HISTORIES is set and none is recorded under it. */
+export async function recordHistory(name: string, handle: WorkflowHandle): Promise<void> {
+  const file = join(import.meta.dir, "../workflow/histories", `${name}.json`);
+  if (!process.env.ACTCORE_RECORD_HISTORIES || existsSync(file)) return;
+  writeFileSync(file, historyToJson(await handle.fetchHistory()));
+}
+
+/** Runs what is planned to its end: the run's result, or its error, and what its steps were asked. */
+export async function runPlanned(workers: PlannedWorkers, name: string, plan: Plan) {
+  const started = await workers.start(plan);
+  const result = await started.handle.result().catch((error: unknown) => error);
+  await recordHistory(name, started.handle);
+  return { ...started, result };
 }

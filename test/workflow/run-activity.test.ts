@@ -5,33 +5,29 @@
  * do so when the workflow learns a new way, under a new name. What was recorded by a release is never recorded anew.
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { existsSync, writeFileSync } from "node:fs";
 import { WorkflowFailedError, type WorkflowHandle } from "@temporalio/client";
 import { parseJson } from "../../src/json/parse.ts";
 import type { StartArgument } from "../../src/run/run.ts";
 import { searchAttributesOf } from "../../src/temporal/search-attributes.ts";
 import { ENGINES_TIMEOUT_MS, eventually } from "../support/engines.ts";
-import { groupOf, historyToJson, type Plan, refusal, startPlannedWorkers, stepOf } from "../support/workflow.ts";
+import {
+  groupOf,
+  type Plan,
+  type PlannedWorkers,
+  recordHistory,
+  refusal,
+  runPlanned,
+  startPlannedWorkers,
+  stepOf,
+} from "../support/workflow.ts";
 
-let workers: Awaited<ReturnType<typeof startPlannedWorkers>>;
+let workers: PlannedWorkers;
 beforeAll(async () => {
   workers = await startPlannedWorkers();
 }, ENGINES_TIMEOUT_MS);
 afterAll(() => workers?.close());
 
-async function record(name: string, handle: WorkflowHandle): Promise<void> {
-  const file = `${import.meta.dir}/histories/${name}.json`;
-  if (!process.env.ACTCORE_RECORD_HISTORIES || existsSync(file)) return;
-  writeFileSync(file, historyToJson(await handle.fetchHistory()));
-}
-
-/** The run's result and what its steps were asked. */
-async function run(name: string, plan: Plan) {
-  const started = await workers.start(plan);
-  const result = await started.handle.result().catch((error: unknown) => error);
-  await record(name, started.handle);
-  return { ...started, result };
-}
+const run = (name: string, plan: Plan) => runPlanned(workers, name, plan);
 
 async function countEvents({ handle }: { handle: WorkflowHandle }, field: string): Promise<number> {
   const { events } = await handle.fetchHistory();
@@ -122,7 +118,7 @@ describe("a run whose quick tasks were done with its claim", () => {
     const claim = (id: string) => ({ ...stepOf(`run-${id}/a`), delay_ms: 100 });
     const started = await workers.start({ steps: (id) => [claim(id), stepOf(`run-${id}/b`)] });
     await started.handle.result();
-    await record("no-place-and-handed-on", started.handle);
+    await recordHistory("no-place-and-handed-on", started.handle);
     expect(started.calls.executed).toEqual(["b", "a"]);
     expect(await countEvents(started, "timerFiredEventAttributes")).toBe(1);
   });
@@ -133,7 +129,7 @@ describe("a run whose quick tasks were done with its claim", () => {
     await started.handle.cancel();
     const error = await started.handle.result().catch((error: unknown) => error);
     expect((error as WorkflowFailedError).cause).toMatchObject({ name: "CancelledFailure" });
-    await record("cancelled-before-next-try", started.handle);
+    await recordHistory("cancelled-before-next-try", started.handle);
     expect(started.calls).toMatchObject({ executed: [], closes: [{ interruption: { status: "cancelled" } }] });
   });
 
@@ -152,7 +148,7 @@ describe("a run whose quick tasks were done with its claim", () => {
       await started.handle.cancel();
       released.resolve();
       const result = await started.handle.result().catch((error: unknown) => error);
-      await record(name, started.handle);
+      await recordHistory(name, started.handle);
       if (name === "closed-while-cancelled") expect(result).toMatchObject({ status: "succeeded" });
       else expect((result as WorkflowFailedError).cause).toMatchObject({ name: "CancelledFailure" });
       expect(started.calls.executed).toEqual([]);
@@ -220,7 +216,7 @@ test("a cancelled workflow closes its run as cancelled, and then is cancelled", 
     expect(calls.closes).toEqual([
       { run_id: `run-${activityId}`, failures: [], interruption: { status: "cancelled" } },
     ]);
-    await record("cancelled", handle);
+    await recordHistory("cancelled", handle);
   } finally {
     released.resolve();
   }

@@ -1,32 +1,27 @@
 /** Runs whose tasks depend on each other, are many, or have a context and a timeout: through a real Temporal, with planned steps. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { existsSync, writeFileSync } from "node:fs";
 import { Context } from "@temporalio/activity";
-import type { WorkflowFailedError, WorkflowHandle } from "@temporalio/client";
+import type { WorkflowFailedError } from "@temporalio/client";
 import { toFailure } from "../../src/activities/translate.ts";
 import { TerminalError } from "../../src/kernel/errors.ts";
 import { DECIDING_MS, type RunProgress, type TaskFailure, type TaskGroup } from "../../src/run/run.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";
-import { groupOf, historyToJson, type Plan, refusal, startPlannedWorkers } from "../support/workflow.ts";
+import {
+  groupOf,
+  type Plan,
+  type PlannedWorkers,
+  refusal,
+  runPlanned,
+  startPlannedWorkers,
+} from "../support/workflow.ts";
 
-let workers: Awaited<ReturnType<typeof startPlannedWorkers>>;
+let workers: PlannedWorkers;
 beforeAll(async () => {
   workers = await startPlannedWorkers();
 }, ENGINES_TIMEOUT_MS);
 afterAll(() => workers?.close());
 
-async function record(name: string, handle: WorkflowHandle): Promise<void> {
-  const file = `${import.meta.dir}/histories/${name}.json`;
-  if (!process.env.ACTCORE_RECORD_HISTORIES || existsSync(file)) return;
-  writeFileSync(file, historyToJson(await handle.fetchHistory()));
-}
-
-async function run(name: string, plan: Plan) {
-  const started = await workers.start(plan);
-  const result = await started.handle.result().catch((error: unknown) => error);
-  await record(name, started.handle);
-  return { ...started, result };
-}
+const run = (name: string, plan: Plan) => runPlanned(workers, name, plan);
 
 const RULES = { max_parallel: 50 };
 const names = (count: number) => Array.from({ length: count }, (_, n) => `t${n}`);
