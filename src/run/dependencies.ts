@@ -43,8 +43,15 @@ export function endOf(
 /** `tasks.KEY` of a template that is over: of a `for_each` a list, in the order of its items. */
 export function resultOf({ for_each }: ActivityTask, end: TemplateEnd, tasks: readonly StandingTask[]): unknown {
   if (end === "skipped") return for_each === undefined ? { status: "skipped", result: null, error: null } : [];
-  const shown = tasks
-    .toSorted((a, b) => (a.instance ?? 0) - (b.instance ?? 0))
-    .map(({ status, result = null, error = null }) => ({ status, result, error }));
-  return for_each === undefined ? shown[0] : shown;
+  const inOrder = tasks.toSorted((a, b) => (a.instance ?? 0) - (b.instance ?? 0));
+  return showTasks(inOrder, for_each !== undefined);
+}
+
+/** The tasks of one template as expressions read them: of a `for_each` a list, in the order that they are given in. */
+export function showTasks(
+  tasks: readonly Pick<StandingTask, "status" | "result" | "error">[],
+  isList: boolean,
+): unknown {
+  const shown = tasks.map(({ status, result = null, error = null }) => ({ status, result, error }));
+  return isList ? shown : shown[0];
 }

@@ -3,23 +3,17 @@ import { type SQL, sql } from "drizzle-orm";
 import type { PreviousRun, PreviousRunReader } from "../../context/ports.ts";
 import type { SourceReport } from "../../context/snapshot.ts";
 import { TerminalError } from "../../kernel/errors.ts";
+import { showTasks } from "../../run/dependencies.ts";
+import type { StandingTask } from "../../run/task-instance.ts";
 import { type Database, guarded } from "../client.ts";
 import { definitions } from "../definition-tables.ts";
 import { runs, tasks } from "../ledger-tables.ts";
 import { type CappedRow, cappedRows, readCapped } from "./capped-rows.ts";
 
-interface TaskRow {
-  key: string;
-  instance: number | null;
-  status: string;
-  result: unknown;
-  error: unknown;
-}
-
 type RunRow = Omit<PreviousRun, "context" | "tasks"> & {
   context: Record<string, unknown> | null;
   sources: SourceReport[] | null;
-  tasks: TaskRow[];
+  tasks: StandingTask[];
 };
 
 /** Runs that were skipped did nothing, and are none of these. */
@@ -74,12 +68,7 @@ function withoutRuns(context: Record<string, unknown>, sources: readonly SourceR
 }
 
 /** As expressions read the tasks of a run: of a template with `for_each`, a list. */
-function groupByKey(rows: readonly TaskRow[]): Record<string, unknown> {
+function groupByKey(rows: readonly StandingTask[]): Record<string, unknown> {
   const byKey = Map.groupBy(rows, ({ key }) => key);
-  return Object.fromEntries(
-    [...byKey].map(([key, ofKey]) => {
-      const ended = ofKey.map(({ status, result, error }) => ({ status, result, error }));
-      return [key, ofKey[0]?.instance === null ? ended[0] : ended];
-    }),
-  );
+  return Object.fromEntries([...byKey].map(([key, ofKey]) => [key, showTasks(ofKey, ofKey[0]?.instance !== null)]));
 }
