@@ -11,8 +11,10 @@ import { compileTemplate, type Template } from "../expression/template.ts";
 import { createRecentlyUsed } from "../kernel/recently-used.ts";
 import { compileFilters, type Filter } from "../match/filter.ts";
 import { compileTypePattern, type TypePattern } from "../match/type-pattern.ts";
-import type { RunWhen } from "../task/template.ts";
-import type { TaskTemplate } from "../task/types.ts";
+import type { TaskWorkflow } from "../task/task.ts";
+import type { TaskType } from "../task/task-type.ts";
+import { DEFAULT_MAX_ATTEMPTS, DEFAULT_TIMEOUT, type RunWhen } from "../task/template.ts";
+import { TASK_TYPES, type TaskTemplate } from "../task/types.ts";
 import type { DefinitionBody, EventTrigger } from "./schema.ts";
 import { templateScopes } from "./scopes.ts";
 import { inOrder, keysBefore } from "./task-graph.ts";
@@ -38,6 +40,8 @@ export interface Activity {
   timeout_ms: number | undefined;
   /** How many tasks of a run are done at once. */
   max_parallel: number;
+  /** Whether its runs are decided and recorded, and nothing is done. */
+  isShadow: boolean;
   /** Each comes after those that it depends on. */
   tasks: readonly ActivityTask[];
   /** Whether every run has the same tasks, all of them at once: nothing is to be looked at, evaluated or waited for. */
@@ -79,7 +83,7 @@ export interface ActivityTask {
   max_parallel: number | undefined;
 }
 
-/** How often and how long a task is tried. Stored with each task. */
+/** How a task is done: how often and how long it is tried, and where. Stored with each task. */
 export interface TaskPolicy {
   /** How long one try may take. */
   timeout_ms: number;
@@ -90,6 +94,10 @@ export interface TaskPolicy {
   max_interval_ms: number;
   /** Set where the run may succeed although the task failed. */
   allow_failure?: true;
+  /** The label of the workers that do it; any worker does when absent. */
+  run_on?: string;
+  /** The child workflow that does it; absent where a worker does. */
+  workflow?: TaskWorkflow;
 }
 
 /** A version of a definition as it is stored. */
@@ -105,13 +113,19 @@ export interface ActivityCache {
   keep(row: ActivityRow): Activity;
 }
 
-const DEFAULT_TIMEOUT_MS = 30_000;
-const DEFAULT_RETRY = { max_attempts: 5, initial_interval: "1s", backoff_coefficient: 2, max_interval: "5m" };
+const DEFAULT_RETRY = { initial_interval: "1s", backoff_coefficient: 2, max_interval: "5m" };
 
 const DEFAULT_MAX_PARALLEL = 50;
 
 export function compileActivity({ body, ...row }: ActivityRow): Activity {
-  const { context_sources = [], when, timeout, max_parallel = DEFAULT_MAX_PARALLEL, task_templates } = body;
+  const {
+    context_sources = [],
+    when,
+    timeout,
+    max_parallel = DEFAULT_MAX_PARALLEL,
+    shadow = false,
+    task_templates,
+  } = body;
   const context = compileSources(context_sources);
   const sources = context.map(({ name }) => name);
   const tasks = task_templates.map((template, position) => compileTask(template, position, sources, task_templates));
@@ -122,8 +136,10 @@ export function compileActivity({ body, ...row }: ActivityRow): Activity {
     when: compileCheckedIf(when),
     timeout_ms: timeout === undefined ? undefined : parseDuration(timeout),
     max_parallel,
+    isShadow: shadow,
     tasks: inOrder(tasks),
     isPlain:
+      !shadow &&
       context.length === 0 &&
       when === undefined &&
       timeout === undefined &&
@@ -184,15 +200,19 @@ function compileCheckedIf(text: string | undefined): Expression | undefined {
   return text === undefined ? undefined : compileChecked(text);
 }
 
-function compilePolicy({ timeout, retry, allow_failure = false }: TaskTemplate): TaskPolicy {
-  const { max_attempts, initial_interval, backoff_coefficient, max_interval } = { ...DEFAULT_RETRY, ...retry };
+function compilePolicy({ type, timeout, retry, allow_failure = false, run_on }: TaskTemplate): TaskPolicy {
+  // A definition of another release may have a type that this one does not know.
+  const { defaults, workflow }: Partial<TaskType> = TASK_TYPES[type] ?? {};
+  const { initial_interval, backoff_coefficient, max_interval, ...tries } = { ...DEFAULT_RETRY, ...retry };
   return {
-    timeout_ms: timeout === undefined ? DEFAULT_TIMEOUT_MS : parseDuration(timeout),
-    max_attempts,
+    timeout_ms: parseDuration(timeout ?? defaults?.timeout ?? DEFAULT_TIMEOUT),
+    max_attempts: tries.max_attempts ?? defaults?.max_attempts ?? DEFAULT_MAX_ATTEMPTS,
     initial_interval_ms: parseDuration(initial_interval),
     backoff_coefficient,
     max_interval_ms: parseDuration(max_interval),
     ...(allow_failure && { allow_failure }),
+    ...(run_on !== undefined && { run_on }),
+    ...(workflow !== undefined && { workflow }),
   };
 }
 

@@ -81,6 +81,24 @@ const runFields = {
     DurationSchema({ description: "Of a whole run, no limit when absent: then it fails.", examples: ["2h"] }),
   ),
   max_parallel: Type.Optional(MaxParallelSchema("How many tasks of a run are done at once, 50 when absent.")),
+  shadow: Type.Optional(
+    Type.Boolean({
+      default: false,
+      description:
+        "Its runs are decided and recorded, and nothing is done: to compare it with what does the work today.",
+    }),
+  ),
+  expect: Type.Optional(
+    Type.Object(
+      {
+        success_within: DurationSchema({
+          description: "The activity is overdue when no run of it has succeeded for so long.",
+          examples: ["26h"],
+        }),
+      },
+      { ...closed, title: "Expectation" },
+    ),
+  ),
 };
 
 /** What a user sends, with tasks of these types: everything but `name` and `trigger_config` has a default. */

@@ -68,11 +68,15 @@ export function parseDefinition(input: unknown, rules: TaskRules, kept: readonly
     when,
     timeout,
     max_parallel,
+    shadow,
+    expect,
   } = input as DefinitionInput;
   const trigger_config = withTriggerType(input as Fields) as DefinitionInput["trigger_config"];
   const { trigger_type } = trigger_config;
   const rest = { context_sources, dedupe_key_strategy: "event_id" };
-  const ofRuns = Object.entries({ when, timeout, max_parallel }).filter(([, value]) => value !== undefined);
+  const ofRuns = Object.entries({ when, timeout, max_parallel, shadow, expect }).filter(
+    ([, value]) => value !== undefined,
+  );
   return { name, enabled, trigger_type, trigger_config, task_templates, ...rest, ...Object.fromEntries(ofRuns) };
 }
 

@@ -63,6 +63,13 @@ export function parseHosts(text: string): readonly string[] {
   return hosts;
 }
 
+export function parseLabels(text: string): readonly string[] {
+  const labels = splitList(text);
+  if (!labels.every((label) => /^[a-z0-9][a-z0-9._-]{0,62}$/.test(label)))
+    throw new Error("expected labels of 1 to 63 small letters, digits, '.', '_' or '-', separated by ','");
+  return [...new Set(labels)];
+}
+
 export function parsePort(text: string): number {
   return parseWhole(text, 1, 65_535);
 }

@@ -12,6 +12,7 @@ import {
   parseAddress,
   parseDbUrl,
   parseHosts,
+  parseLabels,
   parseNatsUrl,
   parsePort,
   parseRoles,
@@ -50,6 +51,14 @@ export const SETTINGS = {
     help: `roles to run, of ${ROLES.join(",")} (default worker,router,api, and sync when it has an interval)`,
     default: "",
     parse: parseRoles,
+  }),
+  workerLabels: setting({
+    flag: "worker-labels",
+    env: "ACTCORE_WORKER_LABELS",
+    value: "LIST",
+    help: "labels of this worker, separated by ',': it does the tasks that say `run_on` one of them, besides those of any worker",
+    default: "",
+    parse: parseLabels,
   }),
   dataDir: setting({
     flag: "data-dir",

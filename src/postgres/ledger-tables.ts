@@ -5,7 +5,7 @@
  * by which the tables can be partitioned.
  */
 import { sql } from "drizzle-orm";
-import { boolean, customType, index, integer, primaryKey, text, uniqueIndex, uuid } from "drizzle-orm/pg-core";
+import { bigint, boolean, customType, index, integer, primaryKey, text, uniqueIndex, uuid } from "drizzle-orm/pg-core";
 import type { SkipReason } from "../calendar/misfire.ts";
 import type { SourceReport } from "../context/snapshot.ts";
 import type { TaskPolicy } from "../definition/activity.ts";
@@ -13,6 +13,7 @@ import type { ActivityOutcome, EventOutcome } from "../event/outcome.ts";
 import type { OccurrenceKind } from "../occurrence/occurrence.ts";
 import type { RerunFrom, RunDecisions } from "../run/decision.ts";
 import type { RunStatus, RunTrigger } from "../run/run.ts";
+import type { HumanState } from "../task/human/human-state.ts";
 import type { TaskError, TaskStatus, TemplateSources } from "../task/task.ts";
 import { definitions } from "./definition-tables.ts";
 import { actcore, json, time } from "./schema.ts";
@@ -170,6 +171,9 @@ export const runs = actcore.table(
     rerun_of: uuid(),
     /** `failed`: the run took over what had succeeded in the one that it repeats. */
     rerun_from: text().$type<RerunFrom>(),
+    /** How often it was opened again to retry tasks, and when last. */
+    reopened: integer().notNull().default(0),
+    reopened_at: time("reopened_at"),
   },
   (table) => [
     index("runs_activity").on(table.activity_id, table.run_id),
@@ -212,6 +216,14 @@ export const tasks = actcore.table(
     assignee: text(),
     /** The task of the repeated run whose result this one took over. */
     taken_from: uuid(),
+    /** Retries by hand: how many, and the tries that were made before the last of them; `policy` counts from there. */
+    retried: integer().notNull().default(0),
+    tries_forgiven: integer().notNull().default(0),
+    /** Asked for by hand, and not carried out yet. */
+    retry_requested_at: time("retry_requested_at"),
+    cancel_requested_at: time("cancel_requested_at"),
+    /** Who asked for the last of them. */
+    requested_by: text(),
   },
   (table) => [
     index("tasks_run").on(table.run_id),
@@ -220,6 +232,83 @@ export const tasks = actcore.table(
     index("tasks_activity_notable").on(table.activity_id, table.status, table.task_id).where(endedBadly),
   ],
 );
+
+/** The end of what the command of a task has written, in its last try. */
+export const taskOutputs = actcore.table("task_outputs", {
+  task_id: uuid().primaryKey(),
+  attempt: integer().notNull(),
+  text: text().notNull(),
+  /** All that was written, kept or not. */
+  bytes: bigint({ mode: "number" }).notNull(),
+  updated_at: time("updated_at").notNull().defaultNow(),
+});
+
+/** What a task asks of a person, and what became of it. `version` counts its changes: whoever decides names the one that was seen. */
+export const humanTasks = actcore.table(
+  "human_tasks",
+  {
+    task_id: uuid().primaryKey(),
+    run_id: uuid().notNull(),
+    activity_id: uuid().notNull(),
+    state: text().$type<HumanState>().notNull(),
+    version: integer().notNull().default(1),
+    title: text().notNull(),
+    description: text(),
+    /** JSON Schema of the answer. */
+    form: json().$type<Record<string, unknown>>(),
+    assignee: text(),
+    group: text("group"),
+    claimed_by: text(),
+    due_at: time("due_at"),
+    remind_every_ms: bigint({ mode: "number" }),
+    next_reminder_at: time("next_reminder_at"),
+    reminders: integer().notNull().default(0),
+    expire_at: time("expire_at"),
+    on_expiry: text().$type<"fail" | "reject">().notNull().default("fail"),
+    /** Whose task it becomes when it is due. */
+    escalate_to: json().$type<{ assignee?: string; group?: string }>(),
+    escalated_at: time("escalated_at"),
+    decided_at: time("decided_at"),
+    decided_by: text(),
+    /** What the form was filled with. */
+    answer: json(),
+    comment: text(),
+    /** When its workflow was told of the decision. */
+    told_at: time("told_at"),
+    created_at: time("created_at").notNull().defaultNow(),
+  },
+  (table) => [
+    index("human_tasks_assignee").on(table.assignee, table.task_id).where(sql`decided_at is null`),
+    index("human_tasks_group").on(table.group, table.task_id).where(sql`decided_at is null`),
+    index("human_tasks_due").on(table.due_at, table.task_id).where(sql`decided_at is null`),
+    index("human_tasks_untold").on(table.decided_at).where(sql`decided_at is not null and told_at is null`),
+  ],
+);
+
+/** Events of actcore's own, written with what they tell of, and published to the stream after that. */
+export const ownEvents = actcore.table(
+  "own_events",
+  {
+    event_id: text().primaryKey(),
+    type: text().notNull(),
+    subject: text(),
+    payload: json().notNull(),
+    created_at: time("created_at").notNull().defaultNow(),
+    published_at: time("published_at"),
+  },
+  (table) => [index("own_events_unpublished").on(table.created_at, table.event_id).where(sql`published_at is null`)],
+);
+
+/** Since when the activities with `expect` are watched, and whether they are overdue. */
+export const expectations = actcore.table("expectations", {
+  definition_id: uuid()
+    .primaryKey()
+    .references(() => definitions.id),
+  /** Silence is counted from here, or from the last success after it. */
+  counts_from: time("counts_from").notNull(),
+  /** Since when it is overdue; null: it is not. */
+  overdue_since: time("overdue_since"),
+});
 
 /** Who changed what. Written in the transaction of the change. */
 export const auditLog = actcore.table(

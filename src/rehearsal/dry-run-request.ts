@@ -19,7 +19,7 @@ const CONTEXT_MODES = ["fetch", "recorded", "given"] as const;
 const GivenTask = Type.Object(
   {
     status: oneOf(
-      TASK_STATUSES.filter((status) => !["pending", "running", "retrying"].includes(status)),
+      TASK_STATUSES.filter((status) => !["pending", "running", "retrying", "waiting"].includes(status)),
       {
         expected: "succeeded, failed, cancelled or skipped",
       },

@@ -85,6 +85,7 @@ export function startWorker(deps: RoleDeps): Role {
         ...createTaskSteps(steps),
         resolveContext: createContextStep({ runs: createRunLedger(postgres.prepared), resolver }),
       },
+      labels: config.workerLabels,
       shutdownGraceMs,
     };
     const masked = {

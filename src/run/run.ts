@@ -7,6 +7,10 @@
 export const RUN_ACTIVITY_WORKFLOW = "RunActivityWorkflow";
 export const ORCHESTRATOR_QUEUE = "orchestrator-tq";
 export const TASK_QUEUE = "task-execution-tq";
+/** The queue of the workers that have a label. */
+export const labelQueue = (label: string): string => `${TASK_QUEUE}.${label}`;
+/** The id of the child workflow that does a task. */
+export const taskWorkflowId = (taskId: string): string => `task-${taskId}`;
 
 /** Milliseconds of silence after which a worker that has a task counts as lost; it beats several times in between. */
 export const HEARTBEAT_TIMEOUT_MS = 15_000;
@@ -107,6 +111,10 @@ export interface TaskStepPolicy {
   initial_interval_ms: number;
   backoff_coefficient: number;
   max_interval_ms: number;
+  /** The label of the workers that do it; any worker does when absent. */
+  run_on?: string;
+  /** The child workflow that does it; absent where a worker does. */
+  workflow?: string;
 }
 
 /** What the workflow knows of a task that failed. */

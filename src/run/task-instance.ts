@@ -80,5 +80,5 @@ export function nameOf({ key, instance }: Pick<TaskInstance, "key" | "instance">
 }
 
 export function isOpen(status: TaskStatus): boolean {
-  return status === "pending" || status === "running" || status === "retrying";
+  return status === "pending" || status === "running" || status === "retrying" || status === "waiting";
 }

@@ -6,7 +6,7 @@ import type { Static, TObject } from "@sinclair/typebox";
 import type { Fault } from "../kernel/errors.ts";
 import type { Dial } from "../outbound/dial.ts";
 import type { OwnEngines } from "../outbound/own-engines.ts";
-import type { Executor } from "./task.ts";
+import type { Executor, TaskWorkflow } from "./task.ts";
 
 export interface TaskType<Params extends TObject = TObject> {
   /** The title of its template's schema. */
@@ -22,6 +22,17 @@ export interface TaskType<Params extends TObject = TObject> {
   readonly waits: boolean;
   /** Whether a try, which may take `timeout_ms`, is short enough to be made where the run is claimed. */
   isQuick(policy: { timeout_ms: number }): boolean;
+  /** What holds for a template of the type that says nothing of it, where that differs from the usual: see docs/definitions.md. */
+  readonly defaults?: TaskDefaults;
+  /** The child workflow that does such a task; absent where a worker does it, in tries that the engine repeats. */
+  readonly workflow?: TaskWorkflow;
+}
+
+export interface TaskDefaults {
+  /** Of one try. A duration. */
+  readonly timeout?: string;
+  /** All tries, the first included. */
+  readonly max_attempts?: number;
 }
 
 /** The task types that there are, by the `type` of a task. */

@@ -2,8 +2,20 @@
 import type { TemplateSource } from "../expression/template.ts";
 import type { Log } from "../kernel/log.ts";
 
-/** `skipped`: it was recorded, and a template that its own depends on did not end as it must. */
-export const TASK_STATUSES = ["pending", "running", "retrying", "succeeded", "failed", "cancelled", "skipped"] as const;
+/**
+ * `waiting`: for a person. `skipped`: it was recorded, and is not to be done: a template that its own depends on did not end as it
+ * must, or its run is a shadow.
+ */
+export const TASK_STATUSES = [
+  "pending",
+  "running",
+  "retrying",
+  "waiting",
+  "succeeded",
+  "failed",
+  "cancelled",
+  "skipped",
+] as const;
 export type TaskStatus = (typeof TASK_STATUSES)[number];
 
 /** What a task is about; sent as the body of an http task that names none. */
@@ -18,6 +30,10 @@ export interface TaskInput {
     payload: unknown;
   } | null;
 }
+
+/** The child workflows that do tasks of some types (workflows/): each is given the id of its task. */
+export const TASK_WORKFLOWS = ["HumanTaskWorkflow", "CalledWorkflow"] as const;
+export type TaskWorkflow = (typeof TASK_WORKFLOWS)[number];
 
 /** By JSON pointer into the params of a task. */
 export type TemplateSources = Readonly<Record<string, TemplateSource>>;

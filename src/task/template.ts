@@ -6,17 +6,27 @@ import type { TaskType } from "./task-type.ts";
 
 const closed = { additionalProperties: false } as const;
 
-const RetrySchema = Type.Object(
-  {
-    max_attempts: Type.Optional(
-      Type.Integer({ minimum: 1, maximum: 1000, default: 5, description: "All tries, the first included." }),
-    ),
-    initial_interval: Type.Optional(DurationSchema({ description: "Wait before the second try, 1s when absent." })),
-    backoff_coefficient: Type.Optional(Type.Number({ minimum: 1, maximum: 100, default: 2 })),
-    max_interval: Type.Optional(DurationSchema({ description: "Longest wait between tries, 5m when absent." })),
-  },
-  { ...closed, title: "Retry" },
-);
+/** Of a template whose type says nothing else. */
+export const DEFAULT_TIMEOUT = "30s";
+export const DEFAULT_MAX_ATTEMPTS = 5;
+
+const retrySchema = (maxAttempts = DEFAULT_MAX_ATTEMPTS) =>
+  Type.Object(
+    {
+      max_attempts: Type.Optional(
+        Type.Integer({
+          minimum: 1,
+          maximum: 1000,
+          default: maxAttempts,
+          description: "All tries, the first included.",
+        }),
+      ),
+      initial_interval: Type.Optional(DurationSchema({ description: "Wait before the second try, 1s when absent." })),
+      backoff_coefficient: Type.Optional(Type.Number({ minimum: 1, maximum: 100, default: 2 })),
+      max_interval: Type.Optional(DurationSchema({ description: "Longest wait between tries, 5m when absent." })),
+    },
+    { ...closed, title: "Retry" },
+  );
 
 /** When the tasks of a template are done, by how the templates that it depends on ended. */
 export const RUN_WHENS = ["all_succeeded", "any_failed", "all_done"] as const;
@@ -30,6 +40,17 @@ export const ExpressionSchema = (description: string, examples: string[] = []) =
 
 /** At most this many tasks of a run, or of a template, are done at once. */
 export const MaxParallelSchema = (description: string) => Type.Integer({ minimum: 1, maximum: 1000, description });
+
+/** What a worker is called by those who send it tasks (ACTCORE_WORKER_LABELS). */
+export const LABEL = "^[a-z0-9][a-z0-9._-]{0,62}$";
+
+const RunOnSchema = Type.String({
+  pattern: LABEL,
+  description:
+    "Only a worker that has this label (ACTCORE_WORKER_LABELS) does the tasks: they wait until there is one.",
+  examples: ["backup-host"],
+  expected: "a label of 1 to 63 small letters, digits, '.', '_' or '-'",
+});
 
 /** What each template may have besides its type and params: which tasks it makes, and when they are done. */
 const RULES = {
@@ -64,13 +85,19 @@ const RULES = {
   max_parallel: Type.Optional(
     MaxParallelSchema("How many of this template's tasks are done at once; as many as the run does, when absent."),
   ),
+  run_on: Type.Optional(RunOnSchema),
 };
+
+/** No worker does a task that a workflow does. */
+const { run_on: _, ...withoutRunOn } = RULES;
+const WORKFLOW_RULES = withoutRunOn as typeof RULES;
 
 /** The schema of the templates of one type, which is called `name`. */
 export function templateSchema<Name extends string, Params extends TObject>(
   name: Name,
-  { title, params }: TaskType<Params>,
+  { title, params, defaults, workflow }: Pick<TaskType<Params>, "title" | "params" | "defaults" | "workflow">,
 ) {
+  const { timeout = DEFAULT_TIMEOUT, max_attempts } = defaults ?? {};
   return Type.Object(
     {
       key: Type.String({
@@ -80,9 +107,9 @@ export function templateSchema<Name extends string, Params extends TObject>(
         description: "Names the task within its definition; a part of its id.",
         expected: "1 to 100 letters, digits, '.', '_' or '-', unique within the definition",
       }),
-      ...RULES,
-      retry: Type.Optional(RetrySchema),
-      timeout: Type.Optional(DurationSchema({ description: "Of one try, 30s when absent.", examples: ["30s"] })),
+      ...(workflow === undefined ? RULES : WORKFLOW_RULES),
+      retry: Type.Optional(retrySchema(max_attempts)),
+      timeout: Type.Optional(DurationSchema({ description: `Of one try, ${timeout} when absent.`, examples: ["30s"] })),
       type: Type.Literal(name),
       params,
     },

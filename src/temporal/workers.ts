@@ -1,6 +1,6 @@
-/** The two workers: one sequences runs, the other does tasks. */
+/** The workers: one sequences runs, another does tasks, and one more for each label does those that are meant for it. */
 import { NativeConnection, Worker } from "@temporalio/worker";
-import { ORCHESTRATOR_QUEUE, type RunSteps, TASK_QUEUE, type TaskSteps } from "../run/run.ts";
+import { labelQueue, ORCHESTRATOR_QUEUE, type RunSteps, TASK_QUEUE, type TaskSteps } from "../run/run.ts";
 import { type TemporalTls, unavailable } from "./connection.ts";
 import { runToItsEnd } from "./worker-end.ts";
 
@@ -12,6 +12,8 @@ export interface WorkersOptions {
   workflowBundle: { code: string };
   runSteps: RunSteps;
   taskSteps: TaskSteps;
+  /** What tasks that are meant for some workers only may call this one. */
+  labels: readonly string[];
   /** How long a try may go on after a shutdown began, milliseconds. */
   shutdownGraceMs: number;
 }
@@ -23,7 +25,7 @@ export interface WorkersOptions {
 const RUNS_AT_ONCE = 100;
 
 export interface Workers {
-  /** Settles when both have stopped; rejects when one failed. */
+  /** Settles when all have stopped; rejects when one failed. */
   readonly done: Promise<void>;
   /** Stops polling; `done` settles when what is in flight has ended, at the latest after the grace time. */
   shutdown(): void;
@@ -31,7 +33,7 @@ export interface Workers {
 
 /** @throws RetryableError `temporal_unavailable` */
 export async function startWorkers(options: WorkersOptions): Promise<Workers> {
-  const { address, tls, namespace, workflowBundle, runSteps, taskSteps, shutdownGraceMs } = options;
+  const { address, tls, namespace, workflowBundle, runSteps, taskSteps, labels, shutdownGraceMs } = options;
   let connection: NativeConnection;
   try {
     connection = await NativeConnection.connect({ address, tls });
@@ -55,12 +57,14 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
       maxConcurrentWorkflowTaskExecutions: RUNS_AT_ONCE,
       maxConcurrentLocalActivityExecutions: RUNS_AT_ONCE,
     }),
-    Worker.create({
-      ...shared,
-      taskQueue: TASK_QUEUE,
-      activities: { ...taskSteps },
-      maxConcurrentActivityTaskExecutions: 100,
-    }),
+    ...[TASK_QUEUE, ...labels.map(labelQueue)].map((taskQueue) =>
+      Worker.create({
+        ...shared,
+        taskQueue,
+        activities: { ...taskSteps },
+        maxConcurrentActivityTaskExecutions: 100,
+      }),
+    ),
   ]);
   const workers = created.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
   const failure = created.find((result) => result.status === "rejected");
@@ -77,7 +81,7 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
     try {
       await runToItsEnd(worker);
     } finally {
-      shutdown(); // either one alone can do only half of a run
+      shutdown(); // one alone can do only a part of a run
     }
   };
   const done = Promise.allSettled(workers.map(run)).then(async (results) => {

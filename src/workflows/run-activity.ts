@@ -4,13 +4,19 @@
  * It only sequences. History holds ids and small decisions (I5); every step may be repeated. A run whose tasks are quick is over
  * with its claim, one local activity in one workflow task; any other costs two workflow tasks and one activity per task.
  */
-import { defineSearchAttributeKey, SearchAttributeType } from "@temporalio/common";
+import {
+  defineSearchAttributeKey,
+  SearchAttributeType,
+  WorkflowExecutionAlreadyStartedError,
+} from "@temporalio/common";
 import {
   ActivityFailure,
   ApplicationFailure,
   CancellationScope,
+  ChildWorkflowFailure,
   ContinueAsNew,
   continueAsNew,
+  executeChild,
   isCancellation,
   proxyActivities,
   proxyLocalActivities,
@@ -26,6 +32,7 @@ import {
   type ClaimRequest,
   DECIDING_MS,
   HEARTBEAT_TIMEOUT_MS,
+  labelQueue,
   RECORDING_MS,
   type RunClose,
   type RunProgress,
@@ -36,6 +43,7 @@ import {
   type TaskFailure,
   type TaskStep,
   type TaskSteps,
+  taskWorkflowId,
   WORKER_LOST,
 } from "../run/run.ts";
 import { doGroups } from "./task-groups.ts";
@@ -160,8 +168,40 @@ function endWith(result: RunResult): RunResult {
 
 /** Undefined when the task finished well; its own failure is in the ledger, this one's is what only the engine knows. */
 async function executeStep(step: TaskStep): Promise<TaskFailure | undefined> {
+  // Outside of the try: a cancellation that comes meanwhile ends the run.
+  if (step.delay_ms !== undefined) await sleep(step.delay_ms);
+  try {
+    await (step.workflow === undefined ? tryOnWorker(step) : doByWorkflow(step.workflow, step));
+    return undefined;
+  } catch (error) {
+    if (isCancellation(error)) throw error;
+    if (error instanceof ActivityFailure) return { task_id: step.task_id, ...describeFailure(error) };
+    if (error instanceof ChildWorkflowFailure) return { task_id: step.task_id, message: messageOf(error) };
+    throw error;
+  }
+}
+
+/** A child workflow of ours does the task, and has recorded how it ended; it fails where the task did. */
+async function doByWorkflow(workflow: string, { task_id }: TaskStep): Promise<void> {
+  for (let waitMs = 1000; ; waitMs = Math.min(2 * waitMs, 60_000)) {
+    try {
+      await executeChild(workflow, {
+        workflowId: taskWorkflowId(task_id),
+        args: [task_id],
+        parentClosePolicy: "REQUEST_CANCEL",
+      });
+      return;
+    } catch (error) {
+      // The one that an earlier execution of the run has left is about to end: that execution's end cancels it.
+      if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+      await sleep(waitMs);
+    }
+  }
+}
+
+async function tryOnWorker(step: TaskStep): Promise<void> {
   const { executeTask } = proxyActivities<TaskSteps>({
-    taskQueue: TASK_QUEUE,
+    taskQueue: step.run_on === undefined ? TASK_QUEUE : labelQueue(step.run_on),
     // The worker ends an attempt by the task's own timeout; what comes on top is for recording it while Postgres is away.
     startToCloseTimeout: step.timeout_ms + RECORDING_MS,
     // A worker that is lost is known by its silence.
@@ -173,15 +213,7 @@ async function executeStep(step: TaskStep): Promise<TaskFailure | undefined> {
       maximumInterval: Math.max(step.max_interval_ms, step.initial_interval_ms),
     },
   });
-  // Outside of the try: a cancellation that comes meanwhile ends the run.
-  if (step.delay_ms !== undefined) await sleep(step.delay_ms);
-  try {
-    await executeTask(step.task_id);
-    return undefined;
-  } catch (error) {
-    if (isCancellation(error) || !(error instanceof ActivityFailure)) throw error;
-    return { task_id: step.task_id, ...describeFailure(error) };
-  }
+  await executeTask(step.task_id);
 }
 
 /** What Temporal calls a timeout of the activity says nothing to whoever reads why a task failed. */

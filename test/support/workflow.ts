@@ -117,6 +117,7 @@ export async function startPlannedWorkers() {
     address,
     namespace,
     workflowBundle,
+    labels: [],
     shutdownGraceMs: 0,
     runSteps: {
       async claimRun(request) {
