@@ -104,6 +104,8 @@ export function createDecider({ runs, checkParams, secrets }: DecideDeps) {
       }
       const round = found?.round ?? (await decide(run, activity, state));
       if ("skipped" in round) return { skipped: await skip(run.run_id, activity, round.skipped) };
+      if (activity.isShadow && round.next !== undefined)
+        return { skipped: await runs.recordShadow(run.run_id, inShadow(round.next)) };
       if (round.next === undefined) return { groups: groupsOf(activity, round.released, state.tasks) };
       const recorded = await runs.recordRound(run.run_id, round.next);
       // Otherwise another step of the run recorded a round in the same moment.
@@ -120,6 +122,15 @@ export function createDecider({ runs, checkParams, secrets }: DecideDeps) {
     const templates = activity.tasks.map(({ key }): TemplateDecision => ({ key, outcome: "not_reached", reason }));
     return runs.skip(runId, detail, templates);
   }
+}
+
+/** Nothing is done in a shadow, so what waits for it is never reached. */
+function inShadow({ round, templates, instances }: NewRound): NewRound {
+  const seen = templates.map((decision): TemplateDecision => {
+    if (decision.outcome !== "waiting") return decision;
+    return { ...decision, outcome: "not_reached", reason: `${decision.reason}, and nothing is done in a shadow` };
+  });
+  return { round, templates: seen, instances };
 }
 
 /** @throws TerminalError `run_not_found` */

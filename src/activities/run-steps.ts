@@ -56,7 +56,12 @@ export function createRunSteps(deps: RunStepsDeps): RunSteps {
     if (state.isDecided) return { rules, ...report(await decider.advance(run, activity, { state }, true)) };
     if (activity.context.length > 0 && state.context === undefined) return { rules };
     const round = await decider.decide(run, activity, state);
-    if ("next" in round && round.next !== undefined && isQuickRound(activity, round.next, rules.timeout_ms))
+    if (
+      !activity.isShadow &&
+      "next" in round &&
+      round.next !== undefined &&
+      isQuickRound(activity, round.next, rules.timeout_ms)
+    )
       return { rules, ...(await doQuickly(run.run_id, round.next)) };
     return { rules, ...report(await decider.advance(run, activity, { state, round })) };
   }

@@ -92,4 +92,6 @@ export interface RunLedger {
   close(request: RunClose & { outcomes?: readonly TaskOutcome[] }): Promise<ClosedRun>;
   /** Closes a run whose activity's `when` does not hold; `detail` says why. */
   skip(runId: string, detail: string, templates: readonly TemplateDecision[]): Promise<ClosedRun>;
+  /** Records the first round of a run of a shadow, with its tasks as skipped, and closes the run as skipped. */
+  recordShadow(runId: string, round: NewRound): Promise<ClosedRun>;
 }

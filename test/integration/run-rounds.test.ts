@@ -287,3 +287,46 @@ test("the context of a run is recorded once, and read by its expressions", async
   expect(await steps().decideRun(claim.run_id)).toMatchObject({ groups: [{ key: "a" }] });
   expect(await tasksOf(claim)).toMatchObject([{ params: { url: "http://127.0.0.1:1/7" } }]);
 });
+
+describe("a run of a shadow", () => {
+  test("records its decisions and its tasks, does none of them, and is over", async () => {
+    const request = await newRequest({
+      shadow: true,
+      task_templates: [
+        http("each", { for_each: "event.payload.names", params: { url: "http://127.0.0.1:1/", body: "{{ item }}" } }),
+        http("left", { when: "event.payload.n > 3" }),
+        http("after", { depends_on: ["each"], params: { url: "http://127.0.0.1:1/{{ size(tasks.each) }}" } }),
+      ],
+    });
+    const trigger_event = { names: ["a", "b"], n: 1 };
+    const claim = await steps().claimRun({ ...request, trigger_event });
+    expect(claim).toMatchObject({ closed: { status: "skipped", reason: "shadow" } });
+    expect(await runOf(claim)).toMatchObject({
+      ...{ status: "skipped", reason: "shadow", tasks_spawned: 2 },
+      decisions: {
+        templates: [
+          { key: "each", outcome: "made", count: 2 },
+          { key: "left", outcome: "skipped", reason: "payload.n is 1: event.payload.n > 3 is false" },
+          {
+            ...{ key: "after", outcome: "not_reached" },
+            reason: "reads the results of each, and nothing is done in a shadow",
+          },
+        ],
+      },
+    });
+    const tasks = await tasksOf(claim);
+    expect(tasks.map(({ key, instance, status, attempts }) => [key, instance, status, attempts])).toEqual([
+      ["each", 0, "skipped", 0],
+      ["each", 1, "skipped", 0],
+    ]);
+    expect(await steps().claimRun({ ...request, trigger_event })).toMatchObject({ run_id: claim.run_id });
+    expect((await tasksOf(claim)).length).toBe(2);
+  });
+
+  test("does not even log", async () => {
+    const request = await newRequest({ shadow: true, task_templates: [logTask("a")] });
+    const claim = await steps().claimRun(request);
+    expect(claim).toMatchObject({ closed: { status: "skipped", reason: "shadow" } });
+    expect(await tasksOf(claim)).toMatchObject([{ key: "a", status: "skipped", attempts: 0 }]);
+  });
+});

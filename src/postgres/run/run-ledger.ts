@@ -108,6 +108,11 @@ export function createRunLedger(db: Database): RunLedger {
       );
       return toClosed(runId, row);
     },
+
+    async recordShadow(runId, round) {
+      const [row] = await guarded(db.execute<ClosedRow>(roundStatement(runId, round, new Set(), { isShadow: true })));
+      return toClosed(runId, row);
+    },
   };
 }
 
@@ -119,6 +124,7 @@ function roundStatement(
   runId: string,
   { round, templates, instances, skip = [] }: NewRound,
   begin: ReadonlySet<string>,
+  { isShadow = false } = {},
 ) {
   const rows = instances.map(({ params, sources, taken, ...instance }) => ({
     ...instance,
@@ -128,27 +134,34 @@ function roundStatement(
     ...(taken && { taken_from: taken.task_id, result: JSON.stringify(taken.result) }),
   }));
   const decisions = JSON.stringify({ round, templates });
+  const close = sql`, status = 'skipped', reason = 'shadow', detail = ${SHADOW}, finished_at = now()`;
   const isNext = round === 1 ? sql`tasks_spawned is null` : sql`(decisions->>'round')::integer = ${round - 1}`;
   return sql`
     with decided as (
       update ${runs} set tasks_spawned = coalesce(tasks_spawned, 0) + ${instances.length}, decisions = ${decisions}::json,
-        context_snapshot = coalesce(context_snapshot, '{}')
+        context_snapshot = coalesce(context_snapshot, '{}') ${isShadow ? close : sql``}
       where run_id = ${runId} and ${isNext} and finished_at is null returning activity_id
     ), recorded as (
       insert into ${tasks} (task_id, idempotency_key, run_id, activity_id, key, instance, type, status, attempts, started_at,
         finished_at, params, sources, policy, result, taken_from)
       select t.task_id, t.idempotency_key, ${runId}::uuid, d.activity_id, t.key, t.instance, t.type,
-        case when t.taken_from is not null then 'succeeded' when t.attempts = 1 then 'running' else 'pending' end,
-        t.attempts, case t.attempts when 1 then now() end, case when t.taken_from is not null then now() end,
+        case when ${isShadow} then 'skipped' when t.taken_from is not null then 'succeeded' when t.attempts = 1 then 'running' else 'pending' end,
+        t.attempts, case t.attempts when 1 then now() end, case when ${isShadow} or t.taken_from is not null then now() end,
         t.params::json, t.sources::json, t.policy, t.result::json, t.taken_from
       from decided d, json_to_recordset(${JSON.stringify(rows)}::json)
         as t(task_id uuid, idempotency_key uuid, key text, instance int, type text, attempts int, params text, sources text,
           policy json, result text, taken_from uuid)
       on conflict do nothing
     )${skip.length > 0 ? skipTasks(runId, skip) : sql``}
-    select exists (select from decided) as is_new, ${INPUT_COLUMNS}
-    from ${runs} r ${INPUT_EVENT} where r.run_id = ${runId}`;
+    ${isShadow ? CLOSED_BY_ROUND : sql`select exists (select from decided) as is_new, ${INPUT_COLUMNS}`}
+    from ${runs} r ${isShadow ? sql`, (select count(*) as n from decided) d` : INPUT_EVENT} where r.run_id = ${runId}`;
 }
+
+const SHADOW = "its activity is a shadow (shadow: true): the run is decided and recorded, and nothing is done";
+/** The update of the same statement is not seen yet: what it wrote is said here. */
+const CLOSED_BY_ROUND = sql`
+  select case when d.n = 1 then 'skipped' else r.status end as status, case when d.n = 1 then 'shadow' else r.reason end as reason,
+    r.activity_id, r.activity_name, d.n = 1 as closed_now`;
 
 function skipTasks(runId: string, keys: readonly string[]): SQL {
   return sql`, skipped as (
