@@ -17,7 +17,11 @@ export interface Finding {
 const MAX_BYTES = 4_194_304;
 
 /** Describes findings for one answer, which has room for MAX_BYTES of contexts and params: what comes first is shown first. */
-export function createReporter({ when, task_templates }: DefinitionBody): (finding: Finding) => RehearsedOccurrence {
+export function createReporter({
+  when,
+  shadow = false,
+  task_templates,
+}: DefinitionBody): (finding: Finding) => RehearsedOccurrence {
   let left = MAX_BYTES;
   const templates = new Map(task_templates.map((template) => [template.key, template]));
 
@@ -55,7 +59,9 @@ export function createReporter({ when, task_templates }: DefinitionBody): (findi
       run_id: run?.run_id ?? null,
       ...(isDisabled
         ? { outcome: "skip", reason: "disabled", detail: describeDisabled(rehearsed) }
-        : describeOutcome(rehearsed)),
+        : shadow && rehearsed.would === "run"
+          ? { outcome: "run", reason: "shadow", detail: IN_SHADOW }
+          : describeOutcome(rehearsed)),
       context: (snapshot?.sources ?? []).map((source) => ({ code: null, error: null, ...source })),
       context_snapshot: isShown ? values : null,
       when: condition === undefined || when === undefined ? null : { expression: when, ...condition },
@@ -65,6 +71,8 @@ export function createReporter({ when, task_templates }: DefinitionBody): (findi
     };
   };
 }
+
+const IN_SHADOW = "the definition is a shadow: its tasks would be recorded, and none would be done";
 
 function describeOutcome(rehearsed: Rehearsed): Pick<RehearsedOccurrence, "outcome" | "reason" | "detail"> {
   if (rehearsed.would === "run") return { outcome: "run", reason: null, detail: null };

@@ -161,6 +161,14 @@ describe("a definition that is not stored", () => {
     });
   });
 
+  test("that is a shadow says that nothing would be done", async () => {
+    const { body } = await dryRun({ definition: { ...onboarding(), shadow: true }, event: { payload: PAYLOAD } });
+    expect(body.occurrences[0]).toMatchObject({
+      ...{ outcome: "run", reason: "shadow", tasks: [{ key: "mail" }, { key: "mail" }] },
+      detail: "the definition is a shadow: its tasks would be recorded, and none would be done",
+    });
+  });
+
   test("with a fault is refused by its place in the body, and so is what it is asked about", async () => {
     const fault = await dryRun({ definition: { ...onboarding(), when: "context.acount.active" }, event: {} });
     expect(pathsOf(fault, 400, "invalid_definition")).toEqual(["/definition/when"]);
