@@ -6,6 +6,7 @@
 import { createRecentlyUsed } from "../kernel/recently-used.ts";
 import { type CronFields, parseCron } from "./cron-expression.ts";
 import { parseDuration } from "./duration.ts";
+import { parseLocalTime } from "./local-time.ts";
 import type { Misfire } from "./misfire.ts";
 import { parseRunAt } from "./run-at.ts";
 import { type TimeZone, timeZone } from "./time-zone.ts";
@@ -13,25 +14,33 @@ import type { CronTrigger, IntervalTrigger, ScheduleTrigger } from "./trigger.ts
 
 export type Calendar = CronCalendar | IntervalCalendar | OneShotCalendar;
 
-export interface CronCalendar {
-  readonly trigger_type: "cron";
-  readonly fields: CronFields;
+/** What a cron and an interval have in common. */
+interface RepeatingCalendar {
   readonly zone: TimeZone;
-  /** Of a due time whose wall time a clock change removes. */
-  readonly dst_gap: "run" | "skip";
+  /** Milliseconds. What is due then is due; infinite where there is no such bound. */
+  readonly startsAt: number;
+  readonly endsAt: number;
   readonly misfire: Misfire;
 }
 
-export interface IntervalCalendar {
+export interface CronCalendar extends RepeatingCalendar {
+  readonly trigger_type: "cron";
+  /** One or more; it is due when any of them is. */
+  readonly crons: readonly CronFields[];
+  /** Of a due time whose wall time a clock change removes. */
+  readonly dst_gap: "run" | "skip";
+}
+
+export interface IntervalCalendar extends RepeatingCalendar {
   readonly trigger_type: "interval";
   readonly everyMs: number;
   /** From the Unix epoch to a due time; shorter than `everyMs`. */
   readonly offsetMs: number;
-  readonly misfire: Misfire;
 }
 
 export interface OneShotCalendar {
   readonly trigger_type: "scheduled";
+  readonly zone: TimeZone;
   /** Undefined where the trigger names no time that there is: it is never due. */
   readonly at: Date | undefined;
   readonly misfire: Misfire;
@@ -61,17 +70,42 @@ function compile(trigger: ScheduleTrigger): Calendar {
   const { trigger_type } = trigger;
   switch (trigger_type) {
     case "cron": {
-      const { cron_expression, timezone = "UTC", dst_gap = "run" } = trigger;
-      const [fields, zone] = [parseCron(cron_expression), timeZone(timezone)];
-      return { trigger_type, fields, zone, dst_gap, misfire: compileMisfire(trigger) };
+      const { cron_expression, dst_gap = "run" } = trigger;
+      return { trigger_type, crons: [cron_expression].flat().map(parseCron), dst_gap, ...compileRepeating(trigger) };
     }
     case "interval": {
-      const [everyMs, offsetMs] = [parseDuration(trigger.every), parseDuration(trigger.offset ?? 0)];
-      return { trigger_type, everyMs, offsetMs, misfire: compileMisfire(trigger) };
+      const everyMs = parseDuration(trigger.every);
+      return { trigger_type, everyMs, offsetMs: offsetOf(trigger, everyMs), ...compileRepeating(trigger) };
     }
     case "scheduled":
-      return { trigger_type, at: parseRunAt(trigger.run_at), misfire: ONE_SHOT_MISFIRE };
+      return { trigger_type, zone: zoneOf(trigger), at: parseRunAt(trigger), misfire: ONE_SHOT_MISFIRE };
   }
+}
+
+function compileRepeating(trigger: CronTrigger | IntervalTrigger): RepeatingCalendar {
+  const { starts_at, ends_at, timezone } = trigger;
+  return {
+    zone: zoneOf(trigger),
+    startsAt: (starts_at === undefined ? undefined : parseLocalTime(starts_at, timezone)?.getTime()) ?? -Infinity,
+    endsAt: (ends_at === undefined ? undefined : parseLocalTime(ends_at, timezone)?.getTime()) ?? Infinity,
+    misfire: compileMisfire(trigger),
+  };
+}
+
+function offsetOf({ anchor, offset = 0, timezone }: IntervalTrigger, everyMs: number): number {
+  if (anchor === undefined) return parseDuration(offset);
+  const at = parseLocalTime(anchor, timezone)?.getTime() ?? 0;
+  return ((at % everyMs) + everyMs) % everyMs;
+}
+
+function zoneOf({ timezone = "UTC" }: ScheduleTrigger): TimeZone {
+  return timeZone(timezone);
+}
+
+/** After it, nothing is due any more. Undefined: there is no end, or the calendar is never due. */
+export function endOf(calendar: Calendar): Date | undefined {
+  if (calendar.trigger_type === "scheduled") return calendar.at;
+  return calendar.endsAt === Infinity ? undefined : new Date(calendar.endsAt);
 }
 
 function compileMisfire(trigger: CronTrigger | IntervalTrigger): Misfire {

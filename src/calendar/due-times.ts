@@ -27,14 +27,14 @@ const SEARCH_MS = 100 * 366 * DAY_MS;
 
 /** Ascending, `after < at <= until`, without doubles; computed as it is read. */
 export function* dueTimes(calendar: Calendar, after: Date, until: Date): Generator<DueTime> {
-  switch (calendar.trigger_type) {
-    case "cron":
-      return yield* cronDueTimes(calendar, after.getTime() + 1, until.getTime());
-    case "interval":
-      return yield* intervalDueTimes(calendar, after.getTime(), until.getTime());
-    case "scheduled":
-      if (calendar.at !== undefined && calendar.at > after && calendar.at <= until) yield { at: calendar.at };
+  if (calendar.trigger_type === "scheduled") {
+    if (calendar.at !== undefined && calendar.at > after && calendar.at <= until) yield { at: calendar.at };
+    return;
   }
+  const from = Math.max(after.getTime() + 1, calendar.startsAt);
+  const to = Math.min(until.getTime(), calendar.endsAt);
+  if (calendar.trigger_type === "interval") yield* intervalDueTimes(calendar, from, to);
+  else yield* merge(calendar.crons.map((fields) => cronDueTimes(fields, calendar, from, to)));
 }
 
 /** Those of `dueTimes` that are to run. */
@@ -51,27 +51,55 @@ export function nextTimesToRun(calendar: Calendar, after: Date, count: number): 
     .toArray();
 }
 
-/** For a cron that is no wildcard job, an instant of a repeated hour's second pass → the same wall time in the first; else `at`. */
+/**
+ * For a cron that is no wildcard job, an instant of a repeated hour's second pass → the same wall time in the first; else `at`.
+ * Of several, one may be a wildcard job, and due in the second pass.
+ */
 export function firstPass(calendar: Calendar, at: Date): Date {
-  if (calendar.trigger_type !== "cron" || calendar.fields.wildcard) return at;
+  if (calendar.trigger_type !== "cron" || calendar.crons.every(({ wildcard }) => wildcard)) return at;
   const repeat = repeatAt(calendar.zone, at.getTime());
-  return repeat === undefined ? at : new Date(at.getTime() - lengthOf(repeat));
+  if (repeat === undefined) return at;
+  const isDue = !dueTimes(calendar, new Date(at.getTime() - 1), at).next().done;
+  return isDue ? at : new Date(at.getTime() - lengthOf(repeat));
 }
 
 /**
  * The ends of clock gaps, `from < at <= until`, at which a cron is due although its fields do not match then: the
  * engine has to be told of them by date.
  */
-export function gapRuns({ fields, zone, dst_gap }: CronCalendar, from: Date, until: Date): Date[] {
-  if (dst_gap === "skip" || fields.wildcard) return [];
+export function gapRuns({ crons, zone, dst_gap }: CronCalendar, from: Date, until: Date): Date[] {
+  if (dst_gap === "skip") return [];
   return zone
     .changes(from.getTime(), until.getTime())
-    .filter((change) => isDueAfterGap(fields, change))
+    .filter((change) => crons.some((fields) => !fields.wildcard && isDueAfterGap(fields, change)))
     .map(({ at }) => new Date(at));
 }
 
+/** In order and without doubles. What one of them runs is run, although another skips it. */
+function* merge(lists: readonly Generator<DueTime>[]): Generator<DueTime> {
+  const [only, ...others] = lists;
+  if (only !== undefined && others.length === 0) return yield* only;
+  const next = lists.map((list) => list.next());
+  for (;;) {
+    const first = Math.min(...next.map(({ done, value }) => (done ? Number.POSITIVE_INFINITY : value.at.getTime())));
+    if (first === Number.POSITIVE_INFINITY) return;
+    let due: DueTime | undefined;
+    for (const [index, { done, value }] of next.entries()) {
+      if (done || value.at.getTime() !== first) continue;
+      if (due === undefined || due.skipped) due = value;
+      next[index] = (lists[index] as Generator<DueTime>).next();
+    }
+    yield due as DueTime;
+  }
+}
+
 /** From `start` to `until`, both included, in pieces of one offset that end with a UTC year at the latest. */
-function* cronDueTimes({ fields, zone, dst_gap }: CronCalendar, start: number, until: number): Generator<DueTime> {
+function* cronDueTimes(
+  fields: CronFields,
+  { zone, dst_gap }: CronCalendar,
+  start: number,
+  until: number,
+): Generator<DueTime> {
   for (let from = start; from <= until; ) {
     const newYear = Date.UTC(new Date(from).getUTCFullYear() + 1, 0, 1);
     const next = Math.min(until + 1, newYear, zone.changes(from, Math.min(until, newYear))[0]?.at ?? newYear);
@@ -89,8 +117,9 @@ function* cronDueTimes({ fields, zone, dst_gap }: CronCalendar, start: number, u
   }
 }
 
-function* intervalDueTimes({ everyMs, offsetMs }: IntervalCalendar, after: number, until: number): Generator<DueTime> {
-  const first = (Math.floor((after - offsetMs) / everyMs) + 1) * everyMs + offsetMs;
+/** From `from` to `until`, both included. */
+function* intervalDueTimes({ everyMs, offsetMs }: IntervalCalendar, from: number, until: number): Generator<DueTime> {
+  const first = Math.ceil((from - offsetMs) / everyMs) * everyMs + offsetMs;
   for (let at = first; at <= until; at += everyMs) yield { at: new Date(at) };
 }
 

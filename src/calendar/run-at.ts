@@ -1,13 +1,13 @@
-/** The time of a one-shot, in whole seconds. */
+/** The time of a one-shot. */
 
 import { preview } from "../json/faults.ts";
 import type { Fault } from "../kernel/errors.ts";
-import { parseTime } from "./time.ts";
-import type { ScheduleTrigger } from "./trigger.ts";
+import { parseLocalTime } from "./local-time.ts";
+import type { ScheduledTrigger, ScheduleTrigger } from "./trigger.ts";
 
-/** The instant; undefined where there is no such time, and where it is no whole second. */
-export function parseRunAt(text: string): Date | undefined {
-  return /\.\d*[1-9]/.test(text) ? undefined : parseTime(text);
+/** The instant; undefined where there is no such time. */
+export function parseRunAt({ run_at, timezone }: Pick<ScheduledTrigger, "run_at" | "timezone">): Date | undefined {
+  return parseLocalTime(run_at, timezone);
 }
 
 /** Of a file, where it is not known whether its one-shot has fired. */
@@ -23,7 +23,7 @@ export function checkRunAt(
   consequence = "a one-shot runs once, in the future",
 ): Fault | undefined {
   if (trigger.trigger_type !== "scheduled") return undefined;
-  const at = parseRunAt(trigger.run_at);
+  const at = parseRunAt(trigger);
   if (at === undefined || at > now) return undefined;
   const message = `${preview(trigger.run_at)} is past: ${consequence}`;
   return { path: "/trigger_config/run_at", message };

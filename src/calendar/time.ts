@@ -1,14 +1,18 @@
 /**
  * Times as users write them, in definitions, events, queries, bodies and on the command line: RFC 3339 with its offset.
  * The same text is the same instant on every machine. The seconds, and the colon of the offset, may be left out.
+ * A trigger's times may go without an offset (local-time.ts).
  */
 import { type TString, Type } from "@sinclair/typebox";
 
-const PATTERN =
-  "^(\\d{4}-\\d\\d-\\d\\d)[Tt ](\\d\\d:\\d\\d)(?::(\\d\\d)(?:\\.(\\d+))?)?(?:[Zz]|([+-])(\\d\\d):?(\\d\\d))$";
+const WALL = "(\\d{4}-\\d\\d-\\d\\d)[Tt ](\\d\\d:\\d\\d)(?::(\\d\\d)(?:\\.(\\d+))?)?";
+const OFFSET = "(?:[Zz]|([+-])(\\d\\d):?(\\d\\d))";
+const PATTERN = `^${WALL}${OFFSET}$`;
+/** The offset may be missing. */
+export const LOCAL_PATTERN = `^${WALL}${OFFSET}?$`;
 const TIME = new RegExp(PATTERN);
 const MINUTE_MS = 60_000;
-const MAX_LENGTH = 64;
+export const MAX_LENGTH = 64;
 
 /** What an error says in place of a text that is no time. */
 export const EXPECTED_TIME = "a time with its offset, such as 2026-12-24T18:00:00Z";

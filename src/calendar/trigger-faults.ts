@@ -3,48 +3,79 @@
 import { ENGINE_TIME_ZONES } from "../generated/time-zones.ts";
 import { preview } from "../json/faults.ts";
 import { type Fault, TerminalError } from "../kernel/errors.ts";
+import { compileCalendar } from "./calendar.ts";
 import { checkCron } from "./cron-expression.ts";
+import { timesToRun } from "./due-times.ts";
 import { findDurationFaults, parseDuration } from "./duration.ts";
-import { parseRunAt } from "./run-at.ts";
-import type { CronTrigger, IntervalTrigger, ScheduledTrigger, ScheduleTrigger } from "./trigger.ts";
+import { describeLocalTimeFault } from "./local-time.ts";
+import type { CronTrigger, IntervalTrigger, ScheduleTrigger } from "./trigger.ts";
 
 const SECOND_MS = 1000;
 const DAY_MS = 86_400_000;
-/** The engine's calendars begin and end with them. */
-const [FIRST_YEAR, LAST_YEAR] = [2000, 2100];
 
 /** Faults of a trigger that conforms to its schema; `path` stands before each. */
 export function findTriggerValueFaults(trigger: ScheduleTrigger, path: string): Fault[] {
   switch (trigger.trigger_type) {
     case "cron":
-      return [...findCronFaults(trigger, path), ...findMisfireFaults(trigger, path)];
+      return findRepeatingFaults(trigger, findCronFaults(trigger, path), path);
     case "interval":
-      return [...findIntervalFaults(trigger, path), ...findMisfireFaults(trigger, path)];
+      return findRepeatingFaults(trigger, findIntervalFaults(trigger, path), path);
     case "scheduled":
-      return findScheduledFaults(trigger, path);
+      return [...findTimeZoneFaults(trigger, path), ...findTimeFaults(trigger, trigger.run_at, `${path}/run_at`)];
   }
 }
 
-function findCronFaults({ cron_expression, timezone, jitter }: CronTrigger, path: string): Fault[] {
-  const faults: Fault[] = [];
-  const unknown = timezone === undefined ? undefined : describeTimeZone(timezone);
-  if (unknown !== undefined) faults.push({ path: `${path}/timezone`, message: unknown });
-  try {
-    checkCron(cron_expression);
-  } catch (error) {
-    if (!(error instanceof TerminalError)) throw error;
-    faults.push({ path: `${path}/cron_expression`, message: error.message });
-  }
+/** Faults of a trigger that repeats; `own` are those of its kind. */
+function findRepeatingFaults(trigger: CronTrigger | IntervalTrigger, own: readonly Fault[], path: string): Fault[] {
+  const { starts_at, ends_at } = trigger;
+  const faults = [
+    ...findTimeZoneFaults(trigger, path),
+    ...own,
+    ...findMisfireFaults(trigger, path),
+    ...findTimeFaults(trigger, starts_at, `${path}/starts_at`),
+    ...findTimeFaults(trigger, ends_at, `${path}/ends_at`),
+  ];
+  return faults.length > 0 ? faults : findNeverDueFaults(trigger, path);
+}
+
+/** Of a trigger with a beginning and an end, between which nothing is due. */
+function findNeverDueFaults(trigger: CronTrigger | IntervalTrigger, path: string): Fault[] {
+  const { starts_at, ends_at } = trigger;
+  if (starts_at === undefined || ends_at === undefined) return [];
+  const calendar = compileCalendar(trigger);
+  if (calendar.trigger_type === "scheduled") return [];
+  const { startsAt, endsAt } = calendar;
+  const fault = (message: string) => [{ path: `${path}/ends_at`, message }];
+  if (endsAt < startsAt) return fault(`${preview(ends_at)} is before starts_at, ${preview(starts_at)}`);
+  const isDue = timesToRun(calendar, new Date(startsAt - 1), new Date(endsAt)).some(() => true);
+  return isDue ? [] : fault(`nothing is due from starts_at, ${preview(starts_at)}, to ${preview(ends_at)}`);
+}
+
+function findCronFaults({ cron_expression, jitter }: CronTrigger, path: string): Fault[] {
+  const faults = [cron_expression].flat().flatMap((text, index) => {
+    const at = Array.isArray(cron_expression) ? `cron_expression/${index}` : "cron_expression";
+    try {
+      checkCron(text);
+      return [];
+    } catch (error) {
+      if (!(error instanceof TerminalError)) throw error;
+      return [{ path: `${path}/${at}`, message: error.message }];
+    }
+  });
   return [...faults, ...findDurationFaults(jitter, `${path}/jitter`, 0, DAY_MS)];
 }
 
-function findIntervalFaults({ every, offset, jitter }: IntervalTrigger, path: string): Fault[] {
+function findIntervalFaults(trigger: IntervalTrigger, path: string): Fault[] {
+  const { every, offset, anchor, jitter } = trigger;
   const faults = findWholeSecondsFaults(every, `${path}/every`, SECOND_MS);
   if (faults.length > 0) return faults;
   const everyMs = parseDuration(every);
   faults.push(...findWholeSecondsFaults(offset, `${path}/offset`, 0));
   if (faults.length === 0 && offset !== undefined && parseDuration(offset) >= everyMs)
     faults.push({ path: `${path}/offset`, message: `${preview(offset)} is not shorter than every, ${preview(every)}` });
+  faults.push(...findTimeFaults(trigger, anchor, `${path}/anchor`));
+  if (offset !== undefined && anchor !== undefined)
+    faults.push({ path: `${path}/anchor`, message: "stands in place of `offset`: write one of them" });
   // More would carry a start past the next due time.
   return [...faults, ...findDurationFaults(jitter, `${path}/jitter`, 0, Math.min(DAY_MS, everyMs))];
 }
@@ -56,14 +87,16 @@ function findMisfireFaults({ misfire_grace, catchup_window }: CronTrigger | Inte
   ];
 }
 
-function findScheduledFaults({ run_at }: ScheduledTrigger, path: string): Fault[] {
-  const at = parseRunAt(run_at);
-  const fault = (message: string) => [{ path: `${path}/run_at`, message }];
-  if (at === undefined) return fault(`${preview(run_at)} is no time in whole seconds: there is no such date or hour`);
-  if (at.getUTCFullYear() < FIRST_YEAR)
-    return fault(`${preview(run_at)} is before ${FIRST_YEAR}, the first year known`);
-  if (at.getUTCFullYear() > LAST_YEAR) return fault(`${preview(run_at)} is after ${LAST_YEAR}, the last year known`);
-  return [];
+function findTimeZoneFaults({ timezone }: ScheduleTrigger, path: string): Fault[] {
+  const unknown = timezone === undefined ? undefined : describeTimeZone(timezone);
+  return unknown === undefined ? [] : [{ path: `${path}/timezone`, message: unknown }];
+}
+
+/** Of a time of the trigger; none where its time zone is unknown, which is a fault of its own. */
+function findTimeFaults({ timezone }: ScheduleTrigger, text: string | undefined, path: string): Fault[] {
+  if (text === undefined || (timezone !== undefined && describeTimeZone(timezone) !== undefined)) return [];
+  const message = describeLocalTimeFault(text, timezone);
+  return message === undefined ? [] : [{ path, message }];
 }
 
 function findWholeSecondsFaults(value: string | number | undefined, path: string, minMs: number): Fault[] {

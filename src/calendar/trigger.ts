@@ -1,7 +1,7 @@
 /** The triggers that have due times, as a definition writes them: cron, interval, and one-shot (`scheduled`). */
 import { type Static, Type } from "@sinclair/typebox";
 import { DurationSchema } from "./duration.ts";
-import { TimeSchema } from "./time.ts";
+import { LocalTimeSchema } from "./local-time.ts";
 
 const closed = { additionalProperties: false } as const;
 
@@ -23,18 +23,31 @@ const misfireFields = {
   jitter: Type.Optional(DurationSchema({ description: "A start is delayed by a random time up to this." })),
 };
 
+const timezone = (description: string) =>
+  Type.Optional(Type.String({ maxLength: 100, description: `IANA name, ${description}`, examples: ["Europe/Berlin"] }));
+
+/** When a trigger that repeats begins and ends, and where it pauses for a day. */
+const bounds = {
+  starts_at: Type.Optional(LocalTimeSchema("nothing is due before it, and what is due then is.")),
+  ends_at: Type.Optional(LocalTimeSchema("nothing is due after it, and what is due then is.")),
+};
+
+const CronExpressionSchema = Type.String({ minLength: 1, maxLength: 200, examples: ["*/5 * * * *"] });
+
 export const CronTriggerSchema = Type.Object(
   {
     trigger_type: Type.Literal("cron"),
-    cron_expression: Type.String({
-      minLength: 1,
-      maxLength: 200,
-      description: "Five fields: minute, hour, day of month, month, day of week; or a nickname such as @daily.",
-      examples: ["*/5 * * * *"],
-    }),
-    timezone: Type.Optional(
-      Type.String({ maxLength: 100, description: "IANA name, UTC when absent.", examples: ["Europe/Berlin"] }),
+    cron_expression: Type.Unsafe<string | string[]>(
+      Type.Union([CronExpressionSchema, Type.Array(CronExpressionSchema, { minItems: 1, maxItems: 20 })], {
+        description:
+          "Five fields: minute, hour, day of month, month, day of week; or a nickname such as @daily. Of a list, each is due, and " +
+          "what several name is due once.",
+        examples: ["*/5 * * * *", ["30 8 * * MON-FRI", "0 10 * * SAT,SUN"]],
+        expected: "a text of five fields, or a list of 1 to 20 of them",
+      }),
     ),
+    timezone: timezone("UTC when absent."),
+    ...bounds,
     dst_gap: Type.Optional(
       Type.Union([Type.Literal("run"), Type.Literal("skip")], {
         default: "run",
@@ -51,8 +64,18 @@ export const CronTriggerSchema = Type.Object(
 export const IntervalTriggerSchema = Type.Object(
   {
     trigger_type: Type.Literal("interval"),
-    every: DurationSchema({ description: "Whole seconds, counted from 1970-01-01T00:00:00Z.", examples: ["90s"] }),
+    every: DurationSchema({
+      description: "Whole seconds, counted from 1970-01-01T00:00:00Z, or from `anchor`.",
+      examples: ["90s"],
+    }),
     offset: Type.Optional(DurationSchema({ description: "Shifts every due time; shorter than `every`." })),
+    anchor: Type.Optional(
+      LocalTimeSchema(
+        "a due time: the others are whole multiples of `every` before and after it. In place of `offset`.",
+      ),
+    ),
+    timezone: timezone("of times that have no offset, and of the preview."),
+    ...bounds,
     ...misfireFields,
   },
   { ...closed, title: "IntervalTrigger" },
@@ -61,7 +84,8 @@ export const IntervalTriggerSchema = Type.Object(
 export const ScheduledTriggerSchema = Type.Object(
   {
     trigger_type: Type.Literal("scheduled"),
-    run_at: TimeSchema("runs once, then. In whole seconds."),
+    run_at: LocalTimeSchema("runs once, then."),
+    timezone: timezone("of a `run_at` that has no offset, and of the preview."),
   },
   { ...closed, title: "ScheduledTrigger" },
 );

@@ -49,7 +49,7 @@ export function applyChange(
 }
 
 function runAtOf({ trigger_config: trigger }: DefinitionBody): number | undefined {
-  return trigger.trigger_type === "scheduled" ? parseRunAt(trigger.run_at)?.getTime() : undefined;
+  return trigger.trigger_type === "scheduled" ? parseRunAt(trigger)?.getTime() : undefined;
 }
 
 function requireFuture({ trigger_config }: DefinitionBody, now: Date): void {

@@ -17,6 +17,8 @@ export interface CalendarSpec {
   seconds: Range[];
 }
 
+const EVERY_MONTH: Range[] = [{ start: 1, end: 12, step: 1 }];
+const EVERY_HOUR: Range[] = [{ start: 0, end: 23, step: 1 }];
 const EVERY_DAY: Range[] = [{ start: 1, end: 31, step: 1 }];
 const EVERY_WEEKDAY: Range[] = [{ start: 0, end: 6, step: 1 }];
 
@@ -35,6 +37,18 @@ export function cronCalendars({ months, days, weekdays, hours, minutes, either }
     { ...calendar, weekdays: EVERY_WEEKDAY },
     { ...calendar, days: EVERY_DAY },
   ];
+}
+
+/** These minutes of every hour. */
+export function hourlyCalendar(minutes: readonly number[]): CalendarSpec {
+  return {
+    months: EVERY_MONTH,
+    days: EVERY_DAY,
+    weekdays: EVERY_WEEKDAY,
+    hours: EVERY_HOUR,
+    minutes: toRanges(minutes),
+    seconds: toRanges([0]),
+  };
 }
 
 /** A calendar of this one second of UTC. */

@@ -44,14 +44,17 @@ export function planClockExceptions(calendar: CronCalendar, from: Date, until: D
  * For a cron of every hour of every day, which no clock change moves: its minutes in UTC. Undefined for any other, where
  * a change is not by whole hours, and in a zone without changes, whose own calendars are right.
  */
-export function hourlyMinutes({ fields, zone }: CronCalendar, from: Date, until: Date) {
-  const { wildcard, hours, days, months, weekdays, minutes } = fields;
-  const isHourly = hours.length === 24 && days.length === 31 && months.length === 12 && weekdays.length === 7;
-  if (!wildcard || !isHourly) return undefined;
+export function hourlyMinutes({ crons, zone }: CronCalendar, from: Date, until: Date) {
+  if (!crons.every(isHourly)) return undefined;
   const shift = remainder(zone.offsetAt(from.getTime()));
   const changes = zone.changes(from.getTime(), until.getTime());
   if (changes.length === 0 || changes.some(({ after }) => remainder(after) !== shift)) return undefined;
-  return minutes.map((minute) => (minute - shift / MINUTE_MS + 60) % 60).sort((a, b) => a - b);
+  const minutes = new Set(crons.flatMap((fields) => fields.minutes));
+  return [...minutes].map((minute) => (minute - shift / MINUTE_MS + 60) % 60).sort((a, b) => a - b);
+}
+
+function isHourly({ wildcard, hours, days, months, weekdays }: CronFields): boolean {
+  return wildcard && hours.length === 24 && days.length === 31 && months.length === 12 && weekdays.length === 7;
 }
 
 /** For both passes, and for the hour after them, in which the engine fires by mistake. */
@@ -60,13 +63,13 @@ function addRepeat(
   calendar: CronCalendar,
   { at, before, after }: ClockChange,
 ): void {
-  const { fields } = calendar;
+  const { crons } = calendar;
   const length = before - after;
   const [first, last] = [at - length - HOUR_MS, at + length + HOUR_MS - 1];
   const [from, to] = [first + before, last + after];
-  if (wallTimes(fields, from, to).next().done) return;
+  if (!hasWallTimes(crons, from, to)) return;
   instants.push(...runsBetween(calendar, at - length, last));
-  excluded.push(...othersThan(fields, from, to));
+  excluded.push(...othersThan(crons, from, to));
 }
 
 function addGap(
@@ -74,19 +77,22 @@ function addGap(
   calendar: CronCalendar,
   { at, before, after }: ClockChange,
 ): void {
-  const { fields } = calendar;
+  const { crons } = calendar;
   const [from, to] = [at + before, at + after];
   const spared = instants.some((instant) => instant.getTime() === at) ? to : undefined;
   const midnight = startOfDay(to);
-  if (midnight >= from && midnight < to && !isEveryDay(fields)) {
-    if (isOnDayOf(fields, to)) calendars.push(datedHours(midnight, fields.hours, fields.minutes));
-    else excluded.push(...othersThan(fields, to, midnight + DAY_MS - 1, spared));
+  if (midnight >= from && midnight < to) {
+    const moved = crons.filter((fields) => !isEveryDay(fields));
+    for (const fields of moved)
+      if (isOnDayOf(fields, to)) calendars.push(datedHours(midnight, fields.hours, fields.minutes));
+    if (!moved.every((fields) => isOnDayOf(fields, to)))
+      excluded.push(...othersThan(crons, to, midnight + DAY_MS - 1, spared));
   }
   // The engine leaves out the hour in which a gap ends, or moves there what the gap removes.
   const isWhole = remainder(from) === 0 && remainder(to) === 0;
-  if (isWhole || wallTimes(fields, from, to + HOUR_MS - 1).next().done) return;
+  if (isWhole || !hasWallTimes(crons, from, to + HOUR_MS - 1)) return;
   instants.push(...runsBetween(calendar, at, at + HOUR_MS - 1));
-  excluded.push(...othersThan(fields, from, to + HOUR_MS - 1, spared));
+  excluded.push(...othersThan(crons, from, to + HOUR_MS - 1, spared));
 }
 
 /** From `first` to `last`, both included. */
@@ -94,12 +100,17 @@ function runsBetween(calendar: CronCalendar, first: number, last: number): Date[
   return timesToRun(calendar, new Date(first - 1), new Date(last)).toArray();
 }
 
-/** The whole hours around `[from, to]`, without the times of the fields and without `spared`. */
-function othersThan(fields: CronFields, from: number, to: number, spared?: number): CalendarSpec[] {
+function hasWallTimes(crons: readonly CronFields[], from: number, to: number): boolean {
+  return crons.some((fields) => !wallTimes(fields, from, to).next().done);
+}
+
+/** The whole hours around `[from, to]`, without the times of the crons and without `spared`. */
+function othersThan(crons: readonly CronFields[], from: number, to: number, spared?: number): CalendarSpec[] {
   const groups = new Map<string, { day: number; hours: number[]; minutes: number[] }>();
   for (let hour = Math.floor(from / HOUR_MS) * HOUR_MS; hour <= to; hour += HOUR_MS) {
-    const isHour = isOnDayOf(fields, hour) && fields.hours.includes(new Date(hour).getUTCHours());
-    const kept = isHour ? fields.minutes : [];
+    const kept = crons
+      .filter((fields) => isOnDayOf(fields, hour) && fields.hours.includes(new Date(hour).getUTCHours()))
+      .flatMap((fields) => fields.minutes);
     const minutes = ALL_MINUTES.filter((minute) => !kept.includes(minute) && hour + minute * MINUTE_MS !== spared);
     if (minutes.length === 0) continue;
     const day = startOfDay(hour);

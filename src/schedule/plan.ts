@@ -5,12 +5,12 @@
  * unchanged definition causes no update: an update would discard due times that the engine still holds.
  */
 import { createHash } from "node:crypto";
-import { type Calendar, type CronCalendar, compileCalendar } from "../calendar/calendar.ts";
+import { type Calendar, type CronCalendar, compileCalendar, endOf } from "../calendar/calendar.ts";
 import type { Misfire } from "../calendar/misfire.ts";
 import type { ScheduleTrigger } from "../calendar/trigger.ts";
 import type { Definition } from "../definition/schema.ts";
 import { createRecentlyUsed } from "../kernel/recently-used.ts";
-import { type CalendarSpec, cronCalendars, datedCalendar } from "./calendar-spec.ts";
+import { type CalendarSpec, cronCalendars, datedCalendar, hourlyCalendar } from "./calendar-spec.ts";
 import { hourlyMinutes, planClockExceptions } from "./clock-exceptions.ts";
 
 export interface SchedulePlan {
@@ -25,6 +25,9 @@ export interface SchedulePlan {
   /** Counted from the Unix epoch. */
   intervals: { every_ms: number; offset_ms: number }[];
   jitter_ms: number;
+  /** Nothing is due before it, or after `end_ms`. Absent where there is no such bound. */
+  start_ms?: number;
+  end_ms?: number;
   /** What becomes of a due time while the run before it is still going. */
   overlap: "skip" | "buffer_all" | "buffer_one";
   /** How late the engine still starts what it could not start in time. */
@@ -47,16 +50,16 @@ export function scheduleId(activityId: string): string {
 }
 
 /**
- * The wanted schedule, or undefined for a definition that has none: it waits for events, or is a one-shot that was accounted
- * for at `doneAt`. The same answer over versions that do not change the trigger, and at every `now` of five years: they begin
+ * The wanted schedule, or undefined for a definition that has none: it waits for events, or has an end, as a one-shot has, and
+ * was accounted for to it at `doneAt`. The same answer over versions that do not change the trigger, and at every `now` of five years: they begin
  * with those that 5 divides.
  */
 export function planSchedule(definition: Definition, now: Date, doneAt: Date | null = null): SchedulePlan | undefined {
   const { id, name, enabled, trigger_config: trigger } = definition;
   if (trigger.trigger_type === "event") return undefined;
-  const { at, times } = planTrigger(trigger, now);
-  // Accounted for was the time that it had then. The present one may be another, to come.
-  if (at !== undefined && doneAt !== null && at <= doneAt) return undefined;
+  const { end, times } = planTrigger(trigger, now);
+  // Accounted for was the end that it had then. The present one may be another, to come.
+  if (end !== undefined && doneAt !== null && end <= doneAt) return undefined;
   if (times.calendars.length + times.intervals.length === 0) return undefined;
   return { schedule_id: scheduleId(id), activity_id: id, activity_name: name, ...times, paused: !enabled };
 }
@@ -70,8 +73,8 @@ export function hashPlan({ paused: _, ...plan }: SchedulePlan): string {
 
 /** What a plan has of its trigger. */
 interface TriggerPlan {
-  /** When a one-shot is due. */
-  at: Date | undefined;
+  /** When a one-shot is due, or the last one of others may be. */
+  end: Date | undefined;
   times: Omit<SchedulePlan, "schedule_id" | "activity_id" | "activity_name" | "paused">;
 }
 
@@ -84,8 +87,8 @@ function planTrigger(trigger: ScheduleTrigger, now: Date): TriggerPlan {
   const known = kept.get(key);
   if (known !== undefined) return known;
   const calendar = compileCalendar(trigger);
-  const at = calendar.trigger_type === "scheduled" ? calendar.at : undefined;
-  return kept.put(key, { at, times: { ...timesOf(calendar, block), ...policiesOf(calendar) } });
+  const times = { ...timesOf(calendar, block), ...policiesOf(calendar), ...boundsOf(calendar) };
+  return kept.put(key, { end: endOf(calendar), times });
 }
 
 type Times = Pick<SchedulePlan, "timezone" | "calendars" | "excluded" | "intervals">;
@@ -102,17 +105,27 @@ function timesOf(calendar: Calendar, block: number): Times {
   }
 }
 
+/** Without those that it does not have: the hash of a plan does not change with a release that knows more of them. */
+function boundsOf(calendar: Calendar): Pick<SchedulePlan, "start_ms" | "end_ms"> {
+  if (calendar.trigger_type === "scheduled") return {};
+  const { startsAt, endsAt } = calendar;
+  return {
+    ...(Number.isFinite(startsAt) && { start_ms: startsAt }),
+    ...(Number.isFinite(endsAt) && { end_ms: endsAt }),
+  };
+}
+
 /** The calendars of a cron; and by date, where the engine reads them wrong. */
 function planCron(calendar: CronCalendar, block: number): Times {
-  const { fields, zone } = calendar;
+  const { crons, zone } = calendar;
   // From a year before, for what the engine may still be catching up with; to five years after the block's end.
   const [from, until] = [new Date(Date.UTC(block - 1, 0, 1)), new Date(Date.UTC(block + 10, 0, 1))];
   const minutes = hourlyMinutes(calendar, from, until);
-  if (minutes !== undefined) return { ...NO_TIMES, calendars: cronCalendars({ ...fields, minutes }) };
+  if (minutes !== undefined) return { ...NO_TIMES, calendars: [hourlyCalendar(minutes)] };
   const { instants, calendars, excluded } = planClockExceptions(calendar, from, until);
   return {
     timezone: zone.name,
-    calendars: [...cronCalendars(fields), ...calendars],
+    calendars: [...crons.flatMap(cronCalendars), ...calendars],
     excluded,
     intervals: instants.map((at) => ({ every_ms: ONCE_MS, offset_ms: at.getTime() % ONCE_MS })),
   };
@@ -124,7 +137,10 @@ const OVERLAPS: Record<Misfire["policy"], SchedulePlan["overlap"]> = {
   compress: "buffer_one",
 };
 
-function policiesOf({ trigger_type, misfire }: Calendar): Omit<TriggerPlan["times"], keyof Times> {
+function policiesOf({
+  trigger_type,
+  misfire,
+}: Calendar): Omit<TriggerPlan["times"], keyof Times | "start_ms" | "end_ms"> {
   if (trigger_type === "scheduled")
     return { jitter_ms: 0, overlap: "skip", catchup_window_ms: YEAR_MS, remaining_actions: 1 };
   const { policy, catchupWindowMs, jitterMs } = misfire;

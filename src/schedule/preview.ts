@@ -2,7 +2,7 @@
 
 import { compileCalendar } from "../calendar/calendar.ts";
 import { nextTimesToRun } from "../calendar/due-times.ts";
-import { formatLocal, timeZone } from "../calendar/time-zone.ts";
+import { formatLocal } from "../calendar/time-zone.ts";
 import type { DefinitionBody } from "../definition/schema.ts";
 import { TerminalError } from "../kernel/errors.ts";
 
@@ -32,9 +32,8 @@ export function previewDueTimes(
       hint: "due times have the triggers cron, interval and scheduled",
     });
   const calendar = compileCalendar(trigger);
-  const zone = calendar.trigger_type === "cron" ? calendar.zone : timeZone("UTC");
   return nextTimesToRun(calendar, now, count).map((at) => ({
     scheduled_for: at.toISOString(),
-    local: formatLocal(at, zone),
+    local: formatLocal(at, calendar.zone),
   }));
 }

@@ -3,7 +3,7 @@
  * waited for. Pure; reconciler.ts carries it out.
  */
 
-import type { Calendar } from "../calendar/calendar.ts";
+import { type Calendar, endOf } from "../calendar/calendar.ts";
 import { dueTimes } from "../calendar/due-times.ts";
 import type { SkippedStretch, SkipReason } from "../calendar/misfire.ts";
 import { type DueFacts, SETTLE_AFTER_MS, type Segment } from "../occurrence/due-facts.ts";
@@ -23,7 +23,7 @@ export interface Settlement {
 export interface SettlementRecord extends Settlement {
   /** What the run says it was started by. */
   trigger: Calendar["trigger_type"];
-  /** When a one-shot was accounted for; null for everything else. */
+  /** When all of a trigger that has an end was accounted for, such as a one-shot; null for everything else. */
   doneAt: Date | null;
 }
 
@@ -94,7 +94,8 @@ export function settleDueTimes(facts: DueFacts, now: Date): Settlement {
 export function recordOf(settlement: Settlement, segments: readonly Segment[]): SettlementRecord {
   const { until, run } = settlement;
   const { calendar, from = until } = segments.at(-1) ?? {};
-  const isDone = calendar?.trigger_type === "scheduled" && calendar.at !== undefined && calendar.at <= until;
+  const end = calendar && endOf(calendar);
+  const isDone = end !== undefined && end <= until;
   // It lies between the writing of its version and of any later one, which then is looked at again.
   const doneAt = isDone ? new Date(Math.max(from.getTime(), until.getTime())) : null;
   const trigger = segments.findLast(({ from }) => run !== undefined && from < run.due)?.calendar?.trigger_type;

@@ -69,13 +69,16 @@ function asListed(spec: ISpec): object {
   return whole;
 }
 
-function encodeSpec({ timezone, calendars, excluded, intervals, jitter_ms }: SchedulePlan): ISpec {
+function encodeSpec({ timezone, calendars, excluded, intervals, jitter_ms, start_ms, end_ms }: SchedulePlan): ISpec {
   return {
     timezoneName: timezone,
     structuredCalendar: calendars.map(encodeCalendar),
     excludeStructuredCalendar: excluded.map(encodeCalendar),
     interval: intervals.map(({ every_ms, offset_ms }) => ({ interval: msToTs(every_ms), phase: msToTs(offset_ms) })),
     jitter: msToTs(jitter_ms),
+    // The engine counts both as a part of the schedule too.
+    ...(start_ms !== undefined && { startTime: msToTs(start_ms) }),
+    ...(end_ms !== undefined && { endTime: msToTs(end_ms) }),
   };
 }
 

@@ -9,7 +9,7 @@ describe("a compiled calendar", () => {
     const zone = { timezone: "Europe/Berlin", dst_gap: "skip" } as const;
     const calendar = compileCalendar({ trigger_type: "cron", cron_expression: "5 4 * * 1", ...zone, ...own });
     expect(calendar).toMatchObject({
-      fields: { minutes: [5], hours: [4], weekdays: [1] },
+      crons: [{ minutes: [5], hours: [4], weekdays: [1] }],
       zone: { name: "Europe/Berlin" },
       dst_gap: "skip",
       misfire: { policy: "catchup", graceMs: 300_000, catchupWindowMs: 90_000, jitterMs: 1500 },
@@ -23,11 +23,13 @@ describe("a compiled calendar", () => {
       dst_gap: "run",
       misfire: DEFAULTS,
     });
-    expect(compileCalendar({ trigger_type: "interval", every: "90s" })).toEqual({
-      trigger_type: "interval",
+    expect(compileCalendar({ trigger_type: "interval", every: "90s" })).toMatchObject({
       everyMs: 90_000,
       offsetMs: 0,
-      misfire: DEFAULTS as never,
+      zone: { name: "UTC" },
+      startsAt: Number.NEGATIVE_INFINITY,
+      endsAt: Number.POSITIVE_INFINITY,
+      misfire: DEFAULTS,
     });
   });
 

@@ -83,6 +83,28 @@ test.each(zones)(
   },
 );
 
+test.each(zones)(
+  "around the clock changes of %s, a list of crons is due when cronie starts one of its lines",
+  (timezone) => {
+    const random = createRandom(SEED - zones.indexOf(timezone));
+    const windows = minutesAroundChanges(timezone);
+    const differences: unknown[] = [];
+    for (let sample = 0; sample < SAMPLES_PER_ZONE; sample++) {
+      const cron_expression = Array.from({ length: 2 + Math.floor(random() * 3) }, () => randomCron(random));
+      const calendar = compileCalendar({ trigger_type: "cron", cron_expression, timezone });
+      const entries = cron_expression.map(loadEntry);
+      for (const window of windows) {
+        const [first, last] = [window[0]?.instant ?? 0, window.at(-1)?.instant ?? 0];
+        const due = [...dueTimes(calendar, new Date(first - 1), new Date(last))].map(({ at }) => at.getTime());
+        const started = new Set(entries.flatMap((entry) => [...runCronie(entry, window).keys()]));
+        const expected = [...started].sort((a, b) => a - b);
+        if (due.join() !== expected.join()) differences.push({ seed: SEED, cron_expression, due, expected });
+      }
+    }
+    expect(differences).toEqual([]);
+  },
+);
+
 test("what cronie starts several times at the end of a gap is due once", () => {
   const [window = []] = minutesAroundChanges("Europe/Berlin");
   const end = Date.UTC(2016, 2, 27, 1);

@@ -1,7 +1,8 @@
 /** When triggers are due, over clock changes above all. */
 import { describe, expect, test } from "bun:test";
-import { type Calendar, type CronCalendar, compileCalendar } from "../../src/calendar/calendar.ts";
+import { type Calendar, type CronCalendar, compileCalendar, endOf } from "../../src/calendar/calendar.ts";
 import { dueTimes, firstPass, gapRuns, nextTimesToRun } from "../../src/calendar/due-times.ts";
+import type { ScheduleTrigger } from "../../src/calendar/trigger.ts";
 
 const cron = (cron_expression: string, timezone?: string, dst_gap?: "run" | "skip") =>
   compileCalendar({
@@ -177,7 +178,65 @@ describe("a cron is due", () => {
   });
 });
 
+describe("a list of crons is due", () => {
+  const list = (cron_expression: string[], rest: object = {}) =>
+    compileCalendar({ trigger_type: "cron", cron_expression, timezone: "Europe/Berlin", ...rest });
+
+  test("when any of them is, in order, and once when several are", () => {
+    const twice = list(["0 9,12 * * *", "0 8 * * *", "0 9 1 * *"]);
+    const due = ["07:00", "08:00", "11:00"].map((time) => `2026-12-01T${time}`);
+    expect(listed(twice, "2026-12-01T00:00", "2026-12-02T00:00")).toEqual(due);
+  });
+
+  test("around a clock change as each of them is by itself", () => {
+    const both = list(["30 2 * * *", "30 * * * *"]);
+    expect(listed(both, "2026-10-24T23:45", "2026-10-25T02:00")).toEqual(["2026-10-25T00:30", "2026-10-25T01:30"]);
+    expect(listed(both, "2026-03-29T00:45", "2026-03-29T02:00")).toEqual(["2026-03-29T01:00", "2026-03-29T01:30"]);
+    const fixed = list(["30 2 * * *", "30 */5 * * *"]);
+    expect(listed(fixed, "2026-10-24T23:45", "2026-10-25T02:00")).toEqual(["2026-10-25T00:30"]);
+    expect(shown([firstPass(both, at("2026-10-25T01:30")), firstPass(fixed, at("2026-10-25T01:30"))])).toEqual([
+      "2026-10-25T01:30",
+      "2026-10-25T00:30",
+    ]);
+  });
+
+  test("at the end of a gap that one skips, where another runs then", () => {
+    const skipping = { dst_gap: "skip" };
+    const [from, until] = ["2026-03-29T00:00", "2026-03-29T01:30"];
+    expect(listed(list(["30 2 * * *", "0 0 * * *"], skipping), from, until)).toEqual(["2026-03-29T01:00 dst_gap"]);
+    expect(listed(list(["30 2 * * *", "0 3 * * *"], skipping), from, until)).toEqual(["2026-03-29T01:00"]);
+    expect(listed(list(["0 3 * * *", "30 2 * * *"], skipping), from, until)).toEqual(["2026-03-29T01:00"]);
+  });
+});
+
+test.each<[what: string, trigger: object]>([
+  ["cron", { trigger_type: "cron", cron_expression: "0 * * * *" }],
+  ["interval", { trigger_type: "interval", every: "1h" }],
+])("a %s is due from its beginning to its end, both included, and not before and after", (_, trigger) => {
+  const bounds = { starts_at: "2027-01-01T02:00", ends_at: "2027-01-01T04:00+01:00", timezone: "Europe/Berlin" };
+  const calendar = compileCalendar({ ...trigger, ...bounds } as ScheduleTrigger);
+  const due = ["2027-01-01T01:00", "2027-01-01T02:00", "2027-01-01T03:00"];
+  expect(listed(calendar, "2026-12-01T00:00", "2027-02-01T00:00")).toEqual(due);
+  expect(listed(calendar, "2027-01-01T01:00", "2027-01-01T02:00")).toEqual(["2027-01-01T02:00"]);
+  expect(shown(nextTimesToRun(calendar, at("2026-01-01T00:00"), 10))).toEqual(due);
+  expect(endOf(calendar)).toEqual(at("2027-01-01T03:00"));
+});
+
 describe("an interval is due", () => {
+  test("at its anchor, and by whole multiples before and after it", () => {
+    const anchored = compileCalendar({
+      trigger_type: "interval",
+      every: "7d",
+      anchor: "2026-11-02T09:00",
+      timezone: "Europe/Berlin",
+    });
+    expect(listed(anchored, "2026-10-20T00:00", "2026-11-20T00:00")).toEqual(
+      ["10-26", "11-02", "11-09", "11-16"].map((day) => `2026-${day}T08:00`),
+    );
+    const early = compileCalendar({ trigger_type: "interval", every: "90m", anchor: "2001-01-01T00:00:10Z" });
+    expect(early).toMatchObject({ offsetMs: Date.UTC(2001, 0, 1, 0, 0, 10) % 5_400_000 });
+  });
+
   test("by the epoch, shifted by its offset", () => {
     const every90 = every("90m", 30);
     const due = ["2026-01-01T01:30", "2026-01-01T03:00", "2026-01-01T04:30"];

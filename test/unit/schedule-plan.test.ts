@@ -223,6 +223,47 @@ describe("the hash of a plan", () => {
     expect(hashPlan(plan)).toBe("00d8faea78291e3b4c797bc2f256a882b219f63d7afc6f098746824c44809773");
   });
 
+  test.each<[trigger: ScheduleTrigger, hash: string]>([
+    [
+      { trigger_type: "cron", cron_expression: "30 2 * * *", timezone: "Europe/Berlin" },
+      "25070c12131a0633d918ac501037657cfa9ef373a346208964ff08d16617183d",
+    ],
+    [
+      { trigger_type: "cron", cron_expression: "30 2 * * *", timezone: "Europe/Berlin", dst_gap: "skip" },
+      "baa1815bfba47484b0c48c535b8d49b731e37342f5c4e2799c7b217cb500dea4",
+    ],
+    [
+      { trigger_type: "cron", cron_expression: "*/15 1-3 13 * 5", timezone: "Australia/Lord_Howe" },
+      "d0abd3c827436e09ce01154035cb3dc67db3094b0b97a80d97973aafa8334f29",
+    ],
+    [
+      { trigger_type: "cron", cron_expression: "0 9 * * SAT", timezone: "America/Santiago" },
+      "97553d0704e2d3b7adb5c4c07a433445423243abe313d243ed683435a36b4bcf",
+    ],
+    [
+      { trigger_type: "cron", cron_expression: "0 9 * * SUN", timezone: "America/Santiago" },
+      "b61491100be3158d4f529aba2ac81402ea1bed612ce0b6cc5ffe94d50a6fae4a",
+    ],
+    [
+      { trigger_type: "cron", cron_expression: "5,20 * * * *", timezone: "Australia/Adelaide" },
+      "cdeac9de8fa10329c9b622feb48ad30160a0219bacdc117e4f8b7f0ddccb8c95",
+    ],
+    [
+      { trigger_type: "cron", cron_expression: "*/5 * * * *" },
+      "c701920f7a0eb74947dfc79b9656f3be4fdbcafb976366eb3a4c510686e8bec6",
+    ],
+    [
+      { trigger_type: "interval", every: "90s", offset: 5, misfire_policy: "compress" },
+      "40a1b8d2126f7a76d2addd0786992ac76fff9279d5abad2b037c88a92b6fdc8b",
+    ],
+    [
+      { trigger_type: "scheduled", run_at: "2026-12-24T18:00:30+01:00" },
+      "ef58ad90189ebb86666f4adc3825562405f407310e0680a1c3af5da5846c5385",
+    ],
+  ])("of %j is the one that earlier releases made", (trigger, hash) => {
+    expect(hashPlan(planOf(trigger))).toBe(hash);
+  });
+
   test("stays when only the pause moves, of which the engine is told apart", () => {
     expect(hashPlan({ ...plan, paused: true })).toBe(hashPlan(plan));
   });

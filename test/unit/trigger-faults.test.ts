@@ -8,7 +8,11 @@ import { TASK_RULES } from "../support/own-engines.ts";
 
 const cron = (rest: object) => ({ trigger_type: "cron", cron_expression: "0 9 * * *", ...rest });
 const interval = (rest: object) => ({ trigger_type: "interval", every: "5m", ...rest });
-const scheduled = (run_at: unknown) => ({ trigger_type: "scheduled", run_at });
+const scheduled = (run_at: unknown, timezone?: string) => ({
+  trigger_type: "scheduled",
+  run_at,
+  ...(timezone && { timezone }),
+});
 
 function faultsOf(trigger_config: object): readonly Fault[] {
   try {
@@ -38,6 +42,16 @@ test.each<[trigger: object]>([
   [scheduled("2026-12-24t18:00+01:00")],
   [scheduled("2001-01-01 00:00:00.000z")],
   [scheduled("2028-02-29T00:00:00-11:30")],
+  [scheduled("2026-12-24T18:00", "Europe/Berlin")],
+  [scheduled("2026-12-24T18:00:00Z", "Europe/Berlin")],
+  [cron({ cron_expression: ["0 9 * * *"] })],
+  [cron({ cron_expression: ["@daily", "0 9 * * *", "0 9 * * *"] })],
+  [cron({ starts_at: "2027-01-01T00:00:00+01:00", ends_at: "2027-12-31 23:59Z" })],
+  [cron({ starts_at: "2027-01-01T00:00", timezone: "Europe/Berlin" })],
+  [cron({ starts_at: "2027-01-01T09:00Z", ends_at: "2027-01-01T09:00Z" })],
+  [interval({ starts_at: "2027-01-01T00:00Z", ends_at: "2027-01-01T00:05", timezone: "UTC" })],
+  [interval({ anchor: "2027-01-01T00:07:30", timezone: "Asia/Kathmandu" })],
+  [interval({ anchor: "1999-12-31T23:59:59-01:00" })],
 ])("%j is a trigger", (trigger) => {
   expect(faultsOf(trigger)).toEqual([]);
 });
@@ -65,6 +79,28 @@ test.each<[trigger: object, field: string, message: string]>([
   [cron({ misfire_grace: 0 }), "misfire_grace", "from 1s to 365d"],
   [cron({ catchup_window: "366d" }), "catchup_window", "from 1s to 365d"],
   [cron({ run_at: "2026-12-24T18:00:00Z" }), "run_at", "unknown field"],
+  [cron({ cron_expression: [] }), "cron_expression", "a list of 1 to 20 of them, received []"],
+  [cron({ cron_expression: ["0 9 * * *", 5] }), "cron_expression", "a list of 1 to 20 of them"],
+  [cron({ cron_expression: Array(21).fill("0 9 * * *") }), "cron_expression", "a list of 1 to 20 of them"],
+  [cron({ cron_expression: ["0 9 * * *", "0 9 31 2 *"] }), "cron_expression/1", "never fires"],
+  [
+    cron({ starts_at: "2027-01-01" }),
+    "starts_at",
+    "a time with its offset, such as 2026-12-24T18:00:00Z, or without one",
+  ],
+  [cron({ starts_at: "2027-01-01T00:00" }), "starts_at", "without an offset it needs a `timezone`"],
+  [cron({ ends_at: "2027-02-30T00:00", timezone: "Europe/Berlin" }), "ends_at", "no such date"],
+  [cron({ ends_at: "2101-01-01T00:00Z" }), "ends_at", "after 2100"],
+  [
+    cron({ starts_at: "2027-01-02T00:00Z", ends_at: "2027-01-01T00:00Z" }),
+    "ends_at",
+    '"2027-01-01T00:00Z" is before starts_at, "2027-01-02T00:00Z"',
+  ],
+  [cron({ starts_at: "2027-01-01T10:00Z", ends_at: "2027-01-02T08:00Z" }), "ends_at", "nothing is due from starts_at"],
+  [interval({ starts_at: "2027-01-01T00:01Z", ends_at: "2027-01-01T00:04Z" }), "ends_at", "nothing is due"],
+  [interval({ anchor: "2027-01-01T00:00" }), "anchor", "without an offset it needs a `timezone`"],
+  [interval({ anchor: "2027-01-01T00:00:00.5Z" }), "anchor", "whole seconds"],
+  [interval({ anchor: "2027-01-01T00:00Z", offset: "1m" }), "anchor", "in place of `offset`"],
   [interval({ every: 0 }), "every", "from 1s to 365d"],
   [interval({ every: "500ms" }), "every", "from 1s to 365d"],
   [interval({ every: 1.5 }), "every", "whole seconds"],
@@ -76,7 +112,9 @@ test.each<[trigger: object, field: string, message: string]>([
   [interval({ offset: -1 }), "offset", "received -1"],
   [interval({ jitter: "301s" }), "jitter", "from 0s to 300s"],
   [interval({ misfire_grace: "500d" }), "misfire_grace", "365d"],
-  [interval({ timezone: "UTC" }), "timezone", "unknown field"],
+  [interval({ timezone: "Mars/Base" }), "timezone", "no IANA time zone"],
+  [scheduled("2026-12-24T18:00", "Mars/Base"), "timezone", "no IANA time zone"],
+  [scheduled("2026-02-30T18:00", "Europe/Berlin"), "run_at", "no such date"],
   [scheduled("tomorrow"), "run_at", "a time with its offset"],
   [scheduled("2026-12-24T18:00:00"), "run_at", "a time with its offset"],
   [scheduled(1798135200), "run_at", "a time with its offset"],
@@ -118,7 +156,21 @@ describe("the time of a one-shot", () => {
     ["2026-12-24 18:00+01:00", "2026-12-24T17:00:00.000Z"],
     ["2026-12-31t23:30:00.000-05:30", "2027-01-01T05:00:00.000Z"],
   ])("%s is the instant %s", (text, instant) => {
-    expect(parseRunAt(text)?.toISOString()).toBe(instant);
+    expect(parseRunAt({ run_at: text })?.toISOString()).toBe(instant);
+  });
+
+  test.each([
+    ["as clocks show it", "2026-12-24T18:00", "Europe/Berlin", "2026-12-24T17:00:00.000Z"],
+    ["also west of UTC", "2026-12-24 18:00:30", "America/St_Johns", "2026-12-24T21:30:30.000Z"],
+    ["with an offset by that", "2026-12-24T18:00:00Z", "Europe/Berlin", "2026-12-24T18:00:00.000Z"],
+    ["in a gap at its end", "2026-03-29T02:30", "Europe/Berlin", "2026-03-29T01:00:00.000Z"],
+    ["right before a gap", "2026-03-29T01:59:59", "Europe/Berlin", "2026-03-29T00:59:59.000Z"],
+    ["right after a gap", "2026-03-29T03:00", "Europe/Berlin", "2026-03-29T01:00:00.000Z"],
+    ["in a repeated hour in its first pass", "2026-10-25T02:30", "Europe/Berlin", "2026-10-25T00:30:00.000Z"],
+    ["after a repeated hour", "2026-10-25T03:00", "Europe/Berlin", "2026-10-25T02:00:00.000Z"],
+    ["on a day that a zone left out at the end of it", "2011-12-30T09:00", "Pacific/Apia", "2011-12-30T10:00:00.000Z"],
+  ])("is read without an offset %s: %s in %s", (_, run_at, timezone, instant) => {
+    expect(parseRunAt({ run_at, timezone })?.toISOString()).toBe(instant);
   });
 
   test("is refused when it is new and not in the future", () => {

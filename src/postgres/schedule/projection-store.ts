@@ -10,14 +10,12 @@ import { dueProgress } from "../ledger-tables.ts";
 import { waitingForLock } from "../lock.ts";
 
 const EVENT: TriggerType = "event";
-const ONE_SHOT: TriggerType = "scheduled";
 
 const told = scheduleProjections;
 const { version, plan_hash, paused, engine_hash } = told;
-/** A one-shot that is accounted for, and did not change since. */
-const isDone = sql`(${definitions.trigger_type} = ${ONE_SHOT}
-  and coalesce(${dueProgress.done_at} >= ${definitions.updated_at}, false))`;
-/** The engine was not told of the definition's version, or has the schedule of a one-shot that is done. */
+/** A one-shot, or another trigger with an end, that is accounted for, and did not change since. */
+const isDone = sql`coalesce(${dueProgress.done_at} >= ${definitions.updated_at}, false)`;
+/** The engine was not told of the definition's version, or has the schedule of one that is done. */
 const isStale = or(isNull(told.version), ne(told.version, definitions.version), and(isDone, isNotNull(told.plan_hash)));
 
 export function createProjectionStore(postgres: Postgres): ProjectionStore {
