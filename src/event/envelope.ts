@@ -171,8 +171,8 @@ function reservedPartOf(eventId: string): string | undefined {
 /** The port through which actcore publishes; nats/publisher.ts is behind it. */
 export interface EventPublisher {
   /**
-   * Resolves when the stream has the event.
+   * Resolves when the stream has the event. Within its duplicate window the stream takes no second message of a `messageId`.
    * @throws RetryableError `nats_unavailable`, `stream_full`, `stream_sealed`; TerminalError `event_too_large`
    */
-  publish(envelope: EventEnvelope): Promise<void>;
+  publish(envelope: EventEnvelope, options?: { messageId?: string }): Promise<void>;
 }

@@ -15,6 +15,7 @@ const KEPT_BY = {
   due_skips: "runRetentionMs",
   event_outcomes: "eventRetentionMs",
   events: "eventRetentionMs",
+  own_events: "eventRetentionMs",
   occurrences: "keyRetentionMs",
   event_keys: "keyRetentionMs",
   audit_log: "auditRetentionMs",

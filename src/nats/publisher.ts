@@ -17,7 +17,7 @@ const JS_OTHER_STREAM = 10060;
 export function createPublisher({ connection, checkHealth }: Nats): EventPublisher {
   const jetstream = connection.jetstream({ timeout: ANSWER_WITHIN_MS });
   return {
-    async publish(envelope) {
+    async publish(envelope, { messageId } = {}) {
       const bytes = new TextEncoder().encode(JSON.stringify(envelope));
       if (bytes.byteLength > MAX_EVENT_BYTES)
         throw new TerminalError(
@@ -27,7 +27,10 @@ export function createPublisher({ connection, checkHealth }: Nats): EventPublish
       if (connection.isClosed()) throw new RetryableError("nats_unavailable", "NATS: the connection is closed");
       for (let attempt = 1; ; attempt++) {
         try {
-          await jetstream.publish(subjectOf(envelope), bytes, { expect: { streamName: STREAM } });
+          await jetstream.publish(subjectOf(envelope), bytes, {
+            expect: { streamName: STREAM },
+            ...(messageId !== undefined && { msgID: messageId }),
+          });
           return;
         } catch (error) {
           // An answer that was lost with a broken connection never comes, so it is asked again; the event's id makes that safe.

@@ -9,6 +9,7 @@ const KEYS = {
   retention: 7_218_460_128,
   sync: 7_218_460_129,
   dueTimes: 7_218_460_130,
+  ownEvents: 7_218_460_131,
 } as const;
 export type Lock = keyof typeof KEYS;
 

@@ -10,17 +10,20 @@ import { maskFailures } from "../activities/translate.ts";
 import { createTries, stopAfter } from "../activities/tries.ts";
 import { createActivityCache } from "../definition/activity.ts";
 import type { EngineEndpoints } from "../engines/engine-status.ts";
+import { createOwnEventChore } from "../event/own-event-publisher.ts";
 import { workflowBundle } from "../generated/workflow-bundle.ts";
 import { type Chore, runChore } from "../kernel/chore.ts";
 import { describeError } from "../kernel/errors.ts";
 import type { Role } from "../kernel/lifecycle.ts";
 import { aborted, createBackoff, retryUntilDone, sleep } from "../kernel/wait.ts";
 import { createRetentionChore } from "../maintenance/retention.ts";
+import { createPublisher } from "../nats/publisher.ts";
 import { createClaims } from "../occurrence/claim.ts";
 import { createFinisherChore } from "../occurrence/finisher.ts";
 import { createOwedStarter } from "../occurrence/owed-starter.ts";
 import type { Postgres } from "../postgres/client.ts";
 import { createEventLedger } from "../postgres/event/event-ledger.ts";
+import { createOwnEventOutbox } from "../postgres/event/own-event-outbox.ts";
 import { createLedgerReader } from "../postgres/explain/ledger-reader.ts";
 import { holdingLocks, type Lock } from "../postgres/lock.ts";
 import { createSweeper } from "../postgres/maintenance/sweeper.ts";
@@ -123,11 +126,16 @@ export function startWorker(deps: RoleDeps): Role {
       metrics,
       log,
     });
+    const ownEvents = createOwnEventChore({
+      outbox: createOwnEventOutbox(postgres),
+      publisher: async () => createPublisher(await connections.nats()),
+    });
     const retention = createRetentionChore(createSweeper(postgres.db), config, { metrics, log });
     const chores = [
       keepDoing(projector, "sync", "schedules"),
       keepDoing(finisher, "finisher"),
       keepDoing(reconciler, "dueTimes"),
+      keepDoing(ownEvents, "ownEvents"),
       keepDoing(retention, "retention"),
       keepDoing(createRunCounter(postgres)),
       // Beside everything else: files, and an engine that takes its time, keep nothing from starting.

@@ -1,6 +1,7 @@
 /** Events over REST: published into the stream (I2), and read back with what came of them (I3). */
 import { Type } from "@sinclair/typebox";
 import { type EventEnvelope, EventEnvelopeSchema, findEnvelopeFaults } from "../../event/envelope.ts";
+import { findOwnEventFaults } from "../../event/own-event.ts";
 import { EventSummary, EventView } from "../../explain/event-view.ts";
 import { InvalidInputError } from "../../kernel/errors.ts";
 import { isStorable } from "../ids.ts";
@@ -80,5 +81,11 @@ export const EVENT_ROUTES: readonly Route[] = [
 function readEnvelope(json: unknown): EventEnvelope {
   const faults = findEnvelopeFaults(json);
   if (faults.length > 0) throw new InvalidInputError("the event is not valid", faults, "invalid_event");
-  return json as EventEnvelope;
+  const envelope = json as EventEnvelope;
+  const claimed = findOwnEventFaults(envelope);
+  if (claimed.length > 0)
+    throw new InvalidInputError("only actcore publishes events of its own", claimed, "own_event", {
+      hint: "Publish it under a type, an id and a source of yours; a dry run takes such an event",
+    });
+  return envelope;
 }

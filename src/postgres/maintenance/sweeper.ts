@@ -9,7 +9,17 @@ import { type SQL, sql } from "drizzle-orm";
 import { firstUuidAt } from "../../kernel/stable-id.ts";
 import type { Sweeper, SweptTable } from "../../maintenance/retention.ts";
 import { type Database, guarded } from "../client.ts";
-import { auditLog, dueSkips, eventKeys, eventOutcomes, events, occurrences, runs, tasks } from "../ledger-tables.ts";
+import {
+  auditLog,
+  dueSkips,
+  eventKeys,
+  eventOutcomes,
+  events,
+  occurrences,
+  ownEvents,
+  runs,
+  tasks,
+} from "../ledger-tables.ts";
 
 const isOfClosedRun = (runId: SQL) =>
   sql`not exists (select from ${runs} r where r.run_id = ${runId} and r.finished_at is null)`;
@@ -44,6 +54,10 @@ const DELETIONS: Readonly<Record<SweptTable, Statement>> = {
     ) old where (t.activity_id, t.first_due, t.reason) = (old.activity_id, old.first_due, old.reason)`,
   event_outcomes: byKey(sql`${eventOutcomes}`, "row_id", isOfSettledEvent(sql`${eventOutcomes.row_id}`)),
   events: byKey(sql`${events}`, "row_id", isSettledEvent),
+  own_events: (before, limit) => sql`
+    delete from ${ownEvents} t using (
+      select event_id from ${ownEvents} where published_at < ${before.toISOString()} limit ${limit}
+    ) old where t.event_id = old.event_id`,
   occurrences: byKey(sql`${occurrences}`, "run_id", isDoneOccurrence),
   event_keys: byKey(sql`${eventKeys}`, "row_id", isOfSettledEvent(sql`${eventKeys.row_id}`)),
   audit_log: byKey(sql`${auditLog}`, "entry_id"),
