@@ -3,10 +3,11 @@ import { Context } from "@temporalio/activity";
 import { TerminalError } from "../kernel/errors.ts";
 import { isUuid } from "../kernel/stable-id.ts";
 import type { TaskSteps } from "../run/run.ts";
+import { isStop } from "../task/stop.ts";
 import type { TaskLedger } from "../task/task.ts";
 import { whileBeating } from "./heartbeat.ts";
 import { translated } from "./translate.ts";
-import { isStop, type Tries } from "./tries.ts";
+import type { Tries } from "./tries.ts";
 
 export interface TaskStepsDeps {
   tasks: TaskLedger;

@@ -9,9 +9,10 @@ import type { ClosedRun, DecidedTask, NewRound, RunLedger, TaskOutcome } from ".
 import { RECORDING_MS, type TaskStep, WORKER_LOST } from "../run/run.ts";
 import { stepAfter } from "../run/step-after.ts";
 import { isOpen, type TaskInstance } from "../run/task-instance.ts";
+import { isStop } from "../task/stop.ts";
 import type { TaskAttempt, TaskLedger } from "../task/task.ts";
 import type { TaskTypes } from "../task/task-type.ts";
-import { isStop, type Tries, type TryEnd, toTaskError } from "./tries.ts";
+import { type Tries, type TryEnd, toTaskError } from "./tries.ts";
 
 /** Tries that wait for the outside at once, in one process. Each holds a slot of its run's worker (temporal/workers.ts). */
 const MAX_WAITING = 32;

@@ -6,6 +6,7 @@ import { aborted, createBackoff, sleep } from "../kernel/wait.ts";
 import { maskError } from "../secret/mask-error.ts";
 import type { Secrets } from "../secret/secrets.ts";
 import { renderSources } from "../secret/with-secrets.ts";
+import { isStop, STOP } from "../task/stop.ts";
 import type { Executor, TaskAttempt, TaskError, TaskLedger } from "../task/task.ts";
 
 const CUT_BY_STOP = "cut by a stop of the worker; what it had begun may have taken effect";
@@ -106,13 +107,6 @@ export function createTries({ tasks, executors, secrets, metrics, log }: TriesDe
 }
 
 const toTryEnd = (error: unknown): TryEnd => ({ ok: false, error, final: error instanceof TerminalError });
-
-/** The reason with which the SDK cancels activities when a worker stops; it has no other mark than its text. */
-const STOP = "WORKER_SHUTDOWN";
-
-export function isStop(reason: unknown): boolean {
-  return (reason as Error | undefined)?.message === STOP;
-}
 
 /** Aborts as an activity does, `graceMs` after `signal`: a local activity hears nothing of a stop from the SDK. */
 export function stopAfter(signal: AbortSignal, graceMs: number): AbortSignal {

@@ -4,14 +4,14 @@ import { checkRunAt, parseRunAt } from "../calendar/run-at.ts";
 import { preview } from "../json/faults.ts";
 import { isFields } from "../json/fields.ts";
 import { type Fault, InvalidInputError, TerminalError } from "../kernel/errors.ts";
-import type { TaskRules } from "../task/task-type.ts";
+import { rulesOverRest, type TaskRules } from "../task/task-type.ts";
 import { type DefinitionBody, STORED_FIELDS } from "./schema.ts";
 import { type DefinitionChange, REST_SOURCE, type StoredDefinition } from "./store.ts";
 import { parseDefinition } from "./validate.ts";
 
 /** @throws InvalidInputError `invalid_definition` with every fault; a one-shot's time that is past is one */
 export function parseNewDefinition(input: unknown, now: Date, rules: TaskRules): DefinitionBody {
-  const body = parseDefinition(input, rules);
+  const body = parseDefinition(input, rulesOverRest(rules));
   requireFuture(body, now);
   return body;
 }
@@ -42,7 +42,7 @@ export function applyChange(
   const { trigger_type: _, ...before } = body;
   const after: Record<string, unknown> = { ...before, ...changed };
   const kept = Object.entries(before).flatMap(([key, value]) => (Bun.deepEquals(after[key], value) ? [key] : []));
-  const next = parseDefinition(after, rules, kept);
+  const next = parseDefinition(after, rulesOverRest(rules), kept);
   // A one-shot that has fired stays valid, whatever else is changed: only a new time has to come.
   if (runAtOf(next) !== runAtOf(body)) requireFuture(next, now);
   return { body: next, enabled_override: null };

@@ -149,7 +149,7 @@ function findStrayTemplates(value: unknown, path: string): Fault[] {
   ]);
 }
 
-function findTaskFaults(templates: unknown[], { types, engines }: TaskRules): Fault[] {
+function findTaskFaults(templates: unknown[], { types, engines, refused = {} }: TaskRules): Fault[] {
   const faults: Fault[] = [];
   const keys = new Map<unknown, number>();
   templates.forEach((template, index) => {
@@ -160,7 +160,9 @@ function findTaskFaults(templates: unknown[], { types, engines }: TaskRules): Fa
     }
     const name = template.type;
     const type = isKeyOf(types, name) ? types[name] : undefined;
-    if (type !== undefined) {
+    const refusal = type === undefined || !Object.hasOwn(refused, name as string) ? undefined : refused[name as string];
+    if (refusal !== undefined) faults.push({ path: `${path}/type`, message: refusal });
+    else if (type !== undefined) {
       const schema = templateSchema(name as string, type);
       const found = findFaults(schema, template, path).filter((fault) => !isEvaluated(template, path, fault));
       faults.push(...(found.length > 0 ? found : findTaskValueFaults(template as TaskTemplate, type, path, engines)));
@@ -188,7 +190,9 @@ function findTaskValueFaults(
   type: TaskType,
   path: string,
   engines: OwnEngines,
-) {
+): Fault[] {
+  const computed = type.findComputedFaults?.(params, `${path}/params`) ?? [];
+  if (computed.length > 0) return computed;
   return [
     ...findDurationFaults(timeout, `${path}/timeout`, 1),
     ...findDurationFaults(retry?.initial_interval, `${path}/retry/initial_interval`, 1),

@@ -8,10 +8,10 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { describeError, TerminalError } from "../kernel/errors.ts";
 import { sleep } from "../kernel/wait.ts";
+import { identify, type ProcessIdentity } from "../processes/process-table.ts";
 import type { EngineBinaries } from "./archive.ts";
 import type { DataDirectory } from "./data-directory.ts";
 import type { EngineLog } from "./engine-log.ts";
-import { identify, type ProcessIdentity } from "./process-table.ts";
 import { MARKER } from "./stale-children.ts";
 import type { UnprivilegedUser } from "./unprivileged-user.ts";
 

@@ -24,8 +24,8 @@ import { Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 import { describeError, TerminalError } from "../kernel/errors.ts";
 import { sleep } from "../kernel/wait.ts";
+import { isAlive, type ProcessIdentity } from "../processes/process-table.ts";
 import type { EngineEndpoints, EngineStatus } from "./engine-status.ts";
-import { isAlive, type ProcessIdentity } from "./process-table.ts";
 
 /** What `engines.json` says about the holder. */
 export interface EnginesRecord {

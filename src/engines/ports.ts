@@ -9,8 +9,8 @@ import { createServer } from "node:net";
 import type { EnginePorts } from "../kernel/config.ts";
 import { type Fault, InvalidInputError } from "../kernel/errors.ts";
 import { SETTINGS } from "../kernel/settings.ts";
+import { listenerOf } from "../processes/process-table.ts";
 import type { EngineName } from "./engine-status.ts";
-import { listenerOf } from "./process-table.ts";
 
 export const LOOPBACK = "127.0.0.1";
 

@@ -1,9 +1,9 @@
 /** Keeps the record of a data directory's engines up to date while they run. */
 import { describeError } from "../kernel/errors.ts";
 import type { Log } from "../kernel/log.ts";
+import { identify, type ProcessIdentity } from "../processes/process-table.ts";
 import { type DataDirectory, writeRecord } from "./data-directory.ts";
 import type { EngineEndpoints, EngineStatus } from "./engine-status.ts";
-import { identify, type ProcessIdentity } from "./process-table.ts";
 
 /** Writes `engines.json` at each change: whoever attaches, asks for the status or clears up after us reads it. */
 export function keepRecord(

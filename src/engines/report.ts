@@ -5,12 +5,12 @@ import { type Address, hostOf } from "../kernel/address.ts";
 import type { Config } from "../kernel/config.ts";
 import { describeError } from "../kernel/errors.ts";
 import { inTime } from "../kernel/wait.ts";
+import { isAlive, memoryOf } from "../processes/process-table.ts";
 import { type EnginesRecord, findRunningEngines, isDataDirectoryHeld, readRecord } from "./data-directory.ts";
 import { TEMPORAL_DATABASES, withDatabase } from "./databases.ts";
 import { ENGINE_NAMES, type EngineName, type EngineStatus } from "./engine-status.ts";
 import { LOOPBACK, neededPorts } from "./ports.ts";
 import { createTemporalProbe, findSilence, probeHttp, probeNats, probePostgres } from "./probes.ts";
-import { isAlive, memoryOf } from "./process-table.ts";
 
 export interface EngineReport {
   readonly name: EngineName;

@@ -9,7 +9,6 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { RetryableError } from "../kernel/errors.ts";
 import { sleep } from "../kernel/wait.ts";
-import type { DataDirectory, EnginesRecord } from "./data-directory.ts";
 import {
   executableNameOf,
   hasEnvironment,
@@ -17,7 +16,8 @@ import {
   listProcesses,
   type ProcessIdentity,
   workingDirectoryOf,
-} from "./process-table.ts";
+} from "../processes/process-table.ts";
+import type { DataDirectory, EnginesRecord } from "./data-directory.ts";
 
 /** Every engine process carries this variable with the real path of its data directory. */
 export const MARKER = "ACTCORE_ENGINE_OF";

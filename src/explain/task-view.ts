@@ -47,6 +47,16 @@ export const TaskView = Type.Object(
         "Of an http task without the values of its headers, its body and its query, unless the key may read definitions.",
     }),
     result: Type.Unknown(),
+    output: Nullable(
+      Type.Object({
+        attempt: Type.Integer({ description: "Which try wrote it." }),
+        text: Type.String({ description: "The last 64 KB of stdout and stderr, in order of arrival." }),
+        bytes: Type.Integer({ description: "All that it wrote." }),
+        truncated: Type.Boolean({ description: "Whether it wrote more than the text has." }),
+        updated_at: Time,
+      }),
+      { description: "What the command of a command task has written so far, also while it runs; null before." },
+    ),
     error: Nullable(
       Type.Object({
         ...taskError,

@@ -104,6 +104,15 @@ function findFaultsOf(value: unknown, path: string, scope: Scope): Fault[] {
   ]);
 }
 
+/** Whether a text reads a secret. False where it is not valid, which is a fault of its own. */
+export function readsSecret(text: string): boolean {
+  try {
+    return pathsOf(toText(text, compileChecked)).some(({ root }) => root === "secret");
+  } catch {
+    return false;
+  }
+}
+
 /** A string that reads `secret`, rendered at its use. @throws ExpressionError */
 export function renderSecret(source: TemplateSource, secret: Readonly<Record<string, string>>): unknown {
   const text = toText(source.text, compileChecked);

@@ -24,6 +24,16 @@ export function parseRoles(text: string): readonly RoleName[] {
   return [...new Set(names)] as RoleName[];
 }
 
+/** Which definitions may have command tasks: those from files, all, or none. */
+export const COMMAND_RULES = ["files", "all", "off"] as const;
+export type CommandRule = (typeof COMMAND_RULES)[number];
+
+export function parseCommandRule(text: string): CommandRule {
+  const rule = COMMAND_RULES.find((each) => each === text);
+  if (rule === undefined) throw new Error(`expected one of ${COMMAND_RULES.join(", ")}`);
+  return rule;
+}
+
 export function parseDbUrl(text: string): string {
   const match = /^(?:postgres|postgresql)(?:\+\w+)?:\/\/(.+)$/.exec(text);
   const url = URL.parse(`postgresql://${match?.[1] ?? ""}`);

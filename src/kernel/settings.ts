@@ -10,6 +10,7 @@ import {
   defaultDataDir,
   type Environment,
   parseAddress,
+  parseCommandRule,
   parseDbUrl,
   parseHosts,
   parseLabels,
@@ -125,6 +126,14 @@ export const SETTINGS = {
     help: "hosts, host:port, *.domain and ranges, separated by ',', that an expression may compute though they are not public",
     default: "",
     parse: parseAllowedHosts,
+  }),
+  commands: setting({
+    flag: "commands",
+    env: "ACTCORE_COMMANDS",
+    value: "RULE",
+    help: "which definitions may have command tasks: files (those from files only), all, or off",
+    default: "files",
+    parse: parseCommandRule,
   }),
   apiAddr: setting({
     flag: "api-addr",

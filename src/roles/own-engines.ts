@@ -53,7 +53,15 @@ export function createConfiguredDial(config: Config, located?: Partial<EngineEnd
 
 /** What definitions of this process are checked by. */
 export function findTaskRules(types: TaskTypes, config: Config, located?: Partial<EngineEndpoints>): TaskRules {
-  return { types, engines: findOwnEngines(config, located), ...knownConnections(config) };
+  return { types, engines: findOwnEngines(config, located), ...knownConnections(config), ...refusedCommands(config) };
+}
+
+/** The worker refuses them once more, by its own setting, when it is to execute one. */
+function refusedCommands({ commands }: Config): Pick<TaskRules, "refused" | "refusedOverRest"> {
+  if (commands === "all") return {};
+  if (commands === "off") return { refused: { command: "commands are off here: ACTCORE_COMMANDS is off" } };
+  const command = "commands are taken from definition files only: write it as a file, or set ACTCORE_COMMANDS=all";
+  return { refusedOverRest: { command } };
 }
 
 /** A process that has none may have been started without those that the worker has. */

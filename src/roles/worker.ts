@@ -45,6 +45,7 @@ import { createRunStarter } from "../temporal/run-starter.ts";
 import { createScheduleReader } from "../temporal/schedule-reader.ts";
 import { createScheduler } from "../temporal/schedules.ts";
 import { startWorkers, type Workers } from "../temporal/workers.ts";
+import { createConfiguredCommands } from "./commands.ts";
 import { createConfiguredResolver } from "./context.ts";
 import { createConfiguredDial, findTaskRules } from "./own-engines.ts";
 import { createRole, type RoleDeps } from "./role.ts";
@@ -66,7 +67,8 @@ export function startWorker(deps: RoleDeps): Role {
     // Cancelled some seconds before the drain is cut, so that a long try can still record how it ended.
     const shutdownGraceMs = Math.max(0, config.drainTimeoutMs - RECORD_WITHIN_MS);
     const dial = createConfiguredDial(config, located);
-    const executors = createExecutors(taskTypes, { dial });
+    const commands = createConfiguredCommands(config, secrets, postgres);
+    const executors = createExecutors(taskTypes, { dial, commands });
     const resolver = createConfiguredResolver({ config, secrets, connections }, postgres, dial);
     const tasks = createTaskLedger(postgres.prepared);
     const steps = { tasks, tries: createTries({ tasks, executors, secrets, metrics, log }), metrics, log, onCut };
@@ -151,6 +153,7 @@ export function startWorker(deps: RoleDeps): Role {
     }
     await Promise.all(chores);
     await resolver.close();
+    commands.processes.close();
   });
 
   /** Until the workers fail, or have drained after `signal`. */

@@ -6,6 +6,7 @@ import type { Static, TObject } from "@sinclair/typebox";
 import type { Fault } from "../kernel/errors.ts";
 import type { Dial } from "../outbound/dial.ts";
 import type { OwnEngines } from "../outbound/own-engines.ts";
+import type { CommandDeps } from "./command/ports.ts";
 import type { Executor, TaskWorkflow } from "./task.ts";
 
 export interface TaskType<Params extends TObject = TObject> {
@@ -15,6 +16,8 @@ export interface TaskType<Params extends TObject = TObject> {
   readonly params: Params;
   /** What the schema does not say of params that conform to it; `path` is that of `params`. */
   findFaults(params: Static<Params>, path: string, engines: OwnEngines): Fault[];
+  /** What of the params, as a definition has them, may not be computed or not read a secret; absent where everything may. */
+  findComputedFaults?(params: Static<Params>, path: string): Fault[];
   createExecutor(deps: ExecutorDeps): Executor<Static<Params>>;
   /** What of the params is shown to somebody who may read tasks, but not the definitions that they come from. */
   show(params: Static<Params>): unknown;
@@ -44,11 +47,20 @@ export interface TaskRules {
   readonly engines: OwnEngines;
   /** The names of the SQL connections; absent where this process does not know those of the worker. */
   readonly connections?: readonly string[];
+  /** Why some types may not be used, by their names: in no definition, or in none that is written over REST. */
+  readonly refused?: Readonly<Record<string, string>>;
+  readonly refusedOverRest?: Readonly<Record<string, string>>;
+}
+
+/** The rules for what is written over REST. */
+export function rulesOverRest(rules: TaskRules): TaskRules {
+  return { ...rules, refused: { ...rules.refused, ...rules.refusedOverRest } };
 }
 
 /** What executors use of the outside. */
 export interface ExecutorDeps {
   readonly dial: Dial;
+  readonly commands: CommandDeps;
 }
 
 /** The executor of each type, by the `type` of a task. */

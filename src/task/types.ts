@@ -1,11 +1,12 @@
 /** The table of task types: a type is a folder, task/{type}/, and a line here. */
+import { commandTask } from "./command/command-task.ts";
 import { httpTask } from "./http/http-task.ts";
 import { logTask } from "./log/log-task.ts";
 import type { TaskTypes } from "./task-type.ts";
 import type { TemplateOf } from "./template.ts";
 
 /** By the `type` of a task. */
-export const TASK_TYPES = { log: logTask, http: httpTask } satisfies TaskTypes;
+export const TASK_TYPES = { log: logTask, http: httpTask, command: commandTask } satisfies TaskTypes;
 
 type Table = typeof TASK_TYPES;
 /** A task of a definition, told apart by its `type`. */

@@ -1,6 +1,6 @@
 /** Life of a server: from an empty directory to its end, with the times that we promise. */
 import { afterAll, describe, expect, test } from "bun:test";
-import { memoryOf } from "../../src/engines/process-table.ts";
+import { memoryOf } from "../../src/processes/process-table.ts";
 import { eventually } from "../support/engines.ts";
 import { findAllOf } from "../support/leash.ts";
 import { createDirectory, readStatus, removeDirectory, SERVER_TIMEOUT_MS, startServer } from "../support/server.ts";

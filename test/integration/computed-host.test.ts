@@ -9,8 +9,7 @@ import { loadConfig } from "../../src/kernel/config.ts";
 import type { TerminalError } from "../../src/kernel/errors.ts";
 import { createLog } from "../../src/kernel/log.ts";
 import { createConfiguredDial } from "../../src/roles/own-engines.ts";
-import { createExecutors } from "../../src/task/task-type.ts";
-import { TASK_TYPES } from "../../src/task/types.ts";
+import { createHttpExecutor } from "../../src/task/http/executor.ts";
 import { resolveContext } from "../support/context.ts";
 import { findOwnAddress, urlsOf, urlsOfThisHost } from "../support/forbidden-hosts.ts";
 import { httpAttempt } from "../support/http-attempt.ts";
@@ -39,11 +38,11 @@ type Env = Record<string, string>;
 type Call = (url: string, payload: object, env?: Env) => Promise<unknown>;
 
 const callByTask: Call = async (url, payload, env = {}) => {
-  const { http } = createExecutors(TASK_TYPES, { dial: createConfiguredDial(loadConfig({}, env)) });
+  const http = createHttpExecutor({ dial: createConfiguredDial(loadConfig({}, env)) });
   const template = compileTemplate({ url, method: "GET" }, { roots: ["event"] });
   const { value, sources } = template.render({ event: { payload } });
   const options = { signal: AbortSignal.timeout(3000), log: createLog("silent") };
-  return http?.(httpAttempt(value as { url: string }, { sources }), options).catch((error) => error);
+  return http(httpAttempt(value as { url: string }, { sources }), options).catch((error) => error);
 };
 
 /** The error of a source is one of its context, with its code in the report; a URL may be refused as a fault of the definition. */

@@ -20,9 +20,9 @@ import { unpackEngines } from "../../src/engines/archive.ts";
 import { isDataDirectoryHeld, lockDataDirectory } from "../../src/engines/data-directory.ts";
 import { openEngineLog } from "../../src/engines/engine-log.ts";
 import { checkPorts } from "../../src/engines/ports.ts";
-import { hasEnvironment, isAlive, listenerOf, startTimeOf } from "../../src/engines/process-table.ts";
 import { checkReachable } from "../../src/engines/unprivileged-user.ts";
 import { InvalidInputError, TerminalError } from "../../src/kernel/errors.ts";
+import { hasEnvironment, isAlive, listenerOf, startTimeOf } from "../../src/processes/process-table.ts";
 import { ENGINES_TIMEOUT_MS, eventually } from "../support/engines.ts";
 
 const canMount = process.platform === "linux" && process.getuid?.() === 0;

@@ -6,10 +6,10 @@ import { join } from "node:path";
 import { unpackEngines } from "../../src/engines/archive.ts";
 import { readRecord } from "../../src/engines/data-directory.ts";
 import { type EngineSet, startEngines } from "../../src/engines/engine-set.ts";
-import { hasEnvironment, listProcesses, startTimeOf } from "../../src/engines/process-table.ts";
 import { MARKER } from "../../src/engines/stale-children.ts";
 import type { Config } from "../../src/kernel/config.ts";
 import { createLog } from "../../src/kernel/log.ts";
+import { hasEnvironment, listProcesses, startTimeOf } from "../../src/processes/process-table.ts";
 import { createTestConfig, ENGINES_TIMEOUT_MS, eventually, findFreePorts, removeDataDir } from "../support/engines.ts";
 
 const log = createLog("silent");

@@ -8,9 +8,9 @@ import { runStatus } from "../../src/cli/status.ts";
 import { findRunningEngines } from "../../src/engines/data-directory.ts";
 import { type EngineSet, startEngines } from "../../src/engines/engine-set.ts";
 import type { EngineName, EngineStatus } from "../../src/engines/engine-status.ts";
-import { startTimeOf } from "../../src/engines/process-table.ts";
 import type { Config } from "../../src/kernel/config.ts";
 import { createLog } from "../../src/kernel/log.ts";
+import { startTimeOf } from "../../src/processes/process-table.ts";
 import { createTestConfig, ENGINES_TIMEOUT_MS, eventually, removeDataDir } from "../support/engines.ts";
 
 const log = createLog("silent");

@@ -16,11 +16,11 @@ import { join } from "node:path";
 import { startEngines } from "../../src/engines/engine-set.ts";
 import type { EngineEndpoints } from "../../src/engines/engine-status.ts";
 import { checkPorts, neededPorts } from "../../src/engines/ports.ts";
-import { isAlive, type ProcessIdentity, startTimeOf } from "../../src/engines/process-table.ts";
 import { type Config, type Flags, loadConfig } from "../../src/kernel/config.ts";
 import { describeError } from "../../src/kernel/errors.ts";
 import { createLog } from "../../src/kernel/log.ts";
 import { aborted } from "../../src/kernel/wait.ts";
+import { isAlive, type ProcessIdentity, startTimeOf } from "../../src/processes/process-table.ts";
 
 /** What a hook that may start engines needs: `beforeAll(…, ENGINES_TIMEOUT_MS)`. */
 export const ENGINES_TIMEOUT_MS = 60_000;

@@ -20,6 +20,7 @@ const CORE = [
   "context",
   "task",
   "outbound",
+  "processes",
   "secret",
   "match",
   "expression",
@@ -43,7 +44,7 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   temporal: CORE,
   http: [...CORE, "access", "generated"],
   // Engines know nothing of activities: what they start is other people's.
-  engines: ["generated"],
+  engines: ["processes", "generated"],
   // What would happen: nothing is done, and nothing is stored.
   rehearsal: [
     ...["explain", "sync", "dispatch", "schedule", "occurrence", "event", "run", "document", "definition", "context"],
@@ -66,9 +67,11 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   definition: ["context", "task", "outbound", "match", "expression", "calendar", "json"],
   // What a run looks at before it decides.
   context: ["task", "outbound", "secret", "match", "expression", "calendar", "json"],
-  task: ["outbound", "expression", "calendar", "json"],
+  task: ["outbound", "processes", "expression", "calendar", "json"],
   // What goes out over HTTP, whoever sends it.
   outbound: ["json"],
+  // Processes of this host, whoever starts them: how one is begun, followed and ended, and what the system says of them.
+  processes: [],
   // Where secrets come from, and how they are kept out of what is shown.
   secret: ["expression", "json"],
   // CEL, and texts with expressions. Pure.

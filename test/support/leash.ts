@@ -10,7 +10,7 @@ import {
   type ProcessIdentity,
   startTimeOf,
   workingDirectoryOf,
-} from "../../src/engines/process-table.ts";
+} from "../../src/processes/process-table.ts";
 
 const ENGINE_VARIABLE = "ACTCORE_ENGINE_OF";
 

@@ -14,7 +14,7 @@ const LINK = /\]\((?!https?:)([^)\s]+)\)/g;
 const HEADING = /^#+ (.+)$/gm;
 
 const texts = new Map<string, string>();
-for (const pattern of ["src/**/*.ts", "test/**/*.ts", "docs/*.md", "deploy/**/*.ts", "README.md"])
+for (const pattern of ["src/**/*.ts", "test/**/*.ts", "docs/**/*.md", "deploy/**/*.ts", "README.md"])
   for (const path of new Glob(pattern).scanSync(REPOSITORY))
     if (!path.startsWith("src/generated/") && path !== "test/unit/docs.test.ts")
       texts.set(path, await Bun.file(join(REPOSITORY, path)).text());

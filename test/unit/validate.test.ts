@@ -66,7 +66,7 @@ test("a type that is missing is named with those that there are", () => {
   const input = { name: "a", trigger_config: { cron_expression: "0 9 * * *" }, task_templates: [{ key: "k" }] };
   expect(faultsOf(input)).toEqual([
     { path: "/trigger_config/trigger_type", message: "is required: one of event, cron, interval, scheduled" },
-    { path: "/task_templates/0/type", message: "is required: one of log, http" },
+    { path: "/task_templates/0/type", message: "is required: one of log, http, command" },
   ]);
 });
 

@@ -11,7 +11,7 @@ import type { Target } from "../../rehearsal/dry-run.ts";
 import { DryRunReport } from "../../rehearsal/dry-run-report.ts";
 import { type About, AboutSchema, parseAbout } from "../../rehearsal/dry-run-request.ts";
 import { REHEARSED_ID } from "../../rehearsal/values.ts";
-import type { TaskTypes } from "../../task/task-type.ts";
+import { rulesOverRest, type TaskTypes } from "../../task/task-type.ts";
 import { ActivityParams } from "../ids.ts";
 import { type Input, type Route, requireFound, route } from "../route.ts";
 
@@ -40,7 +40,7 @@ export function dryRunRoutes(types: TaskTypes): readonly Route[] {
         },
         read(json, { services }) {
           const { definition, ...about } = isFields(json) ? json : {};
-          const body = prefixFaults(() => parseDefinition(definition, services.rules));
+          const body = prefixFaults(() => parseDefinition(definition, rulesOverRest(services.rules)));
           return { body, about: parseAbout(isFields(json) ? about : json, body, new Date()) };
         },
       },

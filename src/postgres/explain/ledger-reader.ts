@@ -19,8 +19,9 @@ import type { LedgerReader, Page } from "../../explain/ledger-reader.ts";
 import { describeRun, MAX_TASKS_SHOWN, type TaskCount } from "../../explain/run-view.ts";
 import type { TaskSummary } from "../../explain/task-view.ts";
 import { firstUuidAt } from "../../kernel/stable-id.ts";
+import { isTruncated } from "../../task/command/output.ts";
 import { type Database, guarded } from "../client.ts";
-import { eventKeys, eventOutcomes, events, runs, tasks } from "../ledger-tables.ts";
+import { eventKeys, eventOutcomes, events, runs, taskOutputs, tasks } from "../ledger-tables.ts";
 import { withTimesAsText } from "../schema.ts";
 
 export function createLedgerReader(db: Database): LedgerReader {
@@ -72,9 +73,12 @@ export function createLedgerReader(db: Database): LedgerReader {
     },
     async findTask(taskId) {
       const { params, result, error } = tasks;
-      const columns = { ...taskSummary, params, result, error };
-      const [row] = await guarded(db.select(columns).from(tasks).where(eq(tasks.task_id, taskId)));
-      return row && toTask(row);
+      const { attempt, text, bytes, updated_at } = taskOutputs;
+      const columns = { ...taskSummary, params, result, error, output: { attempt, text, bytes, updated_at } };
+      const ofTask = eq(taskOutputs.task_id, tasks.task_id);
+      const query = db.select(columns).from(tasks).leftJoin(taskOutputs, ofTask).where(eq(tasks.task_id, taskId));
+      const [row] = await guarded(query);
+      return row && { ...toTask(row), output: row.output && toOutput(row.output) };
     },
     async listEvents({ type, outcome, since }, page) {
       const wanted = and(is(events.type, type), is(events.outcome, outcome), isOnPage(events.row_id, since, page));
@@ -156,6 +160,10 @@ function toRunSummary<Row extends { fired_at: Date; finished_at: Date | null }>(
 
 function toTask<Row extends { started_at: Date | null; finished_at: Date | null }>(row: Row) {
   return { ...withTimesAsText(row), duration_ms: durationOf(row.started_at, row.finished_at) };
+}
+
+function toOutput(row: Pick<typeof taskOutputs.$inferSelect, "attempt" | "text" | "bytes" | "updated_at">) {
+  return { ...withTimesAsText(row), truncated: isTruncated(row.bytes) };
 }
 
 function durationOf(from: Date | null, to: Date | null): number | null {

@@ -14,7 +14,7 @@ import { buildRequest, isHostComputed } from "./request.ts";
 /** Bytes of a response's body that are kept. */
 export const MAX_RESPONSE_BYTES = 16_384;
 
-export function createHttpExecutor({ dial }: ExecutorDeps): Executor<HttpParams> {
+export function createHttpExecutor({ dial }: Pick<ExecutorDeps, "dial">): Executor<HttpParams> {
   return async (attempt, { signal }) => {
     const options = { hostIsComputed: isHostComputed(attempt), maxBytes: MAX_RESPONSE_BYTES };
     return toAnswer(await exchange(dial, buildRequest(attempt), signal, options));

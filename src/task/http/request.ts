@@ -1,9 +1,8 @@
 /** The request of one try, from the task's params and what it is about. */
-
-import { stableHex, stableTraceId } from "../../kernel/stable-id.ts";
 import { isHostWritten } from "../../outbound/computed-host.ts";
 import { createRequest, type HttpRequest, METHODS_WITHOUT_BODY } from "../../outbound/request.ts";
 import type { TaskAttempt } from "../task.ts";
+import { traceparentOf } from "../traceparent.ts";
 import type { HttpParams } from "./params.ts";
 
 /** @throws TerminalError `http_request_invalid` */
@@ -12,10 +11,7 @@ export function buildRequest(attempt: TaskAttempt<HttpParams>): HttpRequest {
   const sendsInput = body === undefined && !METHODS_WITHOUT_BODY.has(method) && method !== "DELETE";
   const request = createRequest({ method, url, headers, body: sendsInput ? attempt.input : body });
   request.headers.set("idempotency-key", attempt.idempotency_key);
-  request.headers.set(
-    "traceparent",
-    `00-${stableTraceId(attempt.trace_id)}-${stableHex(`${attempt.task_id}/${attempt.attempt}`, 16)}-01`,
-  );
+  request.headers.set("traceparent", traceparentOf(attempt));
   return request;
 }
 

@@ -25,7 +25,7 @@ export function startTimeOf(pid: number): string | undefined {
     return text === "" ? undefined : text;
   }
   const fields = readStat(pid);
-  if (fields === undefined || fields[0] === "Z" || fields[0] === "X") return undefined;
+  if (fields === undefined || isZombie(fields)) return undefined;
   // Ticks since boot: the same ticks after a reboot are another process.
   bootId ??= (readText("/proc/sys/kernel/random/boot_id") ?? "").slice(0, 8);
   return `${bootId}/${fields[19]}`;
@@ -115,7 +115,15 @@ function allPids(): number[] {
 /** The fields of /proc/<pid>/stat behind the name: state is 0, parent 1, start time 19. */
 function readStat(pid: number): string[] | undefined {
   const text = readText(`/proc/${pid}/stat`);
-  return text?.slice(text.lastIndexOf(")") + 2).split(" ");
+  return text === undefined ? undefined : fieldsOf(text);
+}
+
+function fieldsOf(stat: string): string[] {
+  return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+}
+
+function isZombie([state]: readonly string[]): boolean {
+  return state === "Z" || state === "X";
 }
 
 function readText(path: string): string | undefined {
@@ -133,4 +141,19 @@ function ifReadable<T>(read: () => T): T | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** By process group, the processes that live in it, without zombies. Undefined where there is no /proc. */
+export function readGroups(): ReadonlyMap<number, { pid: number; name: string }[]> | undefined {
+  if (!LINUX) return undefined;
+  const groups = new Map<number, { pid: number; name: string }[]>();
+  for (const pid of allPids()) {
+    const text = readText(`/proc/${pid}/stat`);
+    const fields = text === undefined ? [] : fieldsOf(text);
+    if (text === undefined || isZombie(fields)) continue;
+    const group = Number(fields[2]);
+    const name = text.slice(text.indexOf("(") + 1, text.lastIndexOf(")"));
+    groups.set(group, [...(groups.get(group) ?? []), { pid, name }]);
+  }
+  return groups;
 }
