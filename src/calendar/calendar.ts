@@ -4,7 +4,8 @@
  */
 
 import { createRecentlyUsed } from "../kernel/recently-used.ts";
-import { type CronFields, parseCron } from "./cron-expression.ts";
+import { parseCron } from "./cron-expression.ts";
+import type { CronFields } from "./cron-fields.ts";
 import { parseDuration } from "./duration.ts";
 import { parseLocalTime } from "./local-time.ts";
 import type { Misfire } from "./misfire.ts";
@@ -20,6 +21,8 @@ interface RepeatingCalendar {
   /** Milliseconds. What is due then is due; infinite where there is no such bound. */
   readonly startsAt: number;
   readonly endsAt: number;
+  /** Dates on which due times do not run: when each begins, as clocks of the zone show it, in milliseconds as if it were UTC. */
+  readonly except: ReadonlySet<number>;
   readonly misfire: Misfire;
 }
 
@@ -83,11 +86,12 @@ function compile(trigger: ScheduleTrigger): Calendar {
 }
 
 function compileRepeating(trigger: CronTrigger | IntervalTrigger): RepeatingCalendar {
-  const { starts_at, ends_at, timezone } = trigger;
+  const { starts_at, ends_at, except = [], timezone } = trigger;
   return {
     zone: zoneOf(trigger),
     startsAt: (starts_at === undefined ? undefined : parseLocalTime(starts_at, timezone)?.getTime()) ?? -Infinity,
     endsAt: (ends_at === undefined ? undefined : parseLocalTime(ends_at, timezone)?.getTime()) ?? Infinity,
+    except: new Set(except.map((date) => Date.parse(date))),
     misfire: compileMisfire(trigger),
   };
 }

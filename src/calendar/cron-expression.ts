@@ -1,5 +1,6 @@
 /**
- * A crontab line's time: five fields or a nickname, as Vixie cron and cronie read them (docs/schedules.md).
+ * A crontab line's time: five fields or a nickname, as Vixie cron and cronie read them (docs/schedules.md); and in the day
+ * fields `L` and `#`, as other schedulers read them.
  *
  * Read here and by nobody else: the engine is given the sets (schedule/plan.ts), never the text. Its own cron
  * means AND where crontab means OR, and reads `5/10`, six fields and `@every` in ways of its own.
@@ -7,23 +8,8 @@
 
 import { preview } from "../json/faults.ts";
 import { TerminalError } from "../kernel/errors.ts";
+import { type CronFields, hasDay, type NthWeekday } from "./cron-fields.ts";
 import { MAX_DURATION_MS } from "./duration.ts";
-
-/** Each array is sorted, without doubles, and not empty. */
-export interface CronFields {
-  minutes: readonly number[];
-  hours: readonly number[];
-  /** Of the month, from 1. */
-  days: readonly number[];
-  /** From 1, January. */
-  months: readonly number[];
-  /** From 0, Sunday, to 6. */
-  weekdays: readonly number[];
-  /** Neither day field begins with `*`: a day matches when EITHER does; else when both do. */
-  either: boolean;
-  /** The minute or the hour field begins with `*`: it runs by the clock, also on a day when the clock changes. */
-  wildcard: boolean;
-}
 
 type FiveFields = [minute: string, hour: string, day: string, month: string, weekday: string];
 
@@ -63,9 +49,20 @@ const NICKNAMES: Readonly<Record<string, string>> = {
   "@yearly": "0 0 1 1 *",
   "@annually": "0 0 1 1 *",
 };
+const COUNTED = "L and # are written L and L-3 in day-of-month, FRIL and FRI#2 in day-of-week";
+/** What to write in place of signs that other schedulers know. */
+const FOREIGN: Readonly<Record<string, string>> = {
+  L: COUNTED,
+  "#": COUNTED,
+  W: "W, the working day nearest to a date, has no meaning here: write dates, or MON-FRI",
+  "?": "? has no meaning here: write *",
+  "+": "+ has no meaning here",
+};
 const DAY_MS = 86_400_000;
-/** February has its 29 days: some years have them. */
-const MONTH_LENGTHS = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+/** `L` and `L-3`. */
+const BEFORE_LAST = /^L(?:-(\d{1,2}))?$/i;
+/** `FRIL`, `FRI#L` and `FRI#2`. */
+const NTH_WEEKDAY = /^(\w+?)(?:#(\w+)|L)$/i;
 
 /**
  * As `parseCron`, for an expression that is written now: a step beyond its field is refused too. `parseCron` reads it, because
@@ -75,7 +72,7 @@ const MONTH_LENGTHS = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 export function checkCron(text: string): void {
   parseCron(text);
   for (const [index, field] of FIELDS.entries())
-    for (const part of splitFields(text)[index]?.split(",") ?? []) checkStep(part, field);
+    for (const part of splitFields(text)[index]?.split(",") ?? []) if (!isCounted(part, field)) checkStep(part, field);
 }
 
 /** @throws TerminalError `invalid_cron_expression`, whose message is the reason */
@@ -85,15 +82,16 @@ export function parseCron(text: string): CronFields {
     minutes: parseField(minute, MINUTE),
     hours: parseField(hour, HOUR),
     days: parseField(day, DAY),
+    ...parseDaysBeforeLast(day),
     months: parseField(month, MONTH),
     weekdays: toSet(parseField(weekday, WEEKDAY).map((number) => number % 7)),
+    ...parseNthWeekdays(weekday),
     either: !day.startsWith("*") && !weekday.startsWith("*"),
     wildcard: minute.startsWith("*") || hour.startsWith("*"),
   };
-  const [earliest = 1] = fields.days;
-  if (!fields.either && fields.months.every((number) => earliest > (MONTH_LENGTHS[number - 1] ?? 0)))
-    throw refuse(`never fires: ${month} has no day ${day}`);
-  return fields;
+  if (hasDay(fields)) return fields;
+  if (fields.nthWeekdays === undefined) throw refuse(`never fires: ${month} has no day ${day}`);
+  throw refuse(`never fires: no day ${day} is a day ${weekday}`);
 }
 
 function splitFields(text: string): FiveFields {
@@ -131,7 +129,7 @@ function isTimeWithCommand(words: readonly string[]): boolean {
 function isLikeField(word: string): boolean {
   const letters = word.toUpperCase().match(/[A-Z]+/g) ?? [];
   const names = [...MONTHS, ...WEEKDAYS, "L", "W", "LW"];
-  return /^[\w*?#,/-]+$/.test(word) && letters.every((name) => names.includes(name));
+  return /^[\w*?#,/-]+$/.test(word) && letters.every((name) => names.includes(name.replace(/(?<=^\w{3})L$/, "")));
 }
 
 function refuseCommand(time: string, command: string): TerminalError {
@@ -151,9 +149,38 @@ function expandNickname(text: string): string {
   throw refuse(`${JSON.stringify(nickname)} is no nickname: there are ${known}`);
 }
 
-/** A list of numbers, names, ranges and steps; sorted. */
+/** A list of numbers, names, ranges and steps; sorted. Without the parts that count days within their month. */
 function parseField(text: string, field: Field): number[] {
-  return toSet(text.split(",").flatMap((part) => count(parsePart(part, field))));
+  const parts = text.split(",").filter((part) => !isCounted(part, field));
+  return toSet(parts.flatMap((part) => count(parsePart(part, field))));
+}
+
+/** Whether it is counted from the end of a month, or by its weekdays. */
+function isCounted(part: string, field: Field): boolean {
+  return (field === DAY && BEFORE_LAST.test(part)) || (field === WEEKDAY && NTH_WEEKDAY.test(part));
+}
+
+function parseDaysBeforeLast(text: string): Pick<CronFields, "daysBeforeLast"> {
+  const before = text.split(",").flatMap((part) => {
+    const [match, days = "0"] = BEFORE_LAST.exec(part) ?? [];
+    if (match === undefined) return [];
+    if (Number(days) > 30)
+      throw refuse(`${DAY.name}: ${JSON.stringify(part)}: no month has more than 30 days before its last`);
+    return Number(days);
+  });
+  return before.length === 0 ? {} : { daysBeforeLast: toSet(before) };
+}
+
+function parseNthWeekdays(text: string): Pick<CronFields, "nthWeekdays"> {
+  const found = text.split(",").flatMap((part): NthWeekday[] => {
+    const [match, day = "", nth = "L"] = NTH_WEEKDAY.exec(part) ?? [];
+    if (match === undefined) return [];
+    const weekday = parseValue(day, part, WEEKDAY) % 7;
+    if (nth.toUpperCase() === "L") return [{ weekday, nth: "last" }];
+    if (/^[1-5]$/.test(nth)) return [{ weekday, nth: Number(nth) }];
+    throw refuse(`${WEEKDAY.name}: ${JSON.stringify(part)}: after # stands 1 to 5, or L for the last one of the month`);
+  });
+  return found.length === 0 ? {} : { nthWeekdays: found };
 }
 
 // One of `*`, `n`, `n-m`, `*/s` or `n-m/s`.
@@ -217,9 +244,9 @@ function parseValue(text: string, part: string, { name, low, high, names }: Fiel
     if (number >= low && number <= high) return number;
     throw refuse(`${name}: ${text} is not within ${low} to ${high}`);
   }
-  const foreign = /[LW#?+]/i.exec(text)?.[0];
+  const [foreign] = /[W?+]/i.exec(text) ?? /[L#]/i.exec(text) ?? [];
   if (foreign !== undefined && !/^[A-Z]{3,}$/i.test(text))
-    throw refuse(`${name}: ${JSON.stringify(part)}: L, W, #, ? and + have no meaning in a crontab`);
+    throw refuse(`${name}: ${JSON.stringify(part)}: ${FOREIGN[foreign.toUpperCase()]}`);
   const expected = names === undefined ? "a number" : `a number or a name such as ${names[1]}`;
   throw refuse(`${name}: expected ${expected}, received ${JSON.stringify(text)}`);
 }

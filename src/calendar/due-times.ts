@@ -7,14 +7,14 @@
  * counts once, its first pass.
  */
 import type { Calendar, CronCalendar, IntervalCalendar } from "./calendar.ts";
-import type { CronFields } from "./cron-expression.ts";
+import type { CronFields } from "./cron-fields.ts";
 import type { ClockChange, TimeZone } from "./time-zone.ts";
-import { DAY_MS, HOUR_MS, MINUTE_MS, wallTimes } from "./wall-times.ts";
+import { DAY_MS, HOUR_MS, MINUTE_MS, startOfDay, wallTimes } from "./wall-times.ts";
 
 export interface DueTime {
   at: Date;
-  /** It is not to run: its wall time does not exist, and the trigger says `dst_gap: skip`. */
-  skipped?: "dst_gap";
+  /** It is not to run: its wall time does not exist, and the trigger says `dst_gap: skip`; or its date is among `except`. */
+  skipped?: "dst_gap" | "excepted";
 }
 
 /**
@@ -33,8 +33,16 @@ export function* dueTimes(calendar: Calendar, after: Date, until: Date): Generat
   }
   const from = Math.max(after.getTime() + 1, calendar.startsAt);
   const to = Math.min(until.getTime(), calendar.endsAt);
-  if (calendar.trigger_type === "interval") yield* intervalDueTimes(calendar, from, to);
-  else yield* merge(calendar.crons.map((fields) => cronDueTimes(fields, calendar, from, to)));
+  const found =
+    calendar.trigger_type === "interval"
+      ? intervalDueTimes(calendar, from, to)
+      : merge(calendar.crons.map((fields) => cronDueTimes(fields, calendar, from, to)));
+  const { except, zone } = calendar;
+  if (except.size === 0) return yield* found;
+  for (const due of found) {
+    const date = startOfDay(due.at.getTime() + zone.offsetAt(due.at.getTime()));
+    yield except.has(date) ? { at: due.at, skipped: "excepted" } : due;
+  }
 }
 
 /** Those of `dueTimes` that are to run. */

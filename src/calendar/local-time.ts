@@ -31,7 +31,7 @@ export function parseLocalTime(text: string, timezone: string | undefined): Date
   const wall = parseTime(`${text}Z`);
   return wall === undefined || timezone === undefined
     ? undefined
-    : new Date(instantOf(wall.getTime(), timeZone(timezone)));
+    : new Date(toInstant(wall.getTime(), timeZone(timezone)));
 }
 
 /** Why this is no time of a trigger, or undefined. The zone is known. */
@@ -40,6 +40,17 @@ export function describeLocalTimeFault(text: string, timezone: string | undefine
     return `expected ${EXPECTED_TIME}, received ${preview(text)}; without an offset it needs a \`timezone\``;
   const at = parseLocalTime(text, timezone);
   if (at === undefined) return `${preview(text)} is no time in whole seconds: there is no such date or hour`;
+  return describeYearFault(text, at);
+}
+
+/** Why this is no date, or undefined. It is written as one. */
+export function describeDateFault(text: string): string | undefined {
+  const at = parseTime(`${text}T00:00Z`);
+  if (at === undefined) return `${preview(text)} is no date: there is none like it`;
+  return describeYearFault(text, at);
+}
+
+function describeYearFault(text: string, at: Date): string | undefined {
   if (at.getUTCFullYear() < FIRST_YEAR) return `${preview(text)} is before ${FIRST_YEAR}, the first year known`;
   if (at.getUTCFullYear() > LAST_YEAR) return `${preview(text)} is after ${LAST_YEAR}, the last year known`;
   return undefined;
@@ -50,7 +61,7 @@ function hasOffset(text: string): boolean {
 }
 
 /** The first instant at which clocks show `wall`, or the end of the gap that it lies in. */
-function instantOf(wall: number, zone: TimeZone): number {
+export function toInstant(wall: number, zone: TimeZone): number {
   let from = wall - FURTHEST_MS;
   for (const change of zone.changes(from, wall + FURTHEST_MS)) {
     const at = wall - change.before;

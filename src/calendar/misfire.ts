@@ -11,6 +11,7 @@ export const SKIP_REASONS = [
   "disabled",
   "outside_catchup_window",
   "dst_gap",
+  "excepted",
 ] as const;
 export type SkipReason = (typeof SKIP_REASONS)[number];
 

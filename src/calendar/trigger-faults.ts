@@ -3,15 +3,17 @@
 import { ENGINE_TIME_ZONES } from "../generated/time-zones.ts";
 import { preview } from "../json/faults.ts";
 import { type Fault, TerminalError } from "../kernel/errors.ts";
-import { compileCalendar } from "./calendar.ts";
+import { type Calendar, compileCalendar } from "./calendar.ts";
 import { checkCron } from "./cron-expression.ts";
 import { timesToRun } from "./due-times.ts";
 import { findDurationFaults, parseDuration } from "./duration.ts";
-import { describeLocalTimeFault } from "./local-time.ts";
+import { describeDateFault, describeLocalTimeFault, toInstant } from "./local-time.ts";
 import type { CronTrigger, IntervalTrigger, ScheduleTrigger } from "./trigger.ts";
+import { DAY_MS, isOnDayOf } from "./wall-times.ts";
 
 const SECOND_MS = 1000;
-const DAY_MS = 86_400_000;
+/** The engine looks at each due time that is left out: so many take it a few hundredths of a second. */
+const MAX_LEFT_OUT = 30_000;
 
 /** Faults of a trigger that conforms to its schema; `path` stands before each. */
 export function findTriggerValueFaults(trigger: ScheduleTrigger, path: string): Fault[] {
@@ -35,7 +37,9 @@ function findRepeatingFaults(trigger: CronTrigger | IntervalTrigger, own: readon
     ...findTimeFaults(trigger, starts_at, `${path}/starts_at`),
     ...findTimeFaults(trigger, ends_at, `${path}/ends_at`),
   ];
-  return faults.length > 0 ? faults : findNeverDueFaults(trigger, path);
+  const dates = findExceptFaults(trigger, path);
+  if (faults.length + dates.length > 0) return [...faults, ...dates];
+  return [...findNeverDueFaults(trigger, path), ...findLeftOutFaults(compileCalendar(trigger), path)];
 }
 
 /** Of a trigger with a beginning and an end, between which nothing is due. */
@@ -49,6 +53,41 @@ function findNeverDueFaults(trigger: CronTrigger | IntervalTrigger, path: string
   if (endsAt < startsAt) return fault(`${preview(ends_at)} is before starts_at, ${preview(starts_at)}`);
   const isDue = timesToRun(calendar, new Date(startsAt - 1), new Date(endsAt)).some(() => true);
   return isDue ? [] : fault(`nothing is due from starts_at, ${preview(starts_at)}, to ${preview(ends_at)}`);
+}
+
+function findExceptFaults({ except = [] }: CronTrigger | IntervalTrigger, path: string): Fault[] {
+  return except.flatMap((date, index) => {
+    const message = describeDateFault(date);
+    return message === undefined ? [] : [{ path: `${path}/except/${index}`, message }];
+  });
+}
+
+/** Of dates that leave out so much in a row that the engine would look for the next due time for long. */
+function findLeftOutFaults(calendar: Calendar, path: string): Fault[] {
+  if (calendar.trigger_type === "scheduled") return [];
+  const { except, zone } = calendar;
+  let [inRow, end] = [0, 0];
+  for (const day of [...except].sort((a, b) => a - b)) {
+    const start = toInstant(day, zone);
+    // Before the first one nothing is in a row.
+    const isInRow = inRow > 0 && timesToRun(calendar, new Date(end - 1), new Date(start - 1)).next().done;
+    inRow = (isInRow ? inRow : 0) + countOfDay(calendar, day);
+    end = toInstant(day + DAY_MS, zone);
+    if (inRow > MAX_LEFT_OUT) {
+      const message =
+        `leaves out ${inRow} due times in a row, and may leave out ${MAX_LEFT_OUT}: ` +
+        "let one definition end with `ends_at`, and another begin with `starts_at`";
+      return [{ path: `${path}/except`, message }];
+    }
+  }
+  return [];
+}
+
+/** How many due times a day has at most. */
+function countOfDay(calendar: Exclude<Calendar, { trigger_type: "scheduled" }>, day: number): number {
+  if (calendar.trigger_type === "interval") return Math.ceil(DAY_MS / calendar.everyMs);
+  const crons = calendar.crons.filter((fields) => isOnDayOf(fields, day));
+  return crons.reduce((sum, { hours, minutes }) => sum + hours.length * minutes.length, 0);
 }
 
 function findCronFaults({ cron_expression, jitter }: CronTrigger, path: string): Fault[] {

@@ -26,10 +26,18 @@ const misfireFields = {
 const timezone = (description: string) =>
   Type.Optional(Type.String({ maxLength: 100, description: `IANA name, ${description}`, examples: ["Europe/Berlin"] }));
 
-/** When a trigger that repeats begins and ends, and where it pauses for a day. */
+/** When a trigger that repeats begins and ends, and which dates it leaves out. */
 const bounds = {
   starts_at: Type.Optional(LocalTimeSchema("nothing is due before it, and what is due then is.")),
   ends_at: Type.Optional(LocalTimeSchema("nothing is due after it, and what is due then is.")),
+  except: Type.Optional(
+    Type.Array(Type.String({ pattern: "^\\d{4}-\\d\\d-\\d\\d$", expected: "a date such as 2026-12-25" }), {
+      maxItems: 400,
+      description: "Dates in the zone: what is due on them does not run, and is recorded as skipped.",
+      examples: [["2026-12-25", "2026-12-26"]],
+      expected: "a list of at most 400 dates such as 2026-12-25",
+    }),
+  ),
 };
 
 const CronExpressionSchema = Type.String({ minLength: 1, maxLength: 200, examples: ["*/5 * * * *"] });

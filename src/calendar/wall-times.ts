@@ -1,5 +1,5 @@
 /** The wall times that a crontab's fields name: what clocks show, in milliseconds, as if it were UTC. */
-import type { CronFields } from "./cron-expression.ts";
+import { type CronFields, isDayOf } from "./cron-fields.ts";
 
 export const MINUTE_MS = 60_000;
 export const HOUR_MS = 3_600_000;
@@ -38,10 +38,4 @@ function* timesOfDay({ hours, minutes }: CronFields, day: number, from: number, 
       if (wall >= from) yield wall;
     }
   }
-}
-
-function isDayOf({ days, weekdays, either }: CronFields, date: Date): boolean {
-  const isDay = days.includes(date.getUTCDate());
-  const isWeekday = weekdays.includes(date.getUTCDay());
-  return either ? isDay || isWeekday : isDay && isWeekday;
 }

@@ -79,11 +79,15 @@ export function judgeOccasion({ event, envelope, due }: Occasion, activity: Acti
   return verdict.do === "run" ? verdict : { detail: `the definition is ${verdict.reason}`, ...verdict };
 }
 
+const LEFT_OUT = {
+  dst_gap: "stands for a wall time that a clock change removes",
+  excepted: "lies on a date that the trigger leaves out",
+} as const;
+
 function findNotDue(calendar: Parameters<typeof dueTimes>[0], due: Date): OccasionVerdict | undefined {
   const at = due.toISOString();
   const [found] = dueTimes(calendar, new Date(due.getTime() - 1), due);
-  if (found?.skipped)
-    return { do: "skip", reason: found.skipped, detail: `${at} stands for a wall time that a clock change removes` };
+  if (found?.skipped) return { do: "skip", reason: found.skipped, detail: `${at} ${LEFT_OUT[found.skipped]}` };
   if (found !== undefined) return undefined;
   const [next] = nextTimesToRun(calendar, due, 1);
   return skip(

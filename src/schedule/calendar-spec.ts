@@ -2,7 +2,8 @@
  * Calendars as the engine takes them: sets of wall times. A time matches when every field does; a schedule of several
  * calendars is due when any of them matches.
  */
-import type { CronFields, Range } from "../calendar/cron-expression.ts";
+import type { Range } from "../calendar/cron-expression.ts";
+import { type CronFields, daysInMonth, MONTH_LENGTHS, rangeOfNth } from "../calendar/cron-fields.ts";
 
 export interface CalendarSpec {
   /** Absent for every year. */
@@ -18,25 +19,58 @@ export interface CalendarSpec {
 }
 
 const EVERY_MONTH: Range[] = [{ start: 1, end: 12, step: 1 }];
-const EVERY_HOUR: Range[] = [{ start: 0, end: 23, step: 1 }];
+const HOURS = Array.from({ length: 24 }, (_, hour) => hour);
+const SIXTY = Array.from({ length: 60 }, (_, number) => number);
 const EVERY_DAY: Range[] = [{ start: 1, end: 31, step: 1 }];
 const EVERY_WEEKDAY: Range[] = [{ start: 0, end: 6, step: 1 }];
 
-/** crontab's OR of the two day fields takes two calendars: within one, both would have to match. */
-export function cronCalendars({ months, days, weekdays, hours, minutes, either }: CronFields): CalendarSpec[] {
-  const calendar: CalendarSpec = {
-    months: toRanges(months),
-    days: toRanges(days),
-    weekdays: toRanges(weekdays),
-    hours: toRanges(hours),
-    minutes: toRanges(minutes),
-    seconds: toRanges([0]),
-  };
-  if (!either) return [calendar];
-  return [
-    { ...calendar, weekdays: EVERY_WEEKDAY },
-    { ...calendar, days: EVERY_DAY },
-  ];
+/** In which the last of February is the 29th, and in which it is the 28th. */
+const LEAP_YEARS: Range[] = [{ start: 2000, end: 2096, step: 4 }];
+const COMMON_YEARS: Range[] = [
+  { start: 2001, end: 2097, step: 4 },
+  { start: 2002, end: 2098, step: 4 },
+  { start: 2003, end: 2099, step: 4 },
+  { start: 2100, end: 2100, step: 1 },
+];
+
+/** One calendar for plain fields; more for `L` and `#`, and for crontab's OR of the two day fields. */
+export function cronCalendars(fields: CronFields): CalendarSpec[] {
+  const times = { hours: toRanges(fields.hours), minutes: toRanges(fields.minutes), seconds: toRanges([0]) };
+  return kindsOfMonths(fields).flatMap(({ length, ...months }) =>
+    kindsOfDays(fields, length).map((days) => ({ ...months, ...days, ...times })),
+  );
+}
+
+/** The months, apart by how long they are where the days depend on it. */
+function kindsOfMonths(fields: CronFields): (Pick<CalendarSpec, "years" | "months"> & { length: number })[] {
+  const { months, daysBeforeLast, nthWeekdays } = fields;
+  const isSame = daysBeforeLast === undefined && !nthWeekdays?.some(({ nth }) => nth === "last");
+  if (isSame) return [{ months: toRanges(months), length: 31 }];
+  return [31, 30, 29, 28].flatMap((length) => {
+    const those = months.filter((month) => MONTH_LENGTHS[month - 1]?.includes(length));
+    const years = length === 29 ? LEAP_YEARS : length === 28 ? COMMON_YEARS : undefined;
+    return those.length === 0 ? [] : [{ ...(years && { years }), months: toRanges(those), length }];
+  });
+}
+
+/** The days of months of one length. crontab's OR takes a calendar for each of its sides: within one, both have to match. */
+function kindsOfDays(fields: CronFields, length: number): Pick<CalendarSpec, "days" | "weekdays">[] {
+  const { weekdays, nthWeekdays = [], either } = fields;
+  const days = daysInMonth(fields, length);
+  const kinds = either
+    ? [
+        { days: toRanges(days), weekdays: EVERY_WEEKDAY },
+        { days: EVERY_DAY, weekdays: toRanges(weekdays) },
+      ]
+    : [{ days: toRanges(days), weekdays: toRanges(weekdays) }];
+  for (const [nth, those] of Map.groupBy(nthWeekdays, ({ nth }) => nth)) {
+    const [first, last] = rangeOfNth(nth, length);
+    const week = Array.from({ length: last - first + 1 }, (_, index) => first + index);
+    const matching = either ? week : week.filter((day) => days.includes(day));
+    const wanted = [...new Set(those.map(({ weekday }) => weekday))].sort((a, b) => a - b);
+    kinds.push({ days: toRanges(matching), weekdays: toRanges(wanted) });
+  }
+  return kinds.filter(({ days, weekdays }) => days.length > 0 && weekdays.length > 0);
 }
 
 /** These minutes of every hour. */
@@ -45,7 +79,7 @@ export function hourlyCalendar(minutes: readonly number[]): CalendarSpec {
     months: EVERY_MONTH,
     days: EVERY_DAY,
     weekdays: EVERY_WEEKDAY,
-    hours: EVERY_HOUR,
+    hours: toRanges(HOURS),
     minutes: toRanges(minutes),
     seconds: toRanges([0]),
   };
@@ -69,6 +103,17 @@ export function datedHours(wall: number, hours: readonly number[], minutes: read
     minutes: toRanges(minutes),
     seconds: toRanges([0]),
   };
+}
+
+/** Whole days, as clocks show them: when each begins, in milliseconds as if it were UTC. A calendar for each month. */
+export function datedDays(days: Iterable<number>): CalendarSpec[] {
+  const dates = [...days].sort((a, b) => a - b).map((day) => new Date(day));
+  const months = Map.groupBy(dates, (date) => date.toISOString().slice(0, 7));
+  return [...months.values()].map((those) => ({
+    ...datedHours((those[0] as Date).getTime(), HOURS, SIXTY),
+    days: toRanges(those.map((date) => date.getUTCDate())),
+    seconds: toRanges(SIXTY),
+  }));
 }
 
 /** Few ranges that together are exactly these numbers, which are sorted and without doubles. The end of each is one of them. */

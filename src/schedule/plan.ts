@@ -5,12 +5,18 @@
  * unchanged definition causes no update: an update would discard due times that the engine still holds.
  */
 import { createHash } from "node:crypto";
-import { type Calendar, type CronCalendar, compileCalendar, endOf } from "../calendar/calendar.ts";
+import {
+  type Calendar,
+  type CronCalendar,
+  compileCalendar,
+  endOf,
+  type IntervalCalendar,
+} from "../calendar/calendar.ts";
 import type { Misfire } from "../calendar/misfire.ts";
 import type { ScheduleTrigger } from "../calendar/trigger.ts";
 import type { Definition } from "../definition/schema.ts";
 import { createRecentlyUsed } from "../kernel/recently-used.ts";
-import { type CalendarSpec, cronCalendars, datedCalendar, hourlyCalendar } from "./calendar-spec.ts";
+import { type CalendarSpec, cronCalendars, datedCalendar, datedDays, hourlyCalendar } from "./calendar-spec.ts";
 import { hourlyMinutes, planClockExceptions } from "./clock-exceptions.ts";
 
 export interface SchedulePlan {
@@ -99,10 +105,16 @@ function timesOf(calendar: Calendar, block: number): Times {
     case "cron":
       return planCron(calendar, block);
     case "interval":
-      return { ...NO_TIMES, intervals: [{ every_ms: calendar.everyMs, offset_ms: calendar.offsetMs }] };
+      return planInterval(calendar);
     case "scheduled":
       return calendar.at === undefined ? NO_TIMES : { ...NO_TIMES, calendars: [datedCalendar(calendar.at)] };
   }
+}
+
+function planInterval({ everyMs, offsetMs, except, zone }: IntervalCalendar): Times {
+  const intervals = [{ every_ms: everyMs, offset_ms: offsetMs }];
+  if (except.size === 0) return { ...NO_TIMES, intervals };
+  return { timezone: zone.name, calendars: [], excluded: datedDays(except), intervals };
 }
 
 /** Without those that it does not have: the hash of a plan does not change with a release that knows more of them. */
@@ -126,7 +138,7 @@ function planCron(calendar: CronCalendar, block: number): Times {
   return {
     timezone: zone.name,
     calendars: [...crons.flatMap(cronCalendars), ...calendars],
-    excluded,
+    excluded: [...excluded, ...datedDays(calendar.except)],
     intervals: instants.map((at) => ({ every_ms: ONCE_MS, offset_ms: at.getTime() % ONCE_MS })),
   };
 }

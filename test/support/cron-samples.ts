@@ -37,6 +37,16 @@ export function randomCron(random: () => number): string {
   return [minute, hour, field(1, 31, 0.75), field(1, 12, 0.85, MONTHS), field(0, 6, 0.75, WEEKDAYS)].join(" ");
 }
 
+/** An expression whose day fields count from the end of the month, or by its weekdays. */
+export function randomCountedCron(random: () => number): string {
+  const pick = <T>(list: readonly T[]) => list[Math.floor(random() * list.length)] as T;
+  const [minute, hour, , month] = randomCron(random).split(" ");
+  const day = pick(["*", "*", "*/2", "L", "1,L", "L,15", "8-14"]);
+  const weekday = pick(["*", "FRIL", "0L", "5#2", "MON#1,WED#3", "SUN#5", "2,THU#4", "SATL,SAT#1", "1-5"]);
+  // What names no day is refused: L and SUN#5, for one, need a month of 29 days or more.
+  return [minute, hour, day, day.startsWith("*") || weekday === "*" ? month : "*", weekday].join(" ");
+}
+
 /** Whose clocks change by whole hours, at night, at midnight, twice in spring, or never. */
 export const WHOLE_HOUR_ZONES = [
   "UTC",

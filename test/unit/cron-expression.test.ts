@@ -1,6 +1,7 @@
 /** What a crontab's five fields mean, and what is none. */
 import { describe, expect, test } from "bun:test";
-import { type CronFields, checkCron, parseCron } from "../../src/calendar/cron-expression.ts";
+import { checkCron, parseCron } from "../../src/calendar/cron-expression.ts";
+import type { CronFields } from "../../src/calendar/cron-fields.ts";
 import type { TerminalError } from "../../src/kernel/errors.ts";
 
 const ALL = {
@@ -68,6 +69,25 @@ describe("a crontab's time", () => {
     ["* * 29 2 *", { days: [29], months: [2] }],
     ["* * 31 2 1", { days: [31], months: [2], weekdays: [1], either: true }],
     ["* * */31 2 *", { days: [1], months: [2] }],
+    ["* * L * *", { days: [], daysBeforeLast: [0] }],
+    ["* * l-3,L,15 * *", { days: [15], daysBeforeLast: [0, 3] }],
+    ["* * L * 5", { days: [], daysBeforeLast: [0], weekdays: [5], either: true }],
+    ["* * * * 5L", { weekdays: [], nthWeekdays: [{ weekday: 5, nth: "last" }] }],
+    ["* * * * friL", { weekdays: [], nthWeekdays: [{ weekday: 5, nth: "last" }] }],
+    ["* * * * 7#l", { weekdays: [], nthWeekdays: [{ weekday: 0, nth: "last" }] }],
+    [
+      "* * 1-7 * MON,WED#1,5#3",
+      {
+        days: range(1, 7),
+        weekdays: [1],
+        nthWeekdays: [
+          { weekday: 3, nth: 1 },
+          { weekday: 5, nth: 3 },
+        ],
+        either: true,
+      },
+    ],
+    ["* * */31 2 5#1", { days: [1], months: [2], weekdays: [], nthWeekdays: [{ weekday: 5, nth: 1 }] }],
     ["@hourly", { minutes: [0] }],
     [" @Daily ", { minutes: [0], hours: [0], wildcard: false }],
     ["@midnight", { minutes: [0], hours: [0], wildcard: false }],
@@ -96,12 +116,24 @@ describe("a crontab's time", () => {
     ["0 4 * * SUN root tar cf /b.tar /home", 'write "0 4 * * SUN", and a task for "root tar cf /b.tar /home"'],
     ["0 9 * * * date", 'a task for "date"'],
     ["@daily /opt/report.sh", 'not its command: write "@daily", and a task for "/opt/report.sh"'],
-    ["0 0 L * *", "L, W, #, ? and + have no meaning in a crontab"],
-    ["0 0 * * 5L", 'day-of-week: "5L": L, W, #'],
-    ["0 0 15W * *", "have no meaning"],
-    ["0 0 * * 5#2", "have no meaning"],
-    ["0 0 ? * *", "have no meaning"],
-    ["0 0 +1 * *", "have no meaning"],
+    ["0 0 * * L", 'day-of-week: "L": L and # are written L and L-3 in day-of-month, FRIL and FRI#2 in day-of-week'],
+    ["0 0 5L * *", 'day-of-month: "5L": L and # are written'],
+    ["0 0 1-L * *", 'day-of-month: "1-L": L and # are written'],
+    ["0 0 L/2 * *", 'day-of-month: "L/2": L and # are written'],
+    ["L 0 * * *", 'minute: "L": L and # are written'],
+    ["0 0 * * MON-FRI#2", "L and # are written"],
+    ["0 0 * * 5#6", 'day-of-week: "5#6": after # stands 1 to 5, or L for the last one of the month'],
+    ["0 0 * * 5#0", "after # stands 1 to 5"],
+    ["0 0 * * 8#1", "day-of-week: 8 is not within 0 to 7"],
+    ["0 0 * * FRX#1", 'received "FRX"'],
+    ["0 0 L-31 * *", 'day-of-month: "L-31": no month has more than 30 days before its last'],
+    ["0 0 L-30 2,4 *", "never fires: 2,4 has no day L-30"],
+    ["0 0 */30 FEB 5#2", "never fires: no day */30 is a day 5#2"],
+    ["0 0 15W * *", "W, the working day nearest to a date, has no meaning here: write dates, or MON-FRI"],
+    ["0 0 LW * *", "W, the working day nearest to a date, has no meaning here"],
+    ["0 0 ? * *", "? has no meaning here: write *"],
+    ["0 0 +1 * *", "+ has no meaning here"],
+    ["0 0 9 * * FRIL", "received 6: a crontab has no seconds and no years"],
     ["61 * * * *", "minute: 61 is not within 0 to 59"],
     ["* 24 * * *", "hour: 24 is not within 0 to 23"],
     ["* * 0 * *", "day-of-month: 0 is not within 1 to 31"],

@@ -222,6 +222,24 @@ test.each<[what: string, trigger: object]>([
   expect(endOf(calendar)).toEqual(at("2027-01-01T03:00"));
 });
 
+test.each<[what: string, trigger: object]>([
+  ["cron", { trigger_type: "cron", cron_expression: ["30 0,23 * * *", "0 12 * * *"] }],
+  ["interval", { trigger_type: "interval", every: "11h30m", anchor: "2026-12-25T00:30" }],
+])(
+  "what a %s has on a date that it leaves out, by the clocks of its zone, is not to run, and says so",
+  (_, trigger) => {
+    const calendar = compileCalendar({
+      ...trigger,
+      timezone: "Europe/Berlin",
+      except: ["2026-12-25"],
+    } as ScheduleTrigger);
+    const due = listed(calendar, "2026-12-24T23:00", "2026-12-25T23:00");
+    expect(due).toEqual(["24T23:30", "25T11:00", "25T22:30"].map((time) => `2026-12-${time} excepted`));
+    const [next] = nextTimesToRun(calendar, at("2026-12-24T23:00"), 1);
+    expect(next && next >= at("2026-12-25T23:00")).toBe(true);
+  },
+);
+
 describe("an interval is due", () => {
   test("at its anchor, and by whole multiples before and after it", () => {
     const anchored = compileCalendar({

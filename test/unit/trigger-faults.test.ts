@@ -14,6 +14,12 @@ const scheduled = (run_at: unknown, timezone?: string) => ({
   ...(timezone && { timezone }),
 });
 
+/** So many dates from the first one on, `step` days apart. */
+const days = (first: string, count: number, step = 1) =>
+  Array.from({ length: count }, (_, index) =>
+    new Date(Date.parse(first) + index * step * 86_400_000).toISOString().slice(0, 10),
+  );
+
 function faultsOf(trigger_config: object): readonly Fault[] {
   try {
     parseDefinition({ name: "a", trigger_config }, TASK_RULES);
@@ -51,6 +57,11 @@ test.each<[trigger: object]>([
   [cron({ starts_at: "2027-01-01T09:00Z", ends_at: "2027-01-01T09:00Z" })],
   [interval({ starts_at: "2027-01-01T00:00Z", ends_at: "2027-01-01T00:05", timezone: "UTC" })],
   [interval({ anchor: "2027-01-01T00:07:30", timezone: "Asia/Kathmandu" })],
+  [cron({ except: [] })],
+  [cron({ cron_expression: "* * * * *", except: days("2027-03-01", 20) })],
+  [cron({ cron_expression: "* * * * *", except: days("2027-01-01", 400, 2) })],
+  [cron({ except: ["2028-02-29", "2026-12-25", "2026-12-25"], timezone: "Europe/Berlin" })],
+  [interval({ except: ["2026-12-25"] })],
   [interval({ anchor: "1999-12-31T23:59:59-01:00" })],
 ])("%j is a trigger", (trigger) => {
   expect(faultsOf(trigger)).toEqual([]);
@@ -90,6 +101,25 @@ test.each<[trigger: object, field: string, message: string]>([
   ],
   [cron({ starts_at: "2027-01-01T00:00" }), "starts_at", "without an offset it needs a `timezone`"],
   [cron({ ends_at: "2027-02-30T00:00", timezone: "Europe/Berlin" }), "ends_at", "no such date"],
+  [cron({ except: "2026-12-25" }), "except", "a list of at most 400 dates"],
+  [cron({ except: ["2026-12-25", "25.12.2026"] }), "except/1", "expected a date such as 2026-12-25"],
+  [cron({ except: ["2026-12-25T00:00Z"] }), "except/0", "expected a date such as 2026-12-25"],
+  [cron({ except: ["2027-02-29"] }), "except/0", '"2027-02-29" is no date'],
+  [cron({ except: ["1999-12-31"] }), "except/0", "before 2000"],
+  [cron({ except: Array(401).fill("2026-12-25") }), "except", "a list of at most 400 dates"],
+  [
+    cron({ starts_at: "2027-01-01T00:00Z", ends_at: "2027-01-02T00:00Z", except: ["2027-01-01"] }),
+    "ends_at",
+    "nothing is due",
+  ],
+  [{ ...scheduled("2026-12-24T18:00:00Z"), except: [] }, "except", "unknown field"],
+  [
+    cron({ cron_expression: "* * * * *", except: days("2027-03-01", 21) }),
+    "except",
+    "leaves out 30240 due times in a row, and may leave out 30000: let one definition end with `ends_at`",
+  ],
+  [cron({ cron_expression: "* * * * MON", except: days("2027-01-04", 21, 7) }), "except", "leaves out 30240 due times"],
+  [interval({ every: "2s", except: ["2027-03-01"] }), "except", "leaves out 43200 due times in a row"],
   [cron({ ends_at: "2101-01-01T00:00Z" }), "ends_at", "after 2100"],
   [
     cron({ starts_at: "2027-01-02T00:00Z", ends_at: "2027-01-01T00:00Z" }),
