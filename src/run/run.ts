@@ -14,6 +14,7 @@ export const taskWorkflowId = (taskId: string): string => `task-${taskId}`;
 
 /** Milliseconds of silence after which a worker that has a task counts as lost; it beats several times in between. */
 export const HEARTBEAT_TIMEOUT_MS = 15_000;
+export const BEAT_EVERY_MS = HEARTBEAT_TIMEOUT_MS / 5;
 
 /** How long the expressions of one round of a run may take, milliseconds: longer, and the run fails. */
 export const DECIDING_MS = 20_000;

@@ -1,6 +1,13 @@
 /** The workers: one sequences runs, another does tasks, and one more for each label does those that are meant for it. */
 import { NativeConnection, Worker } from "@temporalio/worker";
-import { labelQueue, ORCHESTRATOR_QUEUE, type RunSteps, TASK_QUEUE, type TaskSteps } from "../run/run.ts";
+import {
+  BEAT_EVERY_MS,
+  labelQueue,
+  ORCHESTRATOR_QUEUE,
+  type RunSteps,
+  TASK_QUEUE,
+  type TaskSteps,
+} from "../run/run.ts";
 import { type TemporalTls, unavailable } from "./connection.ts";
 import { runToItsEnd } from "./worker-end.ts";
 
@@ -63,6 +70,8 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
         taskQueue,
         activities: { ...taskSteps },
         maxConcurrentActivityTaskExecutions: 100,
+        // A task hears that it is cancelled by the answer to a beat, of which the SDK sends one in 12 s unless told otherwise.
+        maxHeartbeatThrottleInterval: BEAT_EVERY_MS,
       }),
     ),
   ]);
