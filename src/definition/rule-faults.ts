@@ -5,18 +5,21 @@ import { compileTemplate, findTemplateFaults } from "../expression/template.ts";
 import { preview } from "../json/faults.ts";
 import type { Fault } from "../kernel/errors.ts";
 import type { TaskTemplate } from "../task/types.ts";
+import { findExpectationFaults } from "./expectation.ts";
 import type { DefinitionInput } from "./schema.ts";
 import { runScope, templateScopes } from "./scopes.ts";
 import { findGraphFaults, keysBefore } from "./task-graph.ts";
 
 /** Every fault of the rules of a definition whose shape is right. */
-export function findRuleFaults({ when, task_templates = [], context_sources = [] }: DefinitionInput): Fault[] {
+export function findRuleFaults(definition: DefinitionInput): Fault[] {
+  const { when, task_templates = [], context_sources = [] } = definition;
   const path = "/task_templates";
   const sources = context_sources.map(({ name }) => name);
   const keys = task_templates.map(({ key }) => key);
   const graph = findGraphFaults(task_templates, path);
   return [
     ...(when === undefined ? [] : findExpressionFaults(when, "/when", runScope(sources))),
+    ...findExpectationFaults(definition),
     ...graph,
     ...task_templates.flatMap((template, at) => {
       // Where the graph has a fault, nobody can say which results are there.

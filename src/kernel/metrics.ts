@@ -98,6 +98,10 @@ export function createMetrics() {
       "status",
     ),
     tasksInFlight: gauge("actcore_tasks_in_flight", "Tries that run now in this worker."),
+    activitiesOverdue: gaugeOfUnknown(
+      "actcore_activities_overdue",
+      "Activities of which no run has succeeded for as long as their definition expects, as the ledger says.",
+    ),
     runsInFlight: gaugeOfUnknown(
       "actcore_runs_in_flight",
       "Runs of the ledger that are not closed, all workers together.",

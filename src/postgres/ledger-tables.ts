@@ -179,6 +179,8 @@ export const runs = actcore.table(
     index("runs_activity").on(table.activity_id, table.run_id),
     index("runs_trigger").on(table.trigger, table.run_id),
     index("runs_notable").on(table.status, table.run_id).where(sql`status <> 'succeeded'`),
+    // When an activity last succeeded.
+    index("runs_activity_succeeded").on(table.activity_id, table.finished_at).where(sql`status = 'succeeded'`),
     index("runs_activity_notable").on(table.activity_id, table.status, table.run_id).where(endedBadly),
     index("runs_trigger_notable").on(table.trigger, table.status, table.run_id).where(endedBadly),
     index("runs_skipped_due")
@@ -304,10 +306,14 @@ export const expectations = actcore.table("expectations", {
   definition_id: uuid()
     .primaryKey()
     .references(() => definitions.id),
+  /** How long a silence may be. */
+  success_within_ms: bigint({ mode: "number" }).notNull(),
   /** Silence is counted from here, or from the last success after it. */
   counts_from: time("counts_from").notNull(),
   /** Since when it is overdue; null: it is not. */
   overdue_since: time("overdue_since"),
+  /** When it is to be judged again. */
+  look_at: time("look_at").notNull(),
 });
 
 /** Who changed what. Written in the transaction of the change. */

@@ -11,6 +11,7 @@ import { createTries, stopAfter } from "../activities/tries.ts";
 import { createActivityCache } from "../definition/activity.ts";
 import type { EngineEndpoints } from "../engines/engine-status.ts";
 import { createOwnEventChore } from "../event/own-event-publisher.ts";
+import { createExpectationChore } from "../expectation/expectation-watch.ts";
 import { workflowBundle } from "../generated/workflow-bundle.ts";
 import { type Chore, runChore } from "../kernel/chore.ts";
 import { describeError } from "../kernel/errors.ts";
@@ -24,6 +25,7 @@ import { createOwedStarter } from "../occurrence/owed-starter.ts";
 import type { Postgres } from "../postgres/client.ts";
 import { createEventLedger } from "../postgres/event/event-ledger.ts";
 import { createOwnEventOutbox } from "../postgres/event/own-event-outbox.ts";
+import { createExpectationLedger } from "../postgres/expectation/expectation-ledger.ts";
 import { createLedgerReader } from "../postgres/explain/ledger-reader.ts";
 import { holdingLocks, type Lock } from "../postgres/lock.ts";
 import { createSweeper } from "../postgres/maintenance/sweeper.ts";
@@ -132,11 +134,18 @@ export function startWorker(deps: RoleDeps): Role {
       outbox: createOwnEventOutbox(postgres),
       publisher: async () => createPublisher(await connections.nats()),
     });
+    const expectations = createExpectationChore({
+      ledger: createExpectationLedger(postgres),
+      schedules: createScheduleReader(temporal),
+      metrics,
+      log,
+    });
     const retention = createRetentionChore(createSweeper(postgres.db), config, { metrics, log });
     const chores = [
       keepDoing(projector, "sync", "schedules"),
       keepDoing(finisher, "finisher"),
       keepDoing(reconciler, "dueTimes"),
+      keepDoing(expectations),
       keepDoing(ownEvents, "ownEvents"),
       keepDoing(retention, "retention"),
       keepDoing(createRunCounter(postgres)),

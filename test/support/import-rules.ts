@@ -11,6 +11,7 @@ const CORE = [
   "explain",
   "sync",
   "dispatch",
+  "expectation",
   "schedule",
   "occurrence",
   "event",
@@ -56,6 +57,8 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   sync: ["schedule", "event", "document", "definition", "task", "expression", "calendar", "json"],
   // The two doors through which most starts come; what they share is in occurrence/.
   dispatch: ["occurrence", "event", "run", "definition", "expression", "calendar", "json"],
+  // What is expected of activities: it asks what became of their due times.
+  expectation: ["schedule", "occurrence", "event", "definition", "calendar", "json"],
   schedule: ["occurrence", "run", "definition", "calendar", "json"],
   // Every start passes here.
   occurrence: ["event", "run", "definition", "expression", "calendar", "json"],
@@ -133,6 +136,7 @@ const WORDS: readonly { pattern: RegExp; what: string; files: readonly string[] 
       "context/sources.ts",
       "context/events.ts",
       "definition/rest-change.ts",
+      "definition/expectation.ts",
       "access/key-request.ts",
       // How far back somebody asks.
       "rehearsal/sync-rehearsal.ts",

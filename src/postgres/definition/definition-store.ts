@@ -6,6 +6,7 @@ import { TerminalError } from "../../kernel/errors.ts";
 import { type AuditEntry, writeAudit } from "../access/audit.ts";
 import { type Database, errorCode, guarded, inChunks, type Transaction } from "../client.ts";
 import { definitionRevision, definitions, definitionVersions } from "../definition-tables.ts";
+import { watchChanged } from "../expectation/expectation-ledger.ts";
 import { dueProgress } from "../ledger-tables.ts";
 
 /** Raised on every change, so that the schedule projector need not wait for its next poll. */
@@ -156,6 +157,7 @@ export async function recordChanges(tx: Transaction, actor: string, changes: rea
       .values(chunk.map(({ after }) => ({ definition_id: after.id, settled_until: sql`now()` })))
       .onConflictDoNothing(),
   );
+  await watchChanged(tx, changes);
   await bumpRevision(tx);
   const ids = JSON.stringify(changes.map(({ after }) => after.id));
   await tx.execute(

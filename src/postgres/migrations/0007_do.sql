@@ -1,7 +1,9 @@
 CREATE TABLE "actcore"."expectations" (
 	"definition_id" uuid PRIMARY KEY NOT NULL,
+	"success_within_ms" bigint NOT NULL,
 	"counts_from" timestamp (3) with time zone NOT NULL,
-	"overdue_since" timestamp (3) with time zone
+	"overdue_since" timestamp (3) with time zone,
+	"look_at" timestamp (3) with time zone NOT NULL
 );
 --> statement-breakpoint
 CREATE TABLE "actcore"."human_tasks" (
@@ -61,4 +63,5 @@ CREATE INDEX "human_tasks_assignee" ON "actcore"."human_tasks" USING btree ("ass
 CREATE INDEX "human_tasks_group" ON "actcore"."human_tasks" USING btree ("group","task_id") WHERE decided_at is null;--> statement-breakpoint
 CREATE INDEX "human_tasks_due" ON "actcore"."human_tasks" USING btree ("due_at","task_id") WHERE decided_at is null;--> statement-breakpoint
 CREATE INDEX "human_tasks_untold" ON "actcore"."human_tasks" USING btree ("decided_at") WHERE decided_at is not null and told_at is null;--> statement-breakpoint
-CREATE INDEX "own_events_unpublished" ON "actcore"."own_events" USING btree ("created_at","event_id") WHERE published_at is null;
+CREATE INDEX "own_events_unpublished" ON "actcore"."own_events" USING btree ("created_at","event_id") WHERE published_at is null;--> statement-breakpoint
+CREATE INDEX "runs_activity_succeeded" ON "actcore"."runs" USING btree ("activity_id","finished_at") WHERE status = 'succeeded';

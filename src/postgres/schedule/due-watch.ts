@@ -1,5 +1,5 @@
 /** Keeps, over restarts, when the reconciler's rounds end. A stretch in which none ended is an absence. */
-import { sql } from "drizzle-orm";
+import { type SQL, sql } from "drizzle-orm";
 import type { Absence } from "../../occurrence/due-facts.ts";
 import type { DueWatch } from "../../schedule/reconciler.ts";
 import { guarded, type Postgres } from "../client.ts";
@@ -49,6 +49,19 @@ function beginStatement(now: Date) {
     select away_from, away_until from noted
     union all
     select away_from, away_until from ${dueWatch} where not exists (select from noted)`;
+}
+
+/**
+ * The columns `absent_from` and `absent_until` of an absence at `now`, which is a join for a statement; both null where there was
+ * none. One that goes on has no end.
+ */
+export function joinAbsence(now: Date): SQL {
+  const at = sql`${now.toISOString()}::timestamptz`;
+  const isAway = sql`${at} - w.round_ended_at > ${AWAY_AFTER_MS} * interval '1 ms'`;
+  return sql`left join lateral (
+    select case when ${isAway} then w.round_ended_at else w.away_from end as absent_from,
+      case when not ${isAway} then w.away_until end as absent_until
+    from ${dueWatch} w) absence on true`;
 }
 
 function absenceOf({ away_from, away_until }: WatchRow): Absence | undefined {
