@@ -12,8 +12,8 @@ import type { CronTrigger, IntervalTrigger, ScheduleTrigger } from "./trigger.ts
 import { DAY_MS, isOnDayOf } from "./wall-times.ts";
 
 const SECOND_MS = 1000;
-/** The engine looks at each due time that is left out: so many take it a few hundredths of a second. */
-const MAX_LEFT_OUT = 30_000;
+/** The engine looks at each due time that is left out, and must not take a second for it: so many take it a tenth. */
+const MAX_LEFT_OUT = 10_000;
 
 /** Faults of a trigger that conforms to its schema; `path` stands before each. */
 export function findTriggerValueFaults(trigger: ScheduleTrigger, path: string): Fault[] {

@@ -4,6 +4,7 @@
  */
 import type { Range } from "../calendar/cron-expression.ts";
 import { type CronFields, daysInMonth, MONTH_LENGTHS, rangeOfNth } from "../calendar/cron-fields.ts";
+import { DAY_MS, HOUR_MS, startOfDay } from "../calendar/wall-times.ts";
 
 export interface CalendarSpec {
   /** Absent for every year. */
@@ -114,6 +115,22 @@ export function datedDays(days: Iterable<number>): CalendarSpec[] {
     days: toRanges(those.map((date) => date.getUTCDate())),
     seconds: toRanges(SIXTY),
   }));
+}
+
+/** The minutes from `from` to before `until`, as clocks show them, in milliseconds as if it were UTC. It is longer than an hour. */
+export function datedStretch(from: number, until: number): CalendarSpec[] {
+  const [whole, parts]: [number[], CalendarSpec[]] = [[], []];
+  const minuteOf = (wall: number) => new Date(wall).getUTCMinutes();
+  if (minuteOf(from) > 0) parts.push(datedHours(from, [new Date(from).getUTCHours()], SIXTY.slice(minuteOf(from))));
+  if (minuteOf(until) > 0)
+    parts.push(datedHours(until, [new Date(until).getUTCHours()], SIXTY.slice(0, minuteOf(until))));
+  const [first, last] = [Math.ceil(from / HOUR_MS), Math.floor(until / HOUR_MS)];
+  for (let day = startOfDay(from); day < until; day += DAY_MS) {
+    const hours = HOURS.filter((hour) => day / HOUR_MS + hour >= first && day / HOUR_MS + hour < last);
+    if (hours.length === HOURS.length) whole.push(day);
+    else if (hours.length > 0) parts.push(datedHours(day, hours, SIXTY));
+  }
+  return [...parts, ...datedDays(whole)];
 }
 
 /** Few ranges that together are exactly these numbers, which are sorted and without doubles. The end of each is one of them. */

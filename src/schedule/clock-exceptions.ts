@@ -42,10 +42,10 @@ export function planClockExceptions(calendar: CronCalendar, from: Date, until: D
 
 /**
  * For a cron of every hour of every day, which no clock change moves: its minutes in UTC. Undefined for any other, where
- * dates are left out, a change is not by whole hours, and in a zone without changes, whose own calendars are right.
+ * a change is not by whole hours, and in a zone without changes, whose own calendars are right.
  */
-export function hourlyMinutes({ crons, zone, except }: CronCalendar, from: Date, until: Date) {
-  if (!crons.every(isHourly) || except.size > 0) return undefined;
+export function hourlyMinutes({ crons, zone }: CronCalendar, from: Date, until: Date) {
+  if (!crons.every(isHourly)) return undefined;
   const shift = remainder(zone.offsetAt(from.getTime()));
   const changes = zone.changes(from.getTime(), until.getTime());
   if (changes.length === 0 || changes.some(({ after }) => remainder(after) !== shift)) return undefined;

@@ -12,11 +12,20 @@ import {
   endOf,
   type IntervalCalendar,
 } from "../calendar/calendar.ts";
+import { toInstant } from "../calendar/local-time.ts";
 import type { Misfire } from "../calendar/misfire.ts";
 import type { ScheduleTrigger } from "../calendar/trigger.ts";
+import { DAY_MS } from "../calendar/wall-times.ts";
 import type { Definition } from "../definition/schema.ts";
 import { createRecentlyUsed } from "../kernel/recently-used.ts";
-import { type CalendarSpec, cronCalendars, datedCalendar, datedDays, hourlyCalendar } from "./calendar-spec.ts";
+import {
+  type CalendarSpec,
+  cronCalendars,
+  datedCalendar,
+  datedDays,
+  datedStretch,
+  hourlyCalendar,
+} from "./calendar-spec.ts";
 import { hourlyMinutes, planClockExceptions } from "./clock-exceptions.ts";
 
 export interface SchedulePlan {
@@ -47,7 +56,7 @@ export interface SchedulePlan {
 const ENCODING = 2;
 /** The shortest window that the engine takes. What was due before it is not started late. */
 const LEAST_CATCHUP_WINDOW_MS = 10_000;
-const YEAR_MS = 365 * 86_400_000;
+const YEAR_MS = 365 * DAY_MS;
 /** 53 years: an interval of it is due once, from 1985 to 2077. */
 const ONCE_MS = 1_700_000_000_000;
 
@@ -133,7 +142,8 @@ function planCron(calendar: CronCalendar, block: number): Times {
   // From a year before, for what the engine may still be catching up with; to five years after the block's end.
   const [from, until] = [new Date(Date.UTC(block - 1, 0, 1)), new Date(Date.UTC(block + 10, 0, 1))];
   const minutes = hourlyMinutes(calendar, from, until);
-  if (minutes !== undefined) return { ...NO_TIMES, calendars: [hourlyCalendar(minutes)] };
+  if (minutes !== undefined)
+    return { ...NO_TIMES, calendars: [hourlyCalendar(minutes)], excluded: exceptedInUtc(calendar) };
   const { instants, calendars, excluded } = planClockExceptions(calendar, from, until);
   return {
     timezone: zone.name,
@@ -141,6 +151,16 @@ function planCron(calendar: CronCalendar, block: number): Times {
     excluded: [...excluded, ...datedDays(calendar.except)],
     intervals: instants.map((at) => ({ every_ms: ONCE_MS, offset_ms: at.getTime() % ONCE_MS })),
   };
+}
+
+/** The dates that a calendar leaves out, for a plan in UTC. Those that follow each other are told at once. */
+function exceptedInUtc({ except, zone }: CronCalendar): CalendarSpec[] {
+  const first = [...except].filter((day) => !except.has(day - DAY_MS));
+  return first.flatMap((day) => {
+    let end = day;
+    while (except.has(end)) end += DAY_MS;
+    return datedStretch(toInstant(day, zone), toInstant(end, zone));
+  });
 }
 
 const OVERLAPS: Record<Misfire["policy"], SchedulePlan["overlap"]> = {

@@ -460,6 +460,26 @@ test("a deleted definition is looked at until it is accounted for, and no more",
   expect(await listed()).not.toContain(id);
 });
 
+test("what is over is accounted for to its end, and looked at no more", async () => {
+  const definition = await create({ misfire_policy: "catchup", ends_at: keyOf(3) });
+  await database.sql`update actcore.definitions set updated_at = created_at where id = ${definition.id}`;
+  expect(await reconcileAt(minute(6, 55))).toHaveLength(3);
+  expect(await outcomesOf(definition)).toEqual(["late", "late", "late"]);
+  const listed = await createDueLedger(database).listActivities();
+  expect(listed.map((each) => each.activity_id)).not.toContain(definition.id);
+});
+
+test("what is due on a date that is left out is recorded as such, and not run later", async () => {
+  const except = [minute(1), minute(9)].map((at) => at.toISOString().slice(0, 10));
+  const definition = await create({ misfire_policy: "catchup", except });
+  expect(await reconcileAt(minute(6, 55))).toEqual([]);
+  expect(await outcomesOf(definition)).toEqual(Array(6).fill("skipped excepted"));
+  const { status, body } = await api.get(
+    `/occurrences?outcome=skipped&activity_id=${definition.id}&reason=excepted&since=${keyOf(0)}`,
+  );
+  expect([status, body.length]).toEqual([200, 6]);
+});
+
 test("a one-shot that is edited while it is settled is accounted for again", async () => {
   const once = (n: number) => ({ trigger_config: { trigger_type: "scheduled", run_at: keyOf(n) } });
   const definition = await storeDefinition(database, once(1));

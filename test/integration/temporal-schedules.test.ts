@@ -84,6 +84,12 @@ const driftOf = ({ id }: Definition, what: DriftKind, repaired = true) => ({
   repaired,
 });
 
+/** So many dates, `step` days apart. */
+const datesFrom = (first: string, count: number, step = 1) =>
+  Array.from({ length: count }, (_, index) =>
+    new Date(Date.parse(first) + index * step * 86_400_000).toISOString().slice(0, 10),
+  );
+
 /** Somebody else's, under any id. */
 async function createForeign(id: string): Promise<void> {
   await temporal.client.schedule.create({
@@ -136,7 +142,7 @@ describe("a definition's schedule", () => {
     for (const time of info.nextActionTimes) expect(time.getTime() % 90_000).toBe(10_000);
   });
 
-  test("of a one-shot is one date with one action, however late, and goes when it is accounted for", async () => {
+  test("of a one-shot is one date with one action, however late", async () => {
     const run_at = "2031-05-06T07:08:09+02:00";
     const definition = await define({ trigger_type: "scheduled", run_at });
     await project();
@@ -144,7 +150,23 @@ describe("a definition's schedule", () => {
     expect(info.nextActionTimes).toEqual([new Date(run_at)]);
     expect([spec.timezone, state.remainingActions]).toEqual(["UTC", 1]);
     expect(policies.catchupWindow).toBe(365 * 86_400_000);
+  });
 
+  test("begins and ends with its trigger, and does without the dates that it leaves out", async () => {
+    const bounds = { starts_at: "2031-05-05T09:00", ends_at: "2031-05-08T09:00", except: ["2031-05-07"] };
+    const definition = await define({ ...HOURLY, cron_expression: "0 9 * * *", timezone: "Europe/Berlin", ...bounds });
+    await project();
+    const { info } = await describeOf(definition);
+    expect(info.nextActionTimes).toEqual(["05", "06", "08"].map((day) => new Date(`2031-05-${day}T07:00:00Z`)));
+  });
+
+  test.each([
+    ["one-shot", { trigger_type: "scheduled", run_at: "2031-05-06T07:08:09+02:00" }],
+    ["cron with an end", { ...HOURLY, ends_at: "2031-05-06T07:08:09+02:00" }],
+  ])("of a %s goes when it is accounted for to its end", async (_, trigger) => {
+    const definition = await define(trigger);
+    await project();
+    expect(await isThere(definition)).toBe(true);
     const done_at = new Date("2031-05-07T00:00:00Z");
     const settled = { definition_id: definition.id, settled_until: done_at, done_at };
     await database.db
@@ -222,6 +244,19 @@ test("the engine takes a schedule of whatever a definition may say, at its limit
     interval({ every: 1, jitter: 1, misfire_policy: "compress", misfire_grace: "365d" }),
     { trigger_type: "scheduled", run_at: "2100-12-31T23:59:59Z" },
     { trigger_type: "scheduled", run_at: "2000-01-01T00:00:00Z" },
+    cron({
+      cron_expression: Array.from({ length: 20 }, (_, n) => `*/1 0-4 L,${n + 1} * ${n % 7},FRI#2,SUNL`),
+      timezone: "Antarctica/Troll",
+    }),
+    cron({ cron_expression: "* * * * *", timezone: "Europe/Berlin", except: datesFrom("2026-06-01", 6) }),
+    cron({ cron_expression: "* 0-23 * * *", timezone: "Europe/Berlin", except: datesFrom("2026-06-01", 400, 2) }),
+    interval({ every: "9s", timezone: "Pacific/Chatham", except: datesFrom("2026-06-01", 400, 2) }),
+    interval({
+      every: 1,
+      anchor: "2000-01-01T00:00:00Z",
+      starts_at: "2000-01-01T00:00:00Z",
+      ends_at: "2100-12-31T23:59:59Z",
+    }),
   ];
   const names = ["a", "\u{1f600}".repeat(100), "\u00e9".repeat(200), "x".repeat(200)];
   for (const [index, trigger_config] of triggers.entries()) {
@@ -295,16 +330,24 @@ describe("a sync of schedules", () => {
       define(HOURLY, { enabled: false }),
       define({ trigger_type: "interval", every: 90 }),
       define({ trigger_type: "scheduled", run_at: "2032-01-01T00:00:00Z" }),
+      define({
+        ...HOURLY,
+        cron_expression: ["30 2 L * *", "0 * * * FRI#2"],
+        timezone: "Europe/Berlin",
+        starts_at: "2020-01-01T00:00",
+        ends_at: "2032-01-01T00:00:01Z",
+        except: datesFrom("2026-12-25", 20, 40),
+      }),
       define({ trigger_type: "event", event_type: "x" }),
     ]);
     const before = await sync({ dryRun: true });
-    expect(before).toMatchObject({ upserted: 4, drift: [], errors: [] });
-    expect(await Promise.all(definitions.map(isThere))).toEqual([false, false, false, false, false]);
+    expect(before).toMatchObject({ upserted: 5, drift: [], errors: [] });
+    expect(await Promise.all(definitions.map(isThere))).toEqual([false, false, false, false, false, false]);
 
     metrics.scheduleChanges.reset();
     expect(await sync()).toEqual(before);
-    expect(await Promise.all(definitions.map(isThere))).toEqual([true, true, true, true, false]);
-    expect(await changes()).toEqual({ create: 4 });
+    expect(await Promise.all(definitions.map(isThere))).toEqual([true, true, true, true, true, false]);
+    expect(await changes()).toEqual({ create: 5 });
 
     metrics.scheduleChanges.reset();
     const { upserted, unchanged } = before;
