@@ -79,12 +79,15 @@ export function createPipeReader(): PipeReader {
 
   return {
     follow(fd, onBytes) {
-      const ended = new Promise<void>((resolve) => open.set(fd, { onBytes, end: resolve }));
+      const { promise: ended, resolve } = Promise.withResolvers<void>();
+      const own: Open = { onBytes, end: resolve };
+      open.set(fd, own);
       if (timer === undefined) wake(BUSY_MS);
       return {
         ended,
         close() {
-          if (!open.has(fd)) return;
+          // Where it has ended, the number may be that of another pipe by now.
+          if (open.get(fd) !== own) return;
           readSome(fd, PIPE_BYTES);
           end(fd);
         },

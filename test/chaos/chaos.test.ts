@@ -8,6 +8,7 @@ import {
   type ServerOptions,
   startServer,
 } from "../support/server.ts";
+import { endCommands } from "./commands.ts";
 import { killWorkersUnderFanOut } from "./fan-out.ts";
 import { stopTemporal } from "./misfire.ts";
 import { killPostgres } from "./postgres.ts";
@@ -34,6 +35,16 @@ test("a run of many tasks is done to its end although its workers are killed, ea
   const engines = await ground.start({ command: "engines" });
   try {
     await killWorkersUnderFanOut(ground, engines, { tasks: 100, kills: 1, everyMs: 1_500, answerAfterMs: 500 });
+  } finally {
+    engines.kill("SIGTERM");
+    await engines.exited;
+  }
+}, 240_000);
+
+test("commands that are ended at random moments leave no process, and each has its reason", async () => {
+  const engines = await ground.start({ command: "engines" });
+  try {
+    await endCommands(ground, engines, { rounds: 2, commandsPerRound: 12 });
   } finally {
     engines.kill("SIGTERM");
     await engines.exited;

@@ -1,5 +1,6 @@
 /** `make chaos`: every scenario at its full size, with the compiled binary. Ends with `N passed, N failed`. */
 import { createDirectory, removeDirectory, type ServerOptions, startServer } from "../support/server.ts";
+import { endCommands } from "./commands.ts";
 import { killWorkersUnderFanOut } from "./fan-out.ts";
 import { stopTemporal } from "./misfire.ts";
 import { killPostgres } from "./postgres.ts";
@@ -48,6 +49,10 @@ try {
   const engines = await ground.start({ command: "engines" });
   await scenario("500 http tasks of one run, their worker killed every 10 s: each Idempotency-Key applied once", () =>
     killWorkersUnderFanOut(ground, engines, { tasks: 500, kills: 4, everyMs: 10_000, answerAfterMs: 3_000 }),
+  );
+  await scenario(
+    "200 commands ended by kills, stops, cancellations and timeouts: none left, each with its reason",
+    () => endCommands(ground, engines, { rounds: 10, commandsPerRound: 20 }),
   );
   const worker = await ground.start({ roles: "api,worker", flags: engines.flags });
   await worker.ready(60_000);

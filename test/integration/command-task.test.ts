@@ -1,9 +1,21 @@
 /** Commands as real processes: what they get, how they end, and what is left of them. */
 import { afterAll, describe, expect, test } from "bun:test";
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import type { ActcoreError } from "../../src/kernel/errors.ts";
+import { openPipe } from "../../src/processes/descriptors.ts";
+import { createPipeReader } from "../../src/processes/pipe-reader.ts";
 import { isAlive, startTimeOf } from "../../src/processes/process-table.ts";
 import { STOP } from "../../src/task/stop.ts";
 import { type Execution, execute, processes, shell } from "../support/command-attempt.ts";
@@ -253,6 +265,26 @@ test("a worker that is killed leaves no command behind, not even one that ignore
   await eventually("none is left", async () => !begun.some(isAlive), 10_000);
 }, 30_000);
 
+test("a pipe that has ended is closed once, and not the next one under its number", async () => {
+  const pipes = createPipeReader();
+  const text = () => {
+    const parts: string[] = [];
+    return { add: (bytes: Uint8Array) => void parts.push(new TextDecoder().decode(bytes)), read: () => parts.join("") };
+  };
+  const [first, second] = [openPipe(), text()];
+  const followed = pipes.follow(first.read, () => {});
+  closeSync(first.write);
+  await followed.ended;
+  const next = openPipe();
+  expect(next.read).toBe(first.read);
+  const following = pipes.follow(next.read, second.add);
+  followed.close();
+  writeSync(next.write, "second");
+  closeSync(next.write);
+  await following.ended;
+  expect(second.read()).toBe("second");
+});
+
 test("fifty commands at once leave no descriptor open and no zombie", async () => {
   await shell("true");
   const before = openDescriptors();
@@ -265,9 +297,7 @@ test("fifty commands at once leave no descriptor open and no zombie", async () =
 
 function statOf(pid: string): string | undefined {
   try {
-    return require("node:fs")
-      .readFileSync(`/proc/${pid}/stat`, "utf8")
-      .replace(/^.*\) /s, "");
+    return readFileSync(`/proc/${pid}/stat`, "utf8").replace(/^.*\) /s, "");
   } catch {
     return undefined;
   }

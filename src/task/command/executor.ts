@@ -22,6 +22,7 @@ import type { CommandDeps } from "./ports.ts";
 const KILL_AFTER_S = 5;
 /** A worker that stops has some seconds to record how its tries ended. */
 const KILL_AFTER_AT_STOP_MS = 1_000;
+const KEEP_FIRST_MS = 200;
 const KEEP_EVERY_MS = 2_000;
 /** How long the last of the output waits for a ledger that is away: result and error have it as well. */
 const KEEP_WITHIN_MS = 1_500;
@@ -126,26 +127,26 @@ function keepOutput(attempt: Attempt, tail: OutputTail, { outputs, mask }: Comma
   const { task_id, attempt: number, sources = {} } = attempt;
   // Only what it was given can be on its way out in two parts.
   const holdLine = Object.values(sources).some(({ values }) => values !== undefined);
+  const over = new AbortController();
   let keptBytes = 0;
-  let keeping: Promise<void> | undefined;
 
   async function keep(isOpen: boolean): Promise<void> {
     const output = tail.read(mask, isOpen, holdLine);
     await outputs.keep(task_id, number, output);
     keptBytes = output.bytes;
   }
-  const timer = setInterval(() => {
-    if (keeping !== undefined || tail.bytes() === keptBytes) return;
-    keeping = keep(true)
-      .catch((error) => log.debug({ reason: describeError(error) }, "output of the command not kept for now"))
-      .finally(() => {
-        keeping = undefined;
-      });
-  }, KEEP_EVERY_MS);
+  async function keepOn(): Promise<void> {
+    for (let waitMs = KEEP_FIRST_MS; !(await sleep(waitMs, over.signal)); ) {
+      if (tail.bytes() === keptBytes) continue;
+      await keep(true).catch((error) => log.debug({ reason: describeError(error) }, "output not kept for now"));
+      waitMs = KEEP_EVERY_MS;
+    }
+  }
+  const keeping = keepOn();
 
   return {
     async finish(): Promise<void> {
-      clearInterval(timer);
+      over.abort();
       await keeping;
       const deadline = performance.now() + KEEP_WITHIN_MS;
       for (;;) {
