@@ -6,7 +6,7 @@ import { RetryableError, TerminalError } from "../kernel/errors.ts";
 import type { Dial, DialOptions } from "./dial.ts";
 import { withoutUrl } from "./fetch-failure.ts";
 import type { HttpRequest } from "./request.ts";
-import { judgeResponse, type ReadResponse, readResponse } from "./response.ts";
+import { type ExpectedStatus, isExpected, judgeResponse, type ReadResponse, readResponse } from "./response.ts";
 import { showUrl } from "./url.ts";
 
 /** How much is read of an answer that is no success. */
@@ -15,10 +15,12 @@ const MAX_FAILURE_BYTES = 16_384;
 export interface ExchangeOptions extends DialOptions {
   /** How much of the body is read, when it is unpacked. */
   readonly maxBytes: number;
+  /** The statuses that are a success; 2xx when absent. */
+  readonly expected?: readonly ExpectedStatus[];
 }
 
 /**
- * What was read of the answer of a success (2xx), whose body is whole or was cut at `maxBytes`.
+ * What was read of the answer of a success, whose body is whole or was cut at `maxBytes`.
  * @throws what `Dial` says; TerminalError `http_status`, `http_redirect`; RetryableError `http_status`, `http_unreachable`;
  * the reason of `signal`
  */
@@ -26,7 +28,7 @@ export async function exchange(
   dial: Dial,
   request: HttpRequest,
   signal: AbortSignal,
-  { maxBytes, ...options }: ExchangeOptions,
+  { maxBytes, expected, ...options }: ExchangeOptions,
 ): Promise<ReadResponse> {
   const what = `${request.method} ${showUrl(request.url.href)}`;
   let response: Response;
@@ -38,8 +40,9 @@ export async function exchange(
     const cause = withoutUrl(error);
     throw new RetryableError("http_unreachable", `${what}: ${cause.message}`, { cause });
   }
-  const read = await readResponse(response, response.ok ? maxBytes : Math.min(maxBytes, MAX_FAILURE_BYTES));
-  if (response.ok && read.brokenBy !== undefined && signal.aborted) throw signal.reason;
-  judgeResponse(what, read);
+  const isSuccess = isExpected(response.status, expected);
+  const read = await readResponse(response, isSuccess ? maxBytes : Math.min(maxBytes, MAX_FAILURE_BYTES));
+  if (isSuccess && read.brokenBy !== undefined && signal.aborted) throw signal.reason;
+  judgeResponse(what, read, expected);
   return read;
 }

@@ -22,6 +22,11 @@ const RETRYABLE_4XX = new Set([408, 425, 429]);
 /** The statuses with which `Location` says where to go instead. With others, such as 304, it does not. */
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 
+/** A status, or a class of them such as `2xx`. */
+export type ExpectedStatus = number | string;
+
+const USUALLY_EXPECTED = ["2xx"];
+
 /** An answer as a result of a task has it. */
 export interface HttpAnswer {
   status: number;
@@ -105,15 +110,21 @@ function readJson(text: string): unknown {
   }
 }
 
+export function isExpected(status: number, expected: readonly ExpectedStatus[] = USUALLY_EXPECTED): boolean {
+  return expected.some((each) => each === status || each === `${Math.floor(status / 100)}xx`);
+}
+
 /**
  * Throws what is no success, with what was read as its details; `what` names the request.
  * @throws TerminalError `http_status`, `http_redirect`; RetryableError `http_status`, `http_unreachable`
  */
-export function judgeResponse(what: string, read: ReadResponse): void {
+export function judgeResponse(what: string, read: ReadResponse, expected?: readonly ExpectedStatus[]): void {
   const { status, headers, brokenBy } = read;
-  const isSuccess = status >= 200 && status < 300;
+  const isSuccess = isExpected(status, expected);
   if (isSuccess && brokenBy === undefined) return;
   const details = { response: toAnswer(read) };
+  const wanted =
+    expected === undefined || isSuccess ? "" : `, and not ${expected.join(" or ")}, as the definition expects`;
   const message = `${what} answered ${status}`;
   if (isSuccess)
     throw new RetryableError("http_unreachable", `${message}, but its body broke off: ${brokenBy?.message}`, {
@@ -126,7 +137,10 @@ export function judgeResponse(what: string, read: ReadResponse): void {
       hint: "Put the final URL into the definition: redirects are not followed",
       details,
     });
-  if (status < 500 && !RETRYABLE_4XX.has(status)) throw new TerminalError("http_status", message, { details });
+  if (status < 500 && !RETRYABLE_4XX.has(status)) throw new TerminalError("http_status", message + wanted, { details });
   const retryAfterMs = parseRetryAfter(headers.get("retry-after"));
-  throw new RetryableError("http_status", message, { details, ...(retryAfterMs !== undefined && { retryAfterMs }) });
+  throw new RetryableError("http_status", message + wanted, {
+    details,
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
+  });
 }

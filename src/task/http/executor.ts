@@ -16,7 +16,12 @@ export const MAX_RESPONSE_BYTES = 16_384;
 
 export function createHttpExecutor({ dial }: Pick<ExecutorDeps, "dial">): Executor<HttpParams> {
   return async (attempt, { signal }) => {
-    const options = { hostIsComputed: isHostComputed(attempt), maxBytes: MAX_RESPONSE_BYTES };
+    const expected = attempt.params.expect?.status;
+    const options = {
+      hostIsComputed: isHostComputed(attempt),
+      maxBytes: MAX_RESPONSE_BYTES,
+      ...(expected !== undefined && { expected }),
+    };
     return toAnswer(await exchange(dial, buildRequest(attempt), signal, options));
   };
 }

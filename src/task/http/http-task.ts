@@ -3,6 +3,7 @@ import { findRequestFaults, findUrlFaults } from "../../outbound/request-faults.
 import { showUrl } from "../../outbound/url.ts";
 import { HIDDEN, type TaskType } from "../task-type.ts";
 import { createHttpExecutor } from "./executor.ts";
+import { findHttpFaults } from "./faults.ts";
 import { HttpParamsSchema } from "./params.ts";
 
 /** With a longer timeout, a receiver that is slow would keep a claim from ending. */
@@ -14,17 +15,24 @@ export const httpTask: TaskType<typeof HttpParamsSchema> = {
   findFaults: (params, path, engines) => [
     ...findUrlFaults(params.url, `${path}/url`, engines),
     ...findRequestFaults(params, path),
+    ...findHttpFaults(params, path),
   ],
   createExecutor: createHttpExecutor,
   /** Values that may be credentials are hidden, and their names are kept. */
-  show: ({ method, url, headers, body }) => ({
+  show: ({ method, url, query, headers, body, auth, sign, expect }) => ({
     ...(method !== undefined && { method }),
     url: showUrl(url),
-    ...(headers !== undefined && {
-      headers: Object.fromEntries(Object.keys(headers).map((name) => [name, HIDDEN])),
-    }),
+    ...(query !== undefined && { query: hideValues(query) }),
+    ...(headers !== undefined && { headers: hideValues(headers) }),
     ...(body !== undefined && { body: HIDDEN }),
+    ...(auth !== undefined && { auth: { ...hideValues(auth), type: auth.type } }),
+    ...(sign !== undefined && { sign: { ...sign, secret: HIDDEN } }),
+    ...(expect !== undefined && { expect }),
   }),
   waits: true,
   isQuick: ({ timeout_ms }) => timeout_ms <= QUICK_MS,
 };
+
+function hideValues(object: object): Record<string, string> {
+  return Object.fromEntries(Object.keys(object).map((name) => [name, HIDDEN]));
+}
