@@ -37,9 +37,10 @@ function findRepeatingFaults(trigger: CronTrigger | IntervalTrigger, own: readon
     ...findTimeFaults(trigger, starts_at, `${path}/starts_at`),
     ...findTimeFaults(trigger, ends_at, `${path}/ends_at`),
   ];
-  const dates = findExceptFaults(trigger, path);
-  if (faults.length + dates.length > 0) return [...faults, ...dates];
-  return [...findNeverDueFaults(trigger, path), ...findLeftOutFaults(compileCalendar(trigger), path)];
+  faults.push(...findExceptFaults(trigger, path));
+  if (faults.length > 0) return faults;
+  const leftOut = findLeftOutFaults(trigger, path);
+  return leftOut.length > 0 ? leftOut : findNeverDueFaults(trigger, path);
 }
 
 /** Of a trigger with a beginning and an end, between which nothing is due. */
@@ -63,7 +64,9 @@ function findExceptFaults({ except = [] }: CronTrigger | IntervalTrigger, path: 
 }
 
 /** Of dates that leave out so much in a row that the engine would look for the next due time for long. */
-function findLeftOutFaults(calendar: Calendar, path: string): Fault[] {
+function findLeftOutFaults(trigger: CronTrigger | IntervalTrigger, path: string): Fault[] {
+  if (trigger.except === undefined) return [];
+  const calendar = compileCalendar(trigger);
   if (calendar.trigger_type === "scheduled") return [];
   const { except, zone } = calendar;
   let [inRow, end] = [0, 0];

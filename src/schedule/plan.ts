@@ -155,7 +155,7 @@ function planCron(calendar: CronCalendar, block: number): Times {
 
 /** The dates that a calendar leaves out, for a plan in UTC. Those that follow each other are told at once. */
 function exceptedInUtc({ except, zone }: CronCalendar): CalendarSpec[] {
-  const first = [...except].filter((day) => !except.has(day - DAY_MS));
+  const first = [...except].filter((day) => !except.has(day - DAY_MS)).sort((a, b) => a - b);
   return first.flatMap((day) => {
     let end = day;
     while (except.has(end)) end += DAY_MS;
