@@ -22,10 +22,15 @@ export interface TriesDeps {
 /** How a try ended, with secrets masked; not recorded yet. */
 export type TryEnd = { ok: true; result: unknown } | { ok: false; error: unknown; final: boolean };
 
+/** What is known of a try once it is made. */
+export type Tried = Pick<TaskAttempt, "task_id" | "key" | "type" | "attempt" | "trace_id"> & {
+  input: { run: Pick<TaskAttempt["input"]["run"], "run_id" | "activity_name"> };
+};
+
 export type Tries = ReturnType<typeof createTries>;
 
 export function createTries({ tasks, executors, secrets, metrics, log }: TriesDeps) {
-  const logOf = ({ key, attempt, trace_id, input: { run } }: TaskAttempt) =>
+  const logOf = ({ key, attempt, trace_id, input: { run } }: Tried) =>
     log.child({ activity_name: run.activity_name, run_id: run.run_id, task_key: key, attempt, trace_id });
 
   async function execute(task: TaskAttempt, signal: AbortSignal): Promise<unknown> {
@@ -62,7 +67,7 @@ export function createTries({ tasks, executors, secrets, metrics, log }: TriesDe
   }
 
   /** Counts and logs a try whose end is recorded. */
-  function report(task: TaskAttempt, end: TryEnd): void {
+  function report(task: Tried, end: TryEnd): void {
     metrics.tasks.inc({ type: task.type, status: end.ok ? "succeeded" : end.final ? "failed" : "retrying" });
     if (end.ok) return;
     logOf(task).warn({ reason: describeError(end.error) }, end.final ? "task failed" : "task attempt failed");
@@ -85,7 +90,7 @@ export function createTries({ tasks, executors, secrets, metrics, log }: TriesDe
     },
 
     /** Answers the end as it could be recorded: a result that the ledger refuses makes it a failure. */
-    async record(task: TaskAttempt, end: TryEnd, cancelled: AbortSignal): Promise<TryEnd> {
+    async record(task: Tried, end: TryEnd, cancelled: AbortSignal): Promise<TryEnd> {
       const { task_id, attempt } = task;
       let recorded = end;
       if (recorded.ok) {

@@ -3,6 +3,7 @@
  * the task queues; the schedules are one copy's work at a time.
  */
 
+import { createCallSteps } from "../activities/call-steps.ts";
 import { createTaskSteps } from "../activities/execute-task.ts";
 import { createContextStep } from "../activities/resolve-context.ts";
 import { createRunSteps } from "../activities/run-steps.ts";
@@ -42,6 +43,7 @@ import { createReconcilerChore } from "../schedule/reconciler.ts";
 import { createParamsCheck } from "../task/params-check.ts";
 import { createExecutors } from "../task/task-type.ts";
 import { type Temporal, temporalTlsOf } from "../temporal/connection.ts";
+import { createQueueInspector } from "../temporal/queue-inspector.ts";
 import { createRunInspector } from "../temporal/run-inspector.ts";
 import { createRunStarter } from "../temporal/run-starter.ts";
 import { createScheduleReader } from "../temporal/schedule-reader.ts";
@@ -92,6 +94,11 @@ export function startWorker(deps: RoleDeps): Role {
         ...createTaskSteps(steps),
         resolveContext: createContextStep({ runs: createRunLedger(postgres.prepared), resolver }),
       },
+      callSteps: createCallSteps({
+        ...steps,
+        secrets,
+        queues: createQueueInspector(temporal, createRunInspector(temporal)),
+      }),
       labels: config.workerLabels,
       shutdownGraceMs,
     };
@@ -99,6 +106,7 @@ export function startWorker(deps: RoleDeps): Role {
       ...options,
       runSteps: maskFailures(options.runSteps, secrets),
       taskSteps: maskFailures(options.taskSteps, secrets),
+      callSteps: maskFailures(options.callSteps, secrets),
     };
     const onFailure = (error: unknown) => log.warn({ reason: describeError(error) }, "workers not started");
     const backoff = createBackoff(200, 5_000);

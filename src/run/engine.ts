@@ -58,3 +58,22 @@ export interface RunInspector {
   /** Ends that execution at once, if it is open. */
   terminate(workflowId: string, execution: string, reason: string): Promise<void>;
 }
+
+/** A workflow of a user's own that a `workflow` task has started. */
+export interface CalledView {
+  isOpen: boolean;
+  /** Whether a worker has begun it. */
+  begun: boolean;
+  /** Of an open one: whether its next step waits for a worker. */
+  waitsForWorker: boolean;
+  /** How its last step failed, where that was not followed by another one. */
+  failure?: string;
+}
+
+/** What tasks wait for; temporal/queue-inspector.ts is behind it. Each throws RetryableError `temporal_unavailable`. */
+export interface QueueInspector {
+  /** Whether a worker has asked the queue for work of this kind within the last minute and a half. */
+  isPolled(queue: string, kind: "workflow" | "activity"): Promise<boolean>;
+  /** The newest workflow of that id; undefined where the engine knows none. */
+  inspectCalled(workflowId: string): Promise<CalledView | undefined>;
+}

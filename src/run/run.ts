@@ -3,6 +3,8 @@
  * imports it, and must stay the same function of its history (I9).
  */
 
+import type { TaskWorkflow } from "../task/task.ts";
+
 /** Workflow type and task queues. Programs in other languages start them by these names, so they never change. */
 export const RUN_ACTIVITY_WORKFLOW = "RunActivityWorkflow";
 export const ORCHESTRATOR_QUEUE = "orchestrator-tq";
@@ -115,7 +117,7 @@ export interface TaskStepPolicy {
   /** The label of the workers that do it; any worker does when absent. */
   run_on?: string;
   /** The child workflow that does it; absent where a worker does. */
-  workflow?: string;
+  workflow?: TaskWorkflow;
 }
 
 /** What the workflow knows of a task that failed. */

@@ -4,9 +4,15 @@ import { httpTask } from "./http/http-task.ts";
 import { logTask } from "./log/log-task.ts";
 import type { TaskTypes } from "./task-type.ts";
 import type { TemplateOf } from "./template.ts";
+import { workflowTask } from "./workflow/workflow-task.ts";
 
 /** By the `type` of a task. */
-export const TASK_TYPES = { log: logTask, http: httpTask, command: commandTask } satisfies TaskTypes;
+export const TASK_TYPES = {
+  log: logTask,
+  http: httpTask,
+  command: commandTask,
+  workflow: workflowTask,
+} satisfies TaskTypes;
 
 type Table = typeof TASK_TYPES;
 /** A task of a definition, told apart by its `type`. */

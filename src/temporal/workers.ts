@@ -1,5 +1,6 @@
 /** The workers: one sequences runs, another does tasks, and one more for each label does those that are meant for it. */
 import { NativeConnection, Worker } from "@temporalio/worker";
+import type { CallSteps } from "../run/call.ts";
 import {
   BEAT_EVERY_MS,
   labelQueue,
@@ -19,6 +20,7 @@ export interface WorkersOptions {
   workflowBundle: { code: string };
   runSteps: RunSteps;
   taskSteps: TaskSteps;
+  callSteps: CallSteps;
   /** What tasks that are meant for some workers only may call this one. */
   labels: readonly string[];
   /** How long a try may go on after a shutdown began, milliseconds. */
@@ -40,7 +42,7 @@ export interface Workers {
 
 /** @throws RetryableError `temporal_unavailable` */
 export async function startWorkers(options: WorkersOptions): Promise<Workers> {
-  const { address, tls, namespace, workflowBundle, runSteps, taskSteps, labels, shutdownGraceMs } = options;
+  const { address, tls, namespace, workflowBundle, runSteps, taskSteps, callSteps, labels, shutdownGraceMs } = options;
   let connection: NativeConnection;
   try {
     connection = await NativeConnection.connect({ address, tls });
@@ -58,7 +60,7 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
       ...shared,
       taskQueue: ORCHESTRATOR_QUEUE,
       workflowBundle,
-      activities: { ...runSteps },
+      activities: { ...runSteps, ...callSteps },
       enableNonLocalActivities: false,
       maxCachedWorkflows: 500,
       maxConcurrentWorkflowTaskExecutions: RUNS_AT_ONCE,

@@ -1,2 +1,3 @@
 /** What the workflow bundle exports: a workflow is found by the name of its function. */
+export { CalledWorkflow } from "./called-workflow.ts";
 export { RunActivityWorkflow } from "./run-activity.ts";

@@ -182,12 +182,13 @@ async function executeStep(step: TaskStep): Promise<TaskFailure | undefined> {
 }
 
 /** A child workflow of ours does the task, and has recorded how it ended; it fails where the task did. */
-async function doByWorkflow(workflow: string, { task_id }: TaskStep): Promise<void> {
+async function doByWorkflow(workflow: string, step: TaskStep): Promise<void> {
+  const { task_id } = step;
   for (let waitMs = 1000; ; waitMs = Math.min(2 * waitMs, 60_000)) {
     try {
       await executeChild(workflow, {
         workflowId: taskWorkflowId(task_id),
-        args: [task_id],
+        args: [task_id, step],
         parentClosePolicy: "REQUEST_CANCEL",
       });
       return;

@@ -91,7 +91,7 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   json: [],
   kernel: [],
   // Of a run, types and names only: workflow code stays the same function of its history (I9).
-  workflows: ["run/run.ts", "json"],
+  workflows: ["run/run.ts", "run/call.ts", "run/step-after.ts", "json"],
 };
 
 /** Packages that touch the outside, and the only rooms that may: an adapter is named for what it touches. */

@@ -6,6 +6,7 @@ import { ApplicationFailure, type TypedSearchAttributes } from "@temporalio/comm
 import { temporal } from "@temporalio/proto";
 import { DefaultLogger, makeTelemetryFilterString, Runtime } from "@temporalio/worker";
 import { workflowBundle } from "../../src/generated/workflow-bundle.ts";
+import type { Call, CallEnd } from "../../src/run/call.ts";
 import type {
   Claim,
   ClaimRequest,
@@ -45,6 +46,8 @@ export interface Plan {
   /** The context's step. */
   resolve?: () => Promise<void>;
   execute?: (taskId: string) => Promise<void>;
+  /** The try of a workflow task, by its id, and by the number of tries before it; undefined: the task is over. */
+  call?: (taskId: string, before: number) => Call | undefined;
   result?: Partial<RunResult>;
 }
 
@@ -53,6 +56,8 @@ export interface Calls {
   claims: ClaimRequest[];
   decisions: number;
   executed: string[];
+  /** How the tries of workflow tasks ended. */
+  called: CallEnd[];
   closes: RunClose[];
 }
 
@@ -152,6 +157,16 @@ export async function startPlannedWorkers() {
         return { run_id: close.run_id, status: "succeeded", ...plan.result };
       },
     },
+    callSteps: {
+      async beginCall(taskId) {
+        const { plan, calls } = planned(taskId.split("/")[0] ?? "");
+        return plan.call?.(taskId, calls.called.length);
+      },
+      async endCall({ tried: { task_id } }, end) {
+        planned(task_id.split("/")[0] ?? "").calls.called.push(end);
+        return end.ok ? undefined : end;
+      },
+    },
     taskSteps: {
       resolveContext: async (runId) => planned(runId).plan.resolve?.(),
       async executeTask(taskId) {
@@ -168,7 +183,7 @@ export async function startPlannedWorkers() {
     /** Starts a run of a new activity that goes as planned. */
     async start(plan: Plan, attributes?: (activityId: string) => TypedSearchAttributes) {
       const activityId = crypto.randomUUID();
-      const calls: Calls = { claims: [], decisions: 0, executed: [], closes: [] };
+      const calls: Calls = { claims: [], decisions: 0, executed: [], called: [], closes: [] };
       plans.set(activityId, { plan, calls });
       const handle = await client.workflow.start(RUN_ACTIVITY_WORKFLOW, {
         taskQueue: ORCHESTRATOR_QUEUE,

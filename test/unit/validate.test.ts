@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { parseDefinition } from "../../src/definition/validate.ts";
 import { parseJson } from "../../src/json/parse.ts";
 import type { Fault, InvalidInputError } from "../../src/kernel/errors.ts";
+import { TASK_TYPES } from "../../src/task/types.ts";
 import { TASK_RULES } from "../support/own-engines.ts";
 
 const event = { trigger_type: "event", event_type: "user.created" };
@@ -66,7 +67,7 @@ test("a type that is missing is named with those that there are", () => {
   const input = { name: "a", trigger_config: { cron_expression: "0 9 * * *" }, task_templates: [{ key: "k" }] };
   expect(faultsOf(input)).toEqual([
     { path: "/trigger_config/trigger_type", message: "is required: one of event, cron, interval, scheduled" },
-    { path: "/task_templates/0/type", message: "is required: one of log, http, command" },
+    { path: "/task_templates/0/type", message: `is required: one of ${Object.keys(TASK_TYPES).join(", ")}` },
   ]);
 });
 

@@ -49,6 +49,7 @@ describe("a run", () => {
       ],
       decisions: 0,
       executed: ["a"],
+      called: [],
       closes: [{ run_id: `run-${activityId}`, failures: [] }],
     });
   });
