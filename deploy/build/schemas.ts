@@ -1,9 +1,10 @@
 /** Writes docs/schemas/*.json, the published JSON Schemas, from the schemas that validate. A test holds them together. */
 import { join } from "node:path";
-import { definitionInputSchema, definitionSchema } from "../../src/definition/schema.ts";
+import { definitionInputSchema } from "../../src/definition/schema.ts";
 import { renderDocumentSchema } from "../../src/document/document-schema.ts";
 import { EventEnvelopeSchema } from "../../src/event/envelope.ts";
 import { EventTypeSchema } from "../../src/event/event-type.ts";
+import { definitionViewSchema } from "../../src/explain/definition-view.ts";
 import { RunView } from "../../src/explain/run-view.ts";
 import { TaskView } from "../../src/explain/task-view.ts";
 import type { TaskTypes } from "../../src/task/task-type.ts";
@@ -13,7 +14,7 @@ import { REPOSITORY } from "./repository.ts";
 const published = (types: TaskTypes) => ({
   envelope: EventEnvelopeSchema,
   "definition-input": definitionInputSchema(types),
-  definition: definitionSchema(types),
+  definition: definitionViewSchema(types),
   "event-type": EventTypeSchema,
   run: RunView,
   task: TaskView,

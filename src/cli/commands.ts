@@ -43,7 +43,7 @@ export const COMMANDS = {
     run: async ({ config, ...deps }) => (await import("./engines.ts")).runEngines(config, deps),
   },
   status: {
-    summary: "tell which engines run where, with versions and sizes",
+    summary: "tell which engines run where, with versions and sizes, and which activities are overdue",
     settings: [...DIRECTORIES, ...URLS, "logLevel", ...PORTS],
     json: true,
     run: async ({ config, ...deps }) => (await import("./status.ts")).runStatus(config, deps),

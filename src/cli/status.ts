@@ -1,14 +1,24 @@
-/** `actcore status`: what runs where. */
+/** `actcore status`: what runs where, and which activities are overdue. */
 
 import { type EngineReport, type Report, reportEngines } from "../engines/report.ts";
 import type { Config } from "../kernel/config.ts";
+import { inTime } from "../kernel/wait.ts";
+import { createExpectationReader } from "../postgres/expectation/expectation-reader.ts";
+import { withDatabase } from "./database.ts";
 import { formatTable } from "./table.ts";
 
 /** Exit code when something that should run does not. */
 const NOT_RUNNING = 3;
+const OVERDUE_SHOWN = 20;
+const ASKED_WITHIN_MS = 3_000;
+
+interface Overdue {
+  activity_name: string;
+  overdue_since: string;
+}
 
 /**
- * Prints each engine that this configuration uses, and who holds the data directory.
+ * Prints each engine that this configuration uses, who holds the data directory, and the activities that are overdue.
  * @returns 0 when all of them run and answer, else 3
  */
 export async function runStatus(
@@ -16,9 +26,24 @@ export async function runStatus(
   { print, json }: { print(line: string): void; json: boolean },
 ): Promise<number> {
   const report = await reportEngines(config);
-  if (json) print(JSON.stringify(toJson(report)));
-  else for (const line of toLines(report)) print(line);
+  const overdue = await readOverdue(config, report);
+  if (json) print(JSON.stringify({ ...toJson(report), overdue: overdue ?? null }));
+  else for (const line of [...toLines(report), ...overdueLines(overdue)]) print(line);
   return report.engines.every(isFine) ? 0 : NOT_RUNNING;
+}
+
+/** Undefined where Postgres does not say; its own row tells why, or the schema is that of an earlier release. */
+async function readOverdue(config: Config, { engines }: Report): Promise<Overdue[] | undefined> {
+  const postgres = engines.find(({ name }) => name === "postgres");
+  if (postgres === undefined || !isFine(postgres)) return undefined;
+  const asked = withDatabase(config, "status", ({ db }) => createExpectationReader(db).listOverdue(OVERDUE_SHOWN + 1));
+  return inTime(asked, ASKED_WITHIN_MS, () => new Error("late")).catch(() => undefined);
+}
+
+function overdueLines(overdue: readonly Overdue[] = []): string[] {
+  const shown = overdue.slice(0, OVERDUE_SHOWN);
+  const lines = shown.map(({ activity_name, overdue_since }) => `overdue since ${overdue_since}: ${activity_name}`);
+  return overdue.length > OVERDUE_SHOWN ? [...lines, "and others are overdue"] : lines;
 }
 
 function isFine({ state, error }: EngineReport): boolean {

@@ -35,7 +35,8 @@ export function applyChange(
   if (faults.length > 0) throw invalid(faults);
   // A client that sends the whole object back as it read it means no override by the `enabled` in it.
   const isEcho = "enabled_override" in input && input.enabled === definition.enabled;
-  const ignored: readonly string[] = isEcho ? [...readOnly, "enabled"] : readOnly;
+  // How it stands with `expect` changes by itself, so that what was read is no claim.
+  const ignored: readonly string[] = [...readOnly, "expectation", ...(isEcho ? ["enabled"] : [])];
   const changed = Object.fromEntries(Object.entries(input).filter(([key]) => !ignored.includes(key)));
 
   if (definition.source !== REST_SOURCE) return overrideEnabled({ definition, body }, changed);

@@ -46,8 +46,12 @@ export const CHANCE_MS = 30_000;
 export const AWAY_HOLD_MS = 300_000;
 
 /** When it is overdue if no run succeeds until then. */
-export function dueBy({ success_within_ms, ...facts }: SilenceFacts): Date {
-  const { counts_from, last_success, seen_paused_at } = facts;
+export function dueBy({
+  success_within_ms,
+  counts_from,
+  last_success,
+  seen_paused_at,
+}: Pick<SilenceFacts, "success_within_ms" | "counts_from" | "last_success" | "seen_paused_at">): Date {
   const from = Math.max(counts_from.getTime(), last_success?.at.getTime() ?? 0, seen_paused_at?.getTime() ?? 0);
   return new Date(from + success_within_ms);
 }

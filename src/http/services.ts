@@ -4,6 +4,7 @@ import type { KeyStore } from "../access/key-store.ts";
 import type { DefinitionStore } from "../definition/store.ts";
 import type { CheckedPublisher } from "../dispatch/checked-publisher.ts";
 import type { EventTypeReader } from "../event/event-type.ts";
+import type { ExpectationReader } from "../explain/definition-view.ts";
 import type { DueTimeReader } from "../explain/due-time-views.ts";
 import type { LedgerReader } from "../explain/ledger-reader.ts";
 import type { ScheduleReader } from "../explain/schedule-view.ts";
@@ -18,6 +19,7 @@ import type { TaskRules } from "../task/task-type.ts";
 /** To read a part whose engine was never reached throws RetryableError; the answer is then 503. */
 export interface Services {
   readonly definitions: DefinitionStore;
+  readonly expectations: ExpectationReader;
   readonly eventTypes: EventTypeReader;
   readonly ledger: LedgerReader;
   readonly dueTimes: DueTimeReader;

@@ -19,6 +19,7 @@ import { createKeyStore } from "../postgres/access/key-store.ts";
 import { createDefinitionStore } from "../postgres/definition/definition-store.ts";
 import { createEventContentReader } from "../postgres/event/event-contents.ts";
 import { createEnforcedTypeReader, createEventTypeReader } from "../postgres/event/event-types.ts";
+import { createExpectationReader } from "../postgres/expectation/expectation-reader.ts";
 import { createDueTimeReader } from "../postgres/explain/due-time-reader.ts";
 import { createLedgerReader } from "../postgres/explain/ledger-reader.ts";
 import { createSkippedReader } from "../postgres/explain/skipped-reader.ts";
@@ -46,6 +47,7 @@ interface Parts extends Omit<Services, "rules" | "readiness"> {
 
 const ENGINES = {
   definitions: "postgres",
+  expectations: "postgres",
   eventTypes: "postgres",
   ledger: "postgres",
   dueTimes: "postgres",
@@ -116,6 +118,7 @@ export function startApi(deps: RoleDeps): Role {
           dryRuns: createDryRuns({ resolver, secrets, checkParams, history }),
           whatIf: createWhatIf({ history, checkParams }),
           definitions,
+          expectations: createExpectationReader(db),
           eventTypes: createEventTypeReader(db),
           ledger,
           dueTimes: createDueTimeReader(db),

@@ -48,6 +48,9 @@ function createApi(keyless: Keyless, store: KeyStore = keys) {
     get definitions() {
       return behind();
     },
+    get expectations() {
+      return behind();
+    },
     get dryRuns() {
       return behind();
     },

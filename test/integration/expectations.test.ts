@@ -7,6 +7,7 @@ import { createMetrics } from "../../src/kernel/metrics.ts";
 import { createDefinitionStore } from "../../src/postgres/definition/definition-store.ts";
 import { createExpectationLedger } from "../../src/postgres/expectation/expectation-ledger.ts";
 import type { PauseInspector } from "../../src/schedule/reconciler.ts";
+import { createTestApi, definitionPath } from "../support/api.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";
 import { BY_TEST, storeDefinition } from "../support/ledger.ts";
@@ -187,4 +188,25 @@ test("the ledger says how many are overdue, and when the next one is to be looke
   const { overdue, next_look_at } = await sum();
   expect(overdue).toBe(1);
   expect(Math.abs((next_look_at as Date).getTime() - minutesLater(10).getTime())).toBeLessThan(5_000);
+});
+
+test("a reader sees how each definition stands, and null where nothing is watched", async () => {
+  const api = createTestApi(database);
+  const plain = await api.createDefinition();
+  expect(plain.expectation).toBeNull();
+  const made = await watch();
+  const path = definitionPath(made.id);
+  const run = await succeed(made.id, 2);
+  const { body } = await api.get(path);
+  expect(body.expectation).toMatchObject({ success_within: "10m", counts_from: made.created_at, overdue_since: null });
+  const [row] = await database.sql`select finished_at from actcore.runs where run_id = ${run}`;
+  expect(body.expectation.last_success_at).toBe(new Date(row?.finished_at).toISOString());
+  expect(Date.parse(body.expectation.due_by)).toBe(Date.parse(body.expectation.last_success_at) + 10 * MINUTE_MS);
+  await look(13);
+  const overdue = (await api.get(path)).body;
+  expect(overdue.expectation.overdue_since).toBe(body.expectation.due_by);
+  expect((await api.get(`/activity-definitions?name=${made.name}`)).body).toEqual([overdue]);
+  // Sent back as it was read, however it stands by now, it changes nothing.
+  await look(300);
+  expect(await api.send("PUT", path, body)).toMatchObject({ status: 200, body: overdue });
 });

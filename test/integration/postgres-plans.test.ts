@@ -8,6 +8,7 @@ import type { Database, Postgres } from "../../src/postgres/client.ts";
 import { createPreviousRunReader } from "../../src/postgres/context/previous-run-reader.ts";
 import { createRecordedEventReader } from "../../src/postgres/context/recorded-event-reader.ts";
 import { createDefinitionStore } from "../../src/postgres/definition/definition-store.ts";
+import { createExpectationLedger } from "../../src/postgres/expectation/expectation-ledger.ts";
 import { createLedgerReader } from "../../src/postgres/explain/ledger-reader.ts";
 import { createHistoryReader } from "../../src/postgres/rehearsal/history-reader.ts";
 import { createDueLedger } from "../../src/postgres/schedule/due-ledger.ts";
@@ -53,6 +54,7 @@ function createLists(db: Database) {
     history: createHistoryReader(db),
     previousRuns: createPreviousRunReader(db).read,
     recordedEvents: createRecordedEventReader(db).read,
+    expectations: createExpectationLedger({ db, prepared: db } as Postgres).listToLookAt,
   };
 }
 
@@ -132,6 +134,15 @@ test("the latest runs of a schedule are read without those of the years before",
   // What is open is few: its index is read as it is.
   const scans = nodes.filter(({ "Index Name": index }) => index !== undefined && index !== "runs_open");
   expect(scans.filter((node) => node["Index Cond"] === undefined)).toEqual([]);
+});
+
+test("whether activities have succeeded lately is read from the ends of an index", async () => {
+  await database.sql`insert into actcore.expectations (definition_id, success_within_ms, counts_from, look_at)
+    select id, 60000, now(), now() from actcore.definitions limit 200`;
+  await database.sql`analyze actcore.expectations`;
+  const nodes = await planOf(() => list.expectations(new Date(Date.now() + 60_000), 200));
+  const scans = nodes.filter((node) => node["Relation Name"] === "runs").map((node) => node["Index Name"]);
+  expect(scans.toSorted()).toEqual(["runs_activity_succeeded", "runs_open"]);
 });
 
 test("context sources read the ledger by its indexes", async () => {

@@ -17,6 +17,7 @@ import { createKeyStore } from "../../src/postgres/access/key-store.ts";
 import { createDefinitionStore } from "../../src/postgres/definition/definition-store.ts";
 import { createEventContentReader } from "../../src/postgres/event/event-contents.ts";
 import { createEnforcedTypeReader, createEventTypeReader } from "../../src/postgres/event/event-types.ts";
+import { createExpectationReader } from "../../src/postgres/expectation/expectation-reader.ts";
 import { createDueTimeReader } from "../../src/postgres/explain/due-time-reader.ts";
 import { createLedgerReader } from "../../src/postgres/explain/ledger-reader.ts";
 import { createSkippedReader } from "../../src/postgres/explain/skipped-reader.ts";
@@ -84,6 +85,7 @@ export function createTestApi(
     }),
     whatIf: createWhatIf({ history, checkParams }),
     definitions,
+    expectations: createExpectationReader(db),
     eventTypes: createEventTypeReader(db),
     ledger,
     dueTimes: createDueTimeReader(db),

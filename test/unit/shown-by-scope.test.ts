@@ -43,6 +43,7 @@ async function ask(scopes: readonly Scope[], method: string, path: string, sent?
     ledger: {
       findTask: async (id: string) => (id === ID ? TASK : { ...TASK, type: "log", params: { message: "m" } }),
     },
+    expectations: { read: async () => new Map() },
     definitions: {
       async change(_: string, change: (stored: object) => unknown) {
         change({ definition, body });

@@ -4,14 +4,16 @@
  */
 import { Type } from "@sinclair/typebox";
 import { applyChange, parseNewDefinition } from "../../definition/rest-change.ts";
-import { type DefinitionBody, definitionInputSchema, definitionSchema } from "../../definition/schema.ts";
+import { type Definition, type DefinitionBody, definitionInputSchema } from "../../definition/schema.ts";
 import { REST_SOURCE } from "../../definition/store.ts";
+import { type DefinitionView, definitionViewSchema } from "../../explain/definition-view.ts";
 import { isFields } from "../../json/fields.ts";
 import { InvalidInputError, TerminalError } from "../../kernel/errors.ts";
 import type { TaskTypes } from "../../task/task-type.ts";
 import { ActivityId, ActivityParams } from "../ids.ts";
 import { BY_NAME, listRoute } from "../list-route.ts";
 import { type Body, type Reply, type Route, requireFound, route } from "../route.ts";
+import type { Services } from "../services.ts";
 
 const TRIGGER = { trigger_type: "cron", cron_expression: "0 9 * * MON-FRI", timezone: "Europe/Berlin" };
 
@@ -37,12 +39,25 @@ export function newDefinition(types: TaskTypes): Body<DefinitionBody> {
   };
 }
 
+async function withExpectations(
+  { expectations }: Services,
+  definitions: readonly Definition[],
+): Promise<DefinitionView[]> {
+  const states = await expectations.read(definitions.map(({ id }) => id));
+  return definitions.map((definition) => ({ ...definition, expectation: states.get(definition.id) ?? null }));
+}
+
+async function withExpectation(services: Services, definition: Definition): Promise<DefinitionView> {
+  const [view] = await withExpectations(services, [definition]);
+  return view as DefinitionView;
+}
+
 /** Routes of definitions that may have tasks of these types. */
 export function definitionRoutes(types: TaskTypes): readonly Route[] {
-  const DefinitionSchema = definitionSchema(types);
+  const DefinitionSchema = definitionViewSchema(types);
   const VersionSchema = Type.Composite(
     [
-      Type.Omit(DefinitionSchema, ["id", "enabled_override", "source", "retired_at", "updated_at"]),
+      Type.Omit(DefinitionSchema, ["id", "enabled_override", "source", "retired_at", "updated_at", "expectation"]),
       Type.Object({ version: Type.Integer(), created_at: Type.String({ format: "date-time" }) }),
     ],
     { title: "ActivityDefinitionVersion" },
@@ -71,7 +86,8 @@ export function definitionRoutes(types: TaskTypes): readonly Route[] {
           { actor, ...expectedVersion(headers, body) },
         );
         const { id, version, updated_at } = definition;
-        return withTag(may("definitions:read") ? definition : { id, version, updated_at });
+        if (may("definitions:read")) return withTag(await withExpectation(services, definition));
+        return withTag({ id, version, updated_at });
       },
     });
 
@@ -91,7 +107,8 @@ export function definitionRoutes(types: TaskTypes): readonly Route[] {
       },
       row: DefinitionSchema,
       cursor: BY_NAME,
-      read: ({ services }, filter, page) => services.definitions.list(filter, page),
+      read: async ({ services }, filter, page) =>
+        withExpectations(services, await services.definitions.list(filter, page)),
     }),
     route({
       method: "POST",
@@ -102,7 +119,10 @@ export function definitionRoutes(types: TaskTypes): readonly Route[] {
       answers: { 201: DefinitionSchema },
       async handle({ body, services, actor }) {
         const definition = await services.definitions.create(body, REST_SOURCE, { actor });
-        return withTag(definition, { status: 201, headers: { location: `/activity-definitions/${definition.id}` } });
+        return withTag(await withExpectation(services, definition), {
+          status: 201,
+          headers: { location: `/activity-definitions/${definition.id}` },
+        });
       },
     }),
     route({
@@ -113,7 +133,8 @@ export function definitionRoutes(types: TaskTypes): readonly Route[] {
       params: ActivityParams,
       answers: { 200: DefinitionSchema },
       async handle({ params: { id }, services }) {
-        return withTag(requireFound(await services.definitions.find(id), `definition ${id}`));
+        const definition = requireFound(await services.definitions.find(id), `definition ${id}`);
+        return withTag(await withExpectation(services, definition));
       },
     }),
     change("PUT", { trigger_config: TRIGGER }),

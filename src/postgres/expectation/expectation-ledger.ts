@@ -75,7 +75,7 @@ async function store(tx: Transaction, changes: readonly ExpectationChange[]): Pr
 }
 
 /** Times of a raw statement are text, and a bigint is one too. */
-interface WatchedRow extends Record<string, unknown> {
+export interface WatchedRow extends Record<string, unknown> {
   activity_id: string;
   activity_name: string;
   success_within: string | number;
@@ -94,7 +94,7 @@ interface WatchedRow extends Record<string, unknown> {
 }
 
 /** What is going is little, and read once for all; the last success of each is the end of its part of an index. */
-function factsStatement(now: Date): SQL {
+export function factsStatement(now: Date): SQL {
   return sql`
     with going as materialized (
       select activity_id from ${runs} where finished_at is null
@@ -115,7 +115,7 @@ function factsStatement(now: Date): SQL {
       ) s on true`;
 }
 
-function toWatched(row: WatchedRow): WatchedActivity {
+export function toWatched(row: WatchedRow): WatchedActivity {
   const { success_run, absent_from, absent_until, success_at, ...rest } = row;
   return {
     ...rest,
