@@ -41,7 +41,7 @@ export interface ExpectationChange {
 
 /** postgres/expectation/expectation-ledger.ts is behind it. */
 export interface ExpectationLedger {
-  /** Those to be looked at by `now`, those first that waited longest. */
+  /** Those to be looked at by `now`, and those that are overdue and have succeeded; those first that waited longest. */
   listToLookAt(now: Date, limit: number): Promise<WatchedActivity[]>;
   /**
    * Reads them again, has them judged, and stores changes and news in the same transaction. What another process is at is left

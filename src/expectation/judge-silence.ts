@@ -38,8 +38,10 @@ export type SilenceVerdict =
 
 /** A success that was in time may be in the ledger so much later. */
 const LOOK_AFTER_MS = 1_000;
-/** How often it is looked again at what cannot be judged yet, and at what is overdue. */
+/** How often it is looked again at what cannot be judged yet. */
 const LOOK_AGAIN_MS = 5_000;
+/** What is overdue is looked at when a run has succeeded; its own time is a precaution. */
+const LOOK_AT_OVERDUE_MS = 3_600_000;
 /** Within it what an outage held up begins: the engine starts it, or else the reconciler (SETTLE_AFTER_MS), or the router. */
 export const CHANCE_MS = 30_000;
 /** An engine that stays away so long after somebody began to look is no reason to wait any longer. */
@@ -61,18 +63,18 @@ export function judgeSilence(facts: SilenceFacts, now: Date, lookingSince: Date)
   const { overdue_since, last_success, success_within_ms, engine } = facts;
   const due = dueBy(facts);
   const lookAt = new Date(due.getTime() + LOOK_AFTER_MS);
-  const again = new Date(now.getTime() + LOOK_AGAIN_MS);
+  const overdue = { look_at: new Date(now.getTime() + LOOK_AT_OVERDUE_MS) };
   if (overdue_since !== null) {
     // It was counted until it was overdue: a success after the beginning of the count is a new one.
     const countedFrom = overdue_since.getTime() - success_within_ms;
     const isOver = last_success !== null && last_success.at.getTime() > countedFrom;
-    return isOver ? { is: "recovered", look_at: lookAt } : { is: "still_overdue", look_at: again };
+    return isOver ? { is: "recovered", look_at: lookAt } : { is: "still_overdue", ...overdue };
   }
   if (now < lookAt) return { is: "quiet", look_at: lookAt };
   if (engine === "paused") return { is: "paused", look_at: new Date(now.getTime() + success_within_ms) };
   const until = heldUntil(facts, due, now, lookingSince);
-  if (now < until) return { is: "held", look_at: new Date(Math.min(until.getTime(), again.getTime())) };
-  return { is: "overdue", since: due, look_at: again };
+  if (now < until) return { is: "held", look_at: new Date(Math.min(until.getTime(), now.getTime() + LOOK_AGAIN_MS)) };
+  return { is: "overdue", since: due, ...overdue };
 }
 
 /** Until when at most an activity whose time is over is not called overdue. */

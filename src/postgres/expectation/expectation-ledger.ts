@@ -32,11 +32,13 @@ export async function watchChanged(
 export function createExpectationLedger({ db, prepared }: Postgres): ExpectationLedger {
   return {
     async listToLookAt(now, limit) {
-      const rows = await guarded(
-        prepared.execute<WatchedRow>(
-          sql`${factsStatement(now)} where e.look_at <= ${now.toISOString()}::timestamptz order by e.look_at limit ${limit}`,
-        ),
-      );
+      const toLookAt = sql`(
+        select * from ${expectations} x where look_at <= ${now.toISOString()}::timestamptz
+          or (overdue_since is not null and exists (
+            select from ${runs} where activity_id = x.definition_id and status = 'succeeded'
+              and finished_at > x.overdue_since - x.success_within_ms * interval '1 ms'))
+        order by look_at limit ${limit})`;
+      const rows = await guarded(prepared.execute<WatchedRow>(factsStatement(now, toLookAt)));
       return rows.map(toWatched);
     },
 
@@ -94,7 +96,7 @@ export interface WatchedRow extends Record<string, unknown> {
 }
 
 /** What is going is little, and read once for all; the last success of each is the end of its part of an index. */
-export function factsStatement(now: Date): SQL {
+export function factsStatement(now: Date, of: SQL = sql`${expectations}`): SQL {
   return sql`
     with going as materialized (
       select activity_id from ${runs} where finished_at is null
@@ -106,7 +108,7 @@ export function factsStatement(now: Date): SQL {
       e.definition_id in (select activity_id from going) as is_going,
       (select json_build_object('source', v.source, 'payload', v.payload) from ${eventKeys} k join ${events} v using (row_id)
         where k.event_id = s.event_id and v.source = 'actcore') as cause
-    from ${expectations} e join ${definitions} d on d.id = e.definition_id
+    from ${of} e join ${definitions} d on d.id = e.definition_id
       left join ${dueProgress} p on p.definition_id = e.definition_id
       ${joinAbsence(now)}
       left join lateral (
