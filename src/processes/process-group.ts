@@ -77,6 +77,7 @@ export function createProcesses({ guard, search }: { guard: Guard; search: Proce
   async function run(start: Start, { signal, graceMs, onOutput, marker }: Follow): Promise<GroupEnd> {
     const { leader, output } = startLeader(start, guard);
     const group = leader.pid;
+    const at = performance.now();
     const reading = pipes.follow(output, onOutput);
     try {
       await Promise.race([leader.exited, aborted(signal)]);
@@ -89,7 +90,9 @@ export function createProcesses({ guard, search }: { guard: Guard; search: Proce
         guard.remove(group);
         await leader.exited;
       }
-      const found = new Map([...stuck, ...(await search.find(marker))].map((each) => [each.pid, each]));
+      const found = new Map(
+        [...stuck, ...(await search.find(marker, { pid: group, at }))].map((each) => [each.pid, each]),
+      );
       const left = [...found.values()];
       pipes.hurry();
       await inTime(reading.ended, LATE_OUTPUT_MS, () => new Error("somebody else holds it open")).catch(() => {});

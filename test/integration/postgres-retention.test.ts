@@ -17,7 +17,16 @@ const RETENTION = {
   keyRetentionMs: 400 * DAY_MS,
   auditRetentionMs: 400 * DAY_MS,
 };
-const TABLES = ["tasks", "runs", "event_outcomes", "events", "occurrences", "event_keys", "audit_log"] as const;
+const TABLES = [
+  "task_outputs",
+  "tasks",
+  "runs",
+  "event_outcomes",
+  "events",
+  "occurrences",
+  "event_keys",
+  "audit_log",
+] as const;
 const ACTIVITY = crypto.randomUUID();
 
 let database: TestDatabase;
@@ -54,6 +63,7 @@ async function tell(days: number, { outcome = "dispatched", claimed = true, clos
       values (${id}, ${ACTIVITY}, 'a', 'event', ${closed ? "succeeded" : "running"}, ${id}, 't', 'w', 1, ${finished_at})`;
     await sql`insert into actcore.tasks (task_id, run_id, activity_id, key, type, status, params, policy, finished_at)
       values (${id}, ${id}, ${ACTIVITY}, 'k', 'log', 'failed', '{}', '{}', now())`;
+    await sql`insert into actcore.task_outputs (task_id, attempt, text, bytes) values (${id}, 1, 'end', 3)`;
   }
   await sql`insert into actcore.audit_log (entry_id, actor, action, subject) values (${id}, 'a', 'trigger', ${`run:${id}`})`;
   return id;
@@ -71,9 +81,18 @@ async function countAll(): Promise<Record<string, number>> {
   return counts;
 }
 
-const WHOLE = { tasks: 1, runs: 1, event_outcomes: 1, events: 1, occurrences: 1, event_keys: 1, audit_log: 1 };
+const WHOLE = {
+  task_outputs: 1,
+  tasks: 1,
+  runs: 1,
+  event_outcomes: 1,
+  events: 1,
+  occurrences: 1,
+  event_keys: 1,
+  audit_log: 1,
+};
 const GUARDS = { occurrences: 1, event_keys: 1, audit_log: 1 };
-const RUN = { tasks: 1, runs: 1 };
+const RUN = { task_outputs: 1, tasks: 1, runs: 1 };
 /** What a run reads of its event. */
 const EVENT = { event_outcomes: 1, events: 1, event_keys: 1 };
 
