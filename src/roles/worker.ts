@@ -19,6 +19,7 @@ import { describeError } from "../kernel/errors.ts";
 import type { Role } from "../kernel/lifecycle.ts";
 import { aborted, createBackoff, retryUntilDone, sleep } from "../kernel/wait.ts";
 import { createRetentionChore } from "../maintenance/retention.ts";
+import { createMessagePublisher } from "../nats/message-publisher.ts";
 import { createPublisher } from "../nats/publisher.ts";
 import { createClaims } from "../occurrence/claim.ts";
 import { createFinisherChore } from "../occurrence/finisher.ts";
@@ -72,7 +73,8 @@ export function startWorker(deps: RoleDeps): Role {
     const shutdownGraceMs = Math.max(0, config.drainTimeoutMs - RECORD_WITHIN_MS);
     const dial = createConfiguredDial(config, located);
     const commands = createConfiguredCommands(config, secrets, postgres);
-    const executors = createExecutors(taskTypes, { dial, commands });
+    const messages = createMessagePublisher(connections.nats);
+    const executors = createExecutors(taskTypes, { dial, commands, messages });
     const resolver = createConfiguredResolver({ config, secrets, connections }, postgres, dial);
     const tasks = createTaskLedger(postgres.prepared);
     const steps = { tasks, tries: createTries({ tasks, executors, secrets, metrics, log }), metrics, log, onCut };

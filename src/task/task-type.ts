@@ -7,6 +7,7 @@ import type { Fault } from "../kernel/errors.ts";
 import type { Dial } from "../outbound/dial.ts";
 import type { OwnEngines } from "../outbound/own-engines.ts";
 import type { CommandDeps } from "./command/ports.ts";
+import type { MessagePublisher } from "./nats/ports.ts";
 import type { Executor, TaskWorkflow } from "./task.ts";
 
 export interface TaskType<Params extends TObject = TObject> {
@@ -61,6 +62,7 @@ export function rulesOverRest(rules: TaskRules): TaskRules {
 export interface ExecutorDeps {
   readonly dial: Dial;
   readonly commands: CommandDeps;
+  readonly messages: MessagePublisher;
 }
 
 /** The executor of each type, by the `type` of a task. */

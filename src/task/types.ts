@@ -2,6 +2,7 @@
 import { commandTask } from "./command/command-task.ts";
 import { httpTask } from "./http/http-task.ts";
 import { logTask } from "./log/log-task.ts";
+import { natsTask } from "./nats/nats-task.ts";
 import type { TaskTypes } from "./task-type.ts";
 import type { TemplateOf } from "./template.ts";
 import { workflowTask } from "./workflow/workflow-task.ts";
@@ -11,6 +12,7 @@ export const TASK_TYPES = {
   log: logTask,
   http: httpTask,
   command: commandTask,
+  nats: natsTask,
   workflow: workflowTask,
 } satisfies TaskTypes;
 
