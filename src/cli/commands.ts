@@ -19,6 +19,8 @@ export const COMMANDS = {
       "roles",
       ...DIRECTORIES,
       ...URLS,
+      "smtpUrl",
+      "mailFrom",
       "apiAddr",
       "apiHosts",
       "insecureNoAuth",

@@ -22,7 +22,7 @@ const DEFAULT_ROLES: readonly RoleName[] = ["worker", "router", "api"];
 
 type Values = { readonly [K in SettingName]: ReturnType<(typeof SETTINGS)[K]["parse"]> };
 /** These have no default, and are absent where they are not set. */
-type Optional = "dbUrl" | "natsUrl" | "temporalHost" | "caFile" | "secretsDir";
+type Optional = "dbUrl" | "natsUrl" | "temporalHost" | "caFile" | "secretsDir" | "smtpUrl" | "mailFrom";
 
 /** The values of the settings, and what follows from them. */
 export interface Config extends Omit<Values, Optional>, Partial<Pick<Values, Optional>> {
@@ -77,6 +77,8 @@ export function loadConfig(
   }
   const keyFault = faultOfKeys(values as Partial<Values>);
   if (keyFault !== undefined) faults.push({ path: pathOf("keyRetentionMs", flags), message: keyFault });
+  const mailFault = faultOfMail(values as Partial<Values>);
+  if (mailFault !== undefined) faults.push({ path: pathOf("mailFrom", flags), message: mailFault });
   const proxies = readProxies(env, faults);
   const sqlUrls = readSqlUrls(env, faults);
   if (faults.length > 0)
@@ -151,6 +153,11 @@ function readProxies(env: Environment, faults: Fault[]): Proxies {
     if (proxy) proxies[name] = proxy;
   }
   return { ...proxies, exempt: parseExempt(env[variableOf("no")] ?? "") };
+}
+
+function faultOfMail(values: Partial<Values>): string | undefined {
+  if (values.smtpUrl === undefined || "mailFrom" in values) return undefined;
+  return `is required with ${SETTINGS.smtpUrl.env}: the sender of the mails, such as actcore@example.org`;
 }
 
 /** A duration that could not be parsed is absent, and is a fault already. */

@@ -5,6 +5,7 @@ import { parseAllowedHosts } from "./allowed-hosts.ts";
 import { readTrustedFile } from "./certificates.ts";
 import { InvalidInputError } from "./errors.ts";
 import { LOG_LEVELS } from "./log.ts";
+import { EXPECTED_ADDRESS, parseMailAddress } from "./mail-address.ts";
 import {
   defaultCacheDir,
   defaultDataDir,
@@ -21,6 +22,7 @@ import {
   parseWhole,
   ROLES,
 } from "./setting-values.ts";
+import { checkSmtpUrl } from "./smtp-url.ts";
 
 export interface Setting<T> {
   readonly flag: string;
@@ -134,6 +136,25 @@ export const SETTINGS = {
     help: "which definitions may have command tasks: files (those from files only), all, or off",
     default: "files",
     parse: parseCommandRule,
+  }),
+  smtpUrl: setting({
+    flag: "smtp-url",
+    env: "ACTCORE_SMTP_URL",
+    value: "URL",
+    help: "mail server of email tasks: smtp://user:password@host:587 (with STARTTLS) or smtps://user:password@host:465",
+    secret: true,
+    parse: checkSmtpUrl,
+  }),
+  mailFrom: setting({
+    flag: "mail-from",
+    env: "ACTCORE_MAIL_FROM",
+    value: "ADDRESS",
+    help: "sender of the mails of email tasks",
+    parse: (text) => {
+      const address = parseMailAddress(text);
+      if (address === undefined) throw new Error(`expected ${EXPECTED_ADDRESS}`);
+      return address;
+    },
   }),
   apiAddr: setting({
     flag: "api-addr",

@@ -52,6 +52,7 @@ import { createScheduler } from "../temporal/schedules.ts";
 import { startWorkers, type Workers } from "../temporal/workers.ts";
 import { createConfiguredCommands } from "./commands.ts";
 import { createConfiguredResolver } from "./context.ts";
+import { createConfiguredMailer } from "./mail.ts";
 import { createConfiguredDial, findTaskRules } from "./own-engines.ts";
 import { createRole, type RoleDeps } from "./role.ts";
 import { createSync, createSyncChore } from "./sync.ts";
@@ -74,7 +75,8 @@ export function startWorker(deps: RoleDeps): Role {
     const dial = createConfiguredDial(config, located);
     const commands = createConfiguredCommands(config, secrets, postgres);
     const messages = createMessagePublisher(connections.nats);
-    const executors = createExecutors(taskTypes, { dial, commands, messages });
+    const mailer = createConfiguredMailer(config, secrets);
+    const executors = createExecutors(taskTypes, { dial, commands, messages, mailer });
     const resolver = createConfiguredResolver({ config, secrets, connections }, postgres, dial);
     const tasks = createTaskLedger(postgres.prepared);
     const steps = { tasks, tries: createTries({ tasks, executors, secrets, metrics, log }), metrics, log, onCut };

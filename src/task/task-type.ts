@@ -7,6 +7,7 @@ import type { Fault } from "../kernel/errors.ts";
 import type { Dial } from "../outbound/dial.ts";
 import type { OwnEngines } from "../outbound/own-engines.ts";
 import type { CommandDeps } from "./command/ports.ts";
+import type { Mailer } from "./email/ports.ts";
 import type { MessagePublisher } from "./nats/ports.ts";
 import type { Executor, TaskWorkflow } from "./task.ts";
 
@@ -63,6 +64,7 @@ export interface ExecutorDeps {
   readonly dial: Dial;
   readonly commands: CommandDeps;
   readonly messages: MessagePublisher;
+  readonly mailer: Mailer;
 }
 
 /** The executor of each type, by the `type` of a task. */

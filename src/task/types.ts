@@ -1,5 +1,6 @@
 /** The table of task types: a type is a folder, task/{type}/, and a line here. */
 import { commandTask } from "./command/command-task.ts";
+import { emailTask } from "./email/email-task.ts";
 import { httpTask } from "./http/http-task.ts";
 import { logTask } from "./log/log-task.ts";
 import { natsTask } from "./nats/nats-task.ts";
@@ -13,6 +14,7 @@ export const TASK_TYPES = {
   http: httpTask,
   command: commandTask,
   nats: natsTask,
+  email: emailTask,
   workflow: workflowTask,
 } satisfies TaskTypes;
 

@@ -28,7 +28,7 @@ const CORE = [
   "calendar",
   "json",
 ];
-const ADAPTERS = ["postgres", "nats", "temporal", "http", "engines"];
+const ADAPTERS = ["postgres", "nats", "temporal", "http", "engines", "mail"];
 
 /** The rooms that each room may import, besides itself; every room but `workflows` may import the kernel. */
 export const ROOMS: Readonly<Record<string, readonly string[]>> = {
@@ -42,6 +42,7 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   // Adapters implement the ports of the core, and never see each other.
   postgres: [...CORE, "access", "maintenance"],
   nats: CORE,
+  mail: CORE,
   temporal: CORE,
   http: [...CORE, "access", "generated"],
   // Engines know nothing of activities: what they start is other people's.
@@ -99,6 +100,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   postgres: ["postgres", "engines"],
   "drizzle-orm": ["postgres"],
   nats: ["nats"],
+  nodemailer: ["mail"],
   "@bufbuild/cel": ["expression"],
   "@bufbuild/protobuf": ["expression"],
   elysia: ["http"],
