@@ -17,8 +17,11 @@ export const COMMANDS = {
     summary: "run the server: its roles, and the engines that have no URL",
     settings: [
       "roles",
+      "workerLabels",
       ...DIRECTORIES,
       ...URLS,
+      "httpAllow",
+      "commands",
       "smtpUrl",
       "mailFrom",
       "apiAddr",
