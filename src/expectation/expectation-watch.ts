@@ -150,6 +150,11 @@ function changeOf(activity: WatchedActivity, verdict: SilenceVerdict, now: Date,
       const news = newsOf("actcore.activity.recovered", activity, overdue_since as Date, cause, log);
       return { activity_id, counts_from, overdue_since: null, look_at, news };
     }
+    case "quiet": {
+      // Kept, because retention may remove the run before its time is over.
+      const last = Math.max(counts_from.getTime(), activity.last_success?.at.getTime() ?? 0);
+      return { activity_id, counts_from: new Date(last), overdue_since, look_at };
+    }
     default:
       return { activity_id, counts_from, overdue_since, look_at };
   }

@@ -89,13 +89,18 @@ test("a late success ends the episode, and the next silence is another one", asy
   expect(await types()).toEqual(["overdue", "recovered", "overdue"]);
 });
 
-test("a success in time is found when it is looked at", async () => {
+test("a success in time is found when it is looked at, and counts also when retention has removed its run", async () => {
   const { id } = await watch();
   await succeed(id, 8);
   await look(17);
   expect(await told()).toEqual([]);
+  await database.sql`truncate actcore.runs`;
+  await look(17);
   await look(19);
-  expect(await types()).toEqual(["overdue"]);
+  const [overdue, ...others] = await told();
+  expect(others).toEqual([]);
+  const { silent_since } = (overdue?.payload ?? {}) as { silent_since: string };
+  expect(Math.abs(Date.parse(silent_since) - minutesLater(8).getTime())).toBeLessThan(5_000);
 });
 
 describe("counting begins anew", () => {
