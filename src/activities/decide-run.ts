@@ -192,7 +192,9 @@ function isSpent({ status, attempts, policy }: DecidedTask): boolean {
   return status === "running" && attempts >= policy.max_attempts;
 }
 
-function leftOf({ task_id, policy, attempts }: DecidedTask): TaskStep[] {
+function leftOf({ task_id, policy, status, attempts }: DecidedTask): TaskStep[] {
+  // It waits for a person, whose answer no try makes: whoever goes on waits for it too.
+  if (status === "waiting") return [{ task_id, ...policy }];
   const step = stepAfter(task_id, policy, attempts);
   return step === undefined ? [] : [step];
 }

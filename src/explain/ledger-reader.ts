@@ -12,7 +12,12 @@ export interface Page {
 /** Fields that a row must have, and since when it was made. */
 type Filter<View, Field extends keyof View> = { [F in Field]?: NonNullable<View[F]> } & { since?: Date };
 export type RunFilter = Filter<RunSummary, "activity_id" | "status" | "trigger">;
-export type TaskFilter = Filter<TaskSummary, "activity_id" | "run_id" | "status" | "key">;
+/** The last three find tasks that wait for a person. */
+export type TaskFilter = Filter<TaskSummary, "activity_id" | "run_id" | "status" | "key" | "assignee"> & {
+  group?: string;
+  /** Those that are due by then. */
+  due_before?: Date;
+};
 export type EventFilter = Filter<EventSummary, "type" | "outcome">;
 
 export interface LedgerReader {

@@ -1,6 +1,7 @@
 /** What a reader of the ledger sees of a task, in the JSON form that REST answers. */
 import { type Static, Type } from "@sinclair/typebox";
 import { Nullable, oneOf } from "../json/schema-parts.ts";
+import { HUMAN_STATES } from "../task/human/human-state.ts";
 import { TASK_STATUSES } from "../task/task.ts";
 
 const Time = Type.String({ format: "date-time" });
@@ -36,6 +37,30 @@ const summaryFields = {
   ),
 };
 
+const HumanView = Type.Object(
+  {
+    version: Type.Integer({ description: "Counts its changes; what If-Match of a request about it has to name." }),
+    state: oneOf(HUMAN_STATES),
+    title: Type.String(),
+    description: Nullable(Type.String()),
+    form: Nullable(Type.Record(Type.String(), Type.Unknown()), { description: "JSON Schema of the answer." }),
+    assignee: Nullable(Type.String()),
+    group: Nullable(Type.String()),
+    claimed_by: Nullable(Type.String()),
+    due_at: Nullable(Time),
+    next_reminder_at: Nullable(Time),
+    reminders: Type.Integer({ description: "How many there were." }),
+    expire_at: Nullable(Time),
+    escalated_at: Nullable(Time, { description: "When it was found to be due." }),
+    decided_at: Nullable(Time),
+    decided_by: Nullable(Type.String()),
+    answer: Type.Unknown(),
+    comment: Nullable(Type.String()),
+    created_at: Time,
+  },
+  { title: "HumanTaskState" },
+);
+
 /** As lists show it: without what it sends, and without what the outside said. */
 export const TaskSummary = Type.Object(summaryFields, { title: "TaskSummary" });
 
@@ -57,6 +82,9 @@ export const TaskView = Type.Object(
       }),
       { description: "What the command of a command task has written so far, also while it runs; null before." },
     ),
+    human: Nullable(HumanView, {
+      description: "What it asks of a person; null of other types, and until it is asked.",
+    }),
     error: Nullable(
       Type.Object({
         ...taskError,

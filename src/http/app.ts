@@ -23,6 +23,7 @@ import { dryRunRoutes } from "./routes/dry-run-routes.ts";
 import { EVENT_ROUTES } from "./routes/event-routes.ts";
 import { EVENT_TYPE_ROUTES } from "./routes/event-type-routes.ts";
 import { HEALTH_ROUTES, isHealth } from "./routes/health-routes.ts";
+import { humanRoutes } from "./routes/human-routes.ts";
 import { RUN_ROUTES } from "./routes/run-routes.ts";
 import { scheduleRoutes } from "./routes/schedule-routes.ts";
 import { OCCURRENCE_ROUTES } from "./routes/skipped-routes.ts";
@@ -35,7 +36,7 @@ const routesByTag = (types: TaskTypes): Readonly<Record<string, readonly Route[]
   Definitions: [...definitionRoutes(types), ...dryRunRoutes(types)],
   Schedules: [...scheduleRoutes(types), ...OCCURRENCE_ROUTES],
   Runs: RUN_ROUTES,
-  Tasks: taskRoutes(types),
+  Tasks: [...taskRoutes(types), ...humanRoutes],
   Events: EVENT_ROUTES,
   "Event types": EVENT_TYPE_ROUTES,
   Sync: SYNC_ROUTES,

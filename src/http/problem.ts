@@ -15,6 +15,13 @@ const STATUS: Readonly<Record<string, number>> = {
   definition_not_found: 404,
   method_not_allowed: 405,
   name_taken: 409,
+  task_not_human: 409,
+  task_not_waiting: 409,
+  task_changed: 409,
+  task_decided: 409,
+  task_claimed: 409,
+  task_not_claimed: 409,
+  task_assigned: 409,
   body_cut: 400,
   body_too_slow: 408,
   definition_from_file: 409,
@@ -31,6 +38,8 @@ const STATUS: Readonly<Record<string, number>> = {
   event_too_large: 413,
   unsupported_media_type: 415,
   schema_mismatch: 422,
+  answer_invalid: 422,
+  version_required: 428,
   too_many_failures: 429,
 };
 

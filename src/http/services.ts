@@ -13,6 +13,7 @@ import type { Readiness } from "../kernel/readiness.ts";
 import type { RunControl } from "../occurrence/control.ts";
 import type { DryRuns } from "../rehearsal/dry-run.ts";
 import type { WhatIf } from "../rehearsal/what-if.ts";
+import type { HumanDesk } from "../run/human-desk.ts";
 import type { SyncService } from "../sync/service.ts";
 import type { TaskRules } from "../task/task-type.ts";
 
@@ -27,6 +28,7 @@ export interface Services {
   readonly schedules: ScheduleReader;
   readonly events: CheckedPublisher;
   readonly control: RunControl;
+  readonly humans: HumanDesk;
   readonly keys: KeyStore;
   readonly audit: AuditReader;
   readonly sync: SyncService;

@@ -11,6 +11,7 @@ import { sleep } from "../kernel/wait.ts";
 /** The setting by which each table's rows are kept, in the order in which they are removed. */
 const KEPT_BY = {
   task_outputs: "runRetentionMs",
+  human_tasks: "runRetentionMs",
   tasks: "runRetentionMs",
   runs: "runRetentionMs",
   due_skips: "runRetentionMs",

@@ -26,11 +26,15 @@ import { createSkippedReader } from "../postgres/explain/skipped-reader.ts";
 import { createAcceptanceLedger } from "../postgres/occurrence/acceptance-ledger.ts";
 import { createWorkflowIdLedger } from "../postgres/occurrence/workflow-id-ledger.ts";
 import { createHistoryReader } from "../postgres/rehearsal/history-reader.ts";
+import { createHumanLedger } from "../postgres/run/human-ledger.ts";
 import { createRunLedger } from "../postgres/run/run-ledger.ts";
 import { createDryRuns } from "../rehearsal/dry-run.ts";
 import { createWhatIf } from "../rehearsal/what-if.ts";
+import { createHumanDesk } from "../run/human-desk.ts";
+import type { HumanCaller } from "../run/human-ledger.ts";
 import { createParamsCheck } from "../task/params-check.ts";
 import type { Temporal } from "../temporal/connection.ts";
+import { createHumanCaller } from "../temporal/human-caller.ts";
 import { createRunStarter } from "../temporal/run-starter.ts";
 import { createScheduleReader } from "../temporal/schedule-reader.ts";
 import { createConfiguredResolver, type OpenContextResolver } from "./context.ts";
@@ -43,6 +47,7 @@ import { createSync } from "./sync.ts";
 interface Parts extends Omit<Services, "rules" | "readiness"> {
   temporal: Temporal;
   starter: ReturnType<typeof createRunStarter>;
+  humanCaller: HumanCaller;
 }
 
 const ENGINES = {
@@ -53,6 +58,7 @@ const ENGINES = {
   dueTimes: "postgres",
   skippedDueTimes: "postgres",
   control: "postgres",
+  humans: "postgres",
   keys: "postgres",
   audit: "postgres",
   sync: "postgres",
@@ -62,6 +68,7 @@ const ENGINES = {
   schedules: "temporal",
   temporal: "temporal",
   starter: "temporal",
+  humanCaller: "temporal",
 } as const;
 
 /** @throws InvalidInputError `port_in_use`; fails with TerminalError `keys_required` on an address that needs keys */
@@ -123,6 +130,11 @@ export function startApi(deps: RoleDeps): Role {
           ledger,
           dueTimes: createDueTimeReader(db),
           skippedDueTimes: createSkippedReader(db),
+          humans: createHumanDesk({
+            humans: createHumanLedger(db),
+            caller: { lookAgain: async (taskId) => parts.humanCaller.lookAgain(taskId) },
+            log,
+          }),
           control: createRunControl({
             accepted: createAcceptanceLedger(db),
             reader: ledger,
@@ -141,7 +153,12 @@ export function startApi(deps: RoleDeps): Role {
         reach({ events: createCheckedPublisher(createPublisher(nats), () => doorLedger) });
       }),
       connections.temporal().then((temporal) => {
-        reach({ temporal, starter: createRunStarter(temporal), schedules: createScheduleReader(temporal) });
+        reach({
+          temporal,
+          starter: createRunStarter(temporal),
+          humanCaller: createHumanCaller(temporal),
+          schedules: createScheduleReader(temporal),
+        });
       }),
     ];
     if (!closed)

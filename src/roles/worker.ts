@@ -5,6 +5,7 @@
 
 import { createCallSteps } from "../activities/call-steps.ts";
 import { createTaskSteps } from "../activities/execute-task.ts";
+import { createHumanSteps } from "../activities/human-steps.ts";
 import { createContextStep } from "../activities/resolve-context.ts";
 import { createRunSteps } from "../activities/run-steps.ts";
 import { maskFailures } from "../activities/translate.ts";
@@ -34,16 +35,19 @@ import { createSweeper } from "../postgres/maintenance/sweeper.ts";
 import { createOccurrenceLedger } from "../postgres/occurrence/occurrence-ledger.ts";
 import { createUnfinishedLedger } from "../postgres/occurrence/unfinished-ledger.ts";
 import { createWorkflowIdLedger } from "../postgres/occurrence/workflow-id-ledger.ts";
+import { createHumanLedger } from "../postgres/run/human-ledger.ts";
 import { createRunLedger } from "../postgres/run/run-ledger.ts";
 import { createTaskLedger } from "../postgres/run/task-ledger.ts";
 import { createDueLedger } from "../postgres/schedule/due-ledger.ts";
 import { createDueWatch } from "../postgres/schedule/due-watch.ts";
 import { createProjectionStore } from "../postgres/schedule/projection-store.ts";
+import { createUntoldChore } from "../run/human-desk.ts";
 import { createProjectorChore } from "../schedule/projector.ts";
 import { createReconcilerChore } from "../schedule/reconciler.ts";
 import { createParamsCheck } from "../task/params-check.ts";
 import { createExecutors } from "../task/task-type.ts";
 import { type Temporal, temporalTlsOf } from "../temporal/connection.ts";
+import { createHumanCaller } from "../temporal/human-caller.ts";
 import { createQueueInspector } from "../temporal/queue-inspector.ts";
 import { createRunInspector } from "../temporal/run-inspector.ts";
 import { createRunStarter } from "../temporal/run-starter.ts";
@@ -79,6 +83,7 @@ export function startWorker(deps: RoleDeps): Role {
     const executors = createExecutors(taskTypes, { dial, commands, messages, mailer });
     const resolver = createConfiguredResolver({ config, secrets, connections }, postgres, dial);
     const tasks = createTaskLedger(postgres.prepared);
+    const humans = createHumanLedger(postgres.db);
     const steps = { tasks, tries: createTries({ tasks, executors, secrets, metrics, log }), metrics, log, onCut };
     const options = {
       address: located.temporalHost,
@@ -103,6 +108,7 @@ export function startWorker(deps: RoleDeps): Role {
         secrets,
         queues: createQueueInspector(temporal, createRunInspector(temporal)),
       }),
+      humanSteps: createHumanSteps({ humans }),
       labels: config.workerLabels,
       shutdownGraceMs,
     };
@@ -111,6 +117,7 @@ export function startWorker(deps: RoleDeps): Role {
       runSteps: maskFailures(options.runSteps, secrets),
       taskSteps: maskFailures(options.taskSteps, secrets),
       callSteps: maskFailures(options.callSteps, secrets),
+      humanSteps: maskFailures(options.humanSteps, secrets),
     };
     const onFailure = (error: unknown) => log.warn({ reason: describeError(error) }, "workers not started");
     const backoff = createBackoff(200, 5_000);
@@ -157,6 +164,7 @@ export function startWorker(deps: RoleDeps): Role {
       keepDoing(projector, "sync", "schedules"),
       keepDoing(finisher, "finisher"),
       keepDoing(reconciler, "dueTimes"),
+      keepDoing(createUntoldChore({ humans, caller: createHumanCaller(temporal) })),
       keepDoing(expectations),
       keepDoing(ownEvents, "ownEvents"),
       keepDoing(retention, "retention"),

@@ -2,6 +2,7 @@
 import { commandTask } from "./command/command-task.ts";
 import { emailTask } from "./email/email-task.ts";
 import { httpTask } from "./http/http-task.ts";
+import { humanTask } from "./human/human-task.ts";
 import { logTask } from "./log/log-task.ts";
 import { natsTask } from "./nats/nats-task.ts";
 import type { TaskTypes } from "./task-type.ts";
@@ -15,6 +16,7 @@ export const TASK_TYPES = {
   command: commandTask,
   nats: natsTask,
   email: emailTask,
+  human: humanTask,
   workflow: workflowTask,
 } satisfies TaskTypes;
 

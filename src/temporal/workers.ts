@@ -1,6 +1,7 @@
 /** The workers: one sequences runs, another does tasks, and one more for each label does those that are meant for it. */
 import { NativeConnection, Worker } from "@temporalio/worker";
 import type { CallSteps } from "../run/call.ts";
+import type { HumanSteps } from "../run/human.ts";
 import {
   BEAT_EVERY_MS,
   labelQueue,
@@ -21,6 +22,7 @@ export interface WorkersOptions {
   runSteps: RunSteps;
   taskSteps: TaskSteps;
   callSteps: CallSteps;
+  humanSteps: HumanSteps;
   /** What tasks that are meant for some workers only may call this one. */
   labels: readonly string[];
   /** How long a try may go on after a shutdown began, milliseconds. */
@@ -42,7 +44,18 @@ export interface Workers {
 
 /** @throws RetryableError `temporal_unavailable` */
 export async function startWorkers(options: WorkersOptions): Promise<Workers> {
-  const { address, tls, namespace, workflowBundle, runSteps, taskSteps, callSteps, labels, shutdownGraceMs } = options;
+  const {
+    address,
+    tls,
+    namespace,
+    workflowBundle,
+    runSteps,
+    taskSteps,
+    callSteps,
+    humanSteps,
+    labels,
+    shutdownGraceMs,
+  } = options;
   let connection: NativeConnection;
   try {
     connection = await NativeConnection.connect({ address, tls });
@@ -60,7 +73,7 @@ export async function startWorkers(options: WorkersOptions): Promise<Workers> {
       ...shared,
       taskQueue: ORCHESTRATOR_QUEUE,
       workflowBundle,
-      activities: { ...runSteps, ...callSteps },
+      activities: { ...runSteps, ...callSteps, ...humanSteps },
       enableNonLocalActivities: false,
       maxCachedWorkflows: 500,
       maxConcurrentWorkflowTaskExecutions: RUNS_AT_ONCE,

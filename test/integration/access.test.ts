@@ -51,6 +51,9 @@ function createApi(keyless: Keyless, store: KeyStore = keys) {
     get expectations() {
       return behind();
     },
+    get humans() {
+      return behind();
+    },
     get dryRuns() {
       return behind();
     },

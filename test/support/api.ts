@@ -23,11 +23,13 @@ import { createLedgerReader } from "../../src/postgres/explain/ledger-reader.ts"
 import { createSkippedReader } from "../../src/postgres/explain/skipped-reader.ts";
 import { createAcceptanceLedger } from "../../src/postgres/occurrence/acceptance-ledger.ts";
 import { createHistoryReader } from "../../src/postgres/rehearsal/history-reader.ts";
+import { createHumanLedger } from "../../src/postgres/run/human-ledger.ts";
 import { createRunLedger } from "../../src/postgres/run/run-ledger.ts";
 import { createSyncStore } from "../../src/postgres/sync/sync-store.ts";
 import { createDryRuns } from "../../src/rehearsal/dry-run.ts";
 import { createWhatIf } from "../../src/rehearsal/what-if.ts";
 import type { OwedRun } from "../../src/run/engine.ts";
+import { createHumanDesk } from "../../src/run/human-desk.ts";
 import { createSyncService } from "../../src/sync/service.ts";
 import { createParamsCheck } from "../../src/task/params-check.ts";
 import type { TaskTypes } from "../../src/task/task-type.ts";
@@ -67,6 +69,8 @@ export function createTestApi(
   /** Workflows that were started, and of those the ones that were asked to end. */
   const started: OwedRun[] = [];
   const cancelled: string[] = [];
+  /** Tasks whose workflows were told to look at the ledger. */
+  const called: string[] = [];
   const away = { nats: false, temporal: false };
   const temporalAway = () => new RetryableError("temporal_unavailable", "Temporal: away");
 
@@ -84,6 +88,16 @@ export function createTestApi(
       history,
     }),
     whatIf: createWhatIf({ history, checkParams }),
+    humans: createHumanDesk({
+      humans: createHumanLedger(db),
+      caller: {
+        async lookAgain(taskId) {
+          if (away.temporal) throw temporalAway();
+          return called.push(taskId) > 0;
+        },
+      },
+      log,
+    }),
     definitions,
     expectations: createExpectationReader(db),
     eventTypes: createEventTypeReader(db),
@@ -175,6 +189,7 @@ export function createTestApi(
     published,
     started,
     cancelled,
+    called,
     away,
     ask,
     send,

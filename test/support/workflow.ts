@@ -7,6 +7,7 @@ import { temporal } from "@temporalio/proto";
 import { DefaultLogger, makeTelemetryFilterString, Runtime } from "@temporalio/worker";
 import { workflowBundle } from "../../src/generated/workflow-bundle.ts";
 import type { Call, CallEnd } from "../../src/run/call.ts";
+import type { HumanOutlook } from "../../src/run/human.ts";
 import type {
   Claim,
   ClaimRequest,
@@ -48,6 +49,8 @@ export interface Plan {
   execute?: (taskId: string) => Promise<void>;
   /** The try of a workflow task, by its id, and by the number of tries before it; undefined: the task is over. */
   call?: (taskId: string, before: number) => Call | undefined;
+  /** How a person's task stands, by its id and the number of looks before. */
+  look?: (taskId: string, before: number) => HumanOutlook;
   result?: Partial<RunResult>;
 }
 
@@ -58,6 +61,8 @@ export interface Calls {
   executed: string[];
   /** How the tries of workflow tasks ended. */
   called: CallEnd[];
+  /** How often people's tasks were looked at. */
+  looks: number;
   closes: RunClose[];
 }
 
@@ -167,6 +172,12 @@ export async function startPlannedWorkers() {
         return end.ok ? undefined : end;
       },
     },
+    humanSteps: {
+      async lookAtHumanTask(taskId) {
+        const { plan, calls } = planned(taskId.split("/")[0] ?? "");
+        return plan.look?.(taskId, calls.looks++) ?? { over: true };
+      },
+    },
     taskSteps: {
       resolveContext: async (runId) => planned(runId).plan.resolve?.(),
       async executeTask(taskId) {
@@ -183,7 +194,7 @@ export async function startPlannedWorkers() {
     /** Starts a run of a new activity that goes as planned. */
     async start(plan: Plan, attributes?: (activityId: string) => TypedSearchAttributes) {
       const activityId = crypto.randomUUID();
-      const calls: Calls = { claims: [], decisions: 0, executed: [], called: [], closes: [] };
+      const calls: Calls = { claims: [], decisions: 0, executed: [], called: [], looks: 0, closes: [] };
       plans.set(activityId, { plan, calls });
       const handle = await client.workflow.start(RUN_ACTIVITY_WORKFLOW, {
         taskQueue: ORCHESTRATOR_QUEUE,

@@ -50,6 +50,7 @@ describe("a run", () => {
       decisions: 0,
       executed: ["a"],
       called: [],
+      looks: 0,
       closes: [{ run_id: `run-${activityId}`, failures: [] }],
     });
   });

@@ -7,13 +7,13 @@ import { applyChange, parseNewDefinition } from "../../definition/rest-change.ts
 import { type Definition, type DefinitionBody, definitionInputSchema } from "../../definition/schema.ts";
 import { REST_SOURCE } from "../../definition/store.ts";
 import { type DefinitionView, definitionViewSchema } from "../../explain/definition-view.ts";
-import { isFields } from "../../json/fields.ts";
-import { InvalidInputError, TerminalError } from "../../kernel/errors.ts";
+import { TerminalError } from "../../kernel/errors.ts";
 import type { TaskTypes } from "../../task/task-type.ts";
 import { ActivityId, ActivityParams } from "../ids.ts";
 import { BY_NAME, listRoute } from "../list-route.ts";
-import { type Body, type Reply, type Route, requireFound, route } from "../route.ts";
+import { type Body, type Route, requireFound, route } from "../route.ts";
 import type { Services } from "../services.ts";
+import { expectedVersion, readVersion, withTag } from "../version.ts";
 
 const TRIGGER = { trigger_type: "cron", cron_expression: "0 9 * * MON-FRI", timezone: "Europe/Berlin" };
 
@@ -192,23 +192,4 @@ export function definitionRoutes(types: TaskTypes): readonly Route[] {
       },
     }),
   ];
-}
-
-function withTag<T extends { version: number }>(body: T, reply: Omit<Reply, "body"> = {}): Reply {
-  return { ...reply, body, headers: { ...reply.headers, etag: `"${body.version}"` } };
-}
-
-/** Of `If-Match: "3"`, or else of `version: 3` in the body. @throws InvalidInputError */
-function expectedVersion(headers: Headers, body?: unknown): { expectedVersion?: number } {
-  const tag = headers.get("if-match");
-  if (tag !== null && tag !== "*")
-    return { expectedVersion: readVersion(tag.replace(/^(W\/)?"(.*)"$/, "$2"), "If-Match") };
-  const version = isFields(body) ? body.version : undefined;
-  return typeof version === "number" ? { expectedVersion: version } : {};
-}
-
-function readVersion(text: string, path: string): number {
-  if (/^\d{1,9}$/.test(text)) return Number(text);
-  const fault = { path, message: `expected a version number, received ${JSON.stringify(text.slice(0, 80))}` };
-  throw new InvalidInputError("the request is not valid", [fault], "invalid_version");
 }

@@ -4,8 +4,9 @@ import { TaskSummary, TaskView } from "../../explain/task-view.ts";
 import { showParams, type TaskTypes } from "../../task/task-type.ts";
 import { ActivityId, Uuid } from "../ids.ts";
 import { byId, listRoute } from "../list-route.ts";
-import { invalidQuery, Since } from "../query.ts";
+import { invalidQuery, QueryTime, Since } from "../query.ts";
 import { type Input, type Route, requireFound, route } from "../route.ts";
+import { withTag } from "../version.ts";
 
 /** The id of a run in a query, which is checked by its schema alone. */
 const RunId = Type.String({
@@ -31,6 +32,9 @@ export function taskRoutes(types: TaskTypes): readonly Route[] {
           Type.String({ maxLength: 100, description: "Of their template; asked together with run_id or activity_id." }),
         ),
         status: Type.Optional(TaskSummary.properties.status),
+        assignee: Type.Optional(Type.String({ maxLength: 200, description: "Whose tasks wait." })),
+        group: Type.Optional(Type.String({ maxLength: 200, description: "The group whose tasks wait." })),
+        due_before: Type.Optional(QueryTime("tasks that wait for a person and are due by then.")),
         since: Type.Optional(Since),
       },
       row: TaskSummary,
@@ -52,7 +56,8 @@ export function taskRoutes(types: TaskTypes): readonly Route[] {
       answers: { 200: TaskView },
       async handle({ params, services, may }) {
         const id = params.task_id;
-        return { body: showTask(requireFound(await services.ledger.findTask(id), `task ${id}`), may) };
+        const task = requireFound(await services.ledger.findTask(id), `task ${id}`);
+        return withTag(showTask(task, may), {}, task.human?.version);
       },
     }),
   ];

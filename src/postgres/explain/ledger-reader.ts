@@ -10,18 +10,19 @@ import {
   gte,
   isNull,
   lt,
+  lte,
   type SQL,
   sql,
 } from "drizzle-orm";
 import type { PgColumn } from "drizzle-orm/pg-core";
 import { MAX_REFUSED_SHOWN } from "../../explain/event-view.ts";
-import type { LedgerReader, Page } from "../../explain/ledger-reader.ts";
+import type { LedgerReader, Page, TaskFilter } from "../../explain/ledger-reader.ts";
 import { describeRun, MAX_TASKS_SHOWN, type TaskCount } from "../../explain/run-view.ts";
 import type { TaskSummary } from "../../explain/task-view.ts";
 import { firstUuidAt } from "../../kernel/stable-id.ts";
 import { isTruncated } from "../../task/command/output.ts";
 import { type Database, guarded } from "../client.ts";
-import { eventKeys, eventOutcomes, events, runs, taskOutputs, tasks } from "../ledger-tables.ts";
+import { eventKeys, eventOutcomes, events, humanTasks, runs, taskOutputs, tasks } from "../ledger-tables.ts";
 import { withTimesAsText } from "../schema.ts";
 
 export function createLedgerReader(db: Database): LedgerReader {
@@ -60,12 +61,13 @@ export function createLedgerReader(db: Database): LedgerReader {
       ]);
       return row && describeRun({ ...row, summary: toRunSummary(row.summary), tasks: shown.map(toTask) });
     },
-    async listTasks({ activity_id, run_id, status, key, since }, page) {
+    async listTasks({ activity_id, run_id, status, key, since, ...asked }, page) {
       const wanted = and(
         is(tasks.activity_id, activity_id),
         is(tasks.run_id, run_id),
         is(tasks.status, status),
         is(tasks.key, key),
+        waitsFor(asked),
         isOnPage(tasks.task_id, since, page),
       );
       const query = db.select(taskSummary).from(tasks).where(wanted).orderBy(desc(tasks.task_id)).limit(page.limit);
@@ -74,11 +76,29 @@ export function createLedgerReader(db: Database): LedgerReader {
     async findTask(taskId) {
       const { params, result, error } = tasks;
       const { attempt, text, bytes, updated_at } = taskOutputs;
-      const columns = { ...taskSummary, params, result, error, output: { attempt, text, bytes, updated_at } };
+      const columns = {
+        ...taskSummary,
+        params,
+        result,
+        error,
+        output: { attempt, text, bytes, updated_at },
+        human: humanColumns,
+      };
       const ofTask = eq(taskOutputs.task_id, tasks.task_id);
-      const query = db.select(columns).from(tasks).leftJoin(taskOutputs, ofTask).where(eq(tasks.task_id, taskId));
+      const query = db
+        .select(columns)
+        .from(tasks)
+        .leftJoin(taskOutputs, ofTask)
+        .leftJoin(humanTasks, eq(humanTasks.task_id, tasks.task_id))
+        .where(eq(tasks.task_id, taskId));
       const [row] = await guarded(query);
-      return row && { ...toTask(row), output: row.output && toOutput(row.output) };
+      return (
+        row && {
+          ...toTask(row),
+          output: row.output && toOutput(row.output),
+          human: row.human && toHuman(row.human, row),
+        }
+      );
     },
     async listEvents({ type, outcome, since }, page) {
       const wanted = and(is(events.type, type), is(events.outcome, outcome), isOnPage(events.row_id, since, page));
@@ -140,6 +160,17 @@ const taskSummary = {
     json_build_object('code', ${tasks.error}->>'code', 'message', ${tasks.error}->>'message') end`,
 };
 
+const {
+  task_id: _task,
+  run_id: _humanRun,
+  activity_id: _humanActivity,
+  remind_every_ms: _every,
+  on_expiry: _expiry,
+  escalate_to: _to,
+  told_at: _told,
+  ...humanColumns
+} = getTableColumns(humanTasks);
+
 const { run_id: _run, activity_id: _id, activity_name: _name, ...taskOfRun } = taskSummary;
 
 /** Undefined, which is no condition, where no value is asked for. */
@@ -160,6 +191,29 @@ function toRunSummary<Row extends { fired_at: Date; finished_at: Date | null }>(
 
 function toTask<Row extends { started_at: Date | null; finished_at: Date | null }>(row: Row) {
   return { ...withTimesAsText(row), duration_ms: durationOf(row.started_at, row.finished_at) };
+}
+
+/** A task that ended before anybody decided was cancelled, or ended with its run. */
+function toHuman(
+  human: Pick<typeof humanTasks.$inferSelect, keyof typeof humanColumns>,
+  task: { finished_at: Date | null },
+) {
+  const isLeft = human.decided_at === null && task.finished_at !== null;
+  return { ...withTimesAsText(human), ...(isLeft && { state: "cancelled" as const }) };
+}
+
+/** Tasks that wait for this person or group, or are due by then. */
+function waitsFor({ assignee, group, due_before }: Pick<TaskFilter, "assignee" | "group" | "due_before">) {
+  if (assignee === undefined && group === undefined && due_before === undefined) return undefined;
+  const wanted = and(
+    is(humanTasks.assignee, assignee),
+    is(humanTasks.group, group),
+    due_before === undefined ? undefined : lte(humanTasks.due_at, due_before),
+  );
+  return and(
+    eq(tasks.status, "waiting"),
+    sql`${tasks.task_id} in (select ${humanTasks.task_id} from ${humanTasks} where ${humanTasks.decided_at} is null and ${wanted})`,
+  );
 }
 
 function toOutput(row: Pick<typeof taskOutputs.$inferSelect, "attempt" | "text" | "bytes" | "updated_at">) {

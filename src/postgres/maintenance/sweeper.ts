@@ -15,6 +15,7 @@ import {
   eventKeys,
   eventOutcomes,
   events,
+  humanTasks,
   occurrences,
   ownEvents,
   runs,
@@ -32,7 +33,8 @@ const isOfSettledEvent = (rowId: SQL) =>
   sql`not exists (select from ${events} e where e.row_id = ${rowId} and (e.outcome = 'received' or ${isNeeded(sql`e.event_id`)}))`;
 const isSettledEvent = sql`outcome <> 'received' and not ${isNeeded(sql`${events.event_id}`)}`;
 const isDoneTask = sql`finished_at is not null and ${isOfClosedRun(sql`${tasks.run_id}`)}`;
-const isOfDoneTask = sql`not exists (select from ${tasks} where ${tasks.task_id} = ${taskOutputs.task_id} and not (${isDoneTask}))`;
+const isOfDoneTask = (taskId: SQL) =>
+  sql`not exists (select from ${tasks} where ${tasks.task_id} = ${taskId} and not (${isDoneTask}))`;
 const isDoneOccurrence = sql`claimed_by is not null and ${isOfClosedRun(sql`${occurrences.run_id}`)}`;
 
 type Statement = (before: Date, limit: number) => SQL;
@@ -47,7 +49,8 @@ const byKey =
     ) old where t.${sql.identifier(key)} = old.id`;
 
 const DELETIONS: Readonly<Record<SweptTable, Statement>> = {
-  task_outputs: byKey(sql`${taskOutputs}`, "task_id", isOfDoneTask),
+  task_outputs: byKey(sql`${taskOutputs}`, "task_id", isOfDoneTask(sql`${taskOutputs.task_id}`)),
+  human_tasks: byKey(sql`${humanTasks}`, "task_id", isOfDoneTask(sql`${humanTasks.task_id}`)),
   tasks: byKey(sql`${tasks}`, "task_id", isDoneTask),
   runs: byKey(sql`${runs}`, "run_id", sql`finished_at is not null`),
   due_skips: (before, limit) => sql`
