@@ -92,7 +92,7 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   json: [],
   kernel: [],
   // Of a run, types and names only: workflow code stays the same function of its history (I9).
-  workflows: ["run/run.ts", "run/call.ts", "run/step-after.ts", "json"],
+  workflows: ["run/run.ts", "run/call.ts", "run/human.ts", "run/step-after.ts", "json"],
 };
 
 /** Packages that touch the outside, and the only rooms that may: an adapter is named for what it touches. */
@@ -125,7 +125,9 @@ const WORDS: readonly { pattern: RegExp; what: string; files: readonly string[] 
     // A trigger and a task's policy are compiled once. What is compiled has nothing left to parse.
     pattern: /\bparse(?:Duration|Cron|RunAt)\b/,
     what: "parses a duration, a cron expression or a one-shot's time",
+    // The times of a human task are recorded with it as they are written, and count from when it is asked.
     files: [
+      "task/human/human-state.ts",
       "calendar/duration.ts",
       "calendar/cron-expression.ts",
       "calendar/run-at.ts",
