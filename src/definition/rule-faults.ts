@@ -57,7 +57,7 @@ function findTemplateRuleFaults(
   };
   checkExpression(for_each, `${path}/for_each`, scopes.list);
   checkExpression(when, `${path}/when`, scopes.condition);
-  const found = findTemplateFaults(params, `${path}/params`, scopes.params);
+  const found = findTemplateFaults(withoutShellCode(template), `${path}/params`, scopes.params);
   faults.push(...found);
   if (found.length === 0) addUnreached(compileTemplate(params, scopes.params).reads, `${path}/params`);
   const twice = depends_on.findIndex((wanted, at) => depends_on.indexOf(wanted) < at);
@@ -68,4 +68,13 @@ function findTemplateRuleFaults(
       message: "says how the templates of depends_on must have ended, and there are none",
     });
   return faults;
+}
+
+/** The params of a task but for the code of a shell, which reads `${NAME}` itself and takes no expression. */
+function withoutShellCode({ type, params }: TaskTemplate): unknown {
+  if (type !== "command") return params;
+  const { shell: _, argv, ...others } = params;
+  // Arguments that are computed as a whole are no list yet.
+  if (!Array.isArray(argv)) return { ...others, argv };
+  return { ...others, argv: argv.map((text, at) => (/^-[a-z]*c$/.test(argv[at - 1] ?? "") ? "" : text)) };
 }

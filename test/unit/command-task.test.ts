@@ -34,6 +34,8 @@ describe("the params of a command", () => {
     [{ argv: ["sh", "-c", 'echo "$1"', "sh", "{{ event.payload.name }}"] }],
     [{ argv: ["python3", "-u", "/opt/x.py", "-e", "{{ event.payload.name }}"] }],
     [{ argv: ["nice", "-n", "5", "/opt/report", "{{ event.payload.name }}"] }],
+    [{ shell: "tar -C ${SOURCE:-/srv} -c . > ${HOME}/x.tar" }],
+    [{ argv: ["bash", "-ec", "echo ${HOME}"] }],
     [{ argv: ["kubectl", "drain", "node", "{{ event.payload.node }}"] }],
   ])("%j are taken", (params) => {
     expect(faultsOfParams(params)).toEqual([]);
@@ -54,6 +56,8 @@ describe("the params of a command", () => {
     [{ argv: ["sudo", "nice", "-n", "5", "sh", "-c", "{{ event.payload.x }}"] }, "/argv/6", "is written"],
     [{ shell: "echo {{ event.payload.name }}" }, "/shell", 'read it as "$NAME"'],
     [{ argv: ["curl", "-H", "Bearer {{ secret.TOKEN }}"] }, "/argv/2", "given to a command by env or stdin"],
+    [{ argv: ["curl", "${URL}"] }, "/argv/1", "would be sent as it is written"],
+    [{ shell: "a", env: { A: "${HOME}/x" } }, "/env/A", "would be sent as it is written"],
     [{ shell: "a", cwd: "jobs" }, "/cwd", "an absolute path"],
     [{ shell: "a", cwd: "/srv/{{ event.payload.x }}" }, "/cwd", "is written"],
     [{ shell: "a", user: "{{ event.payload.user }}" }, "/user", "is written"],
