@@ -11,6 +11,13 @@ const ENGINES = ["dbUrl", "natsUrl", "temporalHost", ...PORTS] as const;
 
 const DATABASE = ["dataDir", "dbUrl", "caFile", "logLevel"] as const;
 
+/** What the imports share; FILE may be `-`, which is stdin. */
+const IMPORT = {
+  out: { value: "DIR", help: "write a file for each activity there, and no others [print them]" },
+  shadow: { help: "as shadows, which decide and record and do nothing: to compare them first" },
+  "run-on": { value: "LABEL", help: "a label of the workers that have the scripts" },
+} as const;
+
 /** A name of two words is one of a group: `keys create`. */
 export const COMMANDS = {
   serve: {
@@ -108,6 +115,34 @@ export const COMMANDS = {
     positionals: ["FILE"],
     options: { count: { value: "NUMBER", help: "how many due times of each, at most 1000 [10]" } },
     run: async (context) => (await import("./next.ts")).runNext(context),
+  },
+  "import crontab": {
+    summary: "make definition files of a crontab, and tell what of it is missing in them",
+    settings: ENGINES,
+    json: true,
+    positionals: ["FILE"],
+    options: {
+      system: { help: "each entry has a user behind its time, as in /etc/crontab and /etc/cron.d" },
+      user: { value: "NAME", help: "whose crontab it is: who runs its commands [that of the worker]" },
+      timezone: { value: "ZONE", help: "by which its times are read [that of this host]" },
+      ...IMPORT,
+    },
+    run: async (context) => (await import("./import.ts")).runImportCrontab(context),
+  },
+  "import celery-beat": {
+    summary: "make definition files of Celery's periodic tasks, which send them to its workers as before",
+    settings: ENGINES,
+    json: true,
+    positionals: ["FILE"],
+    options: {
+      app: { value: "MODULE", help: "the Celery application, as celery -A has it", required: true },
+      celery: { value: "PATH", help: "the program that sends the tasks [celery]" },
+      workdir: { value: "DIR", help: "where the application is found" },
+      user: { value: "NAME", help: "who sends the tasks [that of the worker]" },
+      timezone: { value: "ZONE", help: "by which times are read where the file does not say it [UTC]" },
+      ...IMPORT,
+    },
+    run: async (context) => (await import("./import.ts")).runImportCeleryBeat(context),
   },
   "keys create": {
     summary: "make an API key, and show it this once",

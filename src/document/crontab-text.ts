@@ -20,7 +20,7 @@ export function findCrontabLine(
 function describe({ time, command }: { time: string; command: string }): string {
   const trigger = `{trigger_type: cron, cron_expression: ${JSON.stringify(time)}}`;
   return (
-    "is a line of a crontab, and no definition: write `name`, " +
-    `\`trigger_config: ${trigger}\`, and an http task that has ${preview(command)} done`
+    "is a line of a crontab, and no definition: `actcore import crontab FILE` makes definitions of one; by hand, write `name`, " +
+    `\`trigger_config: ${trigger}\`, and a command task for ${preview(command)}`
   );
 }

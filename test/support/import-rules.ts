@@ -16,6 +16,7 @@ const CORE = [
   "occurrence",
   "event",
   "run",
+  "import",
   "document",
   "definition",
   "context",
@@ -67,6 +68,8 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   run: ["definition", "context", "task", "secret", "expression", "calendar", "json"],
   // A file holds definitions and event types.
   document: ["event", "definition", "task", "calendar", "json"],
+  // Files of other schedulers become definition files.
+  import: ["document", "task", "expression", "calendar", "json"],
   // A definition is made of a trigger, of context sources and of task templates.
   definition: ["context", "task", "outbound", "match", "expression", "calendar", "json"],
   // What a run looks at before it decides.

@@ -19,8 +19,8 @@ describe("a crontab in place of a definition is known by its first line:", () =>
     ["0 9 * * 1 root /opt/report.sh\r\n", 1, "0 9 * * 1", "root /opt/report.sh"],
   ])("%j", (text, line, time, command) => {
     expect(faultsOf(text)).toEqual([
-      `${line}: is a line of a crontab, and no definition: write \`name\`, ` +
-        `\`trigger_config: {trigger_type: cron, cron_expression: "${time}"}\`, and an http task that has "${command}" done`,
+      `${line}: is a line of a crontab, and no definition: \`actcore import crontab FILE\` makes definitions of one; by hand, write ` +
+        `\`name\`, \`trigger_config: {trigger_type: cron, cron_expression: "${time}"}\`, and a command task for "${command}"`,
     ]);
   });
 });

@@ -1,0 +1,106 @@
+/**
+ * What another scheduler's file becomes: activities as definition files have them, and what could not be carried over.
+ *
+ * Each activity is read again as a sync reads it, so that what an import writes is taken by the next sync, or is refused here.
+ */
+import { Document, isCollection, isMap } from "yaml";
+import { isFault, readDocuments } from "../document/document.ts";
+import type { TaskRules } from "../task/task-type.ts";
+
+/** What stands in one line, as in the documentation, where it is no longer than that. */
+const SHORT = [
+  ["trigger_config"],
+  ...["argv", "env"].map((name) => ["task_templates", 0, "params", name]),
+  ["task_templates", 1, "depends_on"],
+  ["task_templates", 1, "params", "to"],
+];
+const MAX_FLOW = 100;
+
+/** An activity before it is checked; its name may be that of another one. */
+export interface Draft {
+  /** The line, or the name, of what it was made of. */
+  place: number | string;
+  /** How a message shows what it was made of. */
+  what: string;
+  name: string;
+  /** What stands above the document, line by line. */
+  comment: readonly string[];
+  /** Without its name. */
+  definition: Readonly<Record<string, unknown>>;
+}
+
+/** Of something that became no activity, or that an activity does not have. */
+export interface Remark {
+  place: number | string;
+  /** What it is about, in one line. */
+  what: string;
+  message: string;
+  comment: readonly string[];
+}
+
+/** What each activity of an import has, whatever its file says. */
+export interface ImportOptions {
+  /** An IANA name. */
+  timezone: string;
+  shadow: boolean;
+  /** The label of the workers that have the scripts. */
+  runOn?: string;
+  /** The user that runs the commands, where that is not said by their file. */
+  user?: string;
+}
+
+export interface Imported {
+  activities: { place: number | string; name: string; text: string }[];
+  /** In the order of their lines. */
+  refused: Remark[];
+  notes: Remark[];
+}
+
+/** Tells apart what has the same name, and checks each as one of a definition file. */
+export function finishImport(
+  drafts: readonly Draft[],
+  remarks: Pick<Imported, "refused" | "notes">,
+  rules: TaskRules,
+): Imported {
+  const imported: Imported = { activities: [], refused: [...remarks.refused], notes: [...remarks.notes] };
+  const taken = new Set<string>();
+  for (const draft of drafts) {
+    const text = writeDocument(draft);
+    const [fault] = [...readDocuments(text, "import.yaml", rules)].filter(isFault);
+    if (fault !== undefined) {
+      const { place, what, comment } = draft;
+      imported.refused.push({ place, what, message: fault.message, comment });
+      continue;
+    }
+    const name = findFree(draft.name, taken);
+    taken.add(name);
+    imported.activities.push({
+      place: draft.place,
+      name,
+      text: name === draft.name ? text : writeDocument({ ...draft, name }),
+    });
+  }
+  imported.refused.sort((a, b) => Number(a.place) - Number(b.place) || 0);
+  return imported;
+}
+
+function findFree(name: string, taken: ReadonlySet<string>): string {
+  if (!taken.has(name)) return name;
+  for (let number = 2; ; number++) if (!taken.has(`${name}-${number}`)) return `${name}-${number}`;
+}
+
+function writeDocument({ name, comment, definition }: Draft): string {
+  const document = new Document({ name, ...definition });
+  for (const path of SHORT) {
+    const node = document.getIn(path, true);
+    if (isCollection(node)) node.flow = JSON.stringify(node).length < MAX_FLOW;
+  }
+  if (comment.length > 0 && isMap(document.contents))
+    document.contents.commentBefore = comment.map((line) => ` ${line}`).join("\n");
+  return document.toString({ lineWidth: 0, flowCollectionPadding: false });
+}
+
+/** A text as a param has it that may have expressions: braces in it stay braces. */
+export function asWritten(text: string): string {
+  return text.replace(/\{\{|\$\{/g, (braces) => `{{ "${braces}" }}`);
+}
