@@ -76,10 +76,10 @@ function readSchedule(input: unknown): { entries: Entry[]; timezone?: string } {
   if (!isFields(input)) throw refuseFile(`expected an object of periodic tasks, received ${preview(input)}`);
   const { beat_schedule: inner, timezone } = input;
   const entries = Object.entries(isFields(inner) ? inner : input).map(([name, value]): Entry => {
-    const { task, schedule, args = [], kwargs = {}, options, enabled = true } = isFields(value) ? value : {};
+    const { task, schedule, args = [], kwargs = {}, options, enabled = true, relative } = isFields(value) ? value : {};
     return {
       ...{ name, task, schedule, args, kwargs },
-      options: isFields(options) ? options : {},
+      options: { ...(isFields(options) && options), ...(relative === true && { relative }) },
       enabled: enabled !== false,
       ...{ description: "", bounds: {}, isOneOff: false },
     };

@@ -77,6 +77,11 @@ task_templates:
     ]);
     expect(imported.notes).toMatchObject([{ place: "every-ten-minutes", message: "is not carried over: priority" }]);
   });
+
+  test("names `relative`, an option of the entry and not of the message", () => {
+    const { notes } = importJson({ a: { task: "t", schedule: 60, relative: true }, b: { task: "t", schedule: 60 } });
+    expect(notes).toMatchObject([{ place: "a", message: "is not carried over: relative" }]);
+  });
 });
 
 test("rows of django-celery-beat become activities with their bounds, zones and state", async () => {
