@@ -84,7 +84,7 @@ function draftOf(entry: CrontabEntry, options: CrontabOptions): Draft {
           timeout: TIMEOUT,
           params: paramsOf(entry, options),
         },
-        ...mailOf(variables.MAILTO),
+        ...mailOf(entry),
       ],
     },
   };
@@ -95,6 +95,7 @@ function paramsOf({ command, stdin, variables, user = "" }: CrontabEntry, option
   const own = Object.entries(variables).filter(([name]) => ![...OF_CRON, ...OF_ACCOUNT].includes(name));
   const env: Record<string, string> = { PATH: CRON_PATH };
   for (const [name, value] of own) env[name] = SECRET_NAME.test(name) ? `{{ secret.${name} }}` : asWritten(value);
+  if (variables.PATH !== undefined) env.PATH = withoutExpansions(variables.PATH);
   // A shell line takes no expression, and what looks like one stands in a variable.
   const isSpecial = hasTemplate(command);
   if (isSpecial) env.COMMAND_LINE = asWritten(command);
@@ -109,9 +110,17 @@ function paramsOf({ command, stdin, variables, user = "" }: CrontabEntry, option
   };
 }
 
+/** Without directories such as `${HOME}/bin`: cron expands nothing, and there is none of that very name. */
+function withoutExpansions(path: string): string {
+  return path
+    .split(":")
+    .filter((directory) => asWritten(directory) === directory)
+    .join(":");
+}
+
 /** cron writes where there is output; here also where the command failed without any. */
-function mailOf(mailto: string | undefined): Record<string, unknown>[] {
-  const to = addressesOf(mailto);
+function mailOf({ variables, mailsFailuresOnly }: CrontabEntry): Record<string, unknown>[] {
+  const to = addressesOf(variables.MAILTO);
   if (to.length === 0) return [];
   const output = 'get(tasks.run, "error.details.output", "")';
   const text = `tasks.run.status == "succeeded" ? tasks.run.result.output : get(tasks.run, "error.message", "") + "\\n\\n" + ${output}`;
@@ -121,7 +130,7 @@ function mailOf(mailto: string | undefined): Record<string, unknown>[] {
       type: "email",
       depends_on: ["run"],
       run_when: "all_done",
-      when: 'tasks.run.status != "succeeded" || tasks.run.result.output != ""',
+      when: `tasks.run.status != "succeeded"${mailsFailuresOnly ? "" : ' || tasks.run.result.output != ""'}`,
       params: {
         to: to.map(asWritten),
         subject: "Cron: {{ run.activity_name }} {{ tasks.run.status }}",
@@ -145,6 +154,8 @@ function noteOf({ line, name, value }: { line: number; name: string; value: stri
       : note(`${preview(value)} is a mailbox of this host, and gets nothing: the output is kept with each task`);
   if (name === "CRON_TZ") return note("the times below are read in this zone, as cronie does; Debian's cron does not");
   if (name === "RANDOM_DELAY") return note("is the `jitter` of the entries below");
+  if (name === "PATH" && withoutExpansions(value) !== value)
+    return note("cron does not expand its `${…}`, and found nothing there: these directories are left out");
   if (OF_ACCOUNT.includes(name)) return note("is not carried over: cron sets it itself");
   if (SECRET_NAME.test(name))
     return note(

@@ -110,6 +110,21 @@ describe("the variables of a crontab", () => {
     ]);
   });
 
+  test("are refused where a quote does not end their value, as cron refuses them", () => {
+    const { refused, bodies } = importText(`A="x\nB='x' # y\nC="it's"\nD=it's\n* * * * * x\n`);
+    expect(refused.map(({ place, what }) => [place, what])).toEqual([
+      [1, "A"],
+      [2, "B"],
+    ]);
+    expect(bodies[0]?.task_templates[0]?.params).toMatchObject({ env: { C: "it's", D: "it's" } });
+  });
+
+  test("leave directories of PATH out that cron would have had to expand", () => {
+    const { bodies, notes } = importText("PATH=${HOME}/bin:/opt/bin:/bin:$HOME/sbin\n* * * * * x\n");
+    expect(bodies[0]?.task_templates[0]?.params).toMatchObject({ env: { PATH: "/opt/bin:/bin:$HOME/sbin" } });
+    expect(notes).toMatchObject([{ place: 1, what: "PATH" }]);
+  });
+
   test("that cron sets itself are left out, with a note", () => {
     const { bodies, notes } = importText("LOGNAME=other\nMAILTO=ops@example.org\n* * * * * x\n");
     expect(bodies[0]?.task_templates[0]?.params).toMatchObject({ env: { PATH: "/usr/bin:/bin" } });
@@ -153,6 +168,12 @@ describe("MAILTO", () => {
     expect(compileExpression(mail?.when ?? "", scopes.condition).evaluate(values)).toBe(isSent);
     expect(compileTemplate(mail?.params, scopes.params).render(values).value).toMatchObject({ text });
   });
+});
+
+test("cronie's -n in front of a command asks for a mail only where it failed", () => {
+  const { bodies } = importText("MAILTO=ops@example.org\n* * * * * -n  /opt/x.sh -n y\n");
+  const [command, mail] = bodies[0]?.task_templates ?? [];
+  expect([command?.params, mail?.when]).toMatchObject([{ shell: "/opt/x.sh -n y" }, 'tasks.run.status != "succeeded"']);
 });
 
 describe("a % in a command", () => {
@@ -210,6 +231,19 @@ test("a user, a label and a shadow that are asked for stand in each activity", (
 test("equal names are told apart by a number", () => {
   const { activities } = importText("0 1 * * * /a/x.sh\n0 2 * * * /b/x.sh\n0 3 * * * x-2\n0 4 * * * x\n");
   expect(activities.map(({ name }) => name)).toEqual(["x", "x-2", "x-2-2", "x-3"]);
+});
+
+test("what every crontab begins with describes no entry, nor does what stands above one that is switched off", () => {
+  const { activities } = importText(
+    "# Edit this file to introduce tasks to be run by cron.\n#\n# at 5 a.m every week with:\n# 0 5 * * 1 tar -zcf home.tgz /home/\n" +
+      "# For more information see the manual pages of crontab(5)\n#\n# m h  dom mon dow   command\n0 0 * * * a\n" +
+      "# Once at the start\n# @reboot old\n# Writes to whoever is on duty this week\n#MAILTO=ops@example.org\n0 0 * * * b\n",
+  );
+  const comments = activities.map(({ text }) => text.split("\n").filter((line) => line.startsWith("#")));
+  expect(comments).toEqual([
+    ["# From line 8 of crontab."],
+    ["# Writes to whoever is on duty this week", "# From line 13 of crontab."],
+  ]);
 });
 
 test("a comment describes the entry right below it, and what crontab writes above a file does not", () => {
