@@ -1,6 +1,5 @@
 /** Accounts of this host, and how a command is run by another one than this process is. */
 import { accessSync, constants, readFileSync } from "node:fs";
-import { userInfo } from "node:os";
 
 export interface Account {
   name: string;
@@ -10,15 +9,14 @@ export interface Account {
   home: string;
 }
 
-/** Who this process is; by its number where no account has it, as in many containers. */
-export function ownAccount(): Account {
-  try {
-    const { username, uid, gid, homedir } = userInfo();
-    return { name: username, uid, gid, home: homedir };
-  } catch {
-    const [uid, gid] = [process.getuid?.() ?? 0, process.getgid?.() ?? 0];
-    return { name: String(uid), uid, gid, home: "/" };
-  }
+/**
+ * Who this process is, by its number alone: the variables HOME and USER may be those of whoever started it. By that number too
+ * where no account has it, as in many containers.
+ */
+export async function ownAccount(): Promise<Account> {
+  const [uid, gid] = [process.getuid?.() ?? 0, process.getgid?.() ?? 0];
+  const find = (passwd: string) => parseAccounts(passwd).find((account) => account.uid === uid);
+  return find(readPasswdFile()) ?? find(await readPasswd(String(uid))) ?? { name: String(uid), uid, gid, home: "/" };
 }
 
 /** How long a directory service may take to answer. */
@@ -38,7 +36,16 @@ async function readPasswd(name: string): Promise<string> {
     });
     return await new Response(getent.stdout).text();
   } catch {
+    return readPasswdFile();
+  }
+}
+
+/** Empty where there is none. */
+function readPasswdFile(): string {
+  try {
     return readFileSync("/etc/passwd", "utf8");
+  } catch {
+    return "";
   }
 }
 

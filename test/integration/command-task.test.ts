@@ -11,9 +11,10 @@ import {
   writeFileSync,
   writeSync,
 } from "node:fs";
-import { tmpdir, userInfo } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ActcoreError } from "../../src/kernel/errors.ts";
+import { ownAccount } from "../../src/processes/account.ts";
 import { openPipe } from "../../src/processes/descriptors.ts";
 import { createPipeReader } from "../../src/processes/pipe-reader.ts";
 import { isAlive, startTimeOf } from "../../src/processes/process-table.ts";
@@ -52,10 +53,10 @@ describe("a command gets", () => {
         .split("\n")
         .map((line) => line.split(/=(.*)/s).slice(0, 2)),
     );
-    const { username, homedir } = userInfo();
+    const { name, home } = await ownAccount();
     expect(env).toMatchObject({
       PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-      ...{ HOME: homedir, USER: username, LOGNAME: username, SHELL: "/bin/sh", LANG: "de_DE.UTF-8", GREETING: "hello" },
+      ...{ HOME: home, USER: name, LOGNAME: name, SHELL: "/bin/sh", LANG: "de_DE.UTF-8", GREETING: "hello" },
       ...{ ACTCORE_RUN_ID: task.input.run.run_id, ACTCORE_TASK_ID: task.task_id, ACTCORE_TASK_KEY: "backup" },
       ...{ ACTCORE_ATTEMPT: "1", ACTCORE_IDEMPOTENCY_KEY: task.idempotency_key, ACTCORE_EVENT_ID: "" },
       ...{ ACTCORE_SCHEDULED_FOR: "2026-03-01T02:00:00.000Z", ACTCORE_ACTIVITY_NAME: "nightly" },
@@ -73,7 +74,7 @@ describe("a command gets", () => {
 
   test("its directory; its user's home where none is named", async () => {
     expect((await execute({ argv: ["pwd"], cwd: directory })).result.output.trim()).toBe(directory);
-    expect((await execute({ argv: ["pwd"] })).result.output.trim()).toBe(userInfo().homedir);
+    expect((await execute({ argv: ["pwd"] })).result.output.trim()).toBe((await ownAccount()).home);
   });
 
   test("no terminal, and can write to /dev/stderr by its name", async () => {

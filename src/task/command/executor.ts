@@ -98,7 +98,7 @@ async function requireAllowed(
 
 /** Who is to run the command, and what stands before it for that. */
 async function findUser(name: string | undefined): Promise<{ account: Account; before: readonly string[] }> {
-  const own = ownAccount();
+  const own = await ownAccount();
   if (name === undefined || name === own.name) return { account: own, before: [] };
   const refused = (why: string, hint: string) =>
     new TerminalError("command_user_refused", `the command cannot run as user ${name}: ${why}`, { hint });
