@@ -6,7 +6,7 @@ BUN := $(CACHE)/bun-$(BUN_VERSION)/node_modules/.bin/bun
 # bun run and its children find the same Bun and the tools of node_modules.
 export PATH := $(dir $(BUN)):$(CURDIR)/node_modules/.bin:$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help setup generate build run test smoke chaos bench check migration schemas fmt clean
+.PHONY: help setup generate build run test goworker smoke chaos bench check migration schemas fmt clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -26,6 +26,10 @@ run: build ## Build, then serve with the example activities
 
 test: build ## Build, then run every test against the real engines
 	@$(BUN) deploy/build/test.ts
+
+goworker: build ## Build the example's worker in Go (minutes at first), and run docs/examples/reports.yaml with it
+	@cd docs/examples/workers/go && go build -o $(CURDIR)/dist/go-worker .
+	@ACTCORE_TEST_EXAMPLE_WORKER=$(CURDIR)/dist/go-worker bun test ./test/e2e/workflow-tasks.test.ts --test-name-pattern=reports.yaml --timeout=60000
 
 smoke: ## Rename, disable and sync against a running server, without a restart (docs/runbook.md)
 	@sh deploy/build/setup.sh $(BUN_VERSION) >/dev/null

@@ -72,6 +72,8 @@ export function createQuickTasks({ runs, tasks, tries, types, stop, onCut }: Qui
     areQuick: (instances: readonly TaskInstance[], leftMs = Number.POSITIVE_INFINITY) =>
       instances.every(({ type, policy }) => {
         const quick = types[type];
+        // Whichever worker claims the run does its quick tasks.
+        if (policy.run_on !== undefined) return false;
         return quick?.isQuick(policy) === true && (!quick.waits || policy.timeout_ms <= leftMs);
       }),
 

@@ -1,7 +1,7 @@
 /** The port through which the ledger is read; postgres/explain/ledger-reader.ts is behind it. */
 import type { EventSummary, EventView } from "./event-view.ts";
 import type { RunSummary, RunView } from "./run-view.ts";
-import type { TaskSummary, TaskView } from "./task-view.ts";
+import type { StoredTask, TaskSummary } from "./task-view.ts";
 
 /** Newest first, which is the order of the ids; continue after the row with this one. */
 export interface Page {
@@ -24,7 +24,7 @@ export interface LedgerReader {
   listRuns(filter: RunFilter, page: Page): Promise<RunSummary[]>;
   findRun(runId: string): Promise<RunView | undefined>;
   listTasks(filter: TaskFilter, page: Page): Promise<TaskSummary[]>;
-  findTask(taskId: string): Promise<TaskView | undefined>;
+  findTask(taskId: string): Promise<StoredTask | undefined>;
   listEvents(filter: EventFilter, page: Page): Promise<EventSummary[]>;
   findEvent(eventId: string): Promise<EventView | undefined>;
   countOpenRuns(): Promise<number>;

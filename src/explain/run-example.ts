@@ -6,7 +6,14 @@ const task = (n: number, key: string, instance: number | null) => ({
   idempotency_key: `6f1d2c3b-4a59-8000-8000-00000000000${n}`,
   ...{ key, instance, type: "http", status: "succeeded", attempts: 1, error: null },
   ...{ created_at: "2026-01-31T09:30:02.140Z", started_at: "2026-01-31T09:30:02.150Z" },
-  ...{ finished_at: "2026-01-31T09:30:02.190Z", duration_ms: 40, due_at: null, assignee: null, taken_from: null },
+  ...{
+    finished_at: "2026-01-31T09:30:02.190Z",
+    duration_ms: 40,
+    run_on: null,
+    due_at: null,
+    assignee: null,
+    taken_from: null,
+  },
 });
 
 export const RUN_EXAMPLE = {

@@ -30,6 +30,7 @@ const summaryFields = {
   duration_ms: Nullable(
     Type.Integer({ description: "From the first try's beginning to the end of the last one, waits included." }),
   ),
+  run_on: Nullable(Type.String({ description: "The label of the workers that do it; null: any worker does." })),
   due_at: Nullable(Time),
   assignee: Nullable(Type.String()),
   taken_from: Nullable(
@@ -64,6 +65,18 @@ const HumanView = Type.Object(
 /** As lists show it: without what it sends, and without what the outside said. */
 export const TaskSummary = Type.Object(summaryFields, { title: "TaskSummary" });
 
+export const TaskWait = Type.Object(
+  {
+    code: oneOf(["no_worker", "workflow", "workflow_failing"], {
+      description:
+        "`no_worker`: nobody polls the queue of the task or of its workflow. `workflow`: its workflow goes on. " +
+        "`workflow_failing`: the steps of its workflow fail, and are tried again.",
+    }),
+    message: Type.String(),
+  },
+  { title: "TaskWait" },
+);
+
 export const TaskView = Type.Object(
   {
     ...summaryFields,
@@ -72,6 +85,10 @@ export const TaskView = Type.Object(
         "Of an http task without the values of its headers, its body and its query, unless the key may read definitions.",
     }),
     result: Type.Unknown(),
+    waiting_for: Nullable(TaskWait, {
+      description:
+        "What an open task waits for, as the engine knows it at this moment; null also where it cannot be asked.",
+    }),
     output: Nullable(
       Type.Object({
         attempt: Type.Integer({ description: "Which try wrote it." }),
@@ -96,4 +113,7 @@ export const TaskView = Type.Object(
 );
 
 export type TaskSummary = Static<typeof TaskSummary>;
+export type TaskWait = Static<typeof TaskWait>;
 export type TaskView = Static<typeof TaskView>;
+/** What the ledger knows of a task. */
+export type StoredTask = Omit<TaskView, "waiting_for">;

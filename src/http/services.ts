@@ -13,6 +13,7 @@ import type { Readiness } from "../kernel/readiness.ts";
 import type { RunControl } from "../occurrence/control.ts";
 import type { DryRuns } from "../rehearsal/dry-run.ts";
 import type { WhatIf } from "../rehearsal/what-if.ts";
+import type { QueueInspector } from "../run/engine.ts";
 import type { HumanDesk } from "../run/human-desk.ts";
 import type { SyncService } from "../sync/service.ts";
 import type { TaskRules } from "../task/task-type.ts";
@@ -26,6 +27,7 @@ export interface Services {
   readonly dueTimes: DueTimeReader;
   readonly skippedDueTimes: SkippedReader;
   readonly schedules: ScheduleReader;
+  readonly queues: QueueInspector;
   readonly events: CheckedPublisher;
   readonly control: RunControl;
   readonly humans: HumanDesk;

@@ -35,6 +35,8 @@ import type { HumanCaller } from "../run/human-ledger.ts";
 import { createParamsCheck } from "../task/params-check.ts";
 import type { Temporal } from "../temporal/connection.ts";
 import { createHumanCaller } from "../temporal/human-caller.ts";
+import { createQueueInspector } from "../temporal/queue-inspector.ts";
+import { createRunInspector } from "../temporal/run-inspector.ts";
 import { createRunStarter } from "../temporal/run-starter.ts";
 import { createScheduleReader } from "../temporal/schedule-reader.ts";
 import { createConfiguredResolver, type OpenContextResolver } from "./context.ts";
@@ -66,6 +68,7 @@ const ENGINES = {
   whatIf: "postgres",
   events: "nats",
   schedules: "temporal",
+  queues: "temporal",
   temporal: "temporal",
   starter: "temporal",
   humanCaller: "temporal",
@@ -158,6 +161,7 @@ export function startApi(deps: RoleDeps): Role {
           starter: createRunStarter(temporal),
           humanCaller: createHumanCaller(temporal),
           schedules: createScheduleReader(temporal),
+          queues: createQueueInspector(temporal, createRunInspector(temporal)),
         });
       }),
     ];

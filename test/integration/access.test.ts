@@ -69,6 +69,9 @@ function createApi(keyless: Keyless, store: KeyStore = keys) {
     get schedules() {
       return behind();
     },
+    get queues() {
+      return behind();
+    },
     get skippedDueTimes() {
       return behind();
     },

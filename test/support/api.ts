@@ -107,6 +107,9 @@ export function createTestApi(
     get schedules(): never {
       throw temporalAway();
     },
+    get queues(): never {
+      throw temporalAway();
+    },
     keys,
     audit: createAuditReader(db),
     sync: createSyncService({

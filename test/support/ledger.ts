@@ -6,7 +6,7 @@ import type { EventEnvelope } from "../../src/event/envelope.ts";
 import type { MatchedEvent } from "../../src/event/event-ledger.ts";
 import { type Match, outcomeOf } from "../../src/event/match.ts";
 import type { TaskFilter } from "../../src/explain/ledger-reader.ts";
-import type { TaskView } from "../../src/explain/task-view.ts";
+import type { StoredTask } from "../../src/explain/task-view.ts";
 import { createClaims } from "../../src/occurrence/claim.ts";
 import { createDefinitionStore } from "../../src/postgres/definition/definition-store.ts";
 import { createEventLedger } from "../../src/postgres/event/event-ledger.ts";
@@ -79,7 +79,7 @@ export async function claim(
 }
 
 /** Tasks as they are read one by one, in the order of their keys. */
-export async function readTasks({ db }: Pick<TestDatabase, "db">, filter: TaskFilter): Promise<TaskView[]> {
+export async function readTasks({ db }: Pick<TestDatabase, "db">, filter: TaskFilter): Promise<StoredTask[]> {
   const reader = createLedgerReader(db);
   const listed = await reader.listTasks(filter, { limit: 100 });
   const tasks = await Promise.all(listed.map(async ({ task_id }) => (await reader.findTask(task_id)) ?? []));

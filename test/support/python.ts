@@ -48,6 +48,15 @@ export async function callClient(python: string, script: string, ...args: string
   return call([python, join(CLIENTS, script), ...args]);
 }
 
+/** Starts a program that prints a line when it is ready, and goes on until it is killed. */
+export async function startWorkerProgram(command: string[], env: Record<string, string> = {}): Promise<Bun.Subprocess> {
+  const child = Bun.spawn(command, { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...env } });
+  const words = new Response(child.stderr).text();
+  const { done } = await child.stdout.getReader().read();
+  if (done) throw new Error(`${command.join(" ")} ended with ${await child.exited}: ${await words}`);
+  return child;
+}
+
 async function call(command: string[]): Promise<string> {
   const child = Bun.spawn(command, { stdio: ["ignore", "pipe", "pipe"] });
   const [stdout, stderr, code] = await Promise.all([

@@ -17,7 +17,7 @@ const PARAMS = {
   headers: { Authorization: `Bearer ${SECRET}` },
   body: { token: SECRET },
 };
-const TASK = { task_id: ID, type: "http", params: PARAMS };
+const TASK = { task_id: ID, type: "http", params: PARAMS, waiting_for: null };
 
 const body = parseDefinition(
   {

@@ -1,7 +1,7 @@
 /** Runs whose tasks are workflows of the user's own, through a real Temporal, with planned steps. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { Call } from "../../src/run/call.ts";
-import { ORCHESTRATOR_QUEUE, type TaskStep } from "../../src/run/run.ts";
+import { ORCHESTRATOR_QUEUE, type TaskStep, taskWorkflowId } from "../../src/run/run.ts";
 import { ENGINES_TIMEOUT_MS, eventually } from "../support/engines.ts";
 import {
   type Plan,
@@ -18,7 +18,15 @@ beforeAll(async () => {
 }, ENGINES_TIMEOUT_MS);
 afterAll(() => workers?.close());
 
-const run = (name: string, plan: Plan) => runPlanned(workers, name, plan);
+/** Records the history of the run, and that of the workflow of ours that does its task. */
+async function run(name: string, plan: Plan) {
+  const ended = await runPlanned(workers, name, plan);
+  await recordTaskHistory(name, ended.activityId);
+  return ended;
+}
+
+const recordTaskHistory = (name: string, activityId: string) =>
+  recordHistory(`${name}-task`, workers.client.workflow.getHandle(taskWorkflowId(`run-${activityId}/call`)));
 
 /** One task that a workflow does. */
 const steps =
@@ -79,7 +87,7 @@ describe("a task that a workflow of the user does", () => {
   });
 
   test("ends with its run when that is cancelled, also where no worker hears of it", async () => {
-    const { handle, calls } = await workers.start({
+    const { handle, calls, activityId } = await workers.start({
       steps: steps(),
       call: (id) => callOf(id, { ...QUIET, timeout_ms: 600_000, workflow_id: "call-unheard" }),
     });
@@ -88,6 +96,7 @@ describe("a task that a workflow of the user does", () => {
     await handle.cancel();
     await handle.result().catch(() => {});
     await recordHistory("called-workflow-cancelled", handle);
+    await recordTaskHistory("called-workflow-cancelled", activityId);
     // It stays open in the ledger until the run closes.
     expect(calls.called).toMatchObject([{ code: "workflow_cancelled", again: true }]);
     expect(calls.closes).toMatchObject([{ interruption: { status: "cancelled" } }]);

@@ -1,11 +1,15 @@
 /** Tasks over REST: what the ledger says of them, newest first. */
 import { Type } from "@sinclair/typebox";
-import { TaskSummary, TaskView } from "../../explain/task-view.ts";
+import { type StoredTask, TaskSummary, TaskView, type TaskWait } from "../../explain/task-view.ts";
+import { findTaskWait } from "../../explain/task-wait.ts";
+import { RetryableError } from "../../kernel/errors.ts";
+import { inTime } from "../../kernel/wait.ts";
 import { showParams, type TaskTypes } from "../../task/task-type.ts";
 import { ActivityId, Uuid } from "../ids.ts";
 import { byId, listRoute } from "../list-route.ts";
 import { invalidQuery, QueryTime, Since } from "../query.ts";
 import { type Input, type Route, requireFound, route } from "../route.ts";
+import type { Services } from "../services.ts";
 import { withTag } from "../version.ts";
 
 /** The id of a run in a query, which is checked by its schema alone. */
@@ -13,6 +17,19 @@ const RunId = Type.String({
   pattern: "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$",
   expected: "a UUID",
 });
+
+/** How long the engine may take to say what a task waits for: the rest of the task is known without it. */
+const WAIT_WITHIN_MS = 2_000;
+
+async function findWait(task: StoredTask, services: Services): Promise<TaskWait | null> {
+  const late = () => new RetryableError("temporal_unavailable", `Temporal: no answer within ${WAIT_WITHIN_MS} ms`);
+  try {
+    return await inTime(findTaskWait(task, services.queues), WAIT_WITHIN_MS, late);
+  } catch (error) {
+    if (error instanceof RetryableError) return null;
+    throw error;
+  }
+}
 
 export function taskRoutes(types: TaskTypes): readonly Route[] {
   /** Hides what came from the definition where the caller may not read definitions. */
@@ -57,7 +74,11 @@ export function taskRoutes(types: TaskTypes): readonly Route[] {
       async handle({ params, services, may }) {
         const id = params.task_id;
         const task = requireFound(await services.ledger.findTask(id), `task ${id}`);
-        return withTag(showTask(task, may), {}, task.human?.version);
+        return withTag(
+          showTask({ ...task, waiting_for: await findWait(task, services) }, may),
+          {},
+          task.human?.version,
+        );
       },
     }),
   ];

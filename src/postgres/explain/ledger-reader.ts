@@ -155,6 +155,7 @@ const taskSummary = {
   // A row of an earlier release has no key of its own: its task has sent its id.
   idempotency_key: sql<string>`coalesce(${tasks.idempotency_key}, ${tasks.task_id})`,
   activity_name: sql<string>`(select r.activity_name from ${runs} r where r.run_id = ${tasks}.run_id)`,
+  run_on: sql<string | null>`${tasks.policy}->>'run_on'`,
   // Without `details`, which is what the outside said.
   error: sql<TaskSummary["error"]>`case when ${tasks.error} is not null then
     json_build_object('code', ${tasks.error}->>'code', 'message', ${tasks.error}->>'message') end`,
