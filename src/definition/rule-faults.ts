@@ -4,7 +4,8 @@ import type { Reads, Scope } from "../expression/scope.ts";
 import { compileTemplate, findTemplateFaults } from "../expression/template.ts";
 import { preview } from "../json/faults.ts";
 import type { Fault } from "../kernel/errors.ts";
-import type { TaskTemplate } from "../task/types.ts";
+import type { TaskType } from "../task/task-type.ts";
+import { TASK_TYPES, type TaskTemplate } from "../task/types.ts";
 import { findExpectationFaults } from "./expectation.ts";
 import type { DefinitionInput } from "./schema.ts";
 import { runScope, templateScopes } from "./scopes.ts";
@@ -36,7 +37,7 @@ function findTemplateRuleFaults(
   keys: readonly string[],
   before: ReadonlySet<string>,
 ): Fault[] {
-  const { key, when, for_each, depends_on = [], run_when, params } = template;
+  const { key, type, when, for_each, depends_on = [], run_when, params } = template;
   const faults: Fault[] = [];
   const scopes = templateScopes(sources, keys, { forEach: for_each !== undefined });
   const addUnreached = (reads: Reads, at: string) => {
@@ -57,7 +58,9 @@ function findTemplateRuleFaults(
   };
   checkExpression(for_each, `${path}/for_each`, scopes.list);
   checkExpression(when, `${path}/when`, scopes.condition);
-  const found = findTemplateFaults(withoutShellCode(template), `${path}/params`, scopes.params);
+  const { findShellTexts }: Partial<TaskType> = TASK_TYPES[type] ?? {};
+  const shellPaths = findShellTexts?.(params).map((at) => `${path}/params${at}`);
+  const found = findTemplateFaults(params, `${path}/params`, scopes.params, shellPaths);
   faults.push(...found);
   if (found.length === 0) addUnreached(compileTemplate(params, scopes.params).reads, `${path}/params`);
   const twice = depends_on.findIndex((wanted, at) => depends_on.indexOf(wanted) < at);
@@ -68,13 +71,4 @@ function findTemplateRuleFaults(
       message: "says how the templates of depends_on must have ended, and there are none",
     });
   return faults;
-}
-
-/** The params of a task but for the code of a shell, which reads `${NAME}` itself and takes no expression. */
-function withoutShellCode({ type, params }: TaskTemplate): unknown {
-  if (type !== "command") return params;
-  const { shell: _, argv, ...others } = params;
-  // Arguments that are computed as a whole are no list yet.
-  if (!Array.isArray(argv)) return { ...others, argv };
-  return { ...others, argv: argv.map((text, at) => (/^-[a-z]*c$/.test(argv[at - 1] ?? "") ? "" : text)) };
 }

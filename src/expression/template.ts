@@ -77,19 +77,28 @@ export function compileTemplate(value: unknown, scope: Scope): Template {
 /** How many strings of one template may have an expression. */
 const MAX_TEXTS = 1_000;
 
-/** Faults of every expression, of braces that are not closed or stand in a key, and of `${…}`, which is filled in by nobody. */
-export function findTemplateFaults(value: unknown, path: string, scope: Scope): Fault[] {
+/**
+ * Faults of every expression, of braces that are not closed or stand in a key, and of `${…}`, which is filled in by nobody but a shell.
+ * @param shellPaths paths of the texts that a shell reads
+ */
+export function findTemplateFaults(
+  value: unknown,
+  path: string,
+  scope: Scope,
+  shellPaths: readonly string[] = [],
+): Fault[] {
   const root = toNode(value, compileChecked);
   const count = root === undefined ? 0 : [...textsOf(root)].length;
   if (count > MAX_TEXTS)
     return [
       { path: path || "/", message: `has ${count} texts with an expression, and at most ${MAX_TEXTS} are taken` },
     ];
-  return findFaultsOf(value, path, scope);
+  const isForShell = (at: string) => shellPaths.includes(at);
+  return findFaultsOf(value, path, scope, isForShell);
 }
 
-function findFaultsOf(value: unknown, path: string, scope: Scope): Fault[] {
-  if (typeof value === "string") return findTextFaults(value, path || "/", scope);
+function findFaultsOf(value: unknown, path: string, scope: Scope, isForShell: (path: string) => boolean): Fault[] {
+  if (typeof value === "string") return findTextFaults(value, path || "/", scope, isForShell(path));
   if (typeof value !== "object" || value === null || isExactNumber(value)) return [];
   return Object.entries(value).flatMap(([key, inner]) => [
     ...(/\{\{|\$\{/.test(key)
@@ -100,7 +109,7 @@ function findFaultsOf(value: unknown, path: string, scope: Scope): Fault[] {
           },
         ]
       : []),
-    ...findFaultsOf(inner, pointTo(path, key), scope),
+    ...findFaultsOf(inner, pointTo(path, key), scope, isForShell),
   ]);
 }
 
@@ -108,6 +117,15 @@ function findFaultsOf(value: unknown, path: string, scope: Scope): Fault[] {
 export function readsSecret(text: string): boolean {
   try {
     return pathsOf(toText(text, compileChecked)).some(({ root }) => root === "secret");
+  } catch {
+    return false;
+  }
+}
+
+/** Whether the expressions of a text, if it has any, read nothing: `{{ "{{" }}`, which stands for two braces. */
+export function isConstant(text: string): boolean {
+  try {
+    return !hasTemplate(text) || pathsOf(toText(text, compileChecked)).length === 0;
   } catch {
     return false;
   }
@@ -225,12 +243,12 @@ function toInsert({ text }: Expression, value: unknown): string {
   return String(value);
 }
 
-function findTextFaults(text: string, path: string, scope: Scope): Fault[] {
+function findTextFaults(text: string, path: string, scope: Scope, isForShell: boolean): Fault[] {
   try {
     return splitTemplate(text).flatMap((part) => {
       if ("expression" in part) return findExpressionFaults(part.expression, path, scope, text.slice(0, part.offset));
       const variable = /\$\{[^}]*\}?/.exec(part.literal)?.[0];
-      if (variable === undefined) return [];
+      if (variable === undefined || isForShell) return [];
       return [
         {
           path,

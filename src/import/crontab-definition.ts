@@ -1,5 +1,4 @@
 /** A crontab's entries as activities, each with one `command` task. Pure. */
-import { hasTemplate } from "../expression/template.ts";
 import { preview } from "../json/faults.ts";
 import { nameCommand } from "./command-name.ts";
 import { type CrontabEntry, readCrontab } from "./crontab.ts";
@@ -96,10 +95,8 @@ function paramsOf({ command, stdin, variables, user = "" }: CrontabEntry, option
   const env: Record<string, string> = { PATH: CRON_PATH };
   for (const [name, value] of own) env[name] = SECRET_NAME.test(name) ? `{{ secret.${name} }}` : asWritten(value);
   if (variables.PATH !== undefined) env.PATH = withoutExpansions(variables.PATH);
-  // A shell line takes no expression, and what looks like one stands in a variable.
-  const isSpecial = hasTemplate(command);
-  if (isSpecial) env.COMMAND_LINE = asWritten(command);
-  const line = isSpecial ? 'eval "$COMMAND_LINE"' : command;
+  // `${NAME}` is the shell's own.
+  const line = command.replaceAll("{{", '{{ "{{" }}');
   return {
     ...(/^(\/usr)?\/bin\/sh$/.test(shell) ? { shell: line } : { argv: [shell, "-c", line] }),
     ...(home && { cwd: home }),

@@ -20,6 +20,8 @@ export interface TaskType<Params extends TObject = TObject> {
   findFaults(params: Static<Params>, path: string, engines: OwnEngines): Fault[];
   /** What of the params, as a definition has them, may not be computed or not read a secret; absent where everything may. */
   findComputedFaults?(params: Static<Params>, path: string): Fault[];
+  /** Paths within `params`, such as `/shell`, of the texts that a shell reads: `${NAME}` in them is the shell's. */
+  findShellTexts?(params: Static<Params>): string[];
   createExecutor(deps: ExecutorDeps): Executor<Static<Params>>;
   /** What of the params is shown to somebody who may read tasks, but not the definitions that they come from. */
   show(params: Static<Params>): unknown;

@@ -29,6 +29,9 @@ describe("the params of a command", () => {
   test.each<[unknown]>([
     [{ argv: ["/opt/report", "--for", "{{ event.payload.day }}"] }],
     [{ shell: 'pg_dump "$DB" | gzip', env: { DB: "{{ event.payload.db }}", PASSWORD: "{{ secret.PG }}" } }],
+    [{ shell: 'tar -C "${DIR:-/srv}" -cz . > "/backup/${USER}.tgz"' }],
+    [{ shell: `docker ps --format '{{ "{{" }}.Names}}'` }],
+    [{ argv: ["/bin/bash", "-c", 'echo "${PATH%%:*}"'] }],
     [{ argv: ["cat"], stdin: { token: "{{ secret.T }}" }, cwd: "/srv", user: "www-data", kill_after: 0.5 }],
     [{ argv: ["cat"], stdin: null, success_codes: [0, 24], retry_codes: [75] }],
     [{ argv: ["sh", "-c", 'echo "$1"', "sh", "{{ event.payload.name }}"] }],

@@ -1,7 +1,7 @@
 /** The `command` task: a program on the host of the worker. */
 import { HIDDEN, type TaskType } from "../task-type.ts";
 import { createCommandExecutor } from "./executor.ts";
-import { findCommandFaults, findComputedFaults } from "./faults.ts";
+import { findCommandFaults, findComputedFaults, findShellTexts } from "./faults.ts";
 import { CommandParamsSchema } from "./params.ts";
 
 export const commandTask: TaskType<typeof CommandParamsSchema> = {
@@ -9,6 +9,7 @@ export const commandTask: TaskType<typeof CommandParamsSchema> = {
   params: CommandParamsSchema,
   findFaults: findCommandFaults,
   findComputedFaults,
+  findShellTexts,
   createExecutor: createCommandExecutor,
   /** Arguments may be credentials, and so may variables and what is read: the program is shown, and the names of variables. */
   show: ({ argv, shell, env, stdin, ...others }) => ({

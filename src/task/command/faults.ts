@@ -4,7 +4,7 @@
  * What runs is written and never computed: what expressions read comes from others. And what reads a secret is given by env or
  * stdin only: everybody on the host sees the arguments of its processes.
  */
-import { hasTemplate, readsSecret } from "../../expression/template.ts";
+import { isConstant, readsSecret } from "../../expression/template.ts";
 import { preview } from "../../json/faults.ts";
 import { isFields } from "../../json/fields.ts";
 import { pointTo } from "../../json/pointer.ts";
@@ -62,6 +62,13 @@ export function findComputedFaults(params: CommandParams, path: string): Fault[]
   ];
 }
 
+/** The line of `shell`, and the code that an interpreter is given by `-c`. */
+export function findShellTexts({ argv }: CommandParams): string[] {
+  // Arguments that are computed as a whole are no list yet.
+  const code = Array.isArray(argv) ? [...argv.keys()].filter((at) => /^-[a-z]*c$/.test(argv[at - 1] ?? "")) : [];
+  return ["/shell", ...code.map((at) => `/argv/${at}`)];
+}
+
 function findComputedArguments(argv: readonly unknown[], path: string): Fault[] {
   const written = countWritten(argv);
   return argv.flatMap((argument, at): Fault[] => {
@@ -92,5 +99,5 @@ function nextOperand(names: readonly string[], from: number): number {
 }
 
 function isComputed(value: unknown): value is string {
-  return typeof value === "string" && hasTemplate(value);
+  return typeof value === "string" && !isConstant(value);
 }
