@@ -299,7 +299,7 @@ test.each([
   ["debian", true, 32, 1],
   ["questions", false, 29, 10],
 ] as const)(
-  "the real entries of %s.crontab are each due when cronie starts them, or named",
+  "the entries of %s.crontab are each due when cronie starts them by its rules, or named",
   async (name, isSystem, taken, refusals) => {
     const { bodies, refused, activities } = importText(await Bun.file(join(SAMPLES, `${name}.crontab`)).text(), {
       isSystem,
