@@ -141,13 +141,14 @@ export async function requirePinned(runs: RunLedger, runId: string): Promise<{ r
   return { run, activity: compileActivity(activity) };
 }
 
-export function rulesOf({ timeout_ms, max_parallel, context }: Activity, firedAt: Date, nowMs: number): RunRules {
+/** @param countsFrom the run's timeout counts from here */
+export function rulesOf({ timeout_ms, max_parallel, context }: Activity, countsFrom: Date, nowMs: number): RunRules {
   // The sources are read side by side.
   const context_ms = Math.max(0, ...context.map(({ timeoutMs }) => timeoutMs));
   return {
     max_parallel,
     ...(context.length > 0 && { context_ms }),
-    ...(timeout_ms !== undefined && { timeout_ms: Math.max(1, firedAt.getTime() + timeout_ms - nowMs) }),
+    ...(timeout_ms !== undefined && { timeout_ms: Math.max(1, countsFrom.getTime() + timeout_ms - nowMs) }),
   };
 }
 

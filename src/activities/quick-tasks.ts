@@ -10,7 +10,7 @@ import { RECORDING_MS, type TaskStep, WORKER_LOST } from "../run/run.ts";
 import { stepAfter } from "../run/step-after.ts";
 import { isOpen, type TaskInstance } from "../run/task-instance.ts";
 import { isStop } from "../task/stop.ts";
-import type { TaskAttempt, TaskLedger } from "../task/task.ts";
+import type { TaskAttempt } from "../task/task.ts";
 import type { TaskTypes } from "../task/task-type.ts";
 import { type Tries, type TryEnd, toTaskError } from "./tries.ts";
 
@@ -19,7 +19,6 @@ const MAX_WAITING = 32;
 
 export interface QuickTasksDeps {
   runs: RunLedger;
-  tasks: TaskLedger;
   tries: Tries;
   types: TaskTypes;
   /** Aborts with the reason of a worker's stop, when there is just time left to record how a try ended. */
@@ -28,7 +27,7 @@ export interface QuickTasksDeps {
   onCut(): void;
 }
 
-export function createQuickTasks({ runs, tasks, tries, types, stop, onCut }: QuickTasksDeps) {
+export function createQuickTasks({ runs, tries, types, stop, onCut }: QuickTasksDeps) {
   let waiting = 0;
 
   /** Names the tasks that are tried here, and holds a place for each that waits for the outside. */
@@ -51,12 +50,16 @@ export function createQuickTasks({ runs, tasks, tries, types, stop, onCut }: Qui
   }
 
   /** What is left of a task that was not begun just now. */
-  async function handOn({ task_id, policy, status, attempts }: DecidedTask, signal: AbortSignal): Promise<TaskStep[]> {
+  async function handOn(
+    runId: string,
+    { task_id, policy, status, attempts }: DecidedTask,
+    signal: AbortSignal,
+  ): Promise<TaskStep[]> {
     if (attempts === 0) return [{ task_id, ...policy }];
     const step = stepAfter(task_id, policy, attempts);
     if (step !== undefined) return [step];
-    const lost = { code: "worker_lost", message: WORKER_LOST };
-    if (status === "running") await tries.patiently(() => tasks.fail(task_id, attempts, lost), signal);
+    const lost = { task_id, code: "worker_lost" as const, message: WORKER_LOST };
+    if (status === "running") await tries.patiently(() => runs.failTasks(runId, [lost]), signal);
     return [];
   }
 
@@ -86,7 +89,7 @@ export function createQuickTasks({ runs, tasks, tries, types, stop, onCut }: Qui
         const begun = new Set(decision.begun.map(({ task_id }) => task_id));
         const others = decision.tasks.filter(({ task_id, status }) => !begun.has(task_id) && isOpen(status));
         const made = await Promise.all(decision.begun.map((task) => make(task).finally(() => leave(task.task_id))));
-        const left = (await Promise.all(others.map((task) => handOn(task, signal)))).flat();
+        const left = (await Promise.all(others.map((task) => handOn(runId, task, signal)))).flat();
         const policies = new Map(decision.tasks.map(({ task_id, policy }) => [task_id, policy]));
 
         const next = ({ task: { task_id, attempt }, end }: Made): TaskStep[] => {

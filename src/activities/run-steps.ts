@@ -10,7 +10,7 @@ import { inTime } from "../kernel/wait.ts";
 import type { Claims } from "../occurrence/claim.ts";
 import type { ClosedRun, DecidedTask, NewRound } from "../run/ledger.ts";
 import type { ClaimProgress, RunProgress, RunResult, RunRules, RunSteps, TaskStep } from "../run/run.ts";
-import { type DecidedRun, plainRound } from "../run/task-instance.ts";
+import { type DecidedRun, isOpen, plainRound } from "../run/task-instance.ts";
 import { createDecider, type DecideDeps, type Progress, requirePinned, rulesOf } from "./decide-run.ts";
 import { createQuickTasks, type QuickTasksDeps } from "./quick-tasks.ts";
 import { translated } from "./translate.ts";
@@ -52,7 +52,7 @@ export function createRunSteps(deps: RunStepsDeps): RunSteps {
 
   async function decideRuledRun(run: DecidedRun, activity: Activity): Promise<ClaimProgress & { rules: RunRules }> {
     const state = await decider.readState(run.run_id, activity);
-    const rules = rulesOf(activity, state.fired_at, Date.now());
+    const rules = rulesOf(activity, state.countsFrom, Date.now());
     if (state.isDecided) return { rules, ...report(await decider.advance(run, activity, { state }, true)) };
     if (activity.context.length > 0 && state.context === undefined) return { rules };
     const round = await decider.decide(run, activity, state);
@@ -102,7 +102,9 @@ export function createRunSteps(deps: RunStepsDeps): RunSteps {
         return { outcome, run_id, activity_name: activity.name, reason: claim.reason };
       }
       metrics.startLatency.observe(claim.start_latency_ms / 1000);
-      return { outcome, run_id, activity_name: activity.name, ...(await decideOnClaim(claim, activity)) };
+      const { reopened } = claim;
+      const progress = await decideOnClaim(claim, activity);
+      return { outcome, run_id, activity_name: activity.name, ...(reopened > 0 && { reopened }), ...progress };
     }),
 
     decideRun: translated(async (runId, failures = []) => {
@@ -111,10 +113,12 @@ export function createRunSteps(deps: RunStepsDeps): RunSteps {
       return report(await decider.advance(run, activity));
     }),
 
+    failTasks: translated((runId, failures) => runs.failTasks(runId, failures)),
+
     closeRun: translated(async (close) => reportClosed(await runs.close(close))),
   };
 }
 
 function stepsOf(tasks: readonly DecidedTask[]): TaskStep[] {
-  return tasks.map(({ task_id, policy }) => ({ task_id, ...policy }));
+  return tasks.filter(({ status }) => isOpen(status)).map(({ task_id, policy }) => ({ task_id, ...policy }));
 }

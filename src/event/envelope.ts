@@ -26,7 +26,7 @@ const HALF_A_PAIR = "has half of a surrogate pair";
 /** How the ids of events begin that actcore makes itself. Nobody else may publish under such an id. */
 export const OWN_EVENT_IDS = { manual: "manual:", foreign: "foreign:", deadLetter: "dead-letter:" } as const;
 /** How the workflow ids of repeated runs end. An event whose id ended so would get the workflow id of such a run. */
-const REPEATED = /:(rerun|replay)-\d+$/;
+const REPEATED = /:(rerun|replay|retry)-\d+$/;
 
 export const EventEnvelopeSchema = Type.Object(
   {

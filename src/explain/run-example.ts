@@ -14,6 +14,7 @@ const task = (n: number, key: string, instance: number | null) => ({
     assignee: null,
     taken_from: null,
   },
+  ...{ retried: 0, cancel_requested_at: null, requested_by: null },
 });
 
 export const RUN_EXAMPLE = {
@@ -25,7 +26,15 @@ export const RUN_EXAMPLE = {
   event_id: "signup-1",
   trace_id: "4bf92f3577b34da6a3ce929d0e0e4736",
   workflow_id: `activity-${ACTIVITY}:signup-1`,
-  ...{ version_used: 3, tasks_spawned: 2, error: null, rerun_of: null, rerun_from: null },
+  ...{
+    version_used: 3,
+    tasks_spawned: 2,
+    error: null,
+    rerun_of: null,
+    rerun_from: null,
+    reopened: 0,
+    reopened_at: null,
+  },
   context_snapshot: { account: { active: true, contacts: [{ email: "ada@example.org" }, { email: "" }] } },
   context: [
     { name: "account", type: "http", status: "ok", duration_ms: 82, attempts: 1, bytes: 73, code: null, error: null },

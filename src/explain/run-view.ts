@@ -29,6 +29,8 @@ const summaryFields = {
   tasks_spawned: Nullable(Type.Integer({ description: "Null until the run has decided." })),
   error: Nullable(Type.String()),
   rerun_of: Nullable(Type.String({ format: "uuid" })),
+  reopened: Type.Integer({ description: "How often it was opened again, to retry a task of it." }),
+  reopened_at: Nullable(Time),
   rerun_from: Nullable(oneOf(RERUN_FROM, { description: "What a rerun does again: null in any other run." })),
 };
 

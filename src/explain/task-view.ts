@@ -22,7 +22,7 @@ const summaryFields = {
   ),
   type: Type.String(),
   status: oneOf(TASK_STATUSES),
-  attempts: Type.Integer(),
+  attempts: Type.Integer({ description: "Tries that were begun, before retries by hand too." }),
   error: Nullable(Type.Object(taskError)),
   created_at: Time,
   started_at: Nullable(Time),
@@ -33,6 +33,14 @@ const summaryFields = {
   run_on: Nullable(Type.String({ description: "The label of the workers that do it; null: any worker does." })),
   due_at: Nullable(Time),
   assignee: Nullable(Type.String()),
+  retried: Type.Integer({ description: "How often it was retried by hand, its run being opened again." }),
+  cancel_requested_at: Nullable(
+    Type.String({
+      format: "date-time",
+      description: "When somebody asked to cancel it: no try of it begins any more.",
+    }),
+  ),
+  requested_by: Nullable(Type.String({ description: "Who last asked to retry or cancel it." })),
   taken_from: Nullable(
     Type.String({ format: "uuid", description: "The task of the repeated run whose result this one took over." }),
   ),

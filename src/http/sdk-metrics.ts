@@ -4,6 +4,7 @@ import { RUN_ACTIVITY_WORKFLOW, type RunSteps, type TaskSteps } from "../run/run
 const STEPS: Readonly<Record<keyof RunSteps | keyof TaskSteps, true>> = {
   claimRun: true,
   decideRun: true,
+  failTasks: true,
   closeRun: true,
   resolveContext: true,
   executeTask: true,

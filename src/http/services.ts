@@ -11,6 +11,7 @@ import type { ScheduleReader } from "../explain/schedule-view.ts";
 import type { SkippedReader } from "../explain/skipped-due-times.ts";
 import type { Readiness } from "../kernel/readiness.ts";
 import type { RunControl } from "../occurrence/control.ts";
+import type { TaskControl } from "../occurrence/task-control.ts";
 import type { DryRuns } from "../rehearsal/dry-run.ts";
 import type { WhatIf } from "../rehearsal/what-if.ts";
 import type { QueueInspector } from "../run/engine.ts";
@@ -31,6 +32,7 @@ export interface Services {
   readonly events: CheckedPublisher;
   readonly control: RunControl;
   readonly humans: HumanDesk;
+  readonly taskControl: TaskControl;
   readonly keys: KeyStore;
   readonly audit: AuditReader;
   readonly sync: SyncService;

@@ -1,6 +1,6 @@
 /**
  * Finishes what a crash left half done (docs/ledger.md): events that still owe starts, accepted runs that were never
- * started, runs whose workflow is gone or cannot go on.
+ * started, runs whose workflow is gone or cannot go on, tasks that are to be cancelled.
  *
  * One process at a time does it, and only for rows older than a minute, so that it never races with the normal way.
  * Each step is the normal way's own, and as safe to repeat.
@@ -11,9 +11,10 @@ import type { Chore } from "../kernel/chore.ts";
 import { describeError, RetryableError } from "../kernel/errors.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Metrics } from "../kernel/metrics.ts";
-import type { AcceptedRun, RunInspector, RunStarter, RunWorkflow } from "../run/engine.ts";
+import type { AcceptedRun, RunCanceller, RunInspector, RunStarter, RunWorkflow } from "../run/engine.ts";
 import type { RunLedger } from "../run/ledger.ts";
 import { createStuckEnder } from "./stuck-workflow.ts";
+import type { CancelledTask } from "./task-control.ts";
 
 /** `row_id` is its place in the list. */
 export interface OwedEvent extends Omit<RecordedEvent, "isNew" | "content"> {
@@ -29,6 +30,8 @@ export interface UnfinishedLedger {
   listOwedEvents(before: Date, limit: number, after?: string): Promise<OwedEvent[]>;
   listUnclaimed(before: Date, limit: number, after?: string): Promise<AcceptedRun[]>;
   listOpenRuns(before: Date, limit: number, after?: string): Promise<OpenRun[]>;
+  /** Open tasks whose cancellation was asked for before `before`, in claimed runs that go on. */
+  listCancelRequested(before: Date, limit: number, after?: string): Promise<CancelledTask[]>;
   /** Opens and closes the run of an occurrence that nobody will claim any more; false when somebody has claimed it. */
   recordLost(run: AcceptedRun, reason: string): Promise<boolean>;
 }
@@ -37,7 +40,7 @@ export interface FinisherDeps {
   unfinished: UnfinishedLedger;
   events: EventLedger;
   runs: RunLedger;
-  workflows: RunStarter & RunInspector;
+  workflows: RunStarter & RunInspector & Pick<RunCanceller, "cancelTask">;
   metrics: Metrics;
   log: Log;
 }
@@ -71,6 +74,7 @@ export function createFinisher({ unfinished, events, runs, workflows, metrics, l
     createPages(unfinished.listOwedEvents, ({ row_id }) => row_id, finishEvent),
     createPages(unfinished.listUnclaimed, ({ run_id }) => run_id, finishUnclaimed),
     createPages(unfinished.listOpenRuns, ({ run_id }) => run_id, finishOpen),
+    createPages(unfinished.listCancelRequested, ({ task_id }) => task_id, finishCancel),
   ];
 
   return async function finish(before: Date, signal: AbortSignal): Promise<void> {
@@ -152,6 +156,11 @@ export function createFinisher({ unfinished, events, runs, workflows, metrics, l
         : ({ status: "failed", reason: `workflow_${state}`, message } as const);
     const { closedNow } = await runs.close({ run_id, failures: [], interruption });
     if (closedNow) finished("run_closed", { run_id, state });
+  }
+
+  async function finishCancel(task: CancelledTask): Promise<void> {
+    const { task_id } = task;
+    if (await workflows.cancelTask(task, task_id)) finished("task_cancel_told", { task_id });
   }
 
   function finished(what: string, details: object): void {

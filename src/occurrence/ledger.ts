@@ -21,8 +21,8 @@ export type ClaimRecord =
   | { outcome: "not_judged"; current: ActivityRow }
   /** Another workflow has the occurrence. */
   | { outcome: "duplicate"; run_id: string; start_latency_ms: number }
-  /** The workflow has it. `version_used` is the version that its first claim, or its acceptance, pinned. */
-  | { outcome: "claimed"; run_id: string; version_used: number; start_latency_ms: number }
+  /** The workflow has it. `version_used` is the version that its first claim, or its acceptance, pinned; `reopened` counts how often its run was opened again. */
+  | { outcome: "claimed"; run_id: string; version_used: number; start_latency_ms: number; reopened: number }
   | { outcome: "skipped"; run_id: string; version_used: number; start_latency_ms: number; reason: string };
 
 export interface OccurrenceLedger {

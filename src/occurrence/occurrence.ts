@@ -46,7 +46,20 @@ export function unusedWorkflowId(activityId: string): string {
  * as that of a long event id repeated often, ends in a hash of itself instead.
  */
 export function rerunWorkflowId(id: string, number: number): string {
-  const suffix = `:rerun-${number}`;
+  return withSuffix(id, `:rerun-${number}`);
+}
+
+/** The workflow id of a run of workflow `id` that is opened again for the nth time. */
+export function reopenedWorkflowId(id: string, number: number): string {
+  return withSuffix(withoutReopening(id), `:retry-${number}`);
+}
+
+/** The workflow id that a run had before it was opened again, unless it was shortened. */
+export function withoutReopening(id: string): string {
+  return id.replace(/:retry-\d+$/, "");
+}
+
+function withSuffix(id: string, suffix: string): string {
   const bytes = Buffer.from(id);
   const room = MAX_WORKFLOW_ID_BYTES - suffix.length;
   if (bytes.length <= room) return id + suffix;
@@ -57,5 +70,5 @@ export function rerunWorkflowId(id: string, number: number): string {
 
 /** Of what `rerunWorkflowId` made: the workflow id that it was made of. */
 export function repeatedWorkflowId(id: string): string {
-  return id.replace(/:rerun-\d+$/, "");
+  return withoutReopening(id).replace(/:rerun-\d+$/, "");
 }

@@ -221,16 +221,18 @@ export const tasks = actcore.table(
     /** Retries by hand: how many, and the tries that were made before the last of them; `policy` counts from there. */
     retried: integer().notNull().default(0),
     tries_forgiven: integer().notNull().default(0),
-    /** Asked for by hand, and not carried out yet. */
-    retry_requested_at: time("retry_requested_at"),
+    /** Somebody asked to cancel it: no try of it begins any more. */
     cancel_requested_at: time("cancel_requested_at"),
-    /** Who asked for the last of them. */
+    /** Who last asked to retry or cancel it. */
     requested_by: text(),
   },
   (table) => [
     index("tasks_run").on(table.run_id),
     index("tasks_activity").on(table.activity_id, table.task_id),
     index("tasks_notable").on(table.status, table.task_id).where(sql`status <> 'succeeded'`),
+    index("tasks_cancel_requested")
+      .on(table.task_id)
+      .where(sql`cancel_requested_at is not null and finished_at is null`),
     index("tasks_activity_notable").on(table.activity_id, table.status, table.task_id).where(endedBadly),
   ],
 );

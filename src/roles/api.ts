@@ -14,6 +14,7 @@ import { aborted, retryUntilDone } from "../kernel/wait.ts";
 import { createPublisher } from "../nats/publisher.ts";
 import { createRunControl } from "../occurrence/control.ts";
 import { createOwedStarter } from "../occurrence/owed-starter.ts";
+import { createTaskControl } from "../occurrence/task-control.ts";
 import { createAuditReader } from "../postgres/access/audit.ts";
 import { createKeyStore } from "../postgres/access/key-store.ts";
 import { createDefinitionStore } from "../postgres/definition/definition-store.ts";
@@ -24,12 +25,14 @@ import { createDueTimeReader } from "../postgres/explain/due-time-reader.ts";
 import { createLedgerReader } from "../postgres/explain/ledger-reader.ts";
 import { createSkippedReader } from "../postgres/explain/skipped-reader.ts";
 import { createAcceptanceLedger } from "../postgres/occurrence/acceptance-ledger.ts";
+import { createTaskRequestLedger } from "../postgres/occurrence/task-requests.ts";
 import { createWorkflowIdLedger } from "../postgres/occurrence/workflow-id-ledger.ts";
 import { createHistoryReader } from "../postgres/rehearsal/history-reader.ts";
 import { createHumanLedger } from "../postgres/run/human-ledger.ts";
 import { createRunLedger } from "../postgres/run/run-ledger.ts";
 import { createDryRuns } from "../rehearsal/dry-run.ts";
 import { createWhatIf } from "../rehearsal/what-if.ts";
+import type { RunWorkflow } from "../run/engine.ts";
 import { createHumanDesk } from "../run/human-desk.ts";
 import type { HumanCaller } from "../run/human-ledger.ts";
 import { createParamsCheck } from "../task/params-check.ts";
@@ -61,6 +64,7 @@ const ENGINES = {
   skippedDueTimes: "postgres",
   control: "postgres",
   humans: "postgres",
+  taskControl: "postgres",
   keys: "postgres",
   audit: "postgres",
   sync: "postgres",
@@ -113,6 +117,12 @@ export function startApi(deps: RoleDeps): Role {
         const ledger = createLedgerReader(db);
         const history = createHistoryReader(db);
         const checkParams = createParamsCheck(services.rules);
+        // A request is accepted while Temporal was never reached: the finisher carries it out.
+        const starter = {
+          ...createOwedStarter({ start: async (run) => parts.starter.start(run) }, createWorkflowIdLedger(db), log),
+          cancel: async (workflow: RunWorkflow) => parts.starter.cancel(workflow),
+          cancelTask: async (workflow: RunWorkflow, taskId: string) => parts.starter.cancelTask(workflow, taskId),
+        };
         resolver = createConfiguredResolver(deps, postgres, createConfiguredDial(config, await endpoints));
         reach({
           audit: createAuditReader(db),
@@ -143,13 +153,10 @@ export function startApi(deps: RoleDeps): Role {
             reader: ledger,
             definitions,
             runs: createRunLedger(db),
-            // A request is accepted while Temporal was never reached: the finisher starts it.
-            starter: {
-              ...createOwedStarter({ start: async (run) => parts.starter.start(run) }, createWorkflowIdLedger(db), log),
-              cancel: async (workflow) => parts.starter.cancel(workflow),
-            },
+            starter,
             log,
           }),
+          taskControl: createTaskControl({ requests: createTaskRequestLedger(db), engine: starter, log }),
         });
       }),
       connections.nats().then((nats) => {

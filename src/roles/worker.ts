@@ -123,7 +123,8 @@ export function startWorker(deps: RoleDeps): Role {
     const backoff = createBackoff(200, 5_000);
     const startAgain = () => retryUntilDone(() => startWorkers(masked), signal, onFailure, backoff);
 
-    const starter = createOwedStarter(createRunStarter(temporal), createWorkflowIdLedger(postgres.db), log);
+    const engine = createRunStarter(temporal);
+    const starter = createOwedStarter(engine, createWorkflowIdLedger(postgres.db), log);
     const keepDoing = (chore: Chore, ...locks: Lock[]) => {
       const alone = (body: () => Promise<void>) => holdingLocks(postgres, locks, body);
       return runChore(chore, { metrics, log, ...(locks.length > 0 && { alone }) }, signal);
@@ -137,7 +138,7 @@ export function startWorker(deps: RoleDeps): Role {
       unfinished: createUnfinishedLedger(postgres),
       events: createEventLedger(postgres.prepared),
       runs: createRunLedger(postgres.prepared),
-      workflows: { ...starter, ...createRunInspector(temporal) },
+      workflows: { ...engine, ...starter, ...createRunInspector(temporal) },
       metrics,
       log,
     });

@@ -71,7 +71,9 @@ export async function decideRound(
   for (const task of activity.tasks) {
     await breathe();
     const { key, depends_on } = task;
-    const dependencies = judgeDependencies(task, ends, failedBefore);
+    // A run that was opened again judges anew what a template depends on: what was done because of it stays done.
+    const hasBegun = standing.get(key)?.some(({ has_begun }) => has_begun) === true;
+    const dependencies = hasBegun ? "hold" : judgeDependencies(task, ends, failedBefore);
     const readsResults = [task.when, task.for_each, task.params].some((part) => part?.reads.roots.has("tasks"));
     let decision = decisions.get(key);
     let fresh: TaskInstance[] = [];

@@ -34,6 +34,8 @@ export interface RunStarter {
 export interface RunCanceller {
   /** Whether an open workflow of the run was there to be asked. @throws RetryableError `temporal_unavailable` */
   cancel(workflow: RunWorkflow): Promise<boolean>;
+  /** Lets an open workflow of the run cut what it does of one task; false: none is there. @throws RetryableError `temporal_unavailable` */
+  cancelTask(workflow: RunWorkflow, taskId: string): Promise<boolean>;
 }
 
 export interface WorkflowView {

@@ -15,7 +15,7 @@ export interface DecidedTask {
   task_id: string;
   policy: TaskPolicy;
   status: TaskStatus;
-  /** Tries that were begun. */
+  /** Tries that were begun, as its policy counts them: from the last retry by hand on. */
   attempts: number;
 }
 
@@ -44,6 +44,8 @@ export type ResultsRead = Readonly<Record<string, readonly string[]>>;
 /** How a run stands, and what it is decided by. */
 export interface RunState {
   fired_at: Date;
+  /** What the run's timeout counts from: when it was fired, or last opened again. */
+  countsFrom: Date;
   /** Whether it is closed: nothing is decided any more. */
   isOver: boolean;
   decisions: RunDecisions | undefined;

@@ -14,6 +14,9 @@ export const labelQueue = (label: string): string => `${TASK_QUEUE}.${label}`;
 /** The id of the child workflow that does a task. */
 export const taskWorkflowId = (taskId: string): string => `task-${taskId}`;
 
+/** The signal, with a task's id, that cuts what the workflow does of that task: the ledger has recorded that it is to be cancelled. */
+export const CANCEL_TASK = "cancelTask";
+
 /** Milliseconds of silence after which a worker that has a task counts as lost; it beats several times in between. */
 export const HEARTBEAT_TIMEOUT_MS = 15_000;
 export const BEAT_EVERY_MS = HEARTBEAT_TIMEOUT_MS / 5;
@@ -63,8 +66,8 @@ export interface ClaimRequest {
 }
 
 export type Claim =
-  /** `rules` are those of an activity that has more than tasks to do at once. */
-  | ({ outcome: "claimed"; run_id: string; activity_name: string; rules?: RunRules } & ClaimProgress)
+  /** `rules` are those of an activity that has more than tasks to do at once; `reopened` counts how often the run was opened again. */
+  | ({ outcome: "claimed"; run_id: string; activity_name: string; rules?: RunRules; reopened?: number } & ClaimProgress)
   | { outcome: "skipped"; run_id: string; activity_name: string; reason: string }
   /** Another workflow has the occurrence. */
   | { outcome: "duplicate"; run_id: string };
@@ -131,6 +134,8 @@ export interface TaskFailure {
 export interface RunClose {
   run_id: string;
   failures: TaskFailure[];
+  /** How often the run had been opened again when it was claimed; one that was opened since is not closed. Absent: it is, anyway. */
+  reopened?: number;
   /** Why the run ended before its tasks did. */
   interruption?: { status: "cancelled" } | { status: "failed"; reason?: string | undefined; message: string };
 }
@@ -146,6 +151,8 @@ export interface RunSteps {
   claimRun(request: ClaimRequest): Promise<Claim>;
   /** Decides what can be decided; `failures` are of tasks that ended since the round before. */
   decideRun(runId: string, failures?: TaskFailure[]): Promise<RunProgress>;
+  /** Records that tasks are over whose last try only the engine saw end, where they are not finished. */
+  failTasks(runId: string, failures: TaskFailure[]): Promise<void>;
   closeRun(request: RunClose): Promise<RunResult>;
 }
 

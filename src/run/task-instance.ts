@@ -43,6 +43,8 @@ export interface StandingTask {
   key: string;
   instance: number | null;
   status: TaskStatus;
+  /** Whether a try of it was ever begun. */
+  has_begun?: boolean;
   /** Read only where a template that is not decided reads the results of this one. */
   result?: unknown;
   error?: unknown;

@@ -59,11 +59,14 @@ export interface TaskAttempt<Params = unknown> {
 export interface TaskLedger {
   /**
    * Marks the task as running, and counts the attempt: an engine that forgot earlier ones (a reset workflow) begins
-   * again at one, the ledger does not. Undefined when the task is finished already.
+   * again at one, the ledger does not. Undefined when the task is finished already, or is cancelled now because somebody asked for it.
    * @throws TerminalError `task_not_found`
    */
   begin(taskId: string): Promise<TaskAttempt | undefined>;
-  /** The next three are ignored when the task is finished or a later attempt has begun. */
+  /**
+   * The next three are ignored when the task is finished or a later attempt has begun. Where somebody has asked to cancel the task,
+   * the latter two end it as cancelled.
+   */
   succeed(taskId: string, attempt: number, result: unknown): Promise<void>;
   retry(taskId: string, attempt: number, error: TaskError): Promise<void>;
   fail(taskId: string, attempt: number, error: TaskError): Promise<void>;

@@ -1,8 +1,8 @@
 /** Starts the workflow of a run under the run's workflow id, and asks it to end. */
-import { WorkflowExecutionAlreadyStartedError } from "@temporalio/client";
+import { WorkflowExecutionAlreadyStartedError, type WorkflowHandle } from "@temporalio/client";
 import { RetryableError, TerminalError } from "../kernel/errors.ts";
-import type { OwedRun, RunCanceller, RunStarter } from "../run/engine.ts";
-import { ORCHESTRATOR_QUEUE, RUN_ACTIVITY_WORKFLOW } from "../run/run.ts";
+import type { OwedRun, RunCanceller, RunStarter, RunWorkflow } from "../run/engine.ts";
+import { CANCEL_TASK, ORCHESTRATOR_QUEUE, RUN_ACTIVITY_WORKFLOW } from "../run/run.ts";
 import type { Temporal } from "./connection.ts";
 import { GRPC, ignoring } from "./grpc.ts";
 import { describeWorkflow, isOpen, isWorkflowOf } from "./run-inspector.ts";
@@ -28,15 +28,19 @@ export function createRunStarter(engine: Temporal): RunStarter & RunCanceller {
     );
   }
 
+  /** Whether an open workflow of the run was there to be told. */
+  async function tell(workflow: RunWorkflow, body: (handle: WorkflowHandle) => Promise<unknown>): Promise<boolean> {
+    // Temporal takes a cancellation of a closed workflow without a word, and of somebody else's too.
+    const standing = await describeWorkflow(engine, workflow.workflow_id);
+    if (standing === undefined || !isOpen(standing) || !isWorkflowOf(standing, workflow)) return false;
+    const handle = client.workflow.getHandle(workflow.workflow_id);
+    const told = engine.ask(() => body(handle)).then(() => true);
+    return (await told.catch(ignoring(GRPC.notFound))) ?? false;
+  }
+
   return {
-    async cancel(workflow) {
-      // Temporal takes a cancellation of a closed workflow without a word, and of somebody else's too.
-      const standing = await describeWorkflow(engine, workflow.workflow_id);
-      if (standing === undefined || !isOpen(standing) || !isWorkflowOf(standing, workflow)) return false;
-      const handle = client.workflow.getHandle(workflow.workflow_id);
-      const asked = await engine.ask(() => handle.cancel()).catch(ignoring(GRPC.notFound));
-      return asked !== undefined;
-    },
+    cancel: (workflow) => tell(workflow, (handle) => handle.cancel()),
+    cancelTask: (workflow, taskId) => tell(workflow, (handle) => handle.signal(CANCEL_TASK, taskId)),
 
     async start(run) {
       const { activity_id, activity_name, workflow_id, trigger_event } = run;

@@ -16,11 +16,13 @@ import {
   ChildWorkflowFailure,
   ContinueAsNew,
   continueAsNew,
+  defineSignal,
   executeChild,
   isCancellation,
   proxyActivities,
   proxyLocalActivities,
   rootCause,
+  setHandler,
   sleep,
   TimeoutFailure,
   upsertSearchAttributes,
@@ -28,6 +30,7 @@ import {
 } from "@temporalio/workflow";
 import { hasExactNumber } from "../json/exact-number.ts";
 import {
+  CANCEL_TASK,
   type Claim,
   type ClaimRequest,
   DECIDING_MS,
@@ -46,11 +49,12 @@ import {
   taskWorkflowId,
   WORKER_LOST,
 } from "../run/run.ts";
+import { createTaskCuts, type ExecuteStep, type TaskCuts } from "./task-cuts.ts";
 import { doGroups } from "./task-groups.ts";
 
 // Postgres may be away for long: wait for it in the workflow, not in a failed run.
 const retry = { initialInterval: "200ms", maximumInterval: "30s" } as const;
-const { closeRun } = proxyLocalActivities<RunSteps>({ startToCloseTimeout: "20s", retry });
+const { closeRun, failTasks } = proxyLocalActivities<RunSteps>({ startToCloseTimeout: "20s", retry });
 /** Its own limit ends it first: a step that is cut here is made again, and would be for ever. */
 const { decideRun } = proxyLocalActivities<RunSteps>({ startToCloseTimeout: DECIDING_MS + 60_000, retry });
 /** It does quick tasks too, and what they did must be recorded: on top of that, a minute for claim and tries. */
@@ -75,6 +79,8 @@ const ACTIVITY_ID = defineSearchAttributeKey("ActivityId", SearchAttributeType.K
 const ACTIVITY_NAME = defineSearchAttributeKey("ActivityName", SearchAttributeType.KEYWORD);
 
 export async function RunActivityWorkflow(activity_id: string, trigger_event: StartArgument): Promise<RunResult> {
+  const cuts = createTaskCuts(failTasks);
+  setHandler(defineSignal<[string]>(CANCEL_TASK), cuts.cut);
   // A run that a cancellation interrupts here would stay open in the ledger. So it is obeyed after the claim.
   const claim = await CancellationScope.nonCancellable(() => claimRun(describeStart(activity_id, trigger_event)));
   if (claim.outcome === "duplicate") return { run_id: claim.run_id, status: "duplicate" };
@@ -84,10 +90,10 @@ export async function RunActivityWorkflow(activity_id: string, trigger_event: St
   if (claim.closed !== undefined) return endWith(claim.closed);
 
   const { run_id, rules } = claim;
-  const close: RunClose = { run_id, failures: [] };
+  const close: RunClose = { run_id, failures: [], reopened: claim.reopened ?? 0 };
   let cancellation: unknown;
   try {
-    const result = await within(rules?.timeout_ms, () => doTasks(claim));
+    const result = await within(rules?.timeout_ms, () => doTasks(claim, cuts));
     if (result === "to_be_continued")
       return await continueAsNew<typeof RunActivityWorkflow>(activity_id, trigger_event);
     if (!Array.isArray(result)) return endWith(result);
@@ -105,21 +111,22 @@ export async function RunActivityWorkflow(activity_id: string, trigger_event: St
 }
 
 /** What only the engine knows of the tasks that failed; or how the run was closed on the way; or that it goes on in another execution. */
-async function doTasks(claim: Claimed): Promise<TaskFailure[] | RunResult | "to_be_continued"> {
+async function doTasks(claim: Claimed, cuts: TaskCuts): Promise<TaskFailure[] | RunResult | "to_be_continued"> {
   const { run_id, rules } = claim;
-  if (claim.steps !== undefined) return doSteps(claim.steps);
+  const execute = (step: TaskStep) => cuts.guard(run_id, step, executeStep);
+  if (claim.steps !== undefined) return doSteps(claim.steps, execute);
   let groups = claim.groups;
   if (groups === undefined) {
     if (rules?.context_ms !== undefined) await contextSteps(rules.context_ms).resolveContext(run_id);
     // Before there were groups, a history has the steps of all tasks here.
     const decided: RunProgress | TaskStep[] = await decideRun(run_id);
-    if (Array.isArray(decided)) return doSteps(decided);
+    if (Array.isArray(decided)) return doSteps(decided, execute);
     if ("closed" in decided) return decided.closed;
     groups = decided.groups;
   }
   return doGroups(groups, {
     maxParallel: rules?.max_parallel ?? Number.POSITIVE_INFINITY,
-    execute: executeStep,
+    execute,
     async decideOn(failures) {
       const decided = await decideRun(run_id, failures);
       return "groups" in decided ? decided.groups : [];
@@ -129,8 +136,8 @@ async function doTasks(claim: Claimed): Promise<TaskFailure[] | RunResult | "to_
   });
 }
 
-async function doSteps(steps: readonly TaskStep[]): Promise<TaskFailure[]> {
-  const outcomes = await Promise.all(steps.map(executeStep));
+async function doSteps(steps: readonly TaskStep[], execute: ExecuteStep): Promise<TaskFailure[]> {
+  const outcomes = await Promise.all(steps.map(execute));
   return outcomes.filter((failure) => failure !== undefined);
 }
 

@@ -45,6 +45,9 @@ function createApi(keyless: Keyless, store: KeyStore = keys) {
     audit: createAuditReader(database.db),
     readiness: createReadiness({}),
     rules: TASK_RULES,
+    get taskControl() {
+      return behind();
+    },
     get definitions() {
       return behind();
     },

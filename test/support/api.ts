@@ -12,6 +12,7 @@ import { RetryableError } from "../../src/kernel/errors.ts";
 import { createLog } from "../../src/kernel/log.ts";
 import { createReadiness } from "../../src/kernel/readiness.ts";
 import { createRunControl } from "../../src/occurrence/control.ts";
+import { createTaskControl } from "../../src/occurrence/task-control.ts";
 import { createAuditReader } from "../../src/postgres/access/audit.ts";
 import { createKeyStore } from "../../src/postgres/access/key-store.ts";
 import { createDefinitionStore } from "../../src/postgres/definition/definition-store.ts";
@@ -22,13 +23,14 @@ import { createDueTimeReader } from "../../src/postgres/explain/due-time-reader.
 import { createLedgerReader } from "../../src/postgres/explain/ledger-reader.ts";
 import { createSkippedReader } from "../../src/postgres/explain/skipped-reader.ts";
 import { createAcceptanceLedger } from "../../src/postgres/occurrence/acceptance-ledger.ts";
+import { createTaskRequestLedger } from "../../src/postgres/occurrence/task-requests.ts";
 import { createHistoryReader } from "../../src/postgres/rehearsal/history-reader.ts";
 import { createHumanLedger } from "../../src/postgres/run/human-ledger.ts";
 import { createRunLedger } from "../../src/postgres/run/run-ledger.ts";
 import { createSyncStore } from "../../src/postgres/sync/sync-store.ts";
 import { createDryRuns } from "../../src/rehearsal/dry-run.ts";
 import { createWhatIf } from "../../src/rehearsal/what-if.ts";
-import type { OwedRun } from "../../src/run/engine.ts";
+import type { OwedRun, RunCanceller, RunStarter, RunWorkflow } from "../../src/run/engine.ts";
 import { createHumanDesk } from "../../src/run/human-desk.ts";
 import { createSyncService } from "../../src/sync/service.ts";
 import { createParamsCheck } from "../../src/task/params-check.ts";
@@ -66,13 +68,30 @@ export function createTestApi(
   const log = createLog("silent");
   const readiness = createReadiness({ api: ["postgres", "nats"] });
   const published: EventEnvelope[] = [];
-  /** Workflows that were started, and of those the ones that were asked to end. */
+  /** Workflows that were started, and of those the ones that were asked to end; and the tasks that those were asked to cut. */
   const started: OwedRun[] = [];
   const cancelled: string[] = [];
   /** Tasks whose workflows were told to look at the ledger. */
   const called: string[] = [];
   const away = { nats: false, temporal: false };
   const temporalAway = () => new RetryableError("temporal_unavailable", "Temporal: away");
+
+  const tell = (workflow: RunWorkflow, what: string) => {
+    if (away.temporal) throw temporalAway();
+    const isThere = started.some(({ workflow_id }) => workflow_id === workflow.workflow_id);
+    if (isThere) cancelled.push(what);
+    return isThere;
+  };
+  const starter: RunStarter & RunCanceller = {
+    async start(run) {
+      if (away.temporal) throw temporalAway();
+      const isNew = started.every(({ workflow_id }) => workflow_id !== run.workflow_id);
+      if (isNew) started.push(run);
+      return run.workflow_id;
+    },
+    cancel: async (workflow) => tell(workflow, workflow.workflow_id),
+    cancelTask: async (workflow, taskId) => tell(workflow, taskId),
+  };
 
   const ledger = createLedgerReader(db);
   const keys = createKeyStore(db);
@@ -134,25 +153,13 @@ export function createTestApi(
       },
       () => doorLedger,
     ),
+    taskControl: createTaskControl({ requests: createTaskRequestLedger(db), engine: starter, log }),
     control: createRunControl({
       accepted: createAcceptanceLedger(db),
       reader: ledger,
       definitions,
       runs: createRunLedger(db),
-      starter: {
-        async start(run) {
-          if (away.temporal) throw temporalAway();
-          const isNew = started.every(({ workflow_id }) => workflow_id !== run.workflow_id);
-          if (isNew) started.push(run);
-          return run.workflow_id;
-        },
-        async cancel(workflow) {
-          if (away.temporal) throw temporalAway();
-          const isThere = started.some(({ workflow_id }) => workflow_id === workflow.workflow_id);
-          if (isThere) cancelled.push(workflow.workflow_id);
-          return isThere;
-        },
-      },
+      starter,
       log,
     }),
   };

@@ -63,6 +63,8 @@ export interface Calls {
   called: CallEnd[];
   /** How often people's tasks were looked at. */
   looks: number;
+  /** Tasks that were recorded as over by themselves. */
+  failed: TaskFailure[];
   closes: RunClose[];
 }
 
@@ -156,6 +158,9 @@ export async function startPlannedWorkers() {
         calls.decisions++;
         return plan.decide?.(runId, failures ?? []) ?? { groups: [] };
       },
+      async failTasks(runId, failures) {
+        planned(runId).calls.failed.push(...failures);
+      },
       async closeRun(close) {
         const { plan, calls } = planned(close.run_id);
         calls.closes.push(close);
@@ -194,7 +199,9 @@ export async function startPlannedWorkers() {
     /** Starts a run of a new activity that goes as planned. */
     async start(plan: Plan, attributes?: (activityId: string) => TypedSearchAttributes) {
       const activityId = crypto.randomUUID();
-      const calls: Calls = { claims: [], decisions: 0, executed: [], called: [], looks: 0, closes: [] };
+      const calls: Calls = {
+        ...{ claims: [], decisions: 0, executed: [], called: [], looks: 0, failed: [], closes: [] },
+      };
       plans.set(activityId, { plan, calls });
       const handle = await client.workflow.start(RUN_ACTIVITY_WORKFLOW, {
         taskQueue: ORCHESTRATOR_QUEUE,

@@ -46,7 +46,7 @@ function setUp(current: ActivityRow[], { segments = [] as Segment[], pinned = un
       if (current.length > 1 && current.shift()) return { outcome: "not_judged", current: current[0] as ActivityRow };
       const held = { run_id: "r", version_used: pinned ?? row.version, start_latency_ms: 1 };
       return start.refusal === null
-        ? { outcome: "claimed", ...held }
+        ? { outcome: "claimed", ...held, reopened: 0 }
         : { outcome: "skipped", ...held, reason: start.refusal };
     },
   };

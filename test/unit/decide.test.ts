@@ -350,3 +350,21 @@ test("params of more than 32 MB in all are refused", async () => {
   const error = await decide([template], { values }).catch((failure) => failure);
   expect(error).toMatchObject({ code: "decision_too_large" });
 });
+
+describe("a run that was opened again", () => {
+  test("leaves done what was done because the retried task had failed", async () => {
+    const templates = [
+      say("a"),
+      say("alert", { depends_on: ["a"], run_when: "any_failed" }),
+      say("after", { depends_on: ["alert"] }),
+    ];
+    const made = (key: string): TemplateDecision => ({ key, outcome: "made", count: 1 });
+    const done = (key: string) => ({ key, instance: null, status: "succeeded", has_begun: true }) as const;
+    const facts = { decided: ["a", "alert", "after"].map(made), tasks: ["a", "alert", "after"].map(done) };
+    const round = (await decide(templates, facts)) as Decided;
+    expect(round).toMatchObject({ templates: facts.decided, skip: [] });
+    // One that has not begun is not done for a failure that is none any more.
+    const tasks = [done("a"), { key: "alert", instance: null, status: "pending" as const, has_begun: false }];
+    expect(await decide(templates, { decided: facts.decided, tasks })).toMatchObject({ skip: ["alert"] });
+  });
+});

@@ -74,6 +74,7 @@ describe("a message is kept as a dead letter when it", () => {
     ["event_id", "."],
     ["event_id", ".."],
     ["event_id", "X:rerun-1"],
+    ["event_id", "X:retry-1"],
     ["event_id", "X:replay-12"],
     ["event_id", "foreign:0123456789abcdef0123456789abcdef"],
     ["event_id", "manual:01980000-0000-7000-8000-000000000000"],

@@ -4,6 +4,7 @@ import { RetryableError, TerminalError } from "../../src/kernel/errors.ts";
 import { createLog } from "../../src/kernel/log.ts";
 import { createMetrics } from "../../src/kernel/metrics.ts";
 import { createFinisher, type FinisherDeps, type OpenRun, type OwedEvent } from "../../src/occurrence/finisher.ts";
+import type { CancelledTask } from "../../src/occurrence/task-control.ts";
 import type { AcceptedRun, OwedRun } from "../../src/run/engine.ts";
 import type { RunClose } from "../../src/run/run.ts";
 
@@ -37,6 +38,7 @@ interface Leftovers {
   failing?: string[];
   /** How their steps fail; undefined: they time out. */
   taskFailure?: string;
+  toCancel?: CancelledTask[];
   /** The workflows of which every start fails, and how; as if the engine were away when absent. */
   startFails?: readonly string[];
   failure?: Error;
@@ -74,6 +76,8 @@ async function finishRound(
       },
       listUnclaimed: async (_, limit, after) => page(left.unclaimed, limit, after),
       listOpenRuns: async (_, limit, after) => page(left.open, limit, after),
+      listCancelRequested: async (_, limit, after) =>
+        (left.toCancel ?? []).filter(({ task_id }) => after === undefined || task_id > after).slice(0, limit),
       async recordLost({ run_id }, reason) {
         did.push(`lost ${run_id}: ${reason}`);
         return true;
@@ -98,6 +102,10 @@ async function finishRound(
         if (left.startFails?.includes(workflow_id)) throw left.failure ?? away;
         did.push(`started ${workflow_id}`);
         return workflow_id;
+      },
+      async cancelTask({ workflow_id }, taskId) {
+        did.push(`cancelled ${taskId} of ${workflow_id}`);
+        return left.states?.[workflow_id] !== "missing";
       },
       inspect: async ({ workflow_id }) => ({
         state: left.states?.[workflow_id] ?? "open",
@@ -284,4 +292,15 @@ test("a round that is stopped looks at nothing more", async () => {
     AbortSignal.abort(),
   );
   expect([did, closes]).toEqual([[], []]);
+});
+
+describe("a task that is to be cancelled", () => {
+  const task = (task_id: string, workflow_id: string) => ({ task_id, workflow_id, activity_id: "a" });
+
+  test("has its workflow told again; where that is gone, the close of the run ends it", async () => {
+    const toCancel = [task("t1", "w1"), task("t2", "gone")];
+    const { did, counted } = await finishRound({ toCancel, states: { gone: "missing" } });
+    expect(did).toEqual(["cancelled t1 of w1", "cancelled t2 of gone"]);
+    expect(counted).toEqual({ task_cancel_told: 1 });
+  });
 });

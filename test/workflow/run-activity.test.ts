@@ -51,7 +51,8 @@ describe("a run", () => {
       executed: ["a"],
       called: [],
       looks: 0,
-      closes: [{ run_id: `run-${activityId}`, failures: [] }],
+      failed: [],
+      closes: [{ run_id: `run-${activityId}`, failures: [], reopened: 0 }],
     });
   });
 
@@ -182,7 +183,9 @@ describe("a run fails, after it was closed,", () => {
     expect(ended.result).toBeInstanceOf(WorkflowFailedError);
     expect((ended.result as WorkflowFailedError).cause).toMatchObject({ type: "RunFailed", message: "task_failed" });
     const run_id = `run-${ended.activityId}`;
-    expect(ended.calls.closes).toEqual([{ run_id, failures: [{ task_id: `${run_id}/a`, message: "no such user" }] }]);
+    expect(ended.calls.closes).toEqual([
+      { run_id, failures: [{ task_id: `${run_id}/a`, message: "no such user" }], reopened: 0 },
+    ]);
     expect(ended.calls.executed.sort()).toEqual(["a", "b"]);
   });
 
@@ -216,7 +219,7 @@ test("a cancelled workflow closes its run as cancelled, and then is cancelled", 
     const { state } = await workers.inspector.inspect({ workflow_id: handle.workflowId, activity_id: activityId });
     expect(state).toBe("canceled");
     expect(calls.closes).toEqual([
-      { run_id: `run-${activityId}`, failures: [], interruption: { status: "cancelled" } },
+      { run_id: `run-${activityId}`, failures: [], reopened: 0, interruption: { status: "cancelled" } },
     ]);
     await recordHistory("cancelled", handle);
   } finally {

@@ -1,4 +1,4 @@
-/** Tasks over REST: what the ledger says of them, newest first. */
+/** Tasks over REST: what the ledger says of them, newest first; cancelling and retrying one. */
 import { Type } from "@sinclair/typebox";
 import { type StoredTask, TaskSummary, TaskView, type TaskWait } from "../../explain/task-view.ts";
 import { findTaskWait } from "../../explain/task-wait.ts";
@@ -79,6 +79,38 @@ export function taskRoutes(types: TaskTypes): readonly Route[] {
           {},
           task.human?.version,
         );
+      },
+    }),
+    route({
+      method: "POST",
+      path: "/tasks/:task_id/cancel",
+      scope: "trigger",
+      summary: "Ask an open task to end as cancelled; the run goes on with its other tasks",
+      params: Type.Object({ task_id: Uuid }),
+      answers: { 202: Type.Object({ task_id: Type.String({ format: "uuid" }) }) },
+      async handle({ params, services, actor }) {
+        const { task_id } = params;
+        await services.taskControl.cancel({ task_id, actor });
+        return { status: 202, body: { task_id }, headers: { location: `/tasks/${task_id}` } };
+      },
+    }),
+    route({
+      method: "POST",
+      path: "/tasks/:task_id/retry",
+      scope: "trigger",
+      summary: "Do a failed or cancelled task again: its run, which is over, is opened again, and goes on from there",
+      params: Type.Object({ task_id: Uuid }),
+      answers: {
+        202: Type.Object({
+          task_id: Type.String({ format: "uuid" }),
+          run_id: Type.String({ format: "uuid" }),
+          workflow_id: Type.String({ description: "Of the run, from now on." }),
+        }),
+      },
+      async handle({ params, services, actor }) {
+        const { task_id } = params;
+        const run = await services.taskControl.retry({ task_id, actor });
+        return { status: 202, body: { task_id, ...run }, headers: { location: `/runs/${run.run_id}` } };
       },
     }),
   ];

@@ -149,7 +149,14 @@ const {
   decisions: _decisions,
   ...runSummary
 } = getTableColumns(runs);
-const { params: _params, result: _result, sources: _texts, policy: _policy, ...taskColumns } = getTableColumns(tasks);
+const {
+  params: _params,
+  result: _result,
+  sources: _texts,
+  policy: _policy,
+  tries_forgiven: _forgiven,
+  ...taskColumns
+} = getTableColumns(tasks);
 const taskSummary = {
   ...taskColumns,
   // A row of an earlier release has no key of its own: its task has sent its id.

@@ -55,7 +55,6 @@ ALTER TABLE "actcore"."runs" ADD COLUMN "reopened" integer DEFAULT 0 NOT NULL;--
 ALTER TABLE "actcore"."runs" ADD COLUMN "reopened_at" timestamp (3) with time zone;--> statement-breakpoint
 ALTER TABLE "actcore"."tasks" ADD COLUMN "retried" integer DEFAULT 0 NOT NULL;--> statement-breakpoint
 ALTER TABLE "actcore"."tasks" ADD COLUMN "tries_forgiven" integer DEFAULT 0 NOT NULL;--> statement-breakpoint
-ALTER TABLE "actcore"."tasks" ADD COLUMN "retry_requested_at" timestamp (3) with time zone;--> statement-breakpoint
 ALTER TABLE "actcore"."tasks" ADD COLUMN "cancel_requested_at" timestamp (3) with time zone;--> statement-breakpoint
 ALTER TABLE "actcore"."tasks" ADD COLUMN "requested_by" text;--> statement-breakpoint
 ALTER TABLE "actcore"."expectations" ADD CONSTRAINT "expectations_definition_id_definitions_id_fk" FOREIGN KEY ("definition_id") REFERENCES "actcore"."definitions"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
@@ -64,4 +63,5 @@ CREATE INDEX "human_tasks_group" ON "actcore"."human_tasks" USING btree ("group"
 CREATE INDEX "human_tasks_due" ON "actcore"."human_tasks" USING btree ("due_at","task_id") WHERE decided_at is null;--> statement-breakpoint
 CREATE INDEX "human_tasks_untold" ON "actcore"."human_tasks" USING btree ("decided_at") WHERE decided_at is not null and told_at is null;--> statement-breakpoint
 CREATE INDEX "own_events_unpublished" ON "actcore"."own_events" USING btree ("created_at","event_id") WHERE published_at is null;--> statement-breakpoint
-CREATE INDEX "runs_activity_succeeded" ON "actcore"."runs" USING btree ("activity_id","finished_at") WHERE status = 'succeeded';
+CREATE INDEX "runs_activity_succeeded" ON "actcore"."runs" USING btree ("activity_id","finished_at") WHERE status = 'succeeded';--> statement-breakpoint
+CREATE INDEX "tasks_cancel_requested" ON "actcore"."tasks" USING btree ("task_id") WHERE cancel_requested_at is not null and finished_at is null;

@@ -30,6 +30,8 @@ interface ClaimRow extends Record<string, unknown> {
   version_used: number | null;
   status: RunStatus | null;
   reason: string | null;
+  /** How often the run was opened again. */
+  reopened: number;
   /** Milliseconds since the event was received, or since the due time. */
   latency_ms: number | null;
 }
@@ -93,7 +95,7 @@ export function createOccurrenceLedger(db: Database): OccurrenceLedger {
       const held = { run_id, version_used, start_latency_ms };
       return status === "skipped"
         ? { outcome: "skipped", ...held, reason: reason ?? "skipped" }
-        : { outcome: "claimed", ...held };
+        : { outcome: "claimed", ...held, reopened: row.reopened };
     },
   };
   return ledger;
@@ -143,6 +145,8 @@ function claimStatement(
     ), before as (
       select run_id, claimed_by is not null as is_claimed from ${occurrences}
       where activity_id = ${request.activity_id} and kind = ${start.kind} and key = ${start.key}
+    ), reopening as (
+      select reopened, reopened_at from ${runs} where run_id = (select run_id from before)
     ), foreign_event as (
       select e.* from json_to_record(${inline}::json) as e(row_id uuid, event_id text, type text, source text,
         subject text, occurred_at text, payload text), definition
@@ -188,7 +192,7 @@ function claimStatement(
       -- statement, and answers what stands there.
       update ${runs} r set status = 'skipped', reason = ${acceptedRefusal}, finished_at = now()
       from occurrence
-      where r.run_id = occurrence.run_id and ${acceptedRefusal}::text is not null and r.finished_at is null
+      where r.run_id = occurrence.run_id and ${acceptedRefusal}::text is not null and r.finished_at is null and r.reopened = 0
         and exists (select from before where not is_claimed)
       returning r.status, r.reason
     ), reached as (
@@ -214,7 +218,8 @@ function claimStatement(
       (select version_used from occurrence) as version_used,
       (select status from standing limit 1) as status,
       (select reason from standing limit 1) as reason,
-      (extract(epoch from clock_timestamp() - coalesce(${scheduled_for}::timestamptz,
+      coalesce((select reopened from reopening), 0) as reopened,
+      (extract(epoch from clock_timestamp() - coalesce((select reopened_at from reopening), ${scheduled_for}::timestamptz,
         (select received_at from event limit 1), now())) * 1000)::float8 as latency_ms`;
 }
 

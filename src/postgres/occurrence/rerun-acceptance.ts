@@ -2,7 +2,7 @@
 import { and, eq, sql } from "drizzle-orm";
 import { TerminalError } from "../../kernel/errors.ts";
 import type { RerunRequest } from "../../occurrence/control.ts";
-import { repeatedWorkflowId, rerunWorkflowId } from "../../occurrence/occurrence.ts";
+import { repeatedWorkflowId, rerunWorkflowId, withoutReopening } from "../../occurrence/occurrence.ts";
 import type { AcceptedRun } from "../../run/engine.ts";
 import type { Transaction } from "../client.ts";
 import { definitionVersions } from "../definition-tables.ts";
@@ -25,7 +25,7 @@ export async function acceptRerun(
   const context = rerun_from === "failed" ? await findContext(tx, old, activity.version) : {};
   const { event_id, scheduled_for, trace_id } = old;
   if (event_id !== null) await requireKept(tx, event_id);
-  const repeated = old.rerun_of === null ? old.workflow_id : repeatedWorkflowId(old.workflow_id);
+  const repeated = old.rerun_of === null ? withoutReopening(old.workflow_id) : repeatedWorkflowId(old.workflow_id);
   const run_id = Bun.randomUUIDv7();
   // Usually the first number is free. It is not where retention has removed earlier reruns and kept their occurrences.
   let workflow_id = "";
@@ -94,7 +94,7 @@ async function countReruns(tx: Transaction, runId: string): Promise<number> {
 }
 
 /** @throws TerminalError `input_not_kept` */
-async function requireKept(tx: Transaction, eventId: string): Promise<void> {
+export async function requireKept(tx: Transaction, eventId: string): Promise<void> {
   const [kept] = await tx
     .select({ row_id: events.row_id })
     .from(eventKeys)

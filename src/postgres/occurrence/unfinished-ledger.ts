@@ -8,7 +8,7 @@ import type { AcceptedRun } from "../../run/engine.ts";
 import { guarded, type Postgres } from "../client.ts";
 import { definitions } from "../definition-tables.ts";
 import { readKnown, toOwedRun } from "../event/event-ledger.ts";
-import { eventKeys, events, occurrences, runs } from "../ledger-tables.ts";
+import { eventKeys, events, occurrences, runs, tasks } from "../ledger-tables.ts";
 
 /** Whether a row was made before `before`, and comes after the row `after` where there is one. */
 function isListed(id: PgColumn, before: Date, after: string | undefined): SQL | undefined {
@@ -58,6 +58,21 @@ export function createUnfinishedLedger({ db }: Postgres): UnfinishedLedger {
       const query = db.select({ run_id, activity_id, workflow_id, claimed_by }).from(runs);
       const found = query.leftJoin(occurrences, eq(occurrences.run_id, runs.run_id)).where(open);
       const rows = await guarded(found.orderBy(asc(runs.run_id)).limit(limit));
+      return rows.map(({ claimed_by, ...row }) => ({ ...row, ...(claimed_by !== null && { claimed_by }) }));
+    },
+
+    async listCancelRequested(before, limit, after) {
+      const { task_id, cancel_requested_at } = tasks;
+      const { activity_id, workflow_id } = runs;
+      const { claimed_by } = occurrences;
+      const isNext = after === undefined ? undefined : gt(task_id, after);
+      const asked = and(isNull(tasks.finished_at), isNull(runs.finished_at), lt(cancel_requested_at, before), isNext);
+      const query = db.select({ task_id, activity_id, workflow_id, claimed_by }).from(tasks);
+      const found = query
+        .innerJoin(runs, eq(runs.run_id, tasks.run_id))
+        .innerJoin(occurrences, and(eq(occurrences.run_id, runs.run_id), isNotNull(claimed_by)))
+        .where(asked);
+      const rows = await guarded(found.orderBy(asc(task_id)).limit(limit));
       return rows.map(({ claimed_by, ...row }) => ({ ...row, ...(claimed_by !== null && { claimed_by }) }));
     },
 

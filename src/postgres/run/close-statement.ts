@@ -4,12 +4,13 @@ import type { TaskOutcome } from "../../run/ledger.ts";
 import type { RunClose, TaskFailure } from "../../run/run.ts";
 import { storableText } from "../client.ts";
 import { occurrences, runs, tasks } from "../ledger-tables.ts";
+import { CANCELLED_BY, endedAs, IS_CANCEL_REQUESTED } from "./cancelled.ts";
 import { storable } from "./task-ledger.ts";
 
 /** What only the engine knows of a task's last try, unless the task has ended. */
 export function failStatement(runId: string, failures: readonly TaskFailure[]) {
   return sql`
-    update ${tasks} t set status = 'failed', finished_at = now(), error = ${failureOf(sql`t.error`)}
+    update ${tasks} t set status = ${endedAs("failed")}, finished_at = now(), error = ${failureOf(sql`t.error`)}
     from json_to_recordset(${toFailureRows(failures)}::json) as f(task_id uuid, code text, message text)
     where t.run_id = ${runId} and t.task_id = f.task_id and t.finished_at is null`;
 }
@@ -17,6 +18,7 @@ export function failStatement(runId: string, failures: readonly TaskFailure[]) {
 /** The error of a task `t` that the failure `f` names: what the engine saw, or what the try itself recorded. */
 function failureOf(recorded: SQL): SQL {
   return sql`coalesce(
+    case when ${IS_CANCEL_REQUESTED} then ${CANCELLED_BY} end,
     case when f.code is not null then json_build_object('code', f.code, 'message',
       case when t.attempts = 0 then ${NEVER_BEGUN} else f.message end) end,
     ${recorded}, json_build_object('code', 'not_finished', 'message', f.message))`;
@@ -41,10 +43,15 @@ function outcomeRow(outcome: TaskOutcome) {
 const NEVER_BEGUN = "it was handed to a worker, which was not heard of before it began: nothing was done";
 
 /** Ends what is unfinished, then closes the run by its tasks: one statement, so a crash leaves it open or closed. */
-export function closeStatement({ run_id, failures, interruption, outcomes = [] }: CloseRequest) {
+export function closeStatement({ run_id, failures, interruption, reopened, outcomes = [] }: CloseRequest) {
   const cancelled = interruption?.status === "cancelled";
   const failure = interruption?.status === "failed" ? interruption : undefined;
   const message = failure === undefined ? null : storableText(failure.message);
+  // A workflow that repeats its close must not close a run that was opened again since.
+  const isCurrent =
+    reopened === undefined
+      ? sql`true`
+      : sql`exists (select from ${runs} where run_id = ${run_id} and reopened = ${reopened})`;
   return sql`
     with failure as (
       select * from json_to_recordset(${toFailureRows(failures)}::json) as f(task_id uuid, code text, message text)
@@ -57,15 +64,16 @@ export function closeStatement({ run_id, failures, interruption, outcomes = [] }
       returning key, t.status, t.error, t.policy
     ), ended as (
       update ${tasks} t set
-        status = ${cancelled ? "cancelled" : "failed"},
+        status = ${endedAs(cancelled ? "cancelled" : "failed")},
         finished_at = now(),
         error = coalesce(
+          case when ${IS_CANCEL_REQUESTED} then ${CANCELLED_BY} end,
           (select json_build_object('code', f.code, 'message', case when t.attempts = 0 then ${NEVER_BEGUN} else f.message end)
             from failure f where f.task_id = t.task_id and f.code is not null),
           t.error,
           json_build_object('code', ${cancelled ? "cancelled" : "not_finished"}::text, 'message',
             coalesce((select f.message from failure f where f.task_id = t.task_id), ${message}, 'the run ended before the task did')))
-      where t.run_id = ${run_id} and t.finished_at is null and ${outcomes.length === 0}
+      where t.run_id = ${run_id} and t.finished_at is null and ${outcomes.length === 0} and ${isCurrent}
       returning key, status, t.error, t.policy
     ), failed as (
       select key, error from (
@@ -73,7 +81,7 @@ export function closeStatement({ run_id, failures, interruption, outcomes = [] }
         union all select key, status, error, policy from done
         union all select key, status, error, policy from ${tasks} where run_id = ${run_id}
       ) each
-      where status = 'failed' and policy->>'allow_failure' is null
+      where status in ('failed', 'cancelled') and policy->>'allow_failure' is null
     ), verdict as (
       select case when ${cancelled} then 'cancelled'
                   when ${message}::text is not null or exists (select from failed) then 'failed'
@@ -84,7 +92,7 @@ export function closeStatement({ run_id, failures, interruption, outcomes = [] }
              coalesce(${message}, (select left(string_agg(key || ': ' || (error->>'message'), '; ' order by key), 2000) from failed)) as error
     ), closed as (
       update ${runs} r set status = v.status, reason = v.reason, error = v.error, finished_at = now()
-      from verdict v where r.run_id = ${run_id} and r.finished_at is null
+      from verdict v where r.run_id = ${run_id} and r.finished_at is null and ${isCurrent}
         and (select count(*) from done) = ${outcomes.length}
       returning r.status, r.reason, r.activity_id, r.activity_name
     ), disowned as (

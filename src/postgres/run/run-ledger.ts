@@ -59,7 +59,8 @@ export function createRunLedger(db: Database): RunLedger {
       const [recorded] = await guarded(db.execute<InputRow & { is_new: boolean }>(roundStatement(runId, round, begin)));
       if (recorded === undefined) throw unknownRun(runId);
       if (!recorded.is_new || round.round > 1) {
-        const { task_id, policy, status, attempts } = tasks;
+        const { task_id, policy, status } = tasks;
+        const attempts = sql<number>`${tasks.attempts} - ${tasks.tries_forgiven}`;
         const standing = db.select({ task_id, policy, status, attempts }).from(tasks);
         const all = await guarded(standing.where(eq(tasks.run_id, runId)).orderBy(tasks.key, tasks.instance));
         return { isNew: recorded.is_new, tasks: all, begun: [] };

@@ -14,6 +14,7 @@ import { INPUT_COLUMNS, INPUT_EVENT, type InputRow, toTaskInput } from "./task-i
 type StateRow = InputRow &
   Pick<typeof runs.$inferSelect, "version_used" | "decisions" | "rerun_of" | "rerun_from" | "tasks_spawned"> & {
     fired_at: string;
+    reopened_at: string | null;
     context_snapshot: Record<string, unknown> | null;
     compressed: number;
     is_over: boolean;
@@ -31,7 +32,7 @@ export async function readRunState(
   const [row] = await guarded(
     db.execute<StateRow>(sql`
       select ${INPUT_COLUMNS}, r.version_used, r.decisions, r.context_snapshot, r.rerun_of, r.rerun_from,
-        r.tasks_spawned, r.finished_at is not null as is_over,
+        r.tasks_spawned, r.reopened_at, r.finished_at is not null as is_over,
         to_char(r.fired_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as fired_at,
         (select coalesce(sum(s.count), 0)::integer from ${dueSkips} s
           where s.activity_id = r.activity_id and s.into_run = r.run_id) as compressed
@@ -56,6 +57,7 @@ export async function readRunState(
   const isTakingOver = rerun_from === "failed" && rerun_of !== null && decisions === null;
   return {
     fired_at: new Date(fired_at),
+    countsFrom: new Date(row.reopened_at ?? fired_at),
     isOver: row.is_over,
     decisions: decisions ?? undefined,
     isDecided: tasks_spawned !== null,
@@ -87,7 +89,7 @@ async function readStanding(
   }
   return guarded(
     db.execute<StandingTask & DecidedTask & Record<string, unknown>>(sql`
-      select task_id, key, instance, status, attempts, policy,
+      select task_id, key, instance, status, attempts - tries_forgiven as attempts, attempts > 0 as has_begun, policy,
         case when ${isRead} then result end as result, case when ${isRead} then error end as error
       from ${tasks} where run_id = ${runId} order by key, instance`),
   );

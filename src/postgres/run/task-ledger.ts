@@ -6,6 +6,7 @@ import type { TaskError, TaskLedger, TaskStatus } from "../../task/task.ts";
 import { type Database, guarded, storableText, withoutUnstorable } from "../client.ts";
 import { runs, tasks } from "../ledger-tables.ts";
 import { RELAXED_COMMIT } from "../relaxed-commit.ts";
+import { CANCELLED_BY, endedAs, IS_CANCEL_REQUESTED } from "./cancelled.ts";
 import { INPUT_COLUMNS, INPUT_EVENT, type InputRow, toTaskInput } from "./task-input.ts";
 
 type BegunRow = InputRow &
@@ -19,11 +20,19 @@ export function createTaskLedger(db: Database): TaskLedger {
     attempt: number,
     set: { status: TaskStatus; result?: unknown; error?: TaskError | null },
   ) {
-    const finished = set.status === "retrying" ? {} : { finished_at: sql`now()` };
+    const finished_at = set.status === "retrying" ? sql`case when ${IS_CANCEL_REQUESTED} then now() end` : sql`now()`;
+    // A try that does not succeed is the last one where the task is to be cancelled.
+    const end =
+      set.status === "succeeded"
+        ? set
+        : {
+            status: endedAs(set.status),
+            error: sql`case when ${IS_CANCEL_REQUESTED} then ${CANCELLED_BY} else ${sql.param(set.error, tasks.error)}::json end`,
+          };
     await guarded(
       db
         .update(tasks)
-        .set({ ...set, ...finished, attempts: attempt })
+        .set({ ...end, finished_at, attempts: attempt })
         .where(and(eq(tasks.task_id, taskId), lte(tasks.attempts, attempt), isNull(tasks.finished_at))),
     );
   }
@@ -66,16 +75,19 @@ function storableJson(value: unknown): unknown {
 }
 
 /**
- * Its commit does not wait for the disk. Should a crash of Postgres undo the beginning of a try, its end is recorded all the
+ * A task whose cancellation was asked for ends instead. Its commit does not wait for the disk. Should a crash of Postgres undo the beginning of a try, its end is recorded all the
  * same.
  */
 function beginStatement(taskId: string) {
   return sql`
     with ${RELAXED_COMMIT}, begun as (
-      update ${tasks} set status = 'running', attempts = attempts + 1, started_at = coalesce(started_at, now())
+      update ${tasks} set status = ${endedAs("running")}, attempts = attempts + case when ${IS_CANCEL_REQUESTED} then 0 else 1 end,
+        started_at = case when ${IS_CANCEL_REQUESTED} then started_at else coalesce(started_at, now()) end,
+        finished_at = case when ${IS_CANCEL_REQUESTED} then now() end,
+        error = case when ${IS_CANCEL_REQUESTED} then ${CANCELLED_BY} else error end
       from relaxed where task_id = ${taskId} and finished_at is null
-      returning coalesce(idempotency_key, task_id) as idempotency_key, run_id, key, type, attempts, params, sources, policy
+      returning status, coalesce(idempotency_key, task_id) as idempotency_key, run_id, key, type, attempts, params, sources, policy
     )
     select b.idempotency_key, b.key, b.type, b.attempts, b.params, b.sources, b.policy, ${INPUT_COLUMNS}
-    from begun b join ${runs} r using (run_id) ${INPUT_EVENT}`;
+    from begun b join ${runs} r using (run_id) ${INPUT_EVENT} where b.status = 'running'`;
 }
