@@ -41,12 +41,19 @@ test("one that waits for its next try makes none, and one that was cut before it
   expect(calls).toMatchObject({ executed: [], failed: [{ task_id: `run-${activityId}/a` }] });
   await recordHistory("task-cancelled-before-next-try", handle);
 
-  const claiming = Promise.withResolvers<void>();
-  const early = await workers.start({ tasks: ["a", "b"], claiming: () => claiming.promise });
-  await cut(early.handle, early.activityId, "a");
-  claiming.resolve();
+  const slow = Promise.withResolvers<void>();
+  const early = await workers.start({
+    claim: { rules: { max_parallel: 1 } },
+    decide: async (id) => ({ groups: [groupOf(id, "g", ["first", "second"])] }),
+    execute: () => slow.promise,
+  });
+  await eventually("the first one is being done", async () => early.calls.executed.length === 1);
+  await cut(early.handle, early.activityId, "second");
+  // The workflow has handled the signal when it answers.
+  await early.handle.query("__stack_trace").catch(() => {});
+  slow.resolve();
   await early.handle.result();
-  expect(early.calls).toMatchObject({ executed: ["b"], failed: [{ task_id: `run-${early.activityId}/a` }] });
+  expect(early.calls).toMatchObject({ executed: ["first"], failed: [{ task_id: `run-${early.activityId}/second` }] });
 }, 40_000);
 
 test("of a group that others depend on, the run decides on as after a failure", async () => {
