@@ -22,7 +22,9 @@ export async function readJson(request: Request, optional = false): Promise<unkn
   const type = request.headers.get("content-type");
   // A body of no declared type is read as JSON: that is what curl -d with a bare header list and most scripts mean.
   if (type !== null && !/^application\/([\w.+-]+\+)?json\s*(;|$)/i.test(type))
-    throw new TerminalError("unsupported_media_type", `expected content-type application/json, received ${type}`);
+    throw new TerminalError("unsupported_media_type", `expected content-type application/json, received ${type}`, {
+      hint: "with curl: -H 'content-type: application/json', beside -d",
+    });
 
   const encoding = request.headers.get("content-encoding");
   if (encoding !== null && !/^\s*(identity)?\s*$/i.test(encoding))
