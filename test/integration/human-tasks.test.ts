@@ -185,3 +185,30 @@ describe("a human task", () => {
     expect((await act(crypto.randomUUID(), "claim", 1)).status).toBe(404);
   });
 });
+
+describe("a human task that is retried or cancelled by hand", () => {
+  test("is asked anew when it was rejected, its run being opened again", async () => {
+    const group = crypto.randomUUID();
+    const { task_id, run_id } = await askTask({ group });
+    await act(task_id, "reject", 1, { as: "ada", comment: "no" });
+    await createTestSteps(database).closeRun({ run_id, failures: [], reopened: 0 });
+    expect(await api.post(`/tasks/${task_id}/retry`, {})).toMatchObject({ status: 202, body: { run_id } });
+    expect(await read(task_id)).toMatchObject({ status: "pending", error: null, human: null });
+    expect((await humans.look(task_id)).over).toBe(false);
+    expect(await read(task_id)).toMatchObject({
+      ...{ status: "waiting", attempts: 2, retried: 1, human: { state: "open", decided_by: null } },
+    });
+    expect((await eventsOf(task_id)).map(({ type }) => type)).toEqual(["actcore.task.waiting", "actcore.task.waiting"]);
+    expect((await act(task_id, "complete", 1, { as: "ada" })).body).toMatchObject({ status: "succeeded" });
+  });
+
+  test("is cancelled when nothing waits for the person any more, and is not found as theirs then", async () => {
+    const group = crypto.randomUUID();
+    const { task_id, run_id } = await askTask({ group });
+    expect(await api.post(`/tasks/${task_id}/cancel`, {})).toMatchObject({ status: 202 });
+    await createTestSteps(database).failTasks(run_id, [{ task_id, message: "it was cancelled" }]);
+    expect(await read(task_id)).toMatchObject({ status: "cancelled", error: { code: "cancelled" } });
+    expect((await api.get(`/tasks?group=${group}`)).body).toEqual([]);
+    expect((await act(task_id, "complete", 1, { as: "ada" })).body).toMatchObject({ code: "task_not_waiting" });
+  });
+});

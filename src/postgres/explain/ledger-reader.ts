@@ -220,7 +220,7 @@ function waitsFor({ assignee, group, due_before }: Pick<TaskFilter, "assignee" |
   );
   return and(
     eq(tasks.status, "waiting"),
-    sql`${tasks.task_id} in (select ${humanTasks.task_id} from ${humanTasks} where ${humanTasks.decided_at} is null and ${wanted})`,
+    sql`${tasks.task_id} in (select ${humanTasks.task_id} from ${humanTasks} where ${humanTasks.decided_at} is null and ${wanted}) and ${tasks.finished_at} is null`,
   );
 }
 
