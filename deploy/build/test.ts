@@ -11,11 +11,23 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { REPOSITORY } from "./repository.ts";
 
+interface Suite {
+  /** Its folder in test/. */
+  folder: string;
+  /** Which part of its files, such as `1/2`; all when absent. */
+  shard?: string;
+}
+
 /**
- * One round after the other. Faults take as long as all other e2e tests together, and both mostly wait: they are done side by
- * side, each with servers of its own.
+ * One round after the other. Faults take as long as each half of the other e2e tests, and all of them mostly wait: they are done side
+ * by side, each with servers of its own.
  */
-const ROUNDS = [["unit"], ["workflow"], ["integration"], ["e2e", "chaos"]];
+const ROUNDS: readonly (readonly Suite[])[] = [
+  [{ folder: "unit" }],
+  [{ folder: "workflow" }],
+  [{ folder: "integration" }],
+  [{ folder: "e2e", shard: "1/2" }, { folder: "e2e", shard: "2/2" }, { folder: "chaos" }],
+];
 /** For one test that names no limit of its own. */
 const TEST_TIMEOUT_MS = 30_000;
 const SUITE_TIMEOUT_MS = 15 * 60_000;
@@ -26,14 +38,16 @@ interface Tally {
 }
 
 /** What one prints that is not `alone` is shown when it is over: suites that run side by side would mix their lines. */
-async function runSuite(suite: string, alone: boolean): Promise<Tally> {
+async function runSuite({ folder, shard }: Suite, alone: boolean): Promise<Tally> {
+  const suite = shard === undefined ? folder : `${folder}-${shard.replace("/", "-of-")}`;
   const report = join(tmpdir(), `actcore-${suite}-${process.pid}.xml`);
   const log = join(tmpdir(), `actcore-${suite}-${process.pid}.log`);
   if (alone) console.log(`\n# ${suite}`);
   const output = alone ? "inherit" : openSync(log, "w");
   const args = [
     "test",
-    `./test/${suite}/`,
+    `./test/${folder}/`,
+    ...(shard === undefined ? [] : [`--shard=${shard}`]),
     `--timeout=${TEST_TIMEOUT_MS}`,
     "--reporter=junit",
     `--reporter-outfile=${report}`,
@@ -78,8 +92,8 @@ async function hasTests(suite: string): Promise<boolean> {
 
 const total: Tally = { passed: 0, failed: 0 };
 for (const round of ROUNDS) {
-  const suites: string[] = [];
-  for (const suite of round) if (await hasTests(suite)) suites.push(suite);
+  const suites: Suite[] = [];
+  for (const suite of round) if (await hasTests(suite.folder)) suites.push(suite);
   for (const { passed, failed } of await Promise.all(suites.map((suite) => runSuite(suite, suites.length === 1)))) {
     total.passed += passed;
     total.failed += failed;
