@@ -1,15 +1,17 @@
 /**
- * Makes Temporal's SDK fit into one compiled file. Three places assume a node_modules folder at run time:
+ * Makes Temporal's SDK fit into one compiled file. Four places assume a node_modules folder at run time:
  *
  * 1. core-bridge looks its native library up by path: here the target's own is required by name, so Bun embeds it.
  * 2. worker's workflow bundler loads webpack and swc, build-time tools: stubbed, the bundle is made before.
  * 3. threaded-vm starts its worker thread from a path: here from an entry point inside the binary.
+ * 4. source-map, which each worker asks, reads its WebAssembly from beside its own file: here it stands in the code.
  *
  * And one line that the SDK prints past every logger, on each start under Bun, is left out: stderr is for JSON lines.
  *
  * A replacement whose pattern is not found exactly once, or whose file the build never loaded, fails the build: an
  * update of the SDK must not turn into a binary that breaks when it first runs a workflow.
  */
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { BunPlugin } from "bun";
 import type { Target } from "./target.ts";
@@ -18,6 +20,10 @@ import type { Target } from "./target.ts";
 export const WORKER_THREAD = Bun.resolveSync(
   "@temporalio/worker/lib/workflow/workflow-worker-thread.js",
   import.meta.dir,
+);
+
+const MAPPINGS = readFileSync(
+  Bun.resolveSync("source-map/lib/mappings.wasm", Bun.resolveSync("@temporalio/worker", import.meta.dir)),
 );
 
 interface Patch {
@@ -39,6 +45,17 @@ function patchesFor(target: Target): readonly Patch[] {
     {
       file: "@temporalio/worker/lib/workflow/threaded-vm.js",
       replacements: [["require.resolve('./workflow-worker-thread')", '"/$bunfs/root/workflow-worker-thread.js"']],
+    },
+    {
+      file: "source-map/lib/read-wasm.js",
+      replacements: [
+        ['const wasmPath = path.join(__dirname, "mappings.wasm");', `const wasm = "${MAPPINGS.toString("base64")}";`],
+        ["fs.readFile(wasmPath, null, (error, data) => {", "((error, data) => {"],
+        [
+          "resolve(data.buffer);\n    });",
+          'resolve(data.buffer);\n    })(null, Uint8Array.from(Buffer.from(wasm, "base64")));',
+        ],
+      ],
     },
     {
       file: "@temporalio/worker/lib/workflow/vm-shared.js",
