@@ -286,6 +286,7 @@ function cronieTimes(time: string, zone: string, from: number, until: number): n
     "@weekly": "0 0 * * 0",
     "@monthly": "0 0 1 * *",
     "@annually": "0 0 1 1 *",
+    "@yearly": "0 0 1 1 *",
   };
   const clock = timeZone(zone);
   const minutes = Array.from({ length: (until - from) / 60_000 }, (_, at) => {
@@ -295,17 +296,27 @@ function cronieTimes(time: string, zone: string, from: number, until: number): n
   return [...runCronie(loadEntry(NICKNAMES[time] ?? time), minutes).keys()].sort((a, b) => a - b);
 }
 
+/** A sample's files: each is below a heading with its package and its path, or there is only one. */
+async function readSample(name: string): Promise<{ origin: string; text: string }[]> {
+  const text = await Bun.file(join(SAMPLES, `${name}.crontab`)).text();
+  const [first = "", ...files] = text.split(/^(?=# \S+ \S+: \/etc\/)/m);
+  return (files.length > 0 ? files : [first]).map((text) => ({ origin: text.split("\n", 1)[0] ?? "", text }));
+}
+
 test.each([
-  ["debian", true, 32, 1],
-  ["questions", false, 29, 10],
+  ["debian", true, 82, 125, 6],
+  ["questions", false, 1, 29, 10],
 ] as const)(
   "the entries of %s.crontab are each due when cronie starts them by its rules, or named",
-  async (name, isSystem, taken, refusals) => {
-    const { bodies, refused, activities } = importText(await Bun.file(join(SAMPLES, `${name}.crontab`)).text(), {
-      isSystem,
-    });
-    expect([bodies.length, refused.length]).toEqual([taken, refusals]);
-    expect(new Set(activities.map(({ name }) => name)).size).toBe(taken);
+  async (name, isSystem, files, taken, refusals) => {
+    const samples = await readSample(name);
+    const imported = samples.map(({ origin, text }) => ({ origin, ...importText(text, { isSystem }) }));
+    for (const { origin, activities } of imported)
+      expect([origin, new Set(activities.map(({ name }) => name)).size]).toEqual([origin, activities.length]);
+    const [bodies, refused] = [imported.flatMap(({ bodies }) => bodies), imported.flatMap(({ refused }) => refused)];
+    expect([samples.length, bodies.length, refused.length]).toEqual([files, taken, refusals]);
+    // Of packages, only what begins with the host.
+    if (isSystem) expect(refused.filter(({ what }) => !what.startsWith("@reboot "))).toEqual([]);
     // The turn of the year, and both clock changes.
     for (const window of [
       ["2025-12-28T00:00Z", "2026-01-05T00:00Z"],
