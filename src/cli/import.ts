@@ -93,17 +93,18 @@ function parseInput(text: string, path: string): unknown {
 /** Prints the files, or writes them where `--out` says, and tells what of it is missing. */
 async function answer({ args, print, json }: Context, imported: Imported): Promise<number> {
   const { FILE: path = "", out } = args;
-  const { activities, refused, notes } = imported;
+  const { activities, refused, notes, general } = imported;
   const files = out === undefined ? undefined : await writeFiles(out, activities);
   const told = [
     ...refused.map((remark) => describeRemark(path, remark, "not imported: ")),
     ...notes.map((remark) => describeRemark(path, remark, "note: ")),
+    ...general.map((sentence) => inOneLine(`${path}: note: ${sentence}`)),
   ];
   const code = refused.length > 0 ? FAULTY : 0;
   if (json) {
     const plain = ({ place, what, message }: Remark) => ({ place, what, message });
     const written = activities.map((activity, at) => ({ ...activity, ...(files && { file: files[at] }) }));
-    print(JSON.stringify({ activities: written, refused: refused.map(plain), notes: notes.map(plain) }));
+    print(JSON.stringify({ activities: written, refused: refused.map(plain), notes: notes.map(plain), general }));
     return code;
   }
   if (files === undefined) {

@@ -9,7 +9,7 @@ import { parseJson } from "../json/parse.ts";
 import { InvalidInputError, TerminalError } from "../kernel/errors.ts";
 import { toTrigger } from "./celery-schedule.ts";
 import { nameCommand } from "./command-name.ts";
-import { asWritten, type Draft, type Imported, type ImportOptions, type Remark } from "./import.ts";
+import { asWritten, type Draft, type ImportOptions, type Remark, type Remarks } from "./import.ts";
 
 export interface CeleryOptions extends ImportOptions {
   /** The module of the Celery application, as `celery -A` has it. */
@@ -47,10 +47,7 @@ const TABLES = ["intervalschedule", "crontabschedule", "clockedschedule", "solar
  * The drafts of a file's JSON, and what of it they leave out.
  * @throws InvalidInputError `invalid_import` where it is neither of both
  */
-export function importCeleryBeat(
-  input: unknown,
-  options: CeleryOptions,
-): Pick<Imported, "refused" | "notes"> & { drafts: Draft[] } {
+export function importCeleryBeat(input: unknown, options: CeleryOptions): Remarks & { drafts: Draft[] } {
   const { entries, timezone = options.timezone } = Array.isArray(input) ? readTables(input) : readSchedule(input);
   const [drafts, refused, notes]: [Draft[], Remark[], Remark[]] = [[], [], []];
   for (const entry of entries) {
@@ -69,7 +66,8 @@ export function importCeleryBeat(
       refused.push(remark(error.message));
     }
   }
-  return { drafts, refused, notes };
+  const general = [`times are read in ${timezone}: where the file names no zone, --timezone names another one`];
+  return { drafts, refused, notes, general };
 }
 
 function readSchedule(input: unknown): { entries: Entry[]; timezone?: string } {
@@ -154,6 +152,7 @@ function draftOf(entry: Entry, options: CeleryOptions): { draft: Draft; left: st
   const draft = {
     place: name,
     what: task,
+    identity: name,
     name: /^[\w.-]{1,60}$/.test(name) ? name : nameCommand(name.replace(/[^\w.-]+/g, "-")),
     comment: [...description.split(/\r?\n/).filter((line) => line.trim() !== ""), `${name}, from ${options.file}.`],
     definition: {

@@ -2,7 +2,7 @@
 import { preview } from "../json/faults.ts";
 import { nameCommand } from "./command-name.ts";
 import { type CrontabEntry, readCrontab } from "./crontab.ts";
-import { asWritten, type Draft, type Imported, type ImportOptions, type Remark } from "./import.ts";
+import { asWritten, type Draft, type ImportOptions, type Remark, type Remarks } from "./import.ts";
 
 export interface CrontabOptions extends ImportOptions {
   /** Each entry has a user behind its time. */
@@ -26,10 +26,7 @@ const REBOOT =
   "a server's start is no trigger: let the host's init do it, such as a systemd unit with WantedBy=multi-user.target";
 
 /** The drafts of a crontab's text, and what of it they leave out. */
-export function importCrontab(
-  text: string,
-  options: CrontabOptions,
-): Pick<Imported, "refused" | "notes"> & { drafts: Draft[] } {
+export function importCrontab(text: string, options: CrontabOptions): Remarks & { drafts: Draft[] } {
   const { entries, refused, assignments } = readCrontab(text, options.isSystem);
   const drafts: Draft[] = [];
   for (const entry of entries) {
@@ -37,7 +34,16 @@ export function importCrontab(
     if (message === undefined) drafts.push(draftOf(entry, options));
     else refused.push({ place: entry.line, what: `${entry.time} ${entry.command}`, message, comment: entry.comment });
   }
-  return { drafts, refused, notes: [...assignments.flatMap(noteOf), ...entries.flatMap(noteOfBackslashes)] };
+  const zones = [...new Set(entries.map((entry) => zoneOf(entry, options)))];
+  return {
+    drafts,
+    refused,
+    notes: [...assignments.flatMap(noteOf), ...entries.flatMap(noteOfBackslashes)],
+    general: [
+      `times are read in ${zones.join(" and ")}: --timezone names another zone`,
+      `cron ends no command, these are ended after ${TIMEOUT}; and where one still runs when it is due again, that time is skipped`,
+    ],
+  };
 }
 
 /** Why a time that other crons take is not taken, where the check of the definition does not say what to do. */
@@ -58,21 +64,26 @@ function describeMoreFields({ time, command }: CrontabEntry): string | undefined
     : undefined;
 }
 
+function zoneOf({ variables }: CrontabEntry, { timezone }: CrontabOptions): string {
+  return variables.CRON_TZ || timezone;
+}
+
 function draftOf(entry: CrontabEntry, options: CrontabOptions): Draft {
-  const { line, time, command, comment, variables } = entry;
-  const { timezone, shadow, runOn, file } = options;
+  const { line, time, user = "", command, stdin = "", comment, variables } = entry;
+  const { shadow, runOn, file } = options;
   const delay = Number(variables.RANDOM_DELAY ?? 0);
   return {
     place: line,
     what: `${time} ${command}`,
     name: nameCommand(command),
+    identity: JSON.stringify([time, user, command, stdin]),
     comment: [...comment, `From line ${line} of ${file}.`],
     definition: {
       ...(shadow && { shadow }),
       trigger_config: {
         trigger_type: "cron",
         cron_expression: time,
-        timezone: variables.CRON_TZ || timezone,
+        timezone: zoneOf(entry, options),
         ...(delay > 0 && { jitter: `${delay}m` }),
       },
       task_templates: [

@@ -5,6 +5,7 @@
  */
 import { Document, isCollection, isMap } from "yaml";
 import { isFault, readDocuments } from "../document/document.ts";
+import { stableHex } from "../kernel/stable-id.ts";
 import type { TaskRules } from "../task/task-type.ts";
 
 /** What stands in one line, as in the documentation, where it is no longer than that. */
@@ -15,6 +16,8 @@ const SHORT = [
   ["task_templates", 1, "params", "to"],
 ];
 const MAX_FLOW = 100;
+/** Hexadecimal, of an identity. */
+const DIGITS = 4;
 
 /** An activity before it is checked; its name may be that of another one. */
 export interface Draft {
@@ -23,6 +26,8 @@ export interface Draft {
   /** How a message shows what it was made of. */
   what: string;
   name: string;
+  /** What tells it from others of its name, wherever in the file it stands. */
+  identity: string;
   /** What stands above the document, line by line. */
   comment: readonly string[];
   /** Without its name. */
@@ -54,16 +59,26 @@ export interface Imported {
   /** In the order of their lines. */
   refused: Remark[];
   notes: Remark[];
+  /** What holds for all activities, a sentence each; none where there is no activity. */
+  general: string[];
 }
 
-/** Tells apart what has the same name, and checks each as one of a definition file. */
+/** What of a file is told beside its activities. */
+export type Remarks = Pick<Imported, "refused" | "notes" | "general">;
+
+/**
+ * Tells apart what has the same name, and checks each as one of a definition file. Where several have a name, each gets some
+ * digits of its identity behind it, so that no name depends on where in its file an entry stands.
+ */
 export function finishImport(
   drafts: readonly Draft[],
-  remarks: Pick<Imported, "refused" | "notes">,
+  { refused, notes, general }: Remarks,
   rules: TaskRules,
 ): Imported {
-  const imported: Imported = { activities: [], refused: [...remarks.refused], notes: [...remarks.notes] };
-  const taken = new Set<string>();
+  const imported: Imported = { activities: [], refused: [...refused], notes: [...notes], general: [] };
+  const shared = Map.groupBy(drafts, ({ name }) => name);
+  const isShared = (name: string) => (shared.get(name)?.length ?? 0) > 1;
+  const taken = new Set([...shared.keys()].filter((name) => !isShared(name)));
   for (const draft of drafts) {
     const text = writeDocument(draft);
     const [fault] = [...readDocuments(text, "import.yaml", rules)].filter(isFault);
@@ -72,7 +87,9 @@ export function finishImport(
       imported.refused.push({ place, what, message: fault.message, comment });
       continue;
     }
-    const name = findFree(draft.name, taken);
+    const name = isShared(draft.name)
+      ? findFree(`${draft.name}-${stableHex(draft.identity, DIGITS)}`, taken)
+      : draft.name;
     taken.add(name);
     imported.activities.push({
       place: draft.place,
@@ -80,10 +97,12 @@ export function finishImport(
       text: name === draft.name ? text : writeDocument({ ...draft, name }),
     });
   }
+  if (imported.activities.length > 0) imported.general.push(...general);
   imported.refused.sort((a, b) => Number(a.place) - Number(b.place) || 0);
   return imported;
 }
 
+/** Of lines that are the same, it does not matter which is which. */
 function findFree(name: string, taken: ReadonlySet<string>): string {
   if (!taken.has(name)) return name;
   for (let number = 2; ; number++) if (!taken.has(`${name}-${number}`)) return `${name}-${number}`;

@@ -41,9 +41,11 @@ test("the activities of a crontab are printed as one file, and what it leaves ou
   const { code, lines } = await importFile("0 1 * * * a\nMAILTO=root\n@reboot b\n0 2 * * * c\n", { timezone: "UTC" });
   expect(code).toBe(1);
   const text = lines.join("\n");
-  expect(text.split("\n").slice(0, 3)).toEqual([
+  expect(text.split("\n").slice(0, 5)).toEqual([
     expect.stringMatching(/^# crontab:3: not imported: @reboot b: a server's start is no trigger/),
     expect.stringMatching(/^# crontab:2: note: MAILTO: /),
+    "# crontab: note: times are read in UTC: --timezone names another zone",
+    expect.stringMatching(/^# crontab: note: cron ends no command, /),
     "# From line 1 of crontab.",
   ]);
   writeFileSync(join(directory, "all.yaml"), text);
@@ -59,6 +61,8 @@ test("with --out, each activity has a file of its own, and what stands there alr
   expect(lines).toEqual([
     "crontab:1: new/definitions/a.yaml",
     "crontab:2: new/definitions/b.yaml",
+    expect.stringMatching(/^crontab: note: times are read in UTC/),
+    expect.stringMatching(/^crontab: note: cron ends no command/),
     "2 activities imported, 0 not",
   ]);
   rmSync(join(out, "a.yaml"));
@@ -74,6 +78,7 @@ test("as JSON, activities, refusals and notes are told by their lines", async ()
     activities: [{ place: 1, name: "a", text: expect.stringContaining("shell: a") }],
     refused: [{ place: 3, what: "b", message: expect.any(String) }],
     notes: [{ place: 2, what: "MAILTO", message: expect.any(String) }],
+    general: [expect.stringContaining("UTC"), expect.stringContaining("24h")],
   });
 });
 

@@ -28,13 +28,13 @@ function importText(
     isSystem,
     ...more,
   });
-  const { activities, refused, notes } = finishImport(drafts, remarks, TASK_RULES);
+  const { activities, refused, notes, general } = finishImport(drafts, remarks, TASK_RULES);
   const bodies = activities.map(({ text }) => {
     const [document] = [...readDocuments(text, "a.yaml", TASK_RULES)];
     if (document === undefined || isFault(document)) throw new Error(`faulty: ${text}`);
     return (document as TreeDocument & { kind: "activity" }).body;
   });
-  return { activities, refused, notes, bodies };
+  return { activities, refused, notes, general, bodies };
 }
 
 /** The params of the only task of the only entry. */
@@ -227,9 +227,36 @@ test("a user, a label and a shadow that are asked for stand in each activity", (
     expect(body).toMatchObject({ shadow: true, task_templates: [{ run_on: "web-1", params: { user: "deploy" } }] });
 });
 
-test("equal names are told apart by a number", () => {
-  const { activities } = importText("0 1 * * * /a/x.sh\n0 2 * * * /b/x.sh\n0 3 * * * x-2\n0 4 * * * x\n");
-  expect(activities.map(({ name }) => name)).toEqual(["x", "x-2", "x-2-2", "x-3"]);
+describe("equal names", () => {
+  const LINES = ["0 1 * * * /a/x.sh", "0 2 * * * /a/x.sh", "0 2 * * * /b/x.sh", "0 2 * * * /a/x.sh%in", "0 3 * * * y"];
+  const namesOf = (lines: readonly string[]): Record<string, string> =>
+    Object.fromEntries(
+      importText(lines.join("\n")).activities.map(({ name, place }) => [lines[Number(place) - 1] ?? "", name]),
+    );
+
+  test("are told apart by what stands in their lines, wherever these are", () => {
+    const names = namesOf(LINES);
+    expect(Object.values(names)).toEqual([...Array(4).fill(expect.stringMatching(/^x-[0-9a-f]{4}$/)), "y"]);
+    expect(new Set(Object.values(names)).size).toBe(5);
+    const more = ["0 0 * * * /c/x.sh", "A=1", ...LINES.toReversed(), "@reboot x"];
+    expect(namesOf(more)).toMatchObject(names);
+  });
+
+  test("of lines that are the same have a number, and none is that of another line", () => {
+    const line = LINES[0] as string;
+    const [name = ""] = Object.values(namesOf(LINES));
+    const { activities } = importText([line, line, `0 5 * * * ${name}`].join("\n"));
+    expect(activities.map((activity) => activity.name)).toEqual([`${name}-2`, `${name}-3`, name]);
+  });
+});
+
+test("what holds for all entries is told once: their zones, and where a run differs from cron's", () => {
+  const { general } = importText("0 1 * * * a\n0 2 * * * b\nCRON_TZ=Asia/Tokyo\n0 3 * * * c\n0 4 * * * d\n");
+  expect(general).toEqual([
+    expect.stringMatching(/^times are read in Europe\/Berlin and Asia\/Tokyo: /),
+    expect.stringMatching(/ended after 24h.*skipped$/),
+  ]);
+  expect(importText("@reboot x\n").general).toEqual([]);
 });
 
 test("what every crontab begins with describes no entry, nor does what stands above one that is switched off", () => {
