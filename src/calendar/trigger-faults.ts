@@ -151,7 +151,7 @@ function findWholeSecondsFaults(value: string | number | undefined, path: string
  * Why this is no time zone, or undefined. Both Intl and the engine have to know it: Intl knows some that tzdata has
  * dropped, such as US/Pacific-New, and takes any case of letters, and offsets.
  */
-function describeTimeZone(name: string): string | undefined {
+export function describeTimeZone(name: string): string | undefined {
   const unknown = `${preview(name)} is no IANA time zone, such as Europe/Berlin`;
   if (!/^[A-Za-z]/.test(name)) return unknown;
   let written: string;

@@ -4,6 +4,7 @@
  */
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
+import { describeTimeZone } from "../calendar/trigger-faults.ts";
 import { MAX_FILE_BYTES } from "../document/document-text.ts";
 import { type CeleryOptions, importCeleryBeat } from "../import/celery-beat.ts";
 import { type CrontabOptions, importCrontab } from "../import/crontab-definition.ts";
@@ -34,7 +35,7 @@ export async function runImportCrontab(context: Context): Promise<number> {
     );
   const text = await readInput(path);
   const options: CrontabOptions = {
-    ...readOptions(args, hostZone()),
+    ...readOptions(args, hostZone(), "help import crontab"),
     isSystem: args.system !== undefined || /(^|\/)etc\/(crontab|cron\.d\/[^/]+)$/.test(path),
     file: path === "-" ? "the crontab" : basename(path),
   };
@@ -47,7 +48,7 @@ export async function runImportCeleryBeat(context: Context): Promise<number> {
   const { args, config } = context;
   const { FILE: path = "", app = "", celery = "celery", workdir } = args;
   const options: CeleryOptions = {
-    ...readOptions(args, "UTC"),
+    ...readOptions(args, "UTC", "help import celery-beat"),
     ...{ app, celery },
     ...(workdir !== undefined && { workdir }),
     file: path === "-" ? "the periodic tasks" : basename(path),
@@ -56,8 +57,11 @@ export async function runImportCeleryBeat(context: Context): Promise<number> {
   return answer(context, finishImport(drafts, remarks, findTaskRules(TASK_TYPES, config)));
 }
 
-function readOptions(args: Context["args"], zone: string): ImportOptions {
+/** @throws InvalidInputError `usage` for a zone that is none */
+function readOptions(args: Context["args"], zone: string, instead: string): ImportOptions {
   const { timezone = zone, user, "run-on": runOn } = args;
+  const unknown = describeTimeZone(timezone);
+  if (unknown !== undefined) throw usageError([{ path: "--timezone", message: unknown }], instead);
   return {
     timezone,
     shadow: args.shadow !== undefined,

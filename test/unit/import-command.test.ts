@@ -100,6 +100,15 @@ test("Celery's periodic tasks are written with the program and the application t
   expect(text).toContain("run_on: web");
 });
 
+test("a zone that is none is told once, and nothing is imported", async () => {
+  const args = { app: "x", timezone: "Europe/Berln" };
+  for (const run of [runImportCrontab, runImportCeleryBeat]) {
+    const error = await importFile("0 1 * * * a\n0 2 * * * b\n", args, { run }).catch((error) => error);
+    expect(error).toMatchObject({ code: "usage", faults: [{ path: "--timezone" }] });
+    expect(error.faults[0].message).toBe('"Europe/Berln" is no IANA time zone, such as Europe/Berlin');
+  }
+});
+
 test("what cannot be read is said", async () => {
   const missing = runImportCrontab({ config, json: false, print: () => {}, args: { FILE: join(directory, "none") } });
   expect(await codeOf(missing)).toBe("import_not_read");
