@@ -58,14 +58,15 @@ export function readCrontab(text: string, isSystem: boolean): Crontab {
     .split(/\r?\n/)
     .entries()) {
     const line = index + 1;
-    const content = raw.trim();
+    // What a command reads keeps the blanks at its end.
+    const content = raw.trimStart();
     if (content.startsWith("#")) {
-      const text = content.replace(/^#+\s?/, "");
+      const text = content.trimEnd().replace(/^#+\s?/, "");
       if (isOfOthers(text)) comment = [];
       else if (text !== "" && !ASSIGNMENT_IN_COMMENT.test(text)) comment.push(text);
       continue;
     }
-    const assignment = ASSIGNMENT.exec(content);
+    const assignment = ASSIGNMENT.exec(content.trimEnd());
     if (assignment !== null) {
       const [, name = "", value = ""] = assignment;
       const set = { line, name: withoutQuotes(name), value: withoutQuotes(value) };
@@ -117,13 +118,15 @@ function splitCommand(written: string): { command: string; stdin?: string } {
   const end = parts.indexOf("%");
   const before = end === -1 ? parts : parts.slice(0, end);
   const command = before.map((part) => (part === "\\%" ? "%" : part)).join("");
-  if (end === -1) return { command };
+  // Blanks in front of a line's end, but for one that a backslash makes a word of.
+  const trimmed = command.replace(/(?<!\\)\s+$/, "");
+  if (end === -1) return { command: trimmed };
   const stdin = parts
     .slice(end + 1)
     .join("")
     .replace(/(?<!\\)%/g, "\n")
     .replaceAll("\\%", "%");
-  return { command: command.trimEnd(), stdin: stdin === "" || stdin.endsWith("\n") ? stdin : `${stdin}\n` };
+  return { command: trimmed, stdin: stdin === "" || stdin.endsWith("\n") ? stdin : `${stdin}\n` };
 }
 
 function withoutQuotes(text: string): string {

@@ -3,7 +3,7 @@
  *
  * Each activity is read again as a sync reads it, so that what an import writes is taken by the next sync, or is refused here.
  */
-import { Document, isCollection, isMap } from "yaml";
+import { Document, isCollection, isMap, isScalar } from "yaml";
 import { isFault, readDocuments } from "../document/document.ts";
 import { stableHex } from "../kernel/stable-id.ts";
 import type { TaskRules } from "../task/task-type.ts";
@@ -15,6 +15,7 @@ const SHORT = [
   ["task_templates", 1, "depends_on"],
   ["task_templates", 1, "params", "to"],
 ];
+const STDIN = ["task_templates", 0, "params", "stdin"];
 const MAX_FLOW = 100;
 /** Hexadecimal, of an identity. */
 const DIGITS = 4;
@@ -114,6 +115,10 @@ function writeDocument({ name, comment, definition }: Draft): string {
     const node = document.getIn(path, true);
     if (isCollection(node)) node.flow = JSON.stringify(node).length < MAX_FLOW;
   }
+  const stdin = document.getIn(STDIN, true);
+  // As a block, it would be read without its blanks.
+  if (isScalar<unknown>(stdin) && typeof stdin.value === "string" && stdin.value.trim() === "")
+    stdin.type = "QUOTE_DOUBLE";
   if (comment.length > 0 && isMap(document.contents))
     document.contents.commentBefore = comment.map((line) => ` ${line}`).join("\n");
   return document.toString({ lineWidth: 0, flowCollectionPadding: false });

@@ -183,6 +183,11 @@ describe("a % in a command", () => {
     ["mail -s hi joe%Joe,%%Where?%", "mail -s hi joe", "Joe,\n\nWhere?\n"],
     ["cat %a\\%b%c\\\\%d\\n", "cat", "a%b\nc\\%d\\n\n"],
     ["cat%", "cat", null],
+    ["cat %a  ", "cat", "a  \n"],
+    ["cat % a%b \t", "cat", " a\nb \t\n"],
+    ["cat%  ", "cat", "  \n"],
+    ["cat a  ", "cat a", null],
+    ["cat a\\  ", "cat a\\ ", null],
     ["printf a\\\\%in", "printf a\\\\", "in\n"],
   ])("%j runs %j and gives it %j", (line, shell, stdin) => {
     expect(paramsOf(`* * * * * ${line}\n`)).toMatchObject({ shell, stdin });
