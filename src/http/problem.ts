@@ -19,6 +19,7 @@ const STATUS: Readonly<Record<string, number>> = {
   task_not_waiting: 409,
   task_changed: 409,
   task_decided: 409,
+  task_expired: 409,
   task_claimed: 409,
   task_not_claimed: 409,
   task_assigned: 409,

@@ -155,10 +155,13 @@ describe("a human task", () => {
     await humans.look(task_id);
     expect((await read(task_id)).human).toMatchObject({ state: "open", group: "managers", reminders: 1, version: 2 });
     await shift("expire_at");
+    expect(await act(task_id, "complete", 2)).toMatchObject({ status: 409, body: { code: "task_expired" } });
     expect(await humans.look(task_id)).toMatchObject({ over: true, failure: { code: "human_expired" } });
     expect(await act(task_id, "complete", 3)).toMatchObject({ status: 409, body: { code: "task_decided" } });
     const told = (await eventsOf(task_id)).map(({ type }) => type.replace("actcore.task.", ""));
     expect(told.toSorted()).toEqual(["due", "escalated", "expired", "waiting", "waiting"]);
+    await database.sql`update actcore.human_tasks set decided_at = now() - interval '10 seconds' where task_id = ${task_id}`;
+    expect(await humans.listUntold(500)).not.toContain(task_id);
   });
 
   test("that is decided while the engine is away is told of later, and once", async () => {

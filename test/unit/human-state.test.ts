@@ -24,6 +24,7 @@ function taskOf(rest: Partial<HumanTask> = {}): HumanTask {
 const claimed = taskOf({ state: "claimed", claimed_by: "ada" });
 const completed = taskOf({ state: "completed", decided_at: NOW, decided_by: "ada" });
 const expired = taskOf({ state: "expired", decided_at: NOW });
+const late = taskOf({ expire_at: NOW });
 const assigned = taskOf({ assignee: "ada" });
 
 function tryTo(task: HumanTask, request: HumanRequest) {
@@ -54,6 +55,8 @@ describe("a request about a human task", () => {
     ["completes what is its own", taskOf({ assignee: by }), complete, done],
     ["completes nothing twice", completed, complete, "task_decided"],
     ["completes nothing that has expired", expired, complete, "task_decided"],
+    ["completes nothing after its time, though no timer has ended it yet", late, complete, "task_expired"],
+    ["claims nothing after its time", late, { action: "claim", by }, "task_expired"],
     ["rejects nothing that is completed", completed, reject, "task_decided"],
     ["rejects", taskOf(), reject, { state: "rejected", decided_at: NOW, decided_by: by, comment: "no" }],
     [

@@ -48,7 +48,9 @@ export function createHumanLedger(db: Database): HumanLedger {
         if (news.length === 0) return outlookOfOpen(human, now);
         const changed = { ...human, ...changes };
         const isSeen = "state" in changes || "escalated_at" in changes;
-        await change(tx, taskId, { ...changes, ...(isSeen && { version: human.version + 1 }) });
+        // Who looks is the workflow, so it knows of an expiry already.
+        const told = changes.decided_at != null && { told_at: now };
+        await change(tx, taskId, { ...changes, ...told, ...(isSeen && { version: human.version + 1 }) });
         await tell(tx, locked, changed, news);
         if (changed.decided_at === null) {
           if ("assignee" in changes) await updateTask(tx, taskId, { assignee: changed.assignee });

@@ -58,7 +58,7 @@ export type HumanChange = Partial<HumanTask> & { answer?: unknown; comment?: str
 
 /**
  * What a request changes. That the answer fits the form was checked before.
- * @throws TerminalError `task_decided`, `task_claimed`, `task_not_claimed`, `task_assigned`
+ * @throws TerminalError `task_decided`, `task_expired`, `task_claimed`, `task_not_claimed`, `task_assigned`
  */
 export function applyRequest(task: HumanTask, request: HumanRequest, now: Date): HumanChange {
   const { action, by } = request;
@@ -67,6 +67,9 @@ export function applyRequest(task: HumanTask, request: HumanRequest, now: Date):
       "task_decided",
       `the task was ${task.state} ${task.decided_by === null ? "" : `by ${task.decided_by} `}at ${task.decided_at.toISOString()}: the first decision stands`,
     );
+  // What time does to a task is stored when its workflow looks, which is later where the engine or its workers are away.
+  if (task.expire_at !== null && task.expire_at <= now)
+    throw new TerminalError("task_expired", `nobody decided by ${task.expire_at.toISOString()}: nobody may any more`);
   switch (action) {
     case "claim":
       requireMayDo(task, by);
