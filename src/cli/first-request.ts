@@ -2,6 +2,7 @@
 import type { Definition, EventTrigger } from "../definition/schema.ts";
 import { matchEvent } from "../dispatch/match-event.ts";
 import { indexSubscriptions } from "../event/match.ts";
+import { findOwnEventFaults } from "../event/own-event.ts";
 import { findPayloadFaults, type PayloadChecks } from "../event/payload-checks.ts";
 
 /**
@@ -20,12 +21,18 @@ export function suggestRequest(
     const event = sampleEvent(trigger_config);
     // It carries what the filters want, and nothing else: a condition, or an enforced type, may want more.
     const envelope = { ...event, event_id: "x", occurred_at: "2026-01-31T09:30:00Z" };
+    if (findOwnEventFaults(envelope).length > 0 || readsPayload(row)) continue;
     if (matchEvent(indexSubscriptions([{ ...row, trigger_config }]), envelope).outcome !== "received") continue;
     if (findPayloadFaults(checks, envelope).length > 0) continue;
     return `curl${options} -H 'content-type: application/json' ${api}/events -d ${quoteEvent(event)}`;
   }
   const [first] = enabled;
   return first && `curl${options} -X POST ${api}/activity-definitions/${first.id}/trigger   # runs ${first.name} now`;
+}
+
+/** Whether a context source, a condition or a task wants more of the event than the trigger's filters: the run would fail without it. */
+function readsPayload(definition: Omit<Definition, "trigger_config">): boolean {
+  return JSON.stringify(definition).includes("event.payload");
 }
 
 /** Of a type that the trigger waits for, with a payload that its filters let pass: a path is written as a key. */

@@ -30,13 +30,15 @@ test("the suggested event is one that runs an activity that is there, whatever i
   expect(matchEvent(index, event).outcome).toBe("received");
 });
 
-test("an activity that is disabled, or whose event would be refused or start nothing, is not suggested", () => {
+test("an activity that is disabled, or whose event would be refused, fail or start nothing, is not suggested", () => {
   const schema = JSON.stringify({ type: "object", required: ["id"] });
   const checks = indexEnforcedTypes([{ name: "strict", schema }], new Map());
   const definitions = [
     definition("off", onEvent("x"), false),
     definition("strict", onEvent("strict")),
     definition("asking", { ...onEvent("asking"), when: "event.payload.seats > 3" }),
+    definition("watching", onEvent("actcore.activity.*")),
+    { ...definition("reading", onEvent("reading")), when: "event.payload.seats > 3" },
     definition("loose", onEvent("loose")),
   ];
   expect(suggestRequest(definitions, checks, API)).toContain('"type":"loose"');
