@@ -1,5 +1,8 @@
 /** `make chaos`: every scenario at its full size, with the compiled binary. Ends with `N passed, N failed`. */
+
+import { existsSync } from "node:fs";
 import { createDirectory, removeDirectory, type ServerOptions, startServer } from "../support/server.ts";
+import { CRON, runBesideCron } from "./beside-cron.ts";
 import { endCommands } from "./commands.ts";
 import { killWorkersUnderFanOut } from "./fan-out.ts";
 import { stopTemporal } from "./misfire.ts";
@@ -91,6 +94,13 @@ try {
   );
   server.kill("SIGTERM");
   await server.exited;
+
+  if (process.getuid?.() === 0 && existsSync(CRON))
+    await scenario(
+      "14 entries of a crontab by a real cron and by their shadows for 10 minutes: the same due times",
+      () => runBesideCron(createDirectory(), 10),
+    );
+  else console.log(`(skip) beside a real cron: it needs root, and ${CRON}`);
 } finally {
   await removeDirectory(dataDir);
 }
