@@ -33,6 +33,11 @@ export function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
 }
 
+/** As `promise`, or rejects with the reason of `signal` when that aborts first. What the promise does then goes on. */
+export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return Promise.race([promise, aborted(signal).then(() => Promise.reject(signal.reason))]);
+}
+
 export interface Backoff {
   /** The next wait in milliseconds: exponential, half of it random. */
   next(): number;

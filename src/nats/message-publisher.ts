@@ -2,23 +2,22 @@
 import { headers as createHeaders, ErrorCode, type MsgHdrs, NatsError, type PubAck } from "nats";
 import { decodeEvent } from "../event/envelope.ts";
 import { RetryableError, TerminalError } from "../kernel/errors.ts";
-import { aborted, inTime } from "../kernel/wait.ts";
+import { inTime, unlessAborted } from "../kernel/wait.ts";
 import type { Message, MessagePublisher } from "../task/nats/ports.ts";
 import { type Nats, unavailable } from "./connection.ts";
 import { STREAM } from "./names.ts";
+import { JS_MESSAGE_TOO_LARGE } from "./publisher.ts";
 
 /** A worker that does not reach NATS tries again later. */
 const REACHED_WITHIN_MS = 3_000;
 const ANSWER_WITHIN_MS = 5_000;
-/** JetStream: "message size exceeds maximum allowed". */
-const JS_MESSAGE_TOO_LARGE = 10054;
 /** What the event stream takes (SUBJECTS). */
 const EVENTS = "activity.";
 
 /** `connect` is called when a message is first published: a worker needs NATS for little else. */
 export function createMessagePublisher(connect: () => Promise<Nats>): MessagePublisher {
   async function reach(signal: AbortSignal): Promise<Nats> {
-    const nats = await orAbort(
+    const nats = await unlessAborted(
       inTime(connect(), REACHED_WITHIN_MS, () => new Error("not reached yet")),
       signal,
     ).catch((error) => {
@@ -33,7 +32,7 @@ export function createMessagePublisher(connect: () => Promise<Nats>): MessagePub
       const bytes = encode(message);
       const { connection, checkHealth } = await reach(signal);
       try {
-        const { stream, seq, duplicate }: Partial<PubAck> = await orAbort(
+        const { stream, seq, duplicate }: Partial<PubAck> = await unlessAborted(
           connection.jetstream({ timeout: ANSWER_WITHIN_MS }).publish(message.subject, bytes, {
             msgID: message.messageId,
             headers: toHeaders(message),
@@ -57,7 +56,7 @@ export function createMessagePublisher(connect: () => Promise<Nats>): MessagePub
       headers.set("Nats-Msg-Id", message.messageId);
       try {
         connection.publish(message.subject, bytes, { headers });
-        await orAbort(
+        await unlessAborted(
           inTime(connection.flush(), ANSWER_WITHIN_MS, () => new Error(`no answer within ${ANSWER_WITHIN_MS} ms`)),
           signal,
         );
@@ -122,9 +121,4 @@ function notAStream({ subject }: Message): TerminalError {
   return new TerminalError("nats_not_a_stream", `what answered on ${subject} is no stream`, {
     hint: "Set `jetstream: false` where a service takes it, and nobody has to keep it",
   });
-}
-
-/** As `promise`; rejects with the reason of `signal` where that comes first. What it does then goes on. */
-function orAbort<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return Promise.race([promise, aborted(signal).then(() => Promise.reject(signal.reason))]);
 }

@@ -7,9 +7,10 @@ import { STREAM, SUBJECTS } from "./names.ts";
 
 const ANSWER_WITHIN_MS = 1_500;
 const ATTEMPTS = 3;
-/** JetStream: "maximum bytes exceeded", "message size exceeds maximum allowed", "invalid operation on sealed stream". */
+/** JetStream: "message size exceeds maximum allowed". */
+export const JS_MESSAGE_TOO_LARGE = 10054;
+/** JetStream: "maximum bytes exceeded", "invalid operation on sealed stream". */
 const JS_STREAM_FULL = 10077;
-const JS_MESSAGE_TOO_LARGE = 10054;
 const JS_STREAM_SEALED = 10109;
 /** Another stream takes this subject, and would keep the event where no router reads it. */
 const JS_OTHER_STREAM = 10060;

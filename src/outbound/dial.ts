@@ -16,7 +16,7 @@ import { hostOf, portOf } from "../kernel/address.ts";
 import type { AllowedHost } from "../kernel/allowed-hosts.ts";
 import { TerminalError } from "../kernel/errors.ts";
 import type { Proxies } from "../kernel/setting-values.ts";
-import { aborted } from "../kernel/wait.ts";
+import { unlessAborted } from "../kernel/wait.ts";
 import { findPrivateAddress, isListed } from "./computed-host.ts";
 import { findForbiddenAddress, findForbiddenUrl } from "./destination.ts";
 import type { OwnEngines } from "./own-engines.ts";
@@ -62,15 +62,10 @@ const PLAIN = { keepalive: false, timeout: false, decompress: false, redirect: "
 const MOST_ADDRESSES = 8;
 
 export function createDial({ engines, allowed, proxies, trusted, resolve = resolveName }: DialDeps): Dial {
-  function lookUp(name: string, signal: AbortSignal): Promise<string[]> {
-    const interrupted = aborted(signal).then(() => Promise.reject(signal.reason));
-    return Promise.race([resolve(name), interrupted]);
-  }
-
   /** Those of the host's addresses that a request may go to; at least one. */
   async function findAddresses(url: URL, mustBePublic: boolean, signal: AbortSignal): Promise<string[]> {
     const [host, port] = [hostOf(url), portOf(url)];
-    const addresses = isIP(host) !== 0 ? [host] : await lookUp(url.hostname, signal);
+    const addresses = isIP(host) !== 0 ? [host] : await unlessAborted(resolve(url.hostname), signal);
     const checked = addresses.map((address) => ({
       address,
       forbidden: findForbiddenAddress(address, port, engines),

@@ -6,7 +6,7 @@
 
 import { describeError, RetryableError, TerminalError } from "../../kernel/errors.ts";
 import type { Log } from "../../kernel/log.ts";
-import { aborted, sleep } from "../../kernel/wait.ts";
+import { sleep, unlessAborted } from "../../kernel/wait.ts";
 import { type Account, findAccount, ownAccount, switchTo } from "../../processes/account.ts";
 import type { GroupEnd, Start } from "../../processes/process-group.ts";
 import { findProgram, requireDirectory } from "../../processes/program.ts";
@@ -34,7 +34,7 @@ export function createCommandExecutor({ commands }: Pick<ExecutorDeps, "commands
 
   return async (attempt, { signal, log }) => {
     const { params } = attempt;
-    const start = await orAbort(prepare(attempt, commands), signal);
+    const start = await unlessAborted(prepare(attempt, commands), signal);
     const tail = createOutputTail();
     const keeper = keepOutput(attempt, tail, commands, log);
     let end: GroupEnd;
@@ -162,9 +162,4 @@ function keepOutput(attempt: Attempt, tail: OutputTail, { outputs, mask }: Comma
       }
     },
   };
-}
-
-/** @throws the reason of `signal`, where it aborts first */
-async function orAbort<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return Promise.race([promise, aborted(signal).then(() => Promise.reject(signal.reason))]);
 }
