@@ -2,6 +2,7 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
 import type { Address } from "./address.ts";
+import { LABEL, LABEL_CHARACTERS } from "./label.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -75,8 +76,8 @@ export function parseHosts(text: string): readonly string[] {
 
 export function parseLabels(text: string): readonly string[] {
   const labels = splitList(text);
-  if (!labels.every((label) => /^[a-z0-9][a-z0-9._-]{0,62}$/.test(label)))
-    throw new Error("expected labels of 1 to 63 small letters, digits, '.', '_' or '-', separated by ','");
+  if (!labels.every((label) => new RegExp(LABEL).test(label)))
+    throw new Error(`expected labels of ${LABEL_CHARACTERS}, separated by ','`);
   return [...new Set(labels)];
 }
 

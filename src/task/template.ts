@@ -2,6 +2,7 @@
 import { type Static, type TObject, Type } from "@sinclair/typebox";
 import { DurationSchema } from "../calendar/duration.ts";
 import { oneOf } from "../json/schema-parts.ts";
+import { LABEL, LABEL_CHARACTERS } from "../kernel/label.ts";
 import type { TaskType } from "./task-type.ts";
 
 const closed = { additionalProperties: false } as const;
@@ -41,15 +42,12 @@ export const ExpressionSchema = (description: string, examples: string[] = []) =
 /** At most this many tasks of a run, or of a template, are done at once. */
 export const MaxParallelSchema = (description: string) => Type.Integer({ minimum: 1, maximum: 1000, description });
 
-/** What a worker is called by those who send it tasks (ACTCORE_WORKER_LABELS). */
-export const LABEL = "^[a-z0-9][a-z0-9._-]{0,62}$";
-
 const RunOnSchema = Type.String({
   pattern: LABEL,
   description:
     "Only a worker that has this label (ACTCORE_WORKER_LABELS) does the tasks: they wait until there is one.",
   examples: ["backup-host"],
-  expected: "a label of 1 to 63 small letters, digits, '.', '_' or '-'",
+  expected: `a label of ${LABEL_CHARACTERS}`,
 });
 
 /** What each template may have besides its type and params: which tasks it makes, and when they are done. */
