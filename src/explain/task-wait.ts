@@ -1,4 +1,5 @@
 /** What an open task waits for that the ledger does not know of: a worker that is not there, or a workflow of the user's own. */
+import { describeCalled } from "../run/call.ts";
 import type { QueueInspector } from "../run/engine.ts";
 import { labelQueue } from "../run/run.ts";
 import { calledWorkflowId, type WorkflowParams } from "../task/workflow/params.ts";
@@ -24,14 +25,14 @@ async function findWorkflowWait(
 ): Promise<TaskWait | null> {
   const called = params as WorkflowParams;
   const { workflow, task_queue } = called;
-  const workflowId = calledWorkflowId(called, idempotency_key);
-  const found = await queues.inspectCalled(workflowId);
+  const workflow_id = calledWorkflowId(called, idempotency_key);
+  const found = await queues.inspectCalled(workflow_id);
   if (found === undefined || !found.isOpen) return null;
   if (found.waitsForWorker && !(await queues.isPolled(task_queue, "workflow"))) {
     const message = `no worker polls the queue ${task_queue}: start one that has the workflow ${workflow}`;
     return { code: "no_worker", message };
   }
-  const name = `workflow ${workflow} on the queue ${task_queue} (${workflowId})`;
+  const name = describeCalled({ workflow, task_queue, workflow_id });
   if (found.failure === undefined) return { code: "workflow", message: `${name} goes on` };
   return { code: "workflow_failing", message: `the steps of ${name} fail: ${found.failure}` };
 }

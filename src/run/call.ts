@@ -53,5 +53,14 @@ export interface CallSteps {
   ): Promise<{ code: string; message: string; again: boolean } | undefined>;
 }
 
+/** The workflow of a call, as messages name it. */
+export function describeCalled({
+  workflow,
+  task_queue,
+  workflow_id,
+}: Pick<Call, "workflow" | "task_queue" | "workflow_id">): string {
+  return `workflow ${workflow} on the queue ${task_queue} (${workflow_id})`;
+}
+
 /** Bytes of a workflow's result, as JSON, that the ledger keeps. */
 export const MAX_CALL_RESULT_BYTES = 262_144;

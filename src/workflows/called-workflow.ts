@@ -23,7 +23,7 @@ import {
   TimeoutFailure,
   type Workflow,
 } from "@temporalio/workflow";
-import { type Call, type CallEnd, type CallSteps, MAX_CALL_RESULT_BYTES } from "../run/call.ts";
+import { type Call, type CallEnd, type CallSteps, describeCalled, MAX_CALL_RESULT_BYTES } from "../run/call.ts";
 import type { TaskStep } from "../run/run.ts";
 import { stepAfter } from "../run/step-after.ts";
 import { UnreadableValue } from "./unreadable-value.ts";
@@ -95,7 +95,7 @@ async function untilItsEnd(child: ChildWorkflowHandle<Workflow>, call: Call): Pr
     tooLate.then(() =>
       failed(
         "workflow_cancelled",
-        `${nameOf(call)} was cancelled, did not end within ${call.cancel_ms / 1000} s, and was terminated`,
+        `${describeCalled(call)} was cancelled, did not end within ${call.cancel_ms / 1000} s, and was terminated`,
       ),
     ),
   ]);
@@ -104,7 +104,10 @@ async function untilItsEnd(child: ChildWorkflowHandle<Workflow>, call: Call): Pr
 function describeResult(result: unknown, call: Call): CallEnd {
   if (result instanceof UnreadableValue || ArrayBuffer.isView(result)) {
     const reason = result instanceof UnreadableValue ? result.reason : "it is bytes, and no JSON";
-    return failed("workflow_result_unreadable", `${nameOf(call)} succeeded, and its result cannot be read: ${reason}`);
+    return failed(
+      "workflow_result_unreadable",
+      `${describeCalled(call)} succeeded, and its result cannot be read: ${reason}`,
+    );
   }
   return succeeded(result, call);
 }
@@ -115,7 +118,7 @@ function succeeded(result: unknown, call?: Call): CallEnd {
   if (call === undefined || byteLength <= MAX_CALL_RESULT_BYTES) return { ok: true, result_json };
   return failed(
     "workflow_result_too_large",
-    `${nameOf(call)} succeeded, and its result has ${byteLength} bytes, of at most ${MAX_CALL_RESULT_BYTES} that are kept: let it answer where the data is`,
+    `${describeCalled(call)} succeeded, and its result has ${byteLength} bytes, of at most ${MAX_CALL_RESULT_BYTES} that are kept: let it answer where the data is`,
   );
 }
 
@@ -125,7 +128,7 @@ function failed(code: CallFailure["code"], message: string): CallFailure {
 }
 
 function describeFailure(error: unknown, call: Call): Omit<CallFailure, "ok"> {
-  const name = nameOf(call);
+  const name = describeCalled(call);
   const cause = error instanceof ChildWorkflowFailure ? error.cause : error;
   if (cause instanceof TimeoutFailure)
     return { code: "workflow_timeout", message: `${name} was not over within ${call.timeout_ms} ms`, again: true };
@@ -143,8 +146,4 @@ function describeFailure(error: unknown, call: Call): Omit<CallFailure, "ok"> {
   // It says itself that trying again cannot help.
   const details = { type: cause.type ?? null, non_retryable: cause.nonRetryable === true };
   return { code: "workflow_failed", message, details, again: cause.nonRetryable !== true };
-}
-
-function nameOf({ workflow, task_queue, workflow_id }: Call): string {
-  return `workflow ${workflow} on the queue ${task_queue} (${workflow_id})`;
 }
