@@ -3,7 +3,7 @@
  * line in the table of task/types.ts. Validation, the API's documents and the worker read the table that they are given.
  */
 import type { Static, TObject } from "@sinclair/typebox";
-import type { Fault } from "../kernel/errors.ts";
+import { type Fault, TerminalError } from "../kernel/errors.ts";
 import type { Dial } from "../outbound/dial.ts";
 import type { OwnEngines } from "../outbound/own-engines.ts";
 import type { CommandDeps } from "./command/ports.ts";
@@ -76,6 +76,25 @@ export function createExecutors(types: TaskTypes, deps: ExecutorDeps): Readonly<
 
 /** What stands in place of a value that may be a secret. */
 export const HIDDEN = "***";
+
+/** The names of an object, each with `HIDDEN`. */
+export function hideValues(object: object): Record<string, string> {
+  return Object.fromEntries(Object.keys(object).map((name) => [name, HIDDEN]));
+}
+
+const QUICK_MS = 5_000;
+
+/** `isQuick` of a type that exchanges one thing with the outside: with a longer timeout, that would keep a claim from ending. */
+export function isQuickExchange({ timeout_ms }: { timeout_ms: number }): boolean {
+  return timeout_ms <= QUICK_MS;
+}
+
+/** `createExecutor` of a type that a child workflow does: only a program that is not ours asks a worker for such a try. */
+export function refuseTries(message: string): () => Executor {
+  return () => async () => {
+    throw new TerminalError("task_type_unknown", message);
+  };
+}
 
 /** What is shown of a task's params (see `TaskType.show`). Nothing is shown of a type that is not in the table: another release made it. */
 export function showParams(types: TaskTypes, type: string, params: unknown): unknown {

@@ -1,5 +1,5 @@
 /** The `command` task: a program on the host of the worker. */
-import { HIDDEN, type TaskType } from "../task-type.ts";
+import { HIDDEN, hideValues, type TaskType } from "../task-type.ts";
 import { createCommandExecutor } from "./executor.ts";
 import { findCommandFaults, findComputedFaults, findShellTexts } from "./faults.ts";
 import { CommandParamsSchema } from "./params.ts";
@@ -15,7 +15,7 @@ export const commandTask: TaskType<typeof CommandParamsSchema> = {
   show: ({ argv, shell, env, stdin, ...others }) => ({
     ...(argv !== undefined && { argv: argv.map((argument, at) => (at === 0 ? argument : HIDDEN)) }),
     ...(shell !== undefined && { shell: HIDDEN }),
-    ...(env !== undefined && { env: Object.fromEntries(Object.keys(env).map((name) => [name, HIDDEN])) }),
+    ...(env !== undefined && { env: hideValues(env) }),
     ...(stdin !== undefined && { stdin: HIDDEN }),
     ...others,
   }),

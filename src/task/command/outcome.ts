@@ -119,7 +119,7 @@ function leftBehind({ ended, left }: GroupEnd): Pick<CommandResult, "ended_proce
   };
 }
 
-export function list(processes: readonly NamedProcess[]): string {
+function list(processes: readonly NamedProcess[]): string {
   return processes.map(({ pid, name }) => `${inOneLine(name)} (pid ${pid})`).join(", ");
 }
 

@@ -1,13 +1,10 @@
 /** The `http` task: one request to the outside. */
 import { findRequestFaults, findUrlFaults } from "../../outbound/request-faults.ts";
 import { showUrl } from "../../outbound/url.ts";
-import { HIDDEN, type TaskType } from "../task-type.ts";
+import { HIDDEN, hideValues, isQuickExchange, type TaskType } from "../task-type.ts";
 import { createHttpExecutor } from "./executor.ts";
 import { findHttpFaults } from "./faults.ts";
 import { HttpParamsSchema } from "./params.ts";
-
-/** With a longer timeout, a receiver that is slow would keep a claim from ending. */
-const QUICK_MS = 5_000;
 
 export const httpTask: TaskType<typeof HttpParamsSchema> = {
   title: "HttpTask",
@@ -30,9 +27,5 @@ export const httpTask: TaskType<typeof HttpParamsSchema> = {
     ...(expect !== undefined && { expect }),
   }),
   waits: true,
-  isQuick: ({ timeout_ms }) => timeout_ms <= QUICK_MS,
+  isQuick: isQuickExchange,
 };
-
-function hideValues(object: object): Record<string, string> {
-  return Object.fromEntries(Object.keys(object).map((name) => [name, HIDDEN]));
-}

@@ -1,9 +1,10 @@
 /** The `human` task: something that a person decides or fills in, over REST. */
 import { findDurationFaults } from "../../calendar/duration.ts";
-import { hasTemplate, readsSecret } from "../../expression/template.ts";
+import { hasTemplate } from "../../expression/template.ts";
 import { findSchemaFaults } from "../../json/json-schema.ts";
-import { type Fault, TerminalError } from "../../kernel/errors.ts";
-import { HIDDEN, type TaskType } from "../task-type.ts";
+import type { Fault } from "../../kernel/errors.ts";
+import { findSecretFaults } from "../secret-faults.ts";
+import { HIDDEN, refuseTries, type TaskType } from "../task-type.ts";
 import { type HumanParams, HumanParamsSchema } from "./params.ts";
 
 const SECOND_MS = 1000;
@@ -14,8 +15,7 @@ export const humanTask: TaskType<typeof HumanParamsSchema> = {
   params: HumanParamsSchema,
   findFaults: findHumanFaults,
   findComputedFaults,
-  createExecutor: () => () =>
-    Promise.reject(new TerminalError("task_type_unknown", "a human task is done by a person, and by no worker")),
+  createExecutor: refuseTries("a human task is done by a person, and by no worker"),
   show: ({ title, description, ...params }) => ({
     ...params,
     title,
@@ -43,17 +43,12 @@ function findHumanFaults(params: HumanParams, path: string): Fault[] {
 
 /** The form is what an answer is held against, so it is written; and nothing that people read has a secret. */
 function findComputedFaults(params: HumanParams, path: string): Fault[] {
-  const faults: Fault[] = [];
-  for (const [name, value] of Object.entries(params)) {
-    if (name === "form") {
-      if (hasExpression(value)) faults.push({ path: `${path}/form`, message: "takes no expression: it is written" });
-    } else if (JSON.stringify(value).includes("{{") && [value, ...Object.values(Object(value))].some(isSecret))
-      faults.push({ path: `${path}/${name}`, message: "reads a secret, and people read it" });
-  }
-  return faults;
+  const { form, ...shown } = params;
+  return [
+    ...(hasExpression(form) ? [{ path: `${path}/form`, message: "takes no expression: it is written" }] : []),
+    ...findSecretFaults(shown, path, "reads a secret, and people read it"),
+  ];
 }
-
-const isSecret = (value: unknown) => typeof value === "string" && readsSecret(value);
 
 function hasExpression(value: unknown): boolean {
   if (typeof value === "string") return hasTemplate(value);

@@ -1,11 +1,8 @@
 /** The `nats` task: one message. */
-import { HIDDEN, type TaskType } from "../task-type.ts";
+import { HIDDEN, hideValues, isQuickExchange, type TaskType } from "../task-type.ts";
 import { createNatsExecutor } from "./executor.ts";
 import { findNatsFaults } from "./faults.ts";
 import { NatsParamsSchema } from "./params.ts";
-
-/** With a longer timeout, a server that is away would keep a claim from ending. */
-const QUICK_MS = 5_000;
 
 export const natsTask: TaskType<typeof NatsParamsSchema> = {
   title: "NatsTask",
@@ -15,11 +12,9 @@ export const natsTask: TaskType<typeof NatsParamsSchema> = {
   /** Values that may be credentials are hidden, and their names are kept. */
   show: ({ data, headers, ...shown }) => ({
     ...shown,
-    ...(headers !== undefined && {
-      headers: Object.fromEntries(Object.keys(headers).map((name) => [name, HIDDEN])),
-    }),
+    ...(headers !== undefined && { headers: hideValues(headers) }),
     ...(data !== undefined && { data: HIDDEN }),
   }),
   waits: true,
-  isQuick: ({ timeout_ms }) => timeout_ms <= QUICK_MS,
+  isQuick: isQuickExchange,
 };

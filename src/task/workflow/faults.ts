@@ -1,12 +1,12 @@
 /** What is wrong with the params of a `workflow` task beyond their shape. Pure. */
-import { readsSecret } from "../../expression/template.ts";
-import { pointTo } from "../../json/pointer.ts";
 import type { Fault } from "../../kernel/errors.ts";
+import { findSecretFaults } from "../secret-faults.ts";
+import { TASK_WORKFLOWS } from "../task.ts";
 import type { WorkflowParams } from "./params.ts";
 
 /** Queues, workflow types and ids of actcore itself: a run that started one of its own workflows might never end. */
 const OWN_QUEUE = /^(orchestrator-tq|task-execution-tq(\..*)?)$/;
-const OWN_TYPE = /^(RunActivityWorkflow|CalledWorkflow|HumanTaskWorkflow)$/;
+const OWN_TYPES: readonly string[] = ["RunActivityWorkflow", ...TASK_WORKFLOWS];
 const OWN_ID = /^(activity|task)-/;
 /** The engine keeps these for itself, and refuses them. */
 const RESERVED = /^(\/_sys\/|__temporal|__sticky)/;
@@ -23,7 +23,7 @@ export function findWorkflowFaults(params: WorkflowParams, path: string): Fault[
   const refuse = (name: keyof WorkflowParams, message: string) => faults.push({ path: `${path}/${name}`, message });
   const own = (name: string, what: string) => `${JSON.stringify(name)} is actcore's own: ${what}`;
   if (OWN_QUEUE.test(task_queue)) refuse("task_queue", own(task_queue, "name a queue that your workers poll"));
-  if (OWN_TYPE.test(workflow)) refuse("workflow", own(workflow, "name a workflow that your workers register"));
+  if (OWN_TYPES.includes(workflow)) refuse("workflow", own(workflow, "name a workflow that your workers register"));
   if (OWN_ID.test(workflow_id))
     refuse("workflow_id", own(workflow_id, "begin it otherwise than with activity- or task-"));
   for (const name of ["workflow", "task_queue", "workflow_id"] as const)
@@ -36,8 +36,6 @@ export function findWorkflowFaults(params: WorkflowParams, path: string): Fault[
 }
 
 /** Of the params as a definition has them: none of them reads a secret. */
-export function findSecretFaults(params: unknown, path: string): Fault[] {
-  if (typeof params === "string") return readsSecret(params) ? [{ path, message: NO_SECRET }] : [];
-  if (typeof params !== "object" || params === null) return [];
-  return Object.entries(params).flatMap(([key, value]) => findSecretFaults(value, pointTo(path, key)));
+export function findComputedFaults(params: WorkflowParams, path: string): Fault[] {
+  return findSecretFaults(params, path, NO_SECRET);
 }
