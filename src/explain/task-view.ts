@@ -11,7 +11,8 @@ const summaryFields = {
   task_id: Type.String({ format: "uuid" }),
   idempotency_key: Type.String({
     format: "uuid",
-    description: "What an http task sends as Idempotency-Key, the same at every try and on every ledger.",
+    description:
+      "What the outside knows the task by, such as the Idempotency-Key of an http task: the same at every try and on every ledger.",
   }),
   run_id: Type.String({ format: "uuid" }),
   activity_id: Type.String({ format: "uuid" }),
@@ -90,7 +91,7 @@ export const TaskView = Type.Object(
     ...summaryFields,
     params: Type.Unknown({
       description:
-        "Of an http task without the values of its headers, its body and its query, unless the key may read definitions.",
+        "Without what may be a credential, such as the headers, the body and the query of an http task, unless the key may read definitions.",
     }),
     result: Type.Unknown(),
     waiting_for: Nullable(TaskWait, {
