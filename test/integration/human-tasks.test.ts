@@ -202,7 +202,8 @@ describe("a human task that is retried or cancelled by hand", () => {
       ...{ status: "waiting", attempts: 2, retried: 1, human: { state: "open", decided_by: null } },
     });
     expect((await eventsOf(task_id)).map(({ type }) => type)).toEqual(["actcore.task.waiting", "actcore.task.waiting"]);
-    expect((await act(task_id, "complete", 1, { as: "ada" })).body).toMatchObject({ status: "succeeded" });
+    expect(await act(task_id, "complete", 1, { as: "bob" })).toMatchObject({ body: { code: "task_changed" } });
+    expect((await act(task_id, "complete", 3, { as: "ada" })).body).toMatchObject({ status: "succeeded" });
   });
 
   test("is cancelled when nothing waits for the person any more, and is not found as theirs then", async () => {

@@ -96,7 +96,8 @@ export function createLedgerReader(db: Database): LedgerReader {
         row && {
           ...toTask(row),
           output: row.output && toOutput(row.output),
-          human: row.human && toHuman(row.human, row),
+          // Of a task that is to be asked anew, the last asking is over.
+          human: row.human && row.status !== "pending" ? toHuman(row.human, row) : null,
         }
       );
     },

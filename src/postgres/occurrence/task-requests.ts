@@ -8,7 +8,7 @@ import { isOpen } from "../../run/task-instance.ts";
 import { writeAudit } from "../access/audit.ts";
 import { type Database, inTransaction, type Transaction } from "../client.ts";
 import { definitionVersions } from "../definition-tables.ts";
-import { humanTasks, occurrences, runs, tasks } from "../ledger-tables.ts";
+import { occurrences, runs, tasks } from "../ledger-tables.ts";
 import { CANCELLED_BY } from "../run/cancelled.ts";
 import { toAccepted } from "./accepted-run.ts";
 import { requireKept } from "./rerun-acceptance.ts";
@@ -67,8 +67,6 @@ export function createTaskRequestLedger(db: Database): TaskRequestLedger {
             update ${tasks} set status = 'pending', finished_at = null
             where run_id = ${run_id} and status = 'skipped'
               and key in (select json_array_elements_text(${JSON.stringify(released.pending)}::json))`);
-        // A person is asked anew.
-        await tx.delete(humanTasks).where(eq(humanTasks.task_id, task.task_id));
         const { status, error, key } = task;
         await audit(
           tx,

@@ -39,7 +39,7 @@ export function createHumanLedger(db: Database): HumanLedger {
           if (human !== null && human.told_at === null) await change(tx, taskId, { told_at: now });
           return outlookOf(task.status, task.error);
         }
-        if (human === null) {
+        if (human === null || task.status === "pending") {
           const asked = await ask(tx, locked);
           await tell(tx, locked, asked, ["waiting"]);
           return outlookOfOpen(asked, now);
@@ -69,7 +69,8 @@ export function createHumanLedger(db: Database): HumanLedger {
         if (task.type !== "human")
           throw new TerminalError("task_not_human", `task ${task_id} is a ${task.type} task: no person does it`);
         const isDecided = human !== null && human.decided_at !== null;
-        if (human === null || (task.finished_at !== null && !isDecided))
+        const isAsked = human !== null && task.status !== "pending";
+        if (!isAsked || (task.finished_at !== null && !isDecided))
           throw new TerminalError(
             "task_not_waiting",
             `task ${task_id} is ${task.status}: it does not wait for anybody`,
@@ -134,12 +135,15 @@ async function lockTask(tx: Transaction, taskId: string) {
   return { ...row, cause, now: new Date(row.now) };
 }
 
-async function ask(tx: Transaction, { task, now }: Locked): Promise<HumanRow> {
+/** A task that is retried is asked anew, under a version that nobody has seen: a decision about the last asking is none about this. */
+async function ask(tx: Transaction, { task, human, now }: Locked): Promise<HumanRow> {
   const { task_id, run_id, activity_id } = task;
+  const version = (human?.version ?? 0) + 1;
+  await tx.delete(humanTasks).where(eq(humanTasks.task_id, task_id));
   const asked = askedBy(task.params as HumanParams, now);
   const [row] = await tx
     .insert(humanTasks)
-    .values({ task_id, run_id, activity_id, state: "open", created_at: now, ...asked })
+    .values({ task_id, run_id, activity_id, version, state: "open", created_at: now, ...asked })
     .returning();
   const { due_at, assignee } = row as HumanRow;
   const attempts = sql`${tasks.attempts} + 1`;
