@@ -25,6 +25,9 @@ export interface OwnEvent {
   payload: { readonly [name: string]: unknown; readonly depth: number };
 }
 
+/** What the log says of an own event that is not made. */
+export const CHAIN_TOO_LONG = `not published: own events led to it ${MAX_OWN_EVENT_DEPTH - 1} times in a row`;
+
 /** The event that started a run, as far as its depth is read; null where none did. */
 export type Cause = Pick<EventEnvelope, "source" | "payload"> | null;
 

@@ -8,7 +8,7 @@
 import { compileCalendar } from "../calendar/calendar.ts";
 import { dueTimes } from "../calendar/due-times.ts";
 import type { ScheduleTrigger } from "../calendar/trigger.ts";
-import { type Cause, MAX_OWN_EVENT_DEPTH, makeOwnEvent, type OwnEvent } from "../event/own-event.ts";
+import { type Cause, CHAIN_TOO_LONG, makeOwnEvent, type OwnEvent } from "../event/own-event.ts";
 import type { Chore } from "../kernel/chore.ts";
 import { RetryableError } from "../kernel/errors.ts";
 import type { Log } from "../kernel/log.ts";
@@ -176,11 +176,7 @@ function newsOf(
     overdue_since: since.toISOString(),
   };
   const news = makeOwnEvent({ type, subject: activity_id, occasion: since.toISOString(), cause, payload });
-  if (news === undefined)
-    log.warn(
-      { activity_id, activity_name, type },
-      `not published: own events led to it ${MAX_OWN_EVENT_DEPTH - 1} times in a row`,
-    );
+  if (news === undefined) log.warn({ activity_id, activity_name, type }, CHAIN_TOO_LONG);
   return news;
 }
 

@@ -144,7 +144,7 @@ export function startApi(deps: RoleDeps): Role {
           dueTimes: createDueTimeReader(db),
           skippedDueTimes: createSkippedReader(db),
           humans: createHumanDesk({
-            humans: createHumanLedger(db),
+            humans: createHumanLedger(db, log),
             caller: { lookAgain: async (taskId) => parts.humanCaller.lookAgain(taskId) },
             log,
           }),

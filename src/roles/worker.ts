@@ -83,7 +83,7 @@ export function startWorker(deps: RoleDeps): Role {
     const executors = createExecutors(taskTypes, { dial, commands, messages, mailer });
     const resolver = createConfiguredResolver({ config, secrets, connections }, postgres, dial);
     const tasks = createTaskLedger(postgres.prepared);
-    const humans = createHumanLedger(postgres.db);
+    const humans = createHumanLedger(postgres.db, log);
     const steps = { tasks, tries: createTries({ tasks, executors, secrets, metrics, log }), metrics, log, onCut };
     const options = {
       address: located.temporalHost,

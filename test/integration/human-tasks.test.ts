@@ -1,5 +1,6 @@
 /** People's tasks on the real ledger and over REST: asked once, decided once, and told to the run. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { createLog } from "../../src/kernel/log.ts";
 import { createHumanLedger } from "../../src/postgres/run/human-ledger.ts";
 import { createRunLedger } from "../../src/postgres/run/run-ledger.ts";
 import type { HumanLedger } from "../../src/run/human-ledger.ts";
@@ -16,7 +17,7 @@ let humans: HumanLedger;
 beforeAll(async () => {
   database = await createTestDatabase();
   api = createTestApi(database);
-  humans = createHumanLedger(database.db);
+  humans = createHumanLedger(database.db, createLog("silent"));
 }, ENGINES_TIMEOUT_MS);
 afterAll(() => database?.close());
 

@@ -108,7 +108,7 @@ export function createTestApi(
     }),
     whatIf: createWhatIf({ history, checkParams }),
     humans: createHumanDesk({
-      humans: createHumanLedger(db),
+      humans: createHumanLedger(db, log),
       caller: {
         async lookAgain(taskId) {
           if (away.temporal) throw temporalAway();

@@ -1,8 +1,9 @@
 /** People's tasks in Postgres: asked once, decided once. The row of the task is locked by whoever changes either. */
 import { and, eq, isNotNull, isNull, lt, sql } from "drizzle-orm";
-import { type Cause, makeOwnEvent, type OwnEvent } from "../../event/own-event.ts";
+import { type Cause, CHAIN_TOO_LONG, makeOwnEvent, type OwnEvent } from "../../event/own-event.ts";
 import { compileCheck } from "../../json/json-schema.ts";
 import { InvalidInputError, TerminalError } from "../../kernel/errors.ts";
+import type { Log } from "../../kernel/log.ts";
 import type { HumanOutlook } from "../../run/human.ts";
 import type { HumanLedger, HumanRequestOf } from "../../run/human-ledger.ts";
 import {
@@ -27,7 +28,18 @@ type Locked = NonNullable<Awaited<ReturnType<typeof lockTask>>>;
 /** A decision is told at once; what is not told after so long was lost on the way. */
 const UNTOLD_AFTER = sql`now() - interval '5 seconds'`;
 
-export function createHumanLedger(db: Database): HumanLedger {
+export function createHumanLedger(db: Database, log: Log): HumanLedger {
+  async function tell(tx: Transaction, locked: Locked, human: HumanRow, news: readonly HumanNews[]): Promise<void> {
+    const told = news.map((each) => describeNews(locked, human, each));
+    const { task_id, run_id } = locked.task;
+    for (const [at, event] of told.entries())
+      if (event === undefined) log.warn({ task_id, run_id, news: news[at] }, CHAIN_TOO_LONG);
+    await insertOwnEvents(
+      tx,
+      told.filter((event) => event !== undefined),
+    );
+  }
+
   return {
     look: (taskId) =>
       inTransaction(db, async (tx) => {
@@ -161,9 +173,8 @@ async function updateTask(tx: Transaction, taskId: string, changes: TaskChange):
   await tx.update(tasks).set(changes).where(eq(tasks.task_id, taskId));
 }
 
-/** Each is told once: a reminder has its number. */
-async function tell(tx: Transaction, locked: Locked, human: HumanRow, news: readonly HumanNews[]): Promise<void> {
-  const { task, activity_name, cause } = locked;
+/** Each is told once: a reminder has its number. Undefined where the chain of own events that led to it is too long. */
+function describeNews({ task, activity_name, cause }: Locked, human: HumanRow, news: HumanNews): OwnEvent | undefined {
   const { task_id, run_id, activity_id, key } = task;
   const { title, assignee, group, due_at, expire_at, reminders } = human;
   const payload = {
@@ -174,14 +185,8 @@ async function tell(tx: Transaction, locked: Locked, human: HumanRow, news: read
       path: `/tasks/${task_id}`,
     },
   };
-  const told = news.map((each): OwnEvent | undefined => {
-    const occasion = each === "waiting" ? `${task.retried}.${reminders}` : String(task.retried);
-    return makeOwnEvent({ type: `actcore.task.${each}`, subject: task_id, occasion, cause, payload });
-  });
-  await insertOwnEvents(
-    tx,
-    told.filter((event) => event !== undefined),
-  );
+  const occasion = news === "waiting" ? `${task.retried}.${reminders}` : String(task.retried);
+  return makeOwnEvent({ type: `actcore.task.${news}`, subject: task_id, occasion, cause, payload });
 }
 
 function requireFit(form: Record<string, unknown>, answer: unknown): void {
