@@ -1,5 +1,5 @@
 /** Which events are refused for their payload: those of an enforced type that do not match its schema. */
-import { type Check, compileCheck, type JsonSchema } from "../json/json-schema.ts";
+import { atPath, type Check, compileCheck, type JsonSchema } from "../json/json-schema.ts";
 import { parseJson } from "../json/parse.ts";
 import type { Fault } from "../kernel/errors.ts";
 import type { EventEnvelope } from "./envelope.ts";
@@ -34,8 +34,7 @@ export function indexEnforcedTypes(types: readonly EnforcedType[], before: Paylo
 
 /** The faults of the event's payload under the schema of its type, each with its path in the envelope. */
 export function findPayloadFaults(checks: PayloadChecks, { type, payload = {} }: EventEnvelope): Fault[] {
-  const faults = checks.get(type)?.check(payload) ?? [];
-  return faults.map(({ path, message }) => ({ path: path === "/" ? "/payload" : `/payload${path}`, message }));
+  return atPath("/payload", checks.get(type)?.check(payload) ?? []);
 }
 
 function compileLater(schema: string): Check {

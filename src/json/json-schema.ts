@@ -32,6 +32,11 @@ const DRAFT = "https://json-schema.org/draft/2020-12/schema";
 /** A schema that refers to itself without end does so for any of these. */
 const PROBES = [null, true, 0, "", [], [null], {}, { a: null }];
 
+/** The faults of a value that stands at `path` in another one. */
+export function atPath(path: string, faults: readonly Fault[]): Fault[] {
+  return faults.map((fault) => ({ ...fault, path: fault.path === "/" ? path : path + fault.path }));
+}
+
 /** Every reason why the schema cannot be used; `enforced` where it is to refuse values. */
 export function findSchemaFaults(schema: JsonSchema, path: string, enforced: boolean): Fault[] {
   const { length } = JSON.stringify(schema);

@@ -1,4 +1,5 @@
 /** RunActivityWorkflow on a real Temporal, in a namespace of its own, with steps that each test plans. */
+import { afterAll, beforeAll } from "bun:test";
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { WorkflowHandle } from "@temporalio/client";
@@ -24,7 +25,7 @@ import { openTemporal, type Temporal } from "../../src/temporal/connection.ts";
 import { ensureNamespace } from "../../src/temporal/namespace.ts";
 import { createRunInspector } from "../../src/temporal/run-inspector.ts";
 import { startWorkers } from "../../src/temporal/workers.ts";
-import { useEngines } from "./engines.ts";
+import { ENGINES_TIMEOUT_MS, useEngines } from "./engines.ts";
 
 export type History = temporal.api.history.v1.IHistory;
 
@@ -111,10 +112,10 @@ export function groupOf(
 
 export const refusal = (message: string) => ApplicationFailure.nonRetryable(message, "refused");
 
-export type PlannedWorkers = Awaited<ReturnType<typeof startPlannedWorkers>>;
+type PlannedWorkers = Awaited<ReturnType<typeof startPlannedWorkers>>;
 
 /** Workers whose steps follow `plans`, by activity id; the run id of each is `run-{activity id}`. */
-export async function startPlannedWorkers() {
+async function startPlannedWorkers() {
   installTestRuntime();
   const temporalServer = await openTestNamespace();
   const { address, namespace, client } = temporalServer;
@@ -244,8 +245,27 @@ export async function recordHistory(name: string, handle: WorkflowHandle): Promi
   writeFileSync(file, historyToJson(await handle.fetchHistory()));
 }
 
+/** Planned workers for all tests of the file that calls it. */
+export function usePlannedWorkers() {
+  let workers: PlannedWorkers;
+  beforeAll(async () => {
+    workers = await startPlannedWorkers();
+  }, ENGINES_TIMEOUT_MS);
+  afterAll(() => workers?.close());
+  return {
+    get client() {
+      return workers.client;
+    },
+    get inspector() {
+      return workers.inspector;
+    },
+    start: (...about: Parameters<PlannedWorkers["start"]>) => workers.start(...about),
+    run: (name: string, plan: Plan) => runPlanned(workers, name, plan),
+  };
+}
+
 /** Runs what is planned to its end: the run's result, or its error, and what its steps were asked. */
-export async function runPlanned(workers: PlannedWorkers, name: string, plan: Plan) {
+async function runPlanned(workers: PlannedWorkers, name: string, plan: Plan) {
   const started = await workers.start(plan);
   const result = await started.handle.result().catch((error: unknown) => error);
   await recordHistory(name, started.handle);

@@ -1,26 +1,15 @@
 /** Runs whose tasks are workflows of the user's own, through a real Temporal, with planned steps. */
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import type { Call } from "../../src/run/call.ts";
 import { ORCHESTRATOR_QUEUE, type TaskStep, taskWorkflowId } from "../../src/run/run.ts";
-import { ENGINES_TIMEOUT_MS, eventually } from "../support/engines.ts";
-import {
-  type Plan,
-  type PlannedWorkers,
-  recordHistory,
-  runPlanned,
-  startPlannedWorkers,
-  stepOf,
-} from "../support/workflow.ts";
+import { eventually } from "../support/engines.ts";
+import { type Plan, recordHistory, stepOf, usePlannedWorkers } from "../support/workflow.ts";
 
-let workers: PlannedWorkers;
-beforeAll(async () => {
-  workers = await startPlannedWorkers();
-}, ENGINES_TIMEOUT_MS);
-afterAll(() => workers?.close());
+const workers = usePlannedWorkers();
 
 /** Records the history of the run, and that of the workflow of ours that does its task. */
 async function run(name: string, plan: Plan) {
-  const ended = await runPlanned(workers, name, plan);
+  const ended = await workers.run(name, plan);
   await recordTaskHistory(name, ended.activityId);
   return ended;
 }

@@ -1,16 +1,12 @@
 /** Tasks that are cancelled one by one: through a real Temporal, with planned steps. */
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { Context } from "@temporalio/activity";
 import type { WorkflowHandle } from "@temporalio/client";
 import { CANCEL_TASK, type RunProgress } from "../../src/run/run.ts";
-import { ENGINES_TIMEOUT_MS, eventually } from "../support/engines.ts";
-import { groupOf, type PlannedWorkers, recordHistory, startPlannedWorkers } from "../support/workflow.ts";
+import { eventually } from "../support/engines.ts";
+import { groupOf, recordHistory, usePlannedWorkers } from "../support/workflow.ts";
 
-let workers: PlannedWorkers;
-beforeAll(async () => {
-  workers = await startPlannedWorkers();
-}, ENGINES_TIMEOUT_MS);
-afterAll(() => workers?.close());
+const workers = usePlannedWorkers();
 
 /** A try that ends only when it is cancelled. */
 const hang = () => {

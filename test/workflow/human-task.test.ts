@@ -1,15 +1,11 @@
 /** Runs that wait for a person, through a real Temporal, with planned steps. */
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { LOOK_AGAIN } from "../../src/run/human.ts";
 import { type TaskStep, taskWorkflowId } from "../../src/run/run.ts";
-import { ENGINES_TIMEOUT_MS, eventually } from "../support/engines.ts";
-import { type PlannedWorkers, recordHistory, runPlanned, startPlannedWorkers, stepOf } from "../support/workflow.ts";
+import { eventually } from "../support/engines.ts";
+import { recordHistory, stepOf, usePlannedWorkers } from "../support/workflow.ts";
 
-let workers: PlannedWorkers;
-beforeAll(async () => {
-  workers = await startPlannedWorkers();
-}, ENGINES_TIMEOUT_MS);
-afterAll(() => workers?.close());
+const workers = usePlannedWorkers();
 
 const steps = (activityId: string): TaskStep[] => [
   { ...stepOf(`run-${activityId}/approve`), workflow: "HumanTaskWorkflow" },
@@ -34,7 +30,7 @@ describe("a run with a task for a person", () => {
 
   test("looks by itself when time does something to the task, and hears why it failed", async () => {
     const failure = { code: "human_expired", message: "nobody decided" };
-    const { calls, activityId } = await runPlanned(workers, "human-task-expired", {
+    const { calls, activityId } = await workers.run("human-task-expired", {
       steps,
       look: (_, before) => (before < 2 ? { over: false, wake_in_ms: 200 } : { over: true, failure }),
     });

@@ -4,30 +4,17 @@
  * ACTCORE_RECORD_HISTORIES=1 records the history of each run with a name here into histories/, for replay.test.ts:
  * do so when the workflow learns a new way, under a new name. What was recorded by a release is never recorded anew.
  */
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { WorkflowFailedError, type WorkflowHandle } from "@temporalio/client";
 import { parseJson } from "../../src/json/parse.ts";
 import type { StartArgument } from "../../src/run/run.ts";
 import { searchAttributesOf } from "../../src/temporal/search-attributes.ts";
-import { ENGINES_TIMEOUT_MS, eventually } from "../support/engines.ts";
-import {
-  groupOf,
-  type Plan,
-  type PlannedWorkers,
-  recordHistory,
-  refusal,
-  runPlanned,
-  startPlannedWorkers,
-  stepOf,
-} from "../support/workflow.ts";
+import { eventually } from "../support/engines.ts";
+import { groupOf, recordHistory, refusal, stepOf, usePlannedWorkers } from "../support/workflow.ts";
 
-let workers: PlannedWorkers;
-beforeAll(async () => {
-  workers = await startPlannedWorkers();
-}, ENGINES_TIMEOUT_MS);
-afterAll(() => workers?.close());
+const workers = usePlannedWorkers();
 
-const run = (name: string, plan: Plan) => runPlanned(workers, name, plan);
+const { run } = workers;
 
 async function countEvents({ handle }: { handle: WorkflowHandle }, field: string): Promise<number> {
   const { events } = await handle.fetchHistory();

@@ -1,27 +1,15 @@
 /** Runs whose tasks depend on each other, are many, or have a context and a timeout: through a real Temporal, with planned steps. */
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { Context } from "@temporalio/activity";
 import type { WorkflowFailedError } from "@temporalio/client";
 import { toFailure } from "../../src/activities/translate.ts";
 import { TerminalError } from "../../src/kernel/errors.ts";
 import { DECIDING_MS, type RunProgress, type TaskFailure, type TaskGroup } from "../../src/run/run.ts";
-import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";
-import {
-  groupOf,
-  type Plan,
-  type PlannedWorkers,
-  refusal,
-  runPlanned,
-  startPlannedWorkers,
-} from "../support/workflow.ts";
+import { groupOf, refusal, usePlannedWorkers } from "../support/workflow.ts";
 
-let workers: PlannedWorkers;
-beforeAll(async () => {
-  workers = await startPlannedWorkers();
-}, ENGINES_TIMEOUT_MS);
-afterAll(() => workers?.close());
+const workers = usePlannedWorkers();
 
-const run = (name: string, plan: Plan) => runPlanned(workers, name, plan);
+const { run } = workers;
 
 const RULES = { max_parallel: 50 };
 const names = (count: number) => Array.from({ length: count }, (_, n) => `t${n}`);

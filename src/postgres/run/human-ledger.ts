@@ -1,7 +1,7 @@
 /** People's tasks in Postgres: asked once, decided once. The row of the task is locked by whoever changes either. */
 import { and, eq, isNotNull, isNull, lt, sql } from "drizzle-orm";
 import { type Cause, CHAIN_TOO_LONG, makeOwnEvent, type OwnEvent } from "../../event/own-event.ts";
-import { compileCheck } from "../../json/json-schema.ts";
+import { atPath, compileCheck } from "../../json/json-schema.ts";
 import { InvalidInputError, TerminalError } from "../../kernel/errors.ts";
 import type { Log } from "../../kernel/log.ts";
 import type { HumanOutlook } from "../../run/human.ts";
@@ -190,10 +190,7 @@ function describeNews({ task, activity_name, cause }: Locked, human: HumanRow, n
 }
 
 function requireFit(form: Record<string, unknown>, answer: unknown): void {
-  const faults = compileCheck(form)(answer).map(({ path, message }) => ({
-    path: path === "/" ? "/answer" : `/answer${path}`,
-    message,
-  }));
+  const faults = atPath("/answer", compileCheck(form)(answer));
   if (faults.length > 0) throw new InvalidInputError("the answer does not fit the form", faults, "answer_invalid");
 }
 
