@@ -1,10 +1,11 @@
 /**
  * The tables, all in the Postgres schema `actcore`: what is wanted (definition-tables.ts), and what happened
- * (ledger-tables.ts). `make migration` turns a change there into a new SQL file under migrations/; a migration that has
+ * (ledger-tables.ts, task-tables.ts). `make migration` turns a change there into a new SQL file under migrations/; a migration that has
  * been released is never edited.
  *
  * User payloads are `json`, not `jsonb`: jsonb refuses U+0000 and lone surrogates, which are legal JSON.
  */
+import { sql } from "drizzle-orm";
 import { customType, pgSchema, timestamp } from "drizzle-orm/pg-core";
 
 export const actcore = pgSchema("actcore");
@@ -29,3 +30,6 @@ export function withTimesAsText<Row extends object>(row: Row): Answered<Row> {
 
 /** To the millisecond, as JavaScript's dates. */
 export const time = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: "date" });
+
+/** Runs or tasks that ended badly. Open ones are left out: they are few, and every row would pass through the index. */
+export const endedBadly = sql`status in ('failed', 'skipped', 'cancelled')`;

@@ -7,7 +7,8 @@ import { showTasks } from "../../run/dependencies.ts";
 import type { StandingTask } from "../../run/task-instance.ts";
 import { type Database, guarded } from "../client.ts";
 import { definitions } from "../definition-tables.ts";
-import { runs, tasks } from "../ledger-tables.ts";
+import { runs } from "../ledger-tables.ts";
+import { tasks } from "../task-tables.ts";
 import { type CappedRow, cappedRows, readCapped } from "./capped-rows.ts";
 
 type RunRow = Omit<PreviousRun, "context" | "tasks"> & {

@@ -22,8 +22,9 @@ import type { TaskSummary } from "../../explain/task-view.ts";
 import { firstUuidAt } from "../../kernel/stable-id.ts";
 import { isTruncated } from "../../task/command/output.ts";
 import { type Database, guarded } from "../client.ts";
-import { eventKeys, eventOutcomes, events, humanTasks, runs, taskOutputs, tasks } from "../ledger-tables.ts";
+import { eventKeys, eventOutcomes, events, runs } from "../ledger-tables.ts";
 import { withTimesAsText } from "../schema.ts";
+import { humanTasks, taskOutputs, tasks } from "../task-tables.ts";
 
 export function createLedgerReader(db: Database): LedgerReader {
   async function findRow(rowId: string) {

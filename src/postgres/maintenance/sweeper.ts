@@ -15,13 +15,11 @@ import {
   eventKeys,
   eventOutcomes,
   events,
-  humanTasks,
   occurrences,
   ownEvents,
   runs,
-  taskOutputs,
-  tasks,
 } from "../ledger-tables.ts";
+import { humanTasks, taskOutputs, tasks } from "../task-tables.ts";
 
 const isOfClosedRun = (runId: SQL) =>
   sql`not exists (select from ${runs} r where r.run_id = ${runId} and r.finished_at is null)`;

@@ -8,8 +8,9 @@ import { isOpen } from "../../run/task-instance.ts";
 import { writeAudit } from "../access/audit.ts";
 import { type Database, inTransaction, type Transaction } from "../client.ts";
 import { definitionVersions } from "../definition-tables.ts";
-import { occurrences, runs, tasks } from "../ledger-tables.ts";
+import { occurrences, runs } from "../ledger-tables.ts";
 import { CANCELLED_BY } from "../run/cancelled.ts";
+import { tasks } from "../task-tables.ts";
 import { toAccepted } from "./accepted-run.ts";
 import { requireKept } from "./rerun-acceptance.ts";
 

@@ -8,7 +8,8 @@ import type { AcceptedRun } from "../../run/engine.ts";
 import { guarded, type Postgres } from "../client.ts";
 import { definitions } from "../definition-tables.ts";
 import { readKnown, toOwedRun } from "../event/event-ledger.ts";
-import { eventKeys, events, occurrences, runs, tasks } from "../ledger-tables.ts";
+import { eventKeys, events, occurrences, runs } from "../ledger-tables.ts";
+import { tasks } from "../task-tables.ts";
 
 /** Whether a row was made before `before`, and comes after the row `after` where there is one. */
 function isListed(id: PgColumn, before: Date, after: string | undefined): SQL | undefined {

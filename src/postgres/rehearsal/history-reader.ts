@@ -7,7 +7,8 @@ import { dueKey } from "../../occurrence/occurrence.ts";
 import type { HistoryReader, RecordedEvent, RecordedRun } from "../../rehearsal/history.ts";
 import { type Database, guarded } from "../client.ts";
 import { definitions } from "../definition-tables.ts";
-import { eventKeys, events, occurrences, runs, tasks } from "../ledger-tables.ts";
+import { eventKeys, events, occurrences, runs } from "../ledger-tables.ts";
+import { tasks } from "../task-tables.ts";
 
 const { row_id, event_id, type, source, occurred_at, subject, trace_id, payload, received_at } = events;
 const eventFields = { row_id, event_id, type, source, occurred_at, subject, trace_id, payload, received_at };

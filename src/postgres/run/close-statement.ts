@@ -3,7 +3,8 @@ import { type SQL, sql } from "drizzle-orm";
 import type { TaskOutcome } from "../../run/ledger.ts";
 import type { RunClose, TaskFailure } from "../../run/run.ts";
 import { storableText } from "../client.ts";
-import { occurrences, runs, tasks } from "../ledger-tables.ts";
+import { occurrences, runs } from "../ledger-tables.ts";
+import { tasks } from "../task-tables.ts";
 import { CANCELLED_BY, endedAs, IS_CANCEL_REQUESTED } from "./cancelled.ts";
 import { storable } from "./task-ledger.ts";
 

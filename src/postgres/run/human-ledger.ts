@@ -19,7 +19,8 @@ import type { TaskError } from "../../task/task.ts";
 import { writeAudit } from "../access/audit.ts";
 import { type Database, guarded, inTransaction, storableText, type Transaction } from "../client.ts";
 import { insertOwnEvents } from "../event/own-event-outbox.ts";
-import { eventKeys, events, humanTasks, runs, tasks } from "../ledger-tables.ts";
+import { eventKeys, events, runs } from "../ledger-tables.ts";
+import { humanTasks, tasks } from "../task-tables.ts";
 import { storable } from "./task-ledger.ts";
 
 type HumanRow = typeof humanTasks.$inferSelect;

@@ -4,8 +4,9 @@ import { isExactNumber } from "../../json/exact-number.ts";
 import { TerminalError } from "../../kernel/errors.ts";
 import type { TaskError, TaskLedger, TaskStatus } from "../../task/task.ts";
 import { type Database, guarded, storableText, withoutUnstorable } from "../client.ts";
-import { runs, tasks } from "../ledger-tables.ts";
+import { runs } from "../ledger-tables.ts";
 import { RELAXED_COMMIT } from "../relaxed-commit.ts";
+import { tasks } from "../task-tables.ts";
 import { CANCELLED_BY, endedAs, IS_CANCEL_REQUESTED } from "./cancelled.ts";
 import { INPUT_COLUMNS, INPUT_EVENT, type InputRow, toTaskInput } from "./task-input.ts";
 

@@ -2,7 +2,7 @@
 import { lte, sql } from "drizzle-orm";
 import type { TaskOutputs } from "../../task/command/ports.ts";
 import { type Database, guarded } from "../client.ts";
-import { taskOutputs } from "../ledger-tables.ts";
+import { taskOutputs } from "../task-tables.ts";
 
 export function createTaskOutputs(db: Database): TaskOutputs {
   return {
