@@ -1,5 +1,6 @@
 /** Ways to wait, each of which something can cut short: a signal, or time. */
 import { setTimeout as wait } from "node:timers/promises";
+import { describeError, RetryableError } from "./errors.ts";
 
 /** Resolves after `ms` milliseconds, or at once (true) when `signal` aborts: the answer says whether it was cut short. */
 export async function sleep(ms: number, signal?: AbortSignal): Promise<boolean> {
@@ -95,4 +96,15 @@ export function createPause(workMs = 10): () => Promise<void> | undefined {
       });
     });
   };
+}
+
+/** What `body` answers; undefined where it may succeed later, which `onLater` is told of with the reason. */
+export async function orLater<T>(body: () => Promise<T>, onLater: (reason: string) => void): Promise<T | undefined> {
+  try {
+    return await body();
+  } catch (error) {
+    if (!(error instanceof RetryableError)) throw error;
+    onLater(describeError(error));
+    return undefined;
+  }
 }

@@ -9,8 +9,9 @@ import pLimit from "p-limit";
 import { compileCalendar } from "../calendar/calendar.ts";
 import { timesToRun } from "../calendar/due-times.ts";
 import type { Definition } from "../definition/schema.ts";
-import { describeError, InvalidInputError, RetryableError, TerminalError } from "../kernel/errors.ts";
+import { InvalidInputError, TerminalError } from "../kernel/errors.ts";
 import type { Log } from "../kernel/log.ts";
+import { orLater } from "../kernel/wait.ts";
 import type { RerunFrom } from "../run/decision.ts";
 import type { AcceptedRun, RunCanceller, RunStarter, RunWorkflow } from "../run/engine.ts";
 import type { RunLedger } from "../run/ledger.ts";
@@ -115,13 +116,11 @@ export interface RunControlDeps {
 export function createRunControl({ accepted, reader, definitions, runs, starter, log }: RunControlDeps): RunControl {
   async function start(run: AcceptedRun): Promise<StartedRun> {
     const { run_id, workflow_id } = run;
-    try {
-      return { run_id, workflow_id: await starter.start(run) };
-    } catch (error) {
-      if (!(error instanceof RetryableError)) throw error;
-      log.warn({ run_id, reason: describeError(error) }, "accepted run not started yet; the finisher will");
-      return { run_id, workflow_id };
-    }
+    const started = await orLater(
+      () => starter.start(run),
+      (reason) => log.warn({ run_id, reason }, "accepted run not started yet; the finisher will"),
+    );
+    return { run_id, workflow_id: started ?? workflow_id };
   }
 
   async function findDue(activityId: string, from: Date, to: Date): Promise<Date[]> {

@@ -4,8 +4,8 @@
  * A request is recorded first and carried out then. While the engine is away the request stands in the ledger, and the finisher
  * carries it out.
  */
-import { describeError, RetryableError } from "../kernel/errors.ts";
 import type { Log } from "../kernel/log.ts";
+import { orLater } from "../kernel/wait.ts";
 import type { AcceptedRun, RunCanceller, RunStarter, RunWorkflow } from "../run/engine.ts";
 
 export interface TaskRequest {
@@ -49,30 +49,21 @@ export interface TaskControlDeps {
 
 export function createTaskControl({ requests, engine, log }: TaskControlDeps): TaskControl {
   /** What cannot be done while the engine is away is done by the finisher. */
-  async function orLater(body: () => Promise<unknown>, details: object): Promise<void> {
-    try {
-      await body();
-    } catch (error) {
-      if (!(error instanceof RetryableError)) throw error;
-      log.warn(
-        { ...details, reason: describeError(error) },
-        "request about a task not carried out yet; the finisher will",
-      );
-    }
-  }
+  const leave = (details: object) => (reason: string) =>
+    log.warn({ ...details, reason }, "request about a task not carried out yet; the finisher will");
 
   return {
     async cancel(request) {
       const { task_id } = request;
       const task = await requests.requestCancel(request);
-      await orLater(() => engine.cancelTask(task, task_id), { task_id });
+      await orLater(() => engine.cancelTask(task, task_id), leave({ task_id }));
     },
 
     async retry(request) {
       const run = await requests.reopen(request);
       const { run_id, activity_name, workflow_id } = run;
       log.info({ run_id, activity_name, task_id: request.task_id }, "run opened again to retry a task");
-      await orLater(() => engine.start(run), { run_id });
+      await orLater(() => engine.start(run), leave({ run_id }));
       return { run_id, workflow_id };
     },
   };

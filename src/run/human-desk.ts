@@ -1,8 +1,7 @@
 /** Where people act on their tasks: what they decide is stored first, and the workflow of the task is told then. */
 import type { Chore } from "../kernel/chore.ts";
-import { describeError, RetryableError } from "../kernel/errors.ts";
 import type { Log } from "../kernel/log.ts";
-import { createBackoff } from "../kernel/wait.ts";
+import { createBackoff, orLater } from "../kernel/wait.ts";
 import type { HumanCaller, HumanLedger, HumanRequestOf } from "./human-ledger.ts";
 
 export interface HumanDesk {
@@ -22,12 +21,10 @@ export function createHumanDesk({ humans, caller, log }: HumanDeskDeps): HumanDe
     async request(request) {
       await humans.request(request);
       const { task_id } = request;
-      try {
-        await caller.lookAgain(task_id);
-      } catch (error) {
-        if (!(error instanceof RetryableError)) throw error;
-        log.warn({ task_id, reason: describeError(error) }, "the run of a decided task is told later");
-      }
+      await orLater(
+        () => caller.lookAgain(task_id),
+        (reason) => log.warn({ task_id, reason }, "the run of a decided task is told later"),
+      );
     },
   };
 }
