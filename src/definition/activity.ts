@@ -15,6 +15,7 @@ import type { TaskWorkflow } from "../task/task.ts";
 import type { TaskType } from "../task/task-type.ts";
 import { DEFAULT_MAX_ATTEMPTS, DEFAULT_TIMEOUT, type RunWhen } from "../task/template.ts";
 import { TASK_TYPES, type TaskTemplate } from "../task/types.ts";
+import { compileDedupe, compileFlow, type Dedupe, type Flow } from "./flow.ts";
 import type { DefinitionBody, EventTrigger } from "./schema.ts";
 import { templateScopes } from "./scopes.ts";
 import { inOrder, keysBefore } from "./task-graph.ts";
@@ -42,6 +43,10 @@ export interface Activity {
   max_parallel: number;
   /** Whether its runs are decided and recorded, and nothing is done. */
   isShadow: boolean;
+  /** Which events are one occasion; undefined: those of one id. */
+  dedupe: Dedupe | undefined;
+  /** What gathers its events, and what its runs wait for; undefined: each event runs at once. */
+  flow: Flow | undefined;
   /** Each comes after those that it depends on. */
   tasks: readonly ActivityTask[];
   /** Whether every run has the same tasks, all of them at once: nothing is to be looked at, evaluated or waited for. */
@@ -124,6 +129,8 @@ export function compileActivity({ body, ...row }: ActivityRow): Activity {
     timeout,
     max_parallel = DEFAULT_MAX_PARALLEL,
     shadow = false,
+    dedupe_key_strategy = "event_id",
+    flow,
     task_templates,
   } = body;
   const context = compileSources(context_sources);
@@ -137,6 +144,8 @@ export function compileActivity({ body, ...row }: ActivityRow): Activity {
     timeout_ms: timeout === undefined ? undefined : parseDuration(timeout),
     max_parallel,
     isShadow: shadow,
+    dedupe: compileDedupe(dedupe_key_strategy),
+    flow: compileFlow(flow),
     tasks: inOrder(tasks),
     isPlain:
       !shadow &&

@@ -7,6 +7,7 @@ import type { Fault } from "../kernel/errors.ts";
 import type { TaskType } from "../task/task-type.ts";
 import { TASK_TYPES, type TaskTemplate } from "../task/types.ts";
 import { findExpectationFaults } from "./expectation.ts";
+import { findDedupeFaults, findFlowFaults } from "./flow.ts";
 import type { DefinitionInput } from "./schema.ts";
 import { runScope, templateScopes } from "./scopes.ts";
 import { findGraphFaults, keysBefore } from "./task-graph.ts";
@@ -18,9 +19,12 @@ export function findRuleFaults(definition: DefinitionInput): Fault[] {
   const sources = context_sources.map(({ name }) => name);
   const keys = task_templates.map(({ key }) => key);
   const graph = findGraphFaults(task_templates, path);
+  const hasEvents = definition.trigger_config.trigger_type === "event";
   return [
     ...(when === undefined ? [] : findExpressionFaults(when, "/when", runScope(sources))),
     ...findExpectationFaults(definition),
+    ...findFlowFaults(definition.flow, hasEvents),
+    ...findDedupeFaults(definition.dedupe_key_strategy, hasEvents),
     ...graph,
     ...task_templates.flatMap((template, at) => {
       // Where the graph has a fault, nobody can say which results are there.

@@ -12,6 +12,7 @@ import { Nullable } from "../json/schema-parts.ts";
 import type { TaskTypes } from "../task/task-type.ts";
 import { ExpressionSchema, MaxParallelSchema, templateSchema } from "../task/template.ts";
 import type { TaskTemplate } from "../task/types.ts";
+import { DedupeSchema, FlowSchema } from "./flow.ts";
 
 const closed = { additionalProperties: false } as const;
 /** Text without NUL, which Postgres cannot store. */
@@ -99,6 +100,13 @@ const runFields = {
       { ...closed, title: "Expectation" },
     ),
   ),
+  flow: Type.Optional(FlowSchema),
+  publish_outcome: Type.Optional(
+    Type.Boolean({
+      description:
+        "Whether the end of each run is published as an event of actcore's own; as ACTCORE_PUBLISH_OUTCOME says when absent.",
+    }),
+  ),
 };
 
 /** What a user sends, with tasks of these types: everything but `name` and `trigger_config` has a default. */
@@ -125,12 +133,7 @@ export const definitionInputSchema = (types: TaskTypes) =>
           expected: "a list of at most 100 task templates",
         }),
       ),
-      dedupe_key_strategy: Type.Optional(
-        Type.Literal("event_id", {
-          default: "event_id",
-          expected: "event_id: this version knows no other strategy yet",
-        }),
-      ),
+      dedupe_key_strategy: Type.Optional(DedupeSchema),
     },
     { ...closed, title: "ActivityDefinitionInput" },
   );
@@ -147,7 +150,7 @@ export const definitionSchema = (types: TaskTypes) =>
       context_sources: Type.Array(contextSourceSchema()),
       ...runFields,
       task_templates: Type.Array(taskTemplateSchema(types)),
-      dedupe_key_strategy: Type.String(),
+      dedupe_key_strategy: DedupeSchema,
       version: Type.Integer({
         minimum: 1,
         description: "Every change adds one; a run names the version that it used.",

@@ -68,15 +68,14 @@ export function parseDefinition(input: unknown, rules: TaskRules, kept: readonly
     when,
     timeout,
     max_parallel,
-    shadow,
-    expect,
+    dedupe_key_strategy = "event_id",
   } = input as DefinitionInput;
+  const { shadow, expect, flow, publish_outcome } = input as DefinitionInput;
   const trigger_config = withTriggerType(input as Fields) as DefinitionInput["trigger_config"];
   const { trigger_type } = trigger_config;
-  const rest = { context_sources, dedupe_key_strategy: "event_id" };
-  const ofRuns = Object.entries({ when, timeout, max_parallel, shadow, expect }).filter(
-    ([, value]) => value !== undefined,
-  );
+  const rest = { context_sources, dedupe_key_strategy };
+  const given = { when, timeout, max_parallel, shadow, expect, flow, publish_outcome };
+  const ofRuns = Object.entries(given).filter(([, value]) => value !== undefined);
   return { name, enabled, trigger_type, trigger_config, task_templates, ...rest, ...Object.fromEntries(ofRuns) };
 }
 

@@ -4,6 +4,7 @@
  */
 
 import { type Activity, compileTrigger, type EventMatcher } from "../definition/activity.ts";
+import { compileDedupe, compileFlow, type DedupeInput, type FlowInput } from "../definition/flow.ts";
 import type { EventTrigger } from "../definition/schema.ts";
 import { checkCondition } from "../expression/expression.ts";
 import type { Values } from "../expression/scope.ts";
@@ -18,12 +19,16 @@ import type { ActivityOutcome, EventOutcome } from "./outcome.ts";
 const MAX_DETAIL = 1_000;
 
 /** A live event definition as it is stored, as much of it as matching needs. */
-export interface SubscriptionRow extends Pick<Activity, "id" | "name" | "enabled"> {
+export interface SubscriptionRow extends Pick<Activity, "id" | "name" | "enabled" | "version"> {
   trigger_config: EventTrigger;
+  /** Null where the definition says nothing of it. */
+  flow?: FlowInput | null;
+  dedupe_key_strategy?: DedupeInput | null;
 }
 
 /** The same, compiled. */
-export interface Subscription extends Pick<Activity, "id" | "name" | "enabled" | "deleted"> {
+export interface Subscription
+  extends Pick<Activity, "id" | "name" | "enabled" | "deleted" | "version" | "flow" | "dedupe"> {
   trigger: EventMatcher;
 }
 
@@ -40,8 +45,14 @@ export interface Match {
 }
 
 export function indexSubscriptions(rows: readonly SubscriptionRow[]): SubscriptionIndex {
-  const subscriptions = rows.map(({ trigger_config, ...row }): Subscription => {
-    return { ...row, deleted: false, trigger: compileTrigger(trigger_config) };
+  const subscriptions = rows.map(({ trigger_config, flow, dedupe_key_strategy, ...row }): Subscription => {
+    return {
+      ...row,
+      deleted: false,
+      trigger: compileTrigger(trigger_config),
+      flow: compileFlow(flow ?? undefined),
+      dedupe: compileDedupe(dedupe_key_strategy ?? "event_id"),
+    };
   });
   return createTypeIndex(subscriptions, ({ trigger }) => trigger.event_type);
 }

@@ -9,7 +9,17 @@ export const EVENT_OUTCOMES = ["received", "unmatched", "dispatched", "dead_lett
 export type EventOutcome = (typeof EVENT_OUTCOMES)[number];
 /**
  * What an event did to one activity of its type. `filtered`: a filter or the condition of its trigger does not hold.
- * `failed_expression`: that condition could not be evaluated, or is neither true nor false. `skipped`: it is disabled.
+ * `failed_expression`: that condition or a key could not be evaluated. `skipped`: it is disabled, or its flow lets no further run
+ * begin. `duplicate`: another event is the same occasion (`dedupe_key_strategy`). `collected`: it waits for others in a window.
+ * `queued`: its run waits for others.
  */
-export const ACTIVITY_OUTCOMES = ["run", "filtered", "failed_expression", "skipped"] as const;
+export const ACTIVITY_OUTCOMES = [
+  "run",
+  "filtered",
+  "failed_expression",
+  "skipped",
+  "duplicate",
+  "collected",
+  "queued",
+] as const;
 export type ActivityOutcome = (typeof ACTIVITY_OUTCOMES)[number];

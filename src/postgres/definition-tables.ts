@@ -15,6 +15,8 @@ export const definitions = actcore.table(
     /** Set over REST for a definition that a file made; survives syncs until it is lifted. */
     enabled_override: boolean(),
     trigger_type: text().$type<TriggerType>().notNull(),
+    /** Whether the ends of its runs are published; null: as the server's setting says. */
+    publish_outcome: boolean(),
     /** The whole body as its source wrote it; the columns beside it are to search by. */
     body: json().$type<DefinitionBody>().notNull(),
     version: integer().notNull(),
@@ -134,4 +136,27 @@ export const apiKeys = actcore.table(
     revoked_at: time("revoked_at"),
   },
   (table) => [uniqueIndex("api_keys_live_name").on(table.name).where(sql`revoked_at is null`)],
+);
+
+/** Webhooks: how deliveries of a sender are verified, and which events they become. */
+export const hooks = actcore.table(
+  "hooks",
+  {
+    id: uuid().primaryKey(),
+    name: text().notNull(),
+    enabled: boolean().notNull(),
+    body: json().$type<Record<string, unknown>>().notNull(),
+    version: integer().notNull(),
+    source: text().notNull(),
+    tree: text(),
+    tree_key: text(),
+    created_at: time("created_at").notNull().defaultNow(),
+    updated_at: time("updated_at").notNull().defaultNow(),
+    retired_at: time("retired_at"),
+    deleted_at: time("deleted_at"),
+  },
+  (table) => [
+    uniqueIndex("hooks_tree_key").on(table.tree, table.tree_key).where(sql`deleted_at is null`),
+    uniqueIndex("hooks_live_name").on(table.name).where(sql`retired_at is null and deleted_at is null`),
+  ],
 );

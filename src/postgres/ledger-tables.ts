@@ -89,6 +89,11 @@ export const events = actcore.table(
     /** Of a dead letter under an id of ours: the event id that its message carries. */
     carried_id: text(),
     received_at: time("received_at").notNull().defaultNow(),
+    /** Of a dead letter that somebody has seen to: what was done, when and by whom, and under which event id it was replayed. */
+    settled_as: text().$type<"replayed" | "discarded">(),
+    settled_at: time("settled_at"),
+    settled_by: text(),
+    replayed_as: text(),
   },
   (table) => [
     index("events_type").on(table.type, table.row_id),
@@ -169,8 +174,17 @@ export const runs = actcore.table(
     /** How often it was opened again to retry tasks, and when last. */
     reopened: integer().notNull().default(0),
     reopened_at: time("reopened_at"),
+    /** What it is counted under by the gates of its activity, empty where they have no key; null where it has no gates. */
+    flow_key: text(),
+    /** When the gates of its activity let it begin. */
+    admitted_at: time("admitted_at"),
+    /** The window whose events it is about; null where it is about one event or none. */
+    window_id: uuid(),
   },
   (table) => [
+    index("runs_queued").on(table.activity_id, table.run_id).where(sql`status = 'queued'`),
+    index("runs_holding").on(table.activity_id, table.flow_key).where(sql`status = 'running' and flow_key is not null`),
+    index("runs_admitted").on(table.activity_id, table.flow_key, table.admitted_at).where(sql`admitted_at is not null`),
     index("runs_activity").on(table.activity_id, table.run_id),
     index("runs_trigger").on(table.trigger, table.run_id),
     index("runs_notable").on(table.status, table.run_id).where(sql`status <> 'succeeded'`),
@@ -196,8 +210,68 @@ export const ownEvents = actcore.table(
     payload: json().notNull(),
     created_at: time("created_at").notNull().defaultNow(),
     published_at: time("published_at"),
+    /** Why it is kept and never published. */
+    cut_reason: text(),
   },
-  (table) => [index("own_events_unpublished").on(table.created_at, table.event_id).where(sql`published_at is null`)],
+  (table) => [
+    index("own_events_unpublished")
+      .on(table.created_at, table.event_id)
+      .where(sql`published_at is null and cut_reason is null`),
+  ],
+);
+
+/** Which event has a dedupe key of an activity, and until when. */
+export const dedupeKeys = actcore.table(
+  "dedupe_keys",
+  {
+    activity_id: uuid().notNull(),
+    key: text().notNull(),
+    event_id: text().notNull(),
+    accepted_at: time("accepted_at").notNull().defaultNow(),
+    expires_at: time("expires_at").notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.activity_id, table.key] }),
+    index("dedupe_keys_expires").on(table.expires_at),
+  ],
+);
+
+/** Windows in which events of an activity are gathered into one run; at most one of a key is open. */
+export const flowWindows = actcore.table(
+  "flow_windows",
+  {
+    window_id: uuid().primaryKey(),
+    activity_id: uuid().notNull(),
+    flow_key: text().notNull(),
+    kind: text().$type<"debounce" | "batch">().notNull(),
+    opened_at: time("opened_at").notNull().defaultNow(),
+    /** When its newest event came. */
+    last_at: time("last_at").notNull().defaultNow(),
+    closes_at: time("closes_at").notNull(),
+    events: integer().notNull(),
+    bytes: bigint({ mode: "number" }).notNull(),
+    closed_at: time("closed_at"),
+    /** Null while it is open, and where it made no run. */
+    run_id: uuid(),
+    /** Why it made no run. */
+    reason: text(),
+  },
+  (table) => [
+    uniqueIndex("flow_windows_open").on(table.activity_id, table.flow_key).where(sql`closed_at is null`),
+    index("flow_windows_closes").on(table.closes_at).where(sql`closed_at is null`),
+  ],
+);
+
+/** The events of each window, in the order in which they were accepted. */
+export const flowMembers = actcore.table(
+  "flow_members",
+  {
+    window_id: uuid().notNull(),
+    position: integer().notNull(),
+    row_id: uuid().notNull(),
+    event_id: text().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.window_id, table.position] }), index("flow_members_event").on(table.row_id)],
 );
 
 /** Since when the activities with `expect` are watched, and whether they are overdue. */

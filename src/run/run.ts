@@ -46,7 +46,8 @@ export const RUN_TRIGGERS = [
   "replay",
 ] as const;
 export type RunTrigger = (typeof RUN_TRIGGERS)[number];
-export const RUN_STATUSES = ["running", "succeeded", "failed", "skipped", "cancelled"] as const;
+/** `queued`: it is recorded, and has no workflow until the flow of its activity lets it begin. */
+export const RUN_STATUSES = ["queued", "running", "succeeded", "failed", "skipped", "cancelled"] as const;
 export type RunStatus = (typeof RUN_STATUSES)[number];
 
 /** `{event_id}` from the router, `{}` from a schedule, anything else a foreign envelope or payload. */

@@ -70,7 +70,9 @@ function documentsOf(kind: keyof typeof TRIGGERS, from: number, count: number) {
 }
 
 function indexOf(kind: keyof typeof TRIGGERS, count: number): SubscriptionIndex {
-  return indexSubscriptions(documentsOf(kind, 0, count).map((row) => ({ ...row, id: row.name, enabled: true })));
+  return indexSubscriptions(
+    documentsOf(kind, 0, count).map((row) => ({ ...row, id: row.name, version: 1, enabled: true })),
+  );
 }
 
 /** Calls a second, over a fifth of one and more. */

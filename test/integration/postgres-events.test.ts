@@ -448,7 +448,10 @@ test("live event definitions are subscriptions, disabled ones too, so that they 
       id,
       name,
       enabled,
+      version: 1,
       trigger_config: { trigger_type: "event", event_type: name },
+      flow: null,
+      dedupe_key_strategy: "event_id",
     })),
   );
 });

@@ -13,6 +13,7 @@ const CORE = [
   "dispatch",
   "expectation",
   "schedule",
+  "flow",
   "occurrence",
   "event",
   "run",
@@ -50,18 +51,35 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   engines: ["processes", "generated"],
   // What would happen: nothing is done, and nothing is stored.
   rehearsal: [
-    ...["explain", "sync", "dispatch", "schedule", "occurrence", "event", "run", "document", "definition", "context"],
+    ...[
+      "explain",
+      "sync",
+      "dispatch",
+      "schedule",
+      "flow",
+      "occurrence",
+      "event",
+      "run",
+      "document",
+      "definition",
+      "context",
+    ],
     ...["task", "outbound", "secret", "match", "expression", "calendar", "json"],
   ],
   // What a reader sees is made of what the rooms below record.
-  explain: ["dispatch", "schedule", "occurrence", "event", "run", "context", "task", "definition", "calendar", "json"],
+  explain: [
+    ...["dispatch", "schedule", "flow", "occurrence", "event", "run", "context", "task", "definition", "match"],
+    ...["expression", "calendar", "json"],
+  ],
   // Documents into rows, rows into schedules.
   sync: ["schedule", "event", "document", "definition", "task", "expression", "calendar", "json"],
   // The two doors through which most starts come; what they share is in occurrence/.
-  dispatch: ["occurrence", "event", "run", "definition", "expression", "calendar", "json"],
+  dispatch: ["flow", "occurrence", "event", "run", "definition", "expression", "calendar", "json"],
   // What is expected of activities: it asks what became of their due times.
   expectation: ["schedule", "occurrence", "event", "definition", "calendar", "json"],
   schedule: ["occurrence", "run", "definition", "calendar", "json"],
+  // Which occasions wait for others: windows of events, and runs that others hold up.
+  flow: ["occurrence", "event", "run", "definition", "expression", "calendar", "json"],
   // Every start passes here.
   occurrence: ["event", "run", "definition", "expression", "calendar", "json"],
   event: ["run", "definition", "match", "expression", "calendar", "json"],
@@ -144,6 +162,7 @@ const WORDS: readonly { pattern: RegExp; what: string; files: readonly string[] 
       "context/events.ts",
       "definition/rest-change.ts",
       "definition/expectation.ts",
+      "definition/flow.ts",
       "access/key-request.ts",
       // How far back somebody asks.
       "rehearsal/sync-rehearsal.ts",

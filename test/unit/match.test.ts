@@ -22,6 +22,7 @@ const subscription = (
   id: name,
   name,
   enabled,
+  version: 1,
   trigger_config: { trigger_type: "event", event_type, ...(filters && { filters }) },
 });
 const matchEvent = (index: SubscriptionIndex, event: EventEnvelope) => match(index, event).matches;

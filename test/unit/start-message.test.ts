@@ -26,7 +26,9 @@ test("the suggested event is one that runs an activity that is there, whatever i
   const printed = await Bun.$`sh -c ${command.replace(/^curl .* -d /, "printf %s ")}`.text();
   const event = JSON.parse(printed);
   expect(findEnvelopeFaults(event)).toEqual([]);
-  const index = indexSubscriptions([{ id: "b", name: "b", enabled: true, trigger_config: trigger as never }]);
+  const index = indexSubscriptions([
+    { id: "b", name: "b", version: 1, enabled: true, trigger_config: trigger as never },
+  ]);
   expect(matchEvent(index, event).outcome).toBe("received");
 });
 

@@ -134,7 +134,7 @@ test.each<[path: string, input: object]>([
   ["/trigger_config/when", { name: "a", trigger_config: { ...event, when: true } }],
   ["/trigger_config/when", { name: "a", trigger_config: { trigger_type: "interval", every: "1h", when: "true" } }],
   ["/context_sources/0/type", { ...minimal, context_sources: [{}] }],
-  ["/dedupe_key_strategy", { ...minimal, dedupe_key_strategy: "subject" }],
+  ["/dedupe_key_strategy", { ...minimal, dedupe_key_strategy: "source" }],
   ["/task_templates", { ...minimal, task_templates: Array.from({ length: 101 }, (_, n) => log(`k${n}`)) }],
 ])("a fault at %s is the only one named for %j", (path, input) => {
   expect(pathsOf(input)).toEqual([path]);

@@ -1,5 +1,6 @@
 /** Events in Postgres: what arrived, what it reached, which runs it still owes. */
 import { and, eq, inArray, isNull, sql } from "drizzle-orm";
+import type { DedupeInput, FlowInput } from "../../definition/flow.ts";
 import type { EventTrigger } from "../../definition/schema.ts";
 import { findDifferences } from "../../event/content.ts";
 import type { EventLedger, MatchedEvent, RecordedEvent } from "../../event/event-ledger.ts";
@@ -17,10 +18,17 @@ export function createEventLedger(db: Database): EventLedger {
     ...createEnforcedTypeReader(db),
 
     async listSubscriptions() {
-      const { id, name, enabled, body } = definitions;
+      const { id, name, enabled, version, body } = definitions;
       const trigger_config = sql<EventTrigger>`${body}->'trigger_config'`;
+      const flow = sql<FlowInput | null>`${body}->'flow'`;
+      const dedupe_key_strategy = sql<DedupeInput | null>`${body}->'dedupe_key_strategy'`;
       const live = and(eq(definitions.trigger_type, "event"), isNull(definitions.deleted_at));
-      return guarded(db.select({ id, name, enabled, trigger_config }).from(definitions).where(live));
+      return guarded(
+        db
+          .select({ id, name, enabled, version, trigger_config, flow, dedupe_key_strategy })
+          .from(definitions)
+          .where(live),
+      );
     },
 
     record: (matched) => recordAll(db, matched),

@@ -15,7 +15,7 @@ export async function insertOwnEvents(tx: Transaction, events: readonly OwnEvent
 }
 
 export function createOwnEventOutbox({ db, sql: client }: Postgres): OwnEventOutbox {
-  const { event_id, type, subject, payload, created_at, published_at } = ownEvents;
+  const { event_id, type, subject, payload, created_at, published_at, cut_reason } = ownEvents;
   return {
     async listUnpublished(limit, after) {
       const isAfter =
@@ -24,7 +24,7 @@ export function createOwnEventOutbox({ db, sql: client }: Postgres): OwnEventOut
       const query = db
         .select({ event_id, type, subject, payload, created_at })
         .from(ownEvents)
-        .where(and(isNull(published_at), isAfter))
+        .where(and(isNull(published_at), isNull(cut_reason), isAfter))
         .orderBy(asc(created_at), asc(event_id))
         .limit(limit);
       return (await guarded(query)) as UnpublishedEvent[];
