@@ -11,6 +11,7 @@ const CORE = [
   "explain",
   "sync",
   "dispatch",
+  "hook",
   "expectation",
   "schedule",
   "flow",
@@ -72,9 +73,11 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
     ...["expression", "calendar", "json"],
   ],
   // Documents into rows, rows into schedules.
-  sync: ["schedule", "event", "document", "definition", "task", "expression", "calendar", "json"],
+  sync: ["schedule", "hook", "event", "document", "definition", "task", "expression", "calendar", "json"],
   // The two doors through which most starts come; what they share is in occurrence/.
   dispatch: ["flow", "occurrence", "event", "run", "definition", "expression", "calendar", "json"],
+  // The door of providers' webhooks: who may send, and which event it becomes.
+  hook: ["event", "definition", "task", "secret", "expression", "calendar", "json"],
   // What is expected of activities: it asks what became of their due times.
   expectation: ["schedule", "occurrence", "event", "definition", "calendar", "json"],
   schedule: ["occurrence", "run", "definition", "calendar", "json"],
@@ -84,8 +87,8 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   occurrence: ["event", "run", "definition", "expression", "calendar", "json"],
   event: ["run", "definition", "match", "expression", "calendar", "json"],
   run: ["definition", "context", "task", "secret", "expression", "calendar", "json"],
-  // A file holds definitions and event types.
-  document: ["event", "definition", "task", "calendar", "json"],
+  // A file holds definitions, event types and hooks.
+  document: ["hook", "event", "definition", "task", "calendar", "json"],
   // Files of other schedulers become definition files.
   import: ["document", "task", "expression", "calendar", "json"],
   // A definition is made of a trigger, of context sources and of task templates.
@@ -163,6 +166,7 @@ const WORDS: readonly { pattern: RegExp; what: string; files: readonly string[] 
       "definition/rest-change.ts",
       "definition/expectation.ts",
       "definition/flow.ts",
+      "hook/hook.ts",
       "access/key-request.ts",
       // How far back somebody asks.
       "rehearsal/sync-rehearsal.ts",
