@@ -66,7 +66,7 @@ export const COMMANDS = {
     run: async (context) => (await import("./migrate.ts")).runMigrate(context),
   },
   sync: {
-    summary: "bring definitions and schedules up to their files, now and in this process",
+    summary: "bring definitions, hooks and schedules up to their files, now and in this process",
     settings: [
       "definitionsDirs",
       "dataDir",
@@ -84,6 +84,7 @@ export const COMMANDS = {
       force: { help: "retire however much has vanished from the files" },
       "event-types": { help: "bring the event types up to their files too" },
       "no-definitions": { help: "leave the activities as they are" },
+      "no-hooks": { help: "leave the hooks as they are" },
       "no-schedules": { help: "leave the engine's schedules as they are" },
     },
     run: async (context) => (await import("./sync.ts")).runSync(context),

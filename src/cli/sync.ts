@@ -15,6 +15,7 @@ import { createWhatIf } from "../rehearsal/what-if.ts";
 import type { SyncRehearsal } from "../rehearsal/what-if-report.ts";
 import { findTaskRules } from "../roles/own-engines.ts";
 import { createSync } from "../roles/sync.ts";
+import { type DocumentStage, NOUN_OF } from "../sync/document-row.ts";
 import type { SyncReport } from "../sync/report.ts";
 import type { SyncRequest } from "../sync/service.ts";
 import { createParamsCheck } from "../task/params-check.ts";
@@ -30,6 +31,12 @@ type Context = Pick<CommandContext, "config" | "print" | "json" | "args" | "shut
 /** One holds the lock, one that of the schedules, the others do the work. */
 const CONNECTIONS = 6;
 const TEMPORAL_WITHIN_MS = 10_000;
+/** What has a stage synced. */
+const FLAG_OF: Readonly<Record<DocumentStage, string>> = {
+  definitions: "not --no-definitions",
+  event_types: "--event-types",
+  hooks: "not --no-hooks",
+};
 
 /**
  * @returns 0, or 1 when there were errors: the rest was done
@@ -39,6 +46,7 @@ export async function runSync({ config, print, json, args, shutdown }: Context):
   const request = {
     definitions: !readSwitch(args, "no-definitions"),
     event_types: readSwitch(args, "event-types"),
+    hooks: !readSwitch(args, "no-hooks"),
     schedules: !readSwitch(args, "no-schedules"),
     dryRun: readSwitch(args, "dry-run"),
     force: readSwitch(args, "force"),
@@ -119,19 +127,18 @@ function toLines(
   { definitionsDirs }: Config,
   { event_types: askedTypes }: Pick<SyncRequest, "event_types">,
 ): string[] {
-  const { definitions, event_types, schedules, changes, changes_total, errors, errors_total, held, not_asked } = report;
+  const { definitions, event_types, hooks, schedules, changes, changes_total, errors, errors_total, held, not_asked } =
+    report;
   const differing = not_asked.map(({ stage, changes, names }) => {
     const more = changes > names.length ? ` and ${changes - names.length} more` : "";
-    const [what, flag] =
-      stage === "event_types" ? ["event types", "--event-types"] : ["definitions", "not --no-definitions"];
-    return `differ  ${changes} ${what} from their files, and were not asked for (${flag}): ${names.join(", ")}${more}`;
+    return `differ  ${changes} ${NOUN_OF[stage]}s from their files, and were not asked for (${FLAG_OF[stage]}): ${names.join(", ")}${more}`;
   });
   const count = ({ created, updated, unchanged, retired }: SyncReport["definitions"]) =>
     `${created} created, ${updated} updated, ${unchanged} unchanged, ${retired} retired`;
   const { upserted, unchanged, paused, orphans_deleted } = schedules;
   return [
     ...changes.flatMap(({ action, name, file, stage, fields }) => [
-      `${action.padEnd(7)} ${stage === "definitions" ? "definition" : "event type"} ${name}  ${file}`,
+      `${action.padEnd(7)} ${NOUN_OF[stage]} ${name}  ${file}`,
       ...(action === "create" ? [] : fields.map((field) => `          ${describe(field)}`)),
     ]),
     ...rest(changes_total - changes.length, "changes"),
@@ -151,6 +158,7 @@ function toLines(
     `directories  ${definitionsDirs.join(", ") || "none"}`,
     `definitions  ${count(definitions)}`,
     `event types  ${askedTypes ? count(event_types) : "not asked for (--event-types)"}`,
+    `hooks        ${count(hooks)}`,
     `schedules    ${upserted} upserted, ${unchanged} unchanged, ${paused} of them paused, ${orphans_deleted} orphans deleted`,
     ...("what_if" in report ? toWhatIfLines(report.what_if) : []),
     `${report.dry_run ? "a dry run: nothing was changed" : `sync ${report.sync_id}`}, ${report.duration_ms} ms`,

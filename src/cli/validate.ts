@@ -21,10 +21,11 @@ export async function runValidate({
   return findings.errors.length > 0 ? FAULTY : 0;
 }
 
-function toLines({ errors, warnings, activities, event_types, files }: Findings): string[] {
+function toLines({ errors, warnings, activities, event_types, hooks, files }: Findings): string[] {
   const faults = errors.length === 0 ? [] : [count(errors.length, "fault")];
   const doubts = warnings.length === 0 ? [] : [count(warnings.length, "warning")];
-  const valid = `${count(activities, "activity", "activities")} and ${count(event_types, "event type")} in ${count(files, "file")}`;
+  const kinds = `${count(activities, "activity", "activities")}, ${count(event_types, "event type")} and ${count(hooks, "hook")}`;
+  const valid = `${kinds} in ${count(files, "file")}`;
   return [
     ...errors.map((error) => describeFinding(error)),
     ...warnings.map((warning) => describeFinding(warning, "warning: ")),

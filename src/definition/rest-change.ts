@@ -3,6 +3,7 @@
 import { checkRunAt, parseRunAt } from "../calendar/run-at.ts";
 import { preview } from "../json/faults.ts";
 import { isFields } from "../json/fields.ts";
+import { withoutReadOnly } from "../json/read-only.ts";
 import { type Fault, InvalidInputError, TerminalError } from "../kernel/errors.ts";
 import { rulesOverRest, type TaskRules } from "../task/task-type.ts";
 import { type DefinitionBody, STORED_FIELDS } from "./schema.ts";
@@ -28,16 +29,12 @@ export function applyChange(
   rules: TaskRules,
 ): DefinitionChange {
   if (!isFields(input)) throw invalid([{ path: "/", message: "expected an object" }]);
-  const readOnly = STORED_FIELDS.filter((key) => key in input);
-  const faults = readOnly
-    .filter((key) => !Bun.deepEquals(input[key], definition[key]))
-    .map((key): Fault => ({ path: `/${key}`, message: `is ${preview(definition[key])} and cannot be changed` }));
+  const { changed, faults } = withoutReadOnly(input, definition, STORED_FIELDS);
   if (faults.length > 0) throw invalid(faults);
-  // A client that sends the whole object back as it read it means no override by the `enabled` in it.
-  const isEcho = "enabled_override" in input && input.enabled === definition.enabled;
   // How it stands with `expect` changes by itself, so that what was read is no claim.
-  const ignored: readonly string[] = [...readOnly, "expectation", ...(isEcho ? ["enabled"] : [])];
-  const changed = Object.fromEntries(Object.entries(input).filter(([key]) => !ignored.includes(key)));
+  delete changed.expectation;
+  // A client that sends the whole object back as it read it means no override by the `enabled` in it.
+  if ("enabled_override" in input && input.enabled === definition.enabled) delete changed.enabled;
 
   if (definition.source !== REST_SOURCE) return overrideEnabled({ definition, body }, changed);
   const { trigger_type: _, ...before } = body;

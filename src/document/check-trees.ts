@@ -24,6 +24,7 @@ export interface Finding {
 export interface Findings {
   activities: number;
   event_types: number;
+  hooks: number;
   files: number;
   /** In the order of their places. */
   errors: Finding[];
@@ -44,6 +45,7 @@ export async function checkTrees(paths: readonly string[], now: Date, rules: Tas
   return {
     activities: count("activity"),
     event_types: count("event_type"),
+    hooks: count("hook"),
     files: trees.reduce((sum, { files }) => sum + files, 0),
     errors: inOrder([
       ...trees.flatMap(({ faults }) => toFindings(faults)),

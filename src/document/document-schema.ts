@@ -2,9 +2,10 @@
 import { type TObject, type TSchema, Type } from "@sinclair/typebox";
 import { definitionInputSchema } from "../definition/schema.ts";
 import { EventTypeInputSchema } from "../event/event-type.ts";
+import { HookInputSchema } from "../hook/schema.ts";
 import type { TaskTypes } from "../task/task-type.ts";
 
-export const DOCUMENT_KINDS = ["activity", "event_type"] as const;
+export const DOCUMENT_KINDS = ["activity", "event_type", "hook"] as const;
 export type DocumentKind = (typeof DOCUMENT_KINDS)[number];
 export const ID_PATTERN = "^[A-Za-z0-9._-]{1,100}$";
 
@@ -21,17 +22,29 @@ function documentOf(input: TObject, kind: TSchema): TSchema {
   return Type.Object({ kind, id, ...properties }, { additionalProperties: rest.additionalProperties as false });
 }
 
-/** Chosen by `kind`, so that an editor speaks of the one that is meant. */
+/** `then` for the documents of this kind, `otherwise` for the others: an editor speaks of the kind that is meant. */
+const choice = (kind: DocumentKind, then: TSchema, otherwise: object) => ({
+  if: { required: ["kind"], properties: { kind: { const: kind } } },
+  // biome-ignore lint/suspicious/noThenProperty: the keyword of JSON Schema
+  then,
+  else: otherwise,
+});
+
 const documentSchema = (types: TaskTypes) => ({
   // Every editor knows this older draft.
   $schema: "http://json-schema.org/draft-07/schema#",
   title: "ActcoreDocument",
-  description: "A document of a definition file: an activity, or with `kind: event_type` an event type.",
+  description: "A document of a definition file: an activity, or by its `kind` an event type or a hook.",
   type: "object",
-  if: { required: ["kind"], properties: { kind: { const: "event_type" } } },
-  // biome-ignore lint/suspicious/noThenProperty: the keyword of JSON Schema
-  then: documentOf(EventTypeInputSchema, kindOf("event_type", "What events of one type carry.")),
-  else: documentOf(definitionInputSchema(types), Type.Optional(kindOf("activity", "What to do when: the default."))),
+  ...choice(
+    "event_type",
+    documentOf(EventTypeInputSchema, kindOf("event_type", "What events of one type carry.")),
+    choice(
+      "hook",
+      documentOf(HookInputSchema, kindOf("hook", "What becomes of the requests that a webhook sends.")),
+      documentOf(definitionInputSchema(types), Type.Optional(kindOf("activity", "What to do when: the default."))),
+    ),
+  ),
 });
 
 /** The schema as JSON text, which docs/schemas has and the API serves; activities may have tasks of these types. */

@@ -1,8 +1,9 @@
-/** The documents of a definition file: activities and event types, each with its identity and its place. */
+/** The documents of a definition file: activities, event types and hooks, each with its identity and its place. */
 
 import type { DefinitionBody } from "../definition/schema.ts";
 import { parseDefinition } from "../definition/validate.ts";
 import { type EventTypeBody, parseEventType } from "../event/event-type.ts";
+import { type HookBody, parseHook } from "../hook/schema.ts";
 import { preview } from "../json/faults.ts";
 import { isFields } from "../json/fields.ts";
 import { type Fault, InvalidInputError } from "../kernel/errors.ts";
@@ -31,7 +32,11 @@ interface Place {
 
 /** A document that is valid by itself. */
 export type TreeDocument = Place &
-  ({ kind: "activity"; body: DefinitionBody } | { kind: "event_type"; body: EventTypeBody });
+  (
+    | { kind: "activity"; body: DefinitionBody }
+    | { kind: "event_type"; body: EventTypeBody }
+    | { kind: "hook"; body: HookBody }
+  );
 
 /** What could not be read: a directory, a file, a document or a field of one. The others stand. */
 export interface FileFault {
@@ -100,12 +105,19 @@ export function isFault(read: TreeDocument | FileFault): read is FileFault {
   return "message" in read;
 }
 
+/** Each throws InvalidInputError with every fault. */
+const PARSERS: Readonly<Record<DocumentKind, (input: unknown, rules: TaskRules) => TreeDocument["body"]>> = {
+  activity: parseDefinition,
+  event_type: parseEventType,
+  hook: parseHook,
+};
+
 interface ReadDocument {
   kind: DocumentKind;
   /** Undefined when it has none that could be read. */
   key: string | undefined;
   /** Undefined when there are faults. */
-  body?: DefinitionBody | EventTypeBody;
+  body?: TreeDocument["body"];
   faults: readonly Fault[];
 }
 
@@ -133,7 +145,7 @@ function readDocument({ value }: TextDocument, rules: TaskRules): ReadDocument {
   const key = typeof name === "string" && name !== "" ? name : undefined;
   if (kind === undefined) return { kind: "activity", key, faults };
   try {
-    const body = kind === "activity" ? parseDefinition(input, rules) : parseEventType(input);
+    const body = PARSERS[kind](input, rules);
     return faults.length > 0 ? { kind, key, faults } : { kind, key, body, faults };
   } catch (error) {
     if (!(error instanceof InvalidInputError)) throw error;

@@ -23,6 +23,7 @@ import { dryRunRoutes } from "./routes/dry-run-routes.ts";
 import { EVENT_ROUTES } from "./routes/event-routes.ts";
 import { EVENT_TYPE_ROUTES } from "./routes/event-type-routes.ts";
 import { HEALTH_ROUTES, isHealth } from "./routes/health-routes.ts";
+import { HOOK_ROUTES } from "./routes/hook-routes.ts";
 import { humanRoutes } from "./routes/human-routes.ts";
 import { RUN_ROUTES } from "./routes/run-routes.ts";
 import { scheduleRoutes } from "./routes/schedule-routes.ts";
@@ -39,6 +40,7 @@ const routesByTag = (types: TaskTypes): Readonly<Record<string, readonly Route[]
   Tasks: [...taskRoutes(types), ...humanRoutes],
   Events: EVENT_ROUTES,
   "Event types": EVENT_TYPE_ROUTES,
+  Hooks: HOOK_ROUTES,
   Sync: SYNC_ROUTES,
   Access: ACCESS_ROUTES,
   Health: HEALTH_ROUTES,

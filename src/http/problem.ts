@@ -27,6 +27,7 @@ const STATUS: Readonly<Record<string, number>> = {
   body_too_slow: 408,
   definition_from_file: 409,
   definition_retired: 409,
+  hook_from_file: 409,
   sync_not_newest: 409,
   sync_changed_nothing: 409,
   run_not_running: 409,

@@ -9,6 +9,7 @@ import type { DueTimeReader } from "../explain/due-time-views.ts";
 import type { LedgerReader } from "../explain/ledger-reader.ts";
 import type { ScheduleReader } from "../explain/schedule-view.ts";
 import type { SkippedReader } from "../explain/skipped-due-times.ts";
+import type { HookStore } from "../hook/hook-store.ts";
 import type { Readiness } from "../kernel/readiness.ts";
 import type { RunControl } from "../occurrence/control.ts";
 import type { TaskControl } from "../occurrence/task-control.ts";
@@ -24,6 +25,7 @@ export interface Services {
   readonly definitions: DefinitionStore;
   readonly expectations: ExpectationReader;
   readonly eventTypes: EventTypeReader;
+  readonly hooks: HookStore;
   readonly ledger: LedgerReader;
   readonly dueTimes: DueTimeReader;
   readonly skippedDueTimes: SkippedReader;

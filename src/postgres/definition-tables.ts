@@ -3,6 +3,7 @@ import { sql } from "drizzle-orm";
 import { bigint, boolean, index, integer, primaryKey, text, uniqueIndex, uuid } from "drizzle-orm/pg-core";
 import type { Scope } from "../access/scope.ts";
 import type { DefinitionBody, TriggerType } from "../definition/schema.ts";
+import type { HookBody } from "../hook/schema.ts";
 import { actcore, json, time } from "./schema.ts";
 
 export const definitions = actcore.table(
@@ -99,6 +100,29 @@ export const eventTypes = actcore.table(
   ],
 );
 
+/** Webhooks: how their deliveries are verified, and which events they become. */
+export const hooks = actcore.table(
+  "hooks",
+  {
+    id: uuid().primaryKey(),
+    name: text().notNull(),
+    /** The whole hook as its source wrote it. */
+    body: json().$type<HookBody>().notNull(),
+    version: integer().notNull(),
+    source: text().notNull(),
+    /** As of a definition; null for a hook that REST made. */
+    tree: text(),
+    tree_key: text(),
+    created_at: time("created_at").notNull().defaultNow(),
+    updated_at: time("updated_at").notNull().defaultNow(),
+    retired_at: time("retired_at"),
+  },
+  (table) => [
+    uniqueIndex("hooks_tree_key").on(table.tree, table.tree_key),
+    uniqueIndex("hooks_live_name").on(table.name).where(sql`retired_at is null`),
+  ],
+);
+
 /** The history of syncs. */
 export const syncs = actcore.table("syncs", {
   sync_id: uuid().primaryKey(),
@@ -136,27 +160,4 @@ export const apiKeys = actcore.table(
     revoked_at: time("revoked_at"),
   },
   (table) => [uniqueIndex("api_keys_live_name").on(table.name).where(sql`revoked_at is null`)],
-);
-
-/** Webhooks: how deliveries of a sender are verified, and which events they become. */
-export const hooks = actcore.table(
-  "hooks",
-  {
-    id: uuid().primaryKey(),
-    name: text().notNull(),
-    enabled: boolean().notNull(),
-    body: json().$type<Record<string, unknown>>().notNull(),
-    version: integer().notNull(),
-    source: text().notNull(),
-    tree: text(),
-    tree_key: text(),
-    created_at: time("created_at").notNull().defaultNow(),
-    updated_at: time("updated_at").notNull().defaultNow(),
-    retired_at: time("retired_at"),
-    deleted_at: time("deleted_at"),
-  },
-  (table) => [
-    uniqueIndex("hooks_tree_key").on(table.tree, table.tree_key).where(sql`deleted_at is null`),
-    uniqueIndex("hooks_live_name").on(table.name).where(sql`retired_at is null and deleted_at is null`),
-  ],
 );

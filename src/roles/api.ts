@@ -24,6 +24,7 @@ import { createExpectationReader } from "../postgres/expectation/expectation-rea
 import { createDueTimeReader } from "../postgres/explain/due-time-reader.ts";
 import { createLedgerReader } from "../postgres/explain/ledger-reader.ts";
 import { createSkippedReader } from "../postgres/explain/skipped-reader.ts";
+import { createHookStore } from "../postgres/hook/hook-store.ts";
 import { createAcceptanceLedger } from "../postgres/occurrence/acceptance-ledger.ts";
 import { createTaskRequestLedger } from "../postgres/occurrence/task-requests.ts";
 import { createWorkflowIdLedger } from "../postgres/occurrence/workflow-id-ledger.ts";
@@ -59,6 +60,7 @@ const ENGINES = {
   definitions: "postgres",
   expectations: "postgres",
   eventTypes: "postgres",
+  hooks: "postgres",
   ledger: "postgres",
   dueTimes: "postgres",
   skippedDueTimes: "postgres",
@@ -140,6 +142,7 @@ export function startApi(deps: RoleDeps): Role {
           definitions,
           expectations: createExpectationReader(db),
           eventTypes: createEventTypeReader(db),
+          hooks: createHookStore(db),
           ledger,
           dueTimes: createDueTimeReader(db),
           skippedDueTimes: createSkippedReader(db),

@@ -83,10 +83,10 @@ function createObserver(metrics: Metrics, readiness: Readiness | undefined): Syn
   };
 }
 
-/** A chore that syncs files, event types and schedules: at an interval, or without `everyMs` once, at a start. */
+/** A chore that syncs definitions, event types, hooks and schedules: at an interval, or without `everyMs` once, at a start. */
 export function createSyncChore(service: SyncService, times: Pick<Chore, "everyMs" | "firstAfterMs"> = {}): Chore {
   const actor = times.everyMs === undefined ? "start" : "interval";
-  const stages = { definitions: true, event_types: true, schedules: true };
+  const stages = { definitions: true, event_types: true, hooks: true, schedules: true };
   return {
     ...times,
     name: "sync",

@@ -1,28 +1,38 @@
-/** What the documents of trees become: rows of definitions and of event types, and the changes between them. */
+/** What the documents of trees become: rows of definitions, event types and hooks, and the changes between them. */
 import { join } from "node:path";
 import type { DefinitionBody } from "../definition/schema.ts";
 import type { TreeDocument } from "../document/tree.ts";
 import type { EventTypeBody } from "../event/event-type.ts";
+import type { HookBody } from "../hook/schema.ts";
 import { isFields } from "../json/fields.ts";
 import { pointTo } from "../json/pointer.ts";
 
 /** A stage that stores documents, named for its rows. */
-export const DOCUMENT_STAGES = ["definitions", "event_types"] as const;
+export const DOCUMENT_STAGES = ["definitions", "event_types", "hooks"] as const;
 export type DocumentStage = (typeof DOCUMENT_STAGES)[number];
 
 export const STAGE_OF: Readonly<Record<TreeDocument["kind"], DocumentStage>> = {
   activity: "definitions",
   event_type: "event_types",
+  hook: "hooks",
 };
 
 export const KIND_OF: Readonly<Record<DocumentStage, TreeDocument["kind"]>> = {
   definitions: "activity",
   event_types: "event_type",
+  hooks: "hook",
+};
+
+/** What a row is called in what people read. */
+export const NOUN_OF: Readonly<Record<DocumentStage, string>> = {
+  definitions: "definition",
+  event_types: "event type",
+  hooks: "hook",
 };
 
 /** What a document decides of its row. */
 export interface RowState {
-  body: DefinitionBody | EventTypeBody;
+  body: DefinitionBody | EventTypeBody | HookBody;
   /** `file:{path below the tree}`. */
   source: string;
   /** Null: made over REST, or by a release that knew no trees. */
@@ -101,8 +111,7 @@ function diff(before: unknown, after: unknown, path: string): FieldChange[] {
 }
 
 export function placeOfRow(row: StoredRow): string {
-  const what = `${row.stage === "definitions" ? "definition" : "event type"} ${row.id}`;
-  return `${row.retired ? "retired " : ""}${what} from ${placeOf(row)}`;
+  return `${row.retired ? "retired " : ""}${NOUN_OF[row.stage]} ${row.id} from ${placeOf(row)}`;
 }
 
 export function placeOf({ source, tree }: Pick<RowState, "tree" | "source">): string {

@@ -13,7 +13,7 @@ interface Owner extends Pick<RowState, "tree" | "source"> {
 
 /**
  * The matches whose names are free, and an error for each other one. Whoever keeps a name has it before whoever wants a
- * new one; a definition keeps its name while it is retired, an event type does not.
+ * new one; a definition keeps its name while it is retired, an event type and a hook do not.
  */
 export function resolveNames(
   matches: readonly Match[],

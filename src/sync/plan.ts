@@ -69,7 +69,7 @@ export function planSync(given: PlanInput): Plan {
   const configured = new Set(trees.map(({ tree }) => tree));
   const plan: Plan = {
     writes: [],
-    unchanged: { definitions: 0, event_types: 0 },
+    unchanged: { definitions: 0, event_types: 0, hooks: 0 },
     errors: trees.flatMap(({ faults }) => faults.flatMap((fault) => faultError(fault, stages))),
     refused: [],
     withheld: findWithheld(input),
@@ -141,7 +141,7 @@ function match({ trees, stored, stages }: PlanInput, closed: ReadonlySet<string>
   const isProtected = createProtection(trees, closed);
   const gone = rows.filter((row) => !byDocument.has(identity(row.stage, row.tree, row.tree_key)) && !isProtected(row));
   const adoptable = new Map<string, StoredRow>();
-  // Of several rows of a name (event types keep retired ones) the one that counts.
+  // Of several rows of a name (event types and hooks keep retired ones) the one that counts.
   for (const row of gone.toSorted((a, b) => Number(b.retired) - Number(a.retired)))
     adoptable.set(`${row.stage} ${row.body.name}`, row);
   for (const found of byDocument.values()) {

@@ -43,6 +43,7 @@ export const SyncReport = Type.Object(
     dry_run: Type.Boolean(),
     definitions: DocumentCounts,
     event_types: DocumentCounts,
+    hooks: DocumentCounts,
     schedules: Type.Object({ upserted: Count, unchanged: Count, paused: Count, orphans_deleted: Count }),
     schedules_removed: Type.Integer({
       minimum: 0,
@@ -94,17 +95,22 @@ export interface HeldTree {
 export const SyncSummary = Type.Omit(SyncReport, ["changes"], { title: "SyncSummary" });
 export type SyncSummary = Static<typeof SyncSummary>;
 
+/** Of a stage that has changed nothing. */
+export function noCounts(): SyncReport["definitions"] {
+  return { created: 0, updated: 0, unchanged: 0, retired: 0 };
+}
+
 /** Of a sync that begins. */
 export function beginReport(actor: string, dry_run: boolean): SyncReport {
-  const counts = () => ({ created: 0, updated: 0, unchanged: 0, retired: 0 });
   return {
     sync_id: Bun.randomUUIDv7(),
     actor,
     started_at: new Date().toISOString(),
     dry_run,
     duration_ms: 0,
-    definitions: counts(),
-    event_types: counts(),
+    definitions: noCounts(),
+    event_types: noCounts(),
+    hooks: noCounts(),
     schedules: { upserted: 0, unchanged: 0, paused: 0, orphans_deleted: 0 },
     schedules_removed: 0,
     changes: [],

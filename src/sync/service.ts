@@ -20,6 +20,7 @@ import type { Stage } from "./sync-error.ts";
 export interface SyncRequest {
   definitions: boolean;
   event_types: boolean;
+  hooks: boolean;
   schedules: boolean;
   /** Answers the plan and changes nothing. */
   dryRun: boolean;
@@ -162,13 +163,13 @@ export function createSyncService(deps: SyncDeps): SyncService {
   }
 
   function logReport({ sync_id, actor, duration_ms, ...report }: SyncReport): void {
-    const { definitions, event_types, schedules, errors, held, changes_total } = report;
+    const { definitions, event_types, hooks, schedules, errors, held, changes_total } = report;
     const lines = errors.map((error) => [JSON.stringify(error), error] as const);
     for (const [text, error] of lines) if (!loggedErrors.has(text)) log.warn(error, "not synced");
     loggedErrors = new Set(lines.map(([text]) => text));
     const changed = changes_total + schedules.upserted + schedules.orphans_deleted > 0;
     log[changed ? "info" : "debug"](
-      { sync_id, actor, duration_ms, definitions, event_types, schedules, errors: report.errors_total, held },
+      { sync_id, actor, duration_ms, definitions, event_types, hooks, schedules, errors: report.errors_total, held },
       "synced",
     );
   }

@@ -23,7 +23,7 @@ describe("actcore validate", () => {
   test("says what it found and ends with 0 when the files are good, as the examples are", async () => {
     const { code, stdout, stderr } = await run(["validate", EXAMPLES]);
     expect([code, stderr]).toEqual([0, ""]);
-    expect(stdout).toMatch(/^\d+ activities and \d+ event types? in \d+ files\n$/);
+    expect(stdout).toMatch(/^\d+ activities, \d+ event types? and \d+ hooks? in \d+ files\n$/);
   });
 
   test("ends with 1 and names every fault with its file and line, of all the directories", async () => {
@@ -44,7 +44,7 @@ describe("actcore validate", () => {
     ] as const)
       expect(lines.filter((line) => line.startsWith(start) && line.includes(what))).toHaveLength(1);
     expect(lines).toHaveLength(7);
-    expect(lines.at(-1)).toBe("3 activities and 0 event types in 4 files, 6 faults");
+    expect(lines.at(-1)).toBe("3 activities, 0 event types and 0 hooks in 4 files, 6 faults");
   });
 
   test("answers JSON, with the same exit code", async () => {
@@ -74,7 +74,7 @@ describe("actcore validate", () => {
     const { code, stdout } = await run(["validate", tree]);
     expect(code).toBe(0);
     expect(stdout).toStartWith(`${tree}/a.yaml:1: warning: /trigger_config/run_at `);
-    expect(stdout).toEndWith("1 activity and 0 event types in 1 file, 1 warning\n");
+    expect(stdout).toEndWith("1 activity, 0 event types and 0 hooks in 1 file, 1 warning\n");
   });
 
   test("takes single files too", async () => {
@@ -83,7 +83,7 @@ describe("actcore validate", () => {
     expect(code).toBe(1);
     const [fault, ...rest] = stdout.trimEnd().split("\n");
     expect(fault).toStartWith(`${tree}/trailing.json:3: is no JSON`);
-    expect(rest).toEqual(["1 activity and 0 event types in 2 files, 1 fault"]);
+    expect(rest).toEqual(["1 activity, 0 event types and 0 hooks in 2 files, 1 fault"]);
   });
 
   test("without a path, or with an unknown flag, is a wrong command line", async () => {
@@ -97,6 +97,6 @@ describe("actcore validate", () => {
   test("reads five hundred files", async () => {
     const files = Object.fromEntries(Array.from({ length: 500 }, (_, n) => [`${n % 10}/${n}.yaml`, activity(`a${n}`)]));
     const tree = await createTree(files);
-    expect((await run(["validate", tree])).stdout).toBe("500 activities and 0 event types in 500 files\n");
+    expect((await run(["validate", tree])).stdout).toBe("500 activities, 0 event types and 0 hooks in 500 files\n");
   });
 });

@@ -54,6 +54,9 @@ function createApi(keyless: Keyless, store: KeyStore = keys) {
     get expectations() {
       return behind();
     },
+    get hooks() {
+      return behind();
+    },
     get humans() {
       return behind();
     },

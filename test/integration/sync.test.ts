@@ -270,7 +270,8 @@ test("a sync that is stopped in the stage of the schedules rejects: what it stor
     return NO_SCHEDULES;
   };
   const service = createTestSync(database, [tree], { schedules });
-  const request = { definitions: true, event_types: true, schedules: true, dryRun: false, force: false, actor: "cli" };
+  const stages = { definitions: true, event_types: true, hooks: true, schedules: true };
+  const request = { ...stages, dryRun: false, force: false, actor: "cli" };
   await expect(service.syncUntil(request, stop.signal)).rejects.toThrow("the server is stopping");
   expect(await find("a")).toBeDefined();
   expect(await service.list({ limit: 2 })).toMatchObject([{ actor: "cli", definitions: counts(1), errors: [] }]);

@@ -22,6 +22,7 @@ import { createExpectationReader } from "../../src/postgres/expectation/expectat
 import { createDueTimeReader } from "../../src/postgres/explain/due-time-reader.ts";
 import { createLedgerReader } from "../../src/postgres/explain/ledger-reader.ts";
 import { createSkippedReader } from "../../src/postgres/explain/skipped-reader.ts";
+import { createHookStore } from "../../src/postgres/hook/hook-store.ts";
 import { createAcceptanceLedger } from "../../src/postgres/occurrence/acceptance-ledger.ts";
 import { createTaskRequestLedger } from "../../src/postgres/occurrence/task-requests.ts";
 import { createHistoryReader } from "../../src/postgres/rehearsal/history-reader.ts";
@@ -120,6 +121,7 @@ export function createTestApi(
     definitions,
     expectations: createExpectationReader(db),
     eventTypes: createEventTypeReader(db),
+    hooks: createHookStore(db),
     ledger,
     dueTimes: createDueTimeReader(db),
     skippedDueTimes: createSkippedReader(db),

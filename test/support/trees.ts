@@ -79,6 +79,7 @@ export function createTestSync(database: TestDatabase, trees: readonly Tree[], d
 const EVERYTHING: SyncRequest = {
   definitions: true,
   event_types: true,
+  hooks: true,
   schedules: true,
   dryRun: false,
   force: false,

@@ -17,6 +17,7 @@ const activity = (name: string) => `name: ${name}\ntrigger_config: {trigger_type
 const once = (name: string, at: string) =>
   `name: ${name}\ntrigger_config: {trigger_type: scheduled, run_at: "${at}"}\n`;
 const eventType = (name: string) => `kind: event_type\nname: ${name}\nschema: {}\n`;
+const hook = (name: string) => `kind: hook\nname: ${name}\nverify: github\nsecrets: [S]\n`;
 
 function put(path: string, text: string): void {
   mkdirSync(dirname(join(root, path)), { recursive: true });
@@ -42,10 +43,13 @@ test("a file that two of the paths lead to is said to be read twice", async () =
 
 describe("trees that are checked", () => {
   test("are counted, file by file and kind by kind", async () => {
-    put("a/1.yaml", `${activity("one")}---\n${eventType("one")}`);
+    put("a/1.yaml", `${activity("one")}---\n${eventType("one")}---\n${hook("one")}`);
     put("b/2.yaml", activity("two"));
     put("b/3.yaml", "# nothing yet\n");
-    expect(await check("a", "b")).toEqual({ activities: 2, event_types: 1, files: 3, errors: [], warnings: [] });
+    expect(await check("a", "b")).toEqual({
+      ...{ activities: 2, event_types: 1, hooks: 1, files: 3 },
+      ...{ errors: [], warnings: [] },
+    });
   });
 
   test("have every fault of every file named, by the places", async () => {
@@ -65,10 +69,10 @@ describe("trees that are checked", () => {
     ]);
   });
 
-  test("may not share a name, with both places named; an activity and an event type may", async () => {
+  test("may not share a name, with both places named; an activity, an event type and a hook may", async () => {
     put("a/1.yaml", `${activity("other")}---\n${activity("same")}`);
     put("b/1.yaml", `\n${activity("same")}`);
-    put("c/1.yaml", eventType("same"));
+    put("c/1.yaml", `${eventType("same")}---\n${hook("same")}`);
     expect((await check("a", "b", "c")).errors).toEqual([
       { file: "b/1.yaml", line: 2, message: 'the name "same" is also that of a/1.yaml:4' },
     ]);

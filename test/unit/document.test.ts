@@ -73,6 +73,16 @@ describe("a document", () => {
     ]);
   });
 
+  test("is a hook when its kind says so", () => {
+    const text = "kind: hook\nname: github\nverify: github\nsecrets: [GITHUB_HOOK]\n";
+    const body = { name: "github", verify: "github", secrets: ["GITHUB_HOOK"], enabled: true };
+    const place = { key: "github", source: "file:f.yaml", line: 1 };
+    expect(parseDocuments(text, "f.yaml").documents).toEqual([{ kind: "hook", ...place, body }] as TreeDocument[]);
+    expect(read(text.replace("[GITHUB_HOOK]", "GITHUB_HOOK")).faults).toEqual([
+      'f.yaml:4 /secrets expected a list of one or two different names of secrets, received "GITHUB_HOOK"',
+    ]);
+  });
+
   test("that is an event type has each fault of its schema with its line", () => {
     const text = "kind: event_type\nname: t\nschema:\n  properties:\n    a:\n      type: text\n    b: {pattern: '('}\n";
     expect(read(text).faults).toEqual([expect.stringMatching(/^f\.yaml:6 \/schema\/properties\/a\/type must be/)]);
@@ -98,7 +108,7 @@ describe("a document", () => {
   test("of another kind is a fault", () => {
     expect(read(`${definition("a")}kind: job\n`)).toEqual({
       documents: [],
-      faults: ['f.yaml:3 /kind expected one of activity, event_type, received "job"'],
+      faults: ['f.yaml:3 /kind expected one of activity, event_type, hook, received "job"'],
     });
   });
 });

@@ -51,7 +51,7 @@ test("the activities of a crontab are printed as one file, and what it leaves ou
   writeFileSync(join(directory, "all.yaml"), text);
   const found: string[] = [];
   await runValidate({ config, json: false, rest: [join(directory, "all.yaml")], print: (line) => found.push(line) });
-  expect(found).toEqual(["2 activities and 0 event types in 1 file"]);
+  expect(found).toEqual(["2 activities, 0 event types and 0 hooks in 1 file"]);
 });
 
 test("with --out, each activity has a file of its own, and what stands there already is not overwritten", async () => {

@@ -46,6 +46,7 @@ describe("the schema of a definition file, as an editor uses it,", () => {
     ["an unknown field", "name: a\ncolour: red\ntrigger_config: {trigger_type: event, event_type: x}\n"],
     ["an unknown kind", "kind: job\nname: a\ntrigger_config: {trigger_type: event, event_type: x}\n"],
     ["an event type's trigger", "kind: event_type\nname: a\nschema: {}\ntrigger_config: {}\n"],
+    ["a hook's trigger", "kind: hook\nname: a\nverify: github\nsecrets: [S]\ntrigger_config: {}\n"],
     ["an activity's schema", "name: a\nschema: {}\ntrigger_config: {trigger_type: event, event_type: x}\n"],
     ["an id with a space", "id: a b\nname: a\ntrigger_config: {trigger_type: event, event_type: x}\n"],
   ])("refuses %s, as reading it does", (_, text) => {

@@ -1,7 +1,8 @@
 /** What holds of every plan, whatever was edited: tried on random trees, with the writes applied as Postgres would. */
 import { expect, test } from "bun:test";
+import { DOCUMENT_KINDS } from "../../src/document/document-schema.ts";
 import type { TreeDocument } from "../../src/document/tree.ts";
-import type { StoredRow, Write } from "../../src/sync/document-row.ts";
+import { DOCUMENT_STAGES, type StoredRow, type Write } from "../../src/sync/document-row.ts";
 import { planSync } from "../../src/sync/plan.ts";
 import { planRollback } from "../../src/sync/rollback.ts";
 import { bodyOf } from "../support/ledger.ts";
@@ -28,7 +29,7 @@ function randomOf(seed: number) {
 /** As readTree gives them: no name and no key of a kind twice in a tree. */
 function randomTree(tree: string, { next, pick }: ReturnType<typeof randomOf>) {
   const documents: TreeDocument[] = [];
-  for (const kind of ["activity", "event_type"] as const) {
+  for (const kind of DOCUMENT_KINDS) {
     const taken = new Set<string>();
     for (const name of NAMES) {
       const key = pick(KEYS) ?? name;
@@ -37,10 +38,15 @@ function randomTree(tree: string, { next, pick }: ReturnType<typeof randomOf>) {
       const place = { key, source: `file:${pick(["p", "q"])}.yaml`, line: 1 };
       const enabled = next() < 0.7;
       if (kind === "activity") documents.push({ kind, ...place, body: bodyOf(name, { enabled }) });
-      else documents.push({ kind, ...place, body: { name, schema: {}, enforce: enabled } });
+      else if (kind === "event_type") documents.push({ kind, ...place, body: { name, schema: {}, enforce: enabled } });
+      else documents.push({ kind, ...place, body: hookOf(name, enabled) });
     }
   }
   return { tree, documents, faults: [] };
+}
+
+function hookOf(name: string, enabled: boolean) {
+  return { name, enabled, verify: "github" as const, secrets: ["HOOK"] };
 }
 
 function apply(rows: readonly StoredRow[], writes: readonly Write[]): StoredRow[] {
@@ -65,24 +71,20 @@ function assertUnique(rows: readonly StoredRow[]): void {
 test("a plan keeps names and identities unique, touches each row once and nothing of REST, and leaves nothing to do", () => {
   for (let seed = 1; seed <= SEQUENCES; seed++) {
     const random = randomOf(seed);
-    const rest = NAMES.filter(() => random.next() < 0.1).map(
-      (name): StoredRow => ({
-        stage: "definitions",
-        id: crypto.randomUUID(),
-        version: 1,
-        body: bodyOf(name),
-        source: "rest",
-        tree: null,
-        tree_key: null,
-        retired: false,
-      }),
-    );
+    const rest = NAMES.flatMap((name): StoredRow[] => {
+      const row = { version: 1, source: "rest", tree: null, tree_key: null, retired: false };
+      const made: StoredRow[] = [
+        { ...row, stage: "definitions", id: crypto.randomUUID(), body: bodyOf(name) },
+        { ...row, stage: "hooks", id: crypto.randomUUID(), body: hookOf(name, true) },
+      ];
+      return made.filter(() => random.next() < 0.1);
+    });
     let stored: StoredRow[] = rest;
     for (let round = 0; round < ROUNDS; round++) {
       const trees = TREES.filter(() => random.next() < 0.9).map((tree) => randomTree(tree, random));
       const held = random.next() < 0.1 ? [random.pick(TREES)] : [];
       const force = random.next() < 0.7;
-      const plan = () => planSync({ trees, stored, stages: ["definitions", "event_types"], held, force, now: NOW });
+      const plan = () => planSync({ trees, stored, stages: DOCUMENT_STAGES, held, force, now: NOW });
       const before = stored;
       const { writes, errors, refused, unchanged } = plan();
 
@@ -97,11 +99,9 @@ test("a plan keeps names and identities unique, touches each row once and nothin
       for (const row of rest) expect(stored).toContainEqual(row);
       // Every document of an open tree is there as it is, or an error says why not.
       const open = trees.filter(({ tree }) => !closed.has(tree)).flatMap(({ documents }) => documents);
+      const same = unchanged.definitions + unchanged.event_types + unchanged.hooks;
       const written = writes.filter(({ after }) => !after.retired).length;
-      if (trees.length > 0)
-        expect(written + unchanged.definitions + unchanged.event_types + errors.length - refused.length).toBe(
-          open.length,
-        );
+      if (trees.length > 0) expect(written + same + errors.length - refused.length).toBe(open.length);
 
       const again = plan();
       expect([seed, round, again.writes, again.errors.length]).toEqual([seed, round, [], errors.length]);

@@ -1,6 +1,13 @@
 import { describe, expect, test } from "bun:test";
 import type { FileFault, TreeDocument } from "../../src/document/tree.ts";
-import { fieldChanges, type RowState, type StoredRow, type Write } from "../../src/sync/document-row.ts";
+import {
+  DOCUMENT_STAGES,
+  fieldChanges,
+  type RowState,
+  STAGE_OF,
+  type StoredRow,
+  type Write,
+} from "../../src/sync/document-row.ts";
 import { type PlanInput, planSync } from "../../src/sync/plan.ts";
 import { planRollback, treesOf } from "../../src/sync/rollback.ts";
 import { bodyOf } from "../support/ledger.ts";
@@ -19,9 +26,14 @@ function eventType(name: string, { key = name, ...rest }: Record<string, unknown
   return { kind: "event_type", key: String(key), source: "file:types.yaml", line: 1, body };
 }
 
+function hook(name: string, { key = name, ...rest }: Record<string, unknown> = {}): TreeDocument {
+  const body = { name, enabled: true, verify: "github" as const, secrets: ["HOOK"], ...rest };
+  return { kind: "hook", key: String(key), source: "file:hooks.yaml", line: 1, body };
+}
+
 /** The row that a document of a tree has made. */
 function rowOf({ kind, key, source, body }: TreeDocument, tree: string | null = A, rest: Partial<StoredRow> = {}) {
-  const stage = kind === "activity" ? ("definitions" as const) : ("event_types" as const);
+  const stage = STAGE_OF[kind];
   const tree_key = tree === null ? null : key;
   const row = { stage, id: crypto.randomUUID(), version: 1, body, source, tree, tree_key, retired: false, ...rest };
   return row satisfies StoredRow;
@@ -34,7 +46,7 @@ function read(tree: string, documents: TreeDocument[], faults: FileFault[] = [])
 }
 
 function plan(trees: PlanInput["trees"], stored: StoredRow[], rest: Partial<PlanInput> = {}) {
-  return planSync({ trees, stored, stages: ["definitions", "event_types"], held: [], force: false, now: NOW, ...rest });
+  return planSync({ trees, stored, stages: DOCUMENT_STAGES, held: [], force: false, now: NOW, ...rest });
 }
 
 const told = ({ writes }: { writes: Write[] }) => writes.map(({ action, after }) => `${action} ${after.body.name}`);
@@ -52,7 +64,7 @@ describe("a document", () => {
     const x = document("x");
     const stored = { ...rowOf(x), body: Object.fromEntries(Object.entries(x.body).reverse()) as typeof x.body };
     const planned = plan([read(A, [x])], [stored]);
-    expect(planned).toMatchObject({ writes: [], errors: [], unchanged: { definitions: 1, event_types: 0 } });
+    expect(planned).toMatchObject({ writes: [], errors: [], unchanged: { definitions: 1, event_types: 0, hooks: 0 } });
   });
 
   test("that was edited updates its row, field by field", () => {
@@ -383,6 +395,28 @@ describe("event types", () => {
   test("are not looked at when their stage is off", () => {
     const planned = plan([read(A, [eventType("new"), document("x")])], [], { stages: ["definitions"] });
     expect(told(planned)).toEqual(["create x"]);
+  });
+});
+
+describe("hooks", () => {
+  test("are made, updated and retired beside the activities and event types of their tree", () => {
+    const rows = [rowOf(hook("kept")), rowOf(hook("gone")), rowOf(eventType("kept"))];
+    const planned = plan([read(A, [hook("kept", { secrets: ["A", "B"] }), hook("new"), eventType("kept")])], rows);
+    expect(planned.errors).toEqual([]);
+    expect(told(planned)).toEqual(["retire gone", "update kept", "create new"]);
+  });
+
+  test("that REST made keep their name, and those that are retired do not", () => {
+    const rest = rowOf(hook("x"), null, { source: "rest" });
+    const planned = plan([read(A, [hook("x"), hook("y")])], [rest, rowOf(hook("y"), B, { retired: true })]);
+    expect(planned.errors).toEqual([
+      {
+        stage: "hooks",
+        subject: `${A}/hooks.yaml:1`,
+        message: `the name "x" is taken: hook ${rest.id} from rest has it`,
+      },
+    ]);
+    expect(planned.writes).toMatchObject([{ stage: "hooks", after: { tree: A, retired: false, body: { name: "y" } } }]);
   });
 });
 

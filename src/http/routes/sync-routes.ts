@@ -19,6 +19,7 @@ const SyncQuery = Type.Object(
     definitions: flag("Bring the activities up to their files.", true),
     schedules: flag("Bring the engine's schedules up to the activities.", true),
     event_types: flag("Bring the event types up to their files.", false),
+    hooks: flag("Bring the hooks up to their files.", true),
     dry_run: flag("Answer what would be changed, field by field, and change nothing.", false),
     force: flag("Retire however much has vanished from the files.", false),
     history: Type.Optional(
@@ -48,9 +49,9 @@ export const SYNC_ROUTES: readonly Route[] = [
       409: SyncReport,
     },
     async handle({ query, services, actor }) {
-      const { definitions = true, schedules = true, event_types = false, ...rest } = query;
+      const { definitions = true, schedules = true, event_types = false, hooks = true, ...rest } = query;
       const { dry_run: dryRun = false, force = false, history } = rest;
-      const request = { definitions, schedules, event_types, force, actor };
+      const request = { definitions, schedules, event_types, hooks, force, actor };
       const signal = AbortSignal.timeout(ANSWER_WITHIN_MS);
       if (history === undefined) return replyWith(await services.sync.sync({ ...request, dryRun }, signal));
       const historyMs = readHistory(history, "?history");

@@ -1,7 +1,6 @@
 CREATE TABLE "actcore"."hooks" (
 	"id" uuid PRIMARY KEY NOT NULL,
 	"name" text NOT NULL,
-	"enabled" boolean NOT NULL,
 	"body" json NOT NULL,
 	"version" integer NOT NULL,
 	"source" text NOT NULL,
@@ -9,8 +8,7 @@ CREATE TABLE "actcore"."hooks" (
 	"tree_key" text,
 	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	"updated_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
-	"retired_at" timestamp (3) with time zone,
-	"deleted_at" timestamp (3) with time zone
+	"retired_at" timestamp (3) with time zone
 );
 --> statement-breakpoint
 CREATE TABLE "actcore"."dedupe_keys" (
@@ -55,8 +53,8 @@ ALTER TABLE "actcore"."own_events" ADD COLUMN "cut_reason" text;--> statement-br
 ALTER TABLE "actcore"."runs" ADD COLUMN "flow_key" text;--> statement-breakpoint
 ALTER TABLE "actcore"."runs" ADD COLUMN "admitted_at" timestamp (3) with time zone;--> statement-breakpoint
 ALTER TABLE "actcore"."runs" ADD COLUMN "window_id" uuid;--> statement-breakpoint
-CREATE UNIQUE INDEX "hooks_tree_key" ON "actcore"."hooks" USING btree ("tree","tree_key") WHERE deleted_at is null;--> statement-breakpoint
-CREATE UNIQUE INDEX "hooks_live_name" ON "actcore"."hooks" USING btree ("name") WHERE retired_at is null and deleted_at is null;--> statement-breakpoint
+CREATE UNIQUE INDEX "hooks_tree_key" ON "actcore"."hooks" USING btree ("tree","tree_key");--> statement-breakpoint
+CREATE UNIQUE INDEX "hooks_live_name" ON "actcore"."hooks" USING btree ("name") WHERE retired_at is null;--> statement-breakpoint
 CREATE INDEX "dedupe_keys_expires" ON "actcore"."dedupe_keys" USING btree ("expires_at");--> statement-breakpoint
 CREATE INDEX "flow_members_event" ON "actcore"."flow_members" USING btree ("row_id");--> statement-breakpoint
 CREATE UNIQUE INDEX "flow_windows_open" ON "actcore"."flow_windows" USING btree ("activity_id","flow_key") WHERE closed_at is null;--> statement-breakpoint

@@ -1,7 +1,7 @@
 /** The history of syncs, and the trees that a rollback holds. */
 import { desc, eq, inArray, lt, sql } from "drizzle-orm";
 import type { Write } from "../../sync/document-row.ts";
-import type { SyncReport, SyncSummary } from "../../sync/report.ts";
+import { noCounts, type SyncReport, type SyncSummary } from "../../sync/report.ts";
 import type { SyncStore } from "../../sync/store.ts";
 import { writeAudit } from "../access/audit.ts";
 import { type Database, guarded, type Transaction } from "../client.ts";
@@ -12,7 +12,7 @@ const KEPT = 1000;
 
 /** Fills in fields that an earlier release did not know when it stored the report. */
 function toSummary(report: Record<string, unknown>): SyncSummary {
-  return { not_asked: [], ...report } as unknown as SyncSummary;
+  return { not_asked: [], hooks: noCounts(), ...report } as unknown as SyncSummary;
 }
 
 type SyncHistory = Pick<SyncStore, "record" | "list" | "find" | "findLaterChange" | "listHeld" | "release">;

@@ -3,18 +3,20 @@ import { and, asc, eq, inArray, isNull, type SQL, sql } from "drizzle-orm";
 import type { PgTable } from "drizzle-orm/pg-core";
 import type { DefinitionBody } from "../../definition/schema.ts";
 import type { EventTypeBody } from "../../event/event-type.ts";
+import type { HookBody } from "../../hook/schema.ts";
 import { RetryableError, TerminalError } from "../../kernel/errors.ts";
 import type { DocumentStage, RowState, StoredRow, Write } from "../../sync/document-row.ts";
 import type { SyncStore } from "../../sync/store.ts";
 import { writeAudit } from "../access/audit.ts";
 import { errorCode, guarded, inChunks, type Postgres, type Transaction } from "../client.ts";
 import { bumpRevision, columnsOf, type DefinitionRow, recordChanges } from "../definition/definition-store.ts";
-import { definitions, eventTypes } from "../definition-tables.ts";
+import { definitions, eventTypes, hooks } from "../definition-tables.ts";
+import { type HookRow, recordHookChanges } from "../hook/hook-store.ts";
 import { waitingForLock } from "../lock.ts";
 import { createSyncHistory, hold, insertSync } from "./sync-history.ts";
 
 type EventTypeRow = typeof eventTypes.$inferSelect;
-type Row = DefinitionRow | EventTypeRow;
+type Row = DefinitionRow | EventTypeRow | HookRow;
 
 /** A row as it was, and as it is. */
 interface Change<Written extends Row> {
@@ -38,6 +40,11 @@ export function createSyncStore(postgres: Postgres): SyncStore {
     return rows.map((row) => toStoredRow("event_types", row, eventTypeBody(row)));
   }
 
+  async function readHooks(condition: SQL): Promise<StoredRow[]> {
+    const rows = await guarded(db.select().from(hooks).where(condition).orderBy(asc(hooks.id)));
+    return rows.map((row) => toStoredRow("hooks", row, row.body));
+  }
+
   return {
     ...createSyncHistory(db),
     async exclusively(body, signal) {
@@ -51,6 +58,7 @@ export function createSyncStore(postgres: Postgres): SyncStore {
         definitions: () =>
           readDefinitions(sql`(${definitions.tree} is not null or ${definitions.source} like 'file:%' or ${named})`),
         event_types: () => readEventTypes(sql`true`),
+        hooks: () => readHooks(sql`true`),
       };
       return (await Promise.all(stages.map((stage) => read[stage]()))).flat();
     },
@@ -60,6 +68,7 @@ export function createSyncStore(postgres: Postgres): SyncStore {
       const found = [
         readDefinitions(sql`${definitions.id} in ${among}`),
         readEventTypes(sql`${eventTypes.id} in ${among}`),
+        readHooks(sql`${hooks.id} in ${among}`),
       ];
       return (await Promise.all(found)).flat();
     },
@@ -70,6 +79,7 @@ export function createSyncStore(postgres: Postgres): SyncStore {
           db.transaction(async (tx) => {
             await writeDefinitions(tx, actor, ofStage(writes, "definitions"));
             await writeEventTypes(tx, actor, ofStage(writes, "event_types"));
+            await writeHooks(tx, actor, ofStage(writes, "hooks"));
             await insertSync(tx, report, writes);
             await hold(tx, trees, report);
           }),
@@ -109,13 +119,21 @@ async function writeEventTypes(tx: Transaction, actor: string, writes: readonly 
   await writeAudit(tx, ...changes.map((change) => ({ actor, subject: `event_type:${change.after.id}`, ...change })));
 }
 
+async function writeHooks(tx: Transaction, actor: string, writes: readonly Write[]): Promise<void> {
+  if (writes.length === 0) return;
+  const changes = await writeRows<HookRow>(tx, hooks, writes, ({ body, tree, tree_key }) => {
+    return { name: body.name, body: body as HookBody, tree, tree_key };
+  });
+  await recordHookChanges(tx, actor, changes);
+}
+
 /**
  * Updates the rows that are there, and inserts the others; `columnsOf` are those that a table has of its own.
  * @throws RetryableError `sync_conflict`
  */
 async function writeRows<Written extends Row>(
   tx: Transaction,
-  table: typeof definitions | typeof eventTypes,
+  table: typeof definitions | typeof eventTypes | typeof hooks,
   writes: readonly Write[],
   columnsOf: (after: RowState, retired_at: Date | null, row?: Written) => object,
 ): Promise<Change<Written>[]> {
