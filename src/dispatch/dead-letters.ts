@@ -44,7 +44,7 @@ export function createDeadLetters({ ledger, putBack, metrics, log }: DeadLetters
         await ledger.recordDeadLetter({ event_id, subject, raw, ...refusal });
         settle([message], event_id, refusal.reason, refusal.detail);
       } catch (error) {
-        putBack(message, error);
+        putBack.all([message], error);
       }
     },
 
@@ -67,7 +67,7 @@ export function createDeadLetters({ ledger, putBack, metrics, log }: DeadLetters
         if (!(await ledger.recordDeadLetter({ event_id, reason, detail, subject, raw, envelope }))) return false;
         settle(copies, event_id, reason, detail);
       } catch (error) {
-        for (const message of copies) putBack(message, error);
+        putBack.all(copies, error);
       }
       return true;
     },

@@ -13,7 +13,7 @@ import { decodeEvent, type EventEnvelope } from "../event/envelope.ts";
 import type { EventLedger, MatchedEvent, RecordedEvent } from "../event/event-ledger.ts";
 import { indexSubscriptions, type Match, type SubscriptionIndex } from "../event/match.ts";
 import { findPayloadFaults, indexEnforcedTypes, type PayloadChecks } from "../event/payload-checks.ts";
-import { TerminalError } from "../kernel/errors.ts";
+import { RetryableError, TerminalError } from "../kernel/errors.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Metrics } from "../kernel/metrics.ts";
 import { createPause } from "../kernel/wait.ts";
@@ -67,8 +67,8 @@ export function createDispatcher({ ledger, starter, metrics, log, onPoint = () =
     for (const copies of groupById(received).values()) {
       const [{ envelope }] = copies as [Received];
       const faults = findPayloadFaults(checks, envelope);
-      const messages = copies.map(({ message }) => message);
-      if (faults.length === 0 || !(await deadLetters.keepMismatched(messages, envelope, faults))) going.push(...copies);
+      if (faults.length === 0 || !(await deadLetters.keepMismatched(messagesOf(copies), envelope, faults)))
+        going.push(...copies);
     }
     return going;
   }
@@ -81,7 +81,7 @@ export function createDispatcher({ ledger, starter, metrics, log, onPoint = () =
     const recorded = await ledger.record(matched);
     onPoint("recorded");
     tellOutcomes(matched, new Set(recorded.filter(({ isNew }) => isNew).map(({ event_id }) => event_id)));
-    const failed = await startAll(recorded);
+    const { failed, away } = await startAll(recorded);
     onPoint("started");
 
     const settled = recorded.filter(({ event_id }) => !failed.has(event_id));
@@ -90,7 +90,9 @@ export function createDispatcher({ ledger, starter, metrics, log, onPoint = () =
     );
     onPoint("marked");
     for (const event of settled) await settle(event, byId.get(event.event_id) ?? []);
-    for (const [eventId, error] of failed) for (const { message } of byId.get(eventId) ?? []) putBack(message, error);
+    const copiesOf = (eventId: string) => messagesOf(byId.get(eventId) ?? []);
+    if (away !== undefined) putBack.all([...failed.keys()].flatMap(copiesOf), away);
+    else for (const [eventId, error] of failed) for (const message of copiesOf(eventId)) putBack.one(message, error);
   }
 
   /** Counts what came of the events that are new, and logs of each the conditions that failed, in one line. */
@@ -136,18 +138,27 @@ export function createDispatcher({ ledger, starter, metrics, log, onPoint = () =
       await deadLetters.keep(message, { reason: "event_differs", detail, envelope, carried_id: envelope.event_id });
   }
 
-  /** The events of which a start failed, with the error. */
-  async function startAll(recorded: readonly RecordedEvent[]): Promise<Map<string, unknown>> {
+  /**
+   * The events of which a start failed, with the error. `away`: no start succeeds any more, because the engine is away, and
+   * those that were left were not tried.
+   */
+  async function startAll(recorded: readonly RecordedEvent[]) {
     const failed = new Map<string, unknown>();
+    let started = 0;
+    let away: RetryableError | undefined;
     const runs = recorded.flatMap(({ event_id, owed }) => owed.map((run) => ({ event_id, run })));
     await pLimit(MAX_CONCURRENT_STARTS).map(runs, async ({ event_id, run }) => {
+      const startedBefore = started;
       try {
+        if (away !== undefined) throw away;
         await starter.start(run);
+        started++;
       } catch (error) {
         failed.set(event_id, error);
+        if (error instanceof RetryableError && started === startedBefore) away ??= error;
       }
     });
-    return failed;
+    return { failed, away };
   }
 
   async function handleEvents(received: readonly Received[]): Promise<void> {
@@ -155,7 +166,7 @@ export function createDispatcher({ ledger, starter, metrics, log, onPoint = () =
     try {
       await refresh();
     } catch (error) {
-      for (const { message } of received) putBack(message, error);
+      putBack.all(messagesOf(received), error);
       return;
     }
     const going = await withoutMismatched(received);
@@ -193,7 +204,7 @@ export function createDispatcher({ ledger, starter, metrics, log, onPoint = () =
           detail: error.message,
           carried_id: only.envelope.event_id,
         });
-      else for (const { message } of received) putBack(message, error);
+      else putBack.all(messagesOf(received), error);
     }
   }
 
@@ -227,6 +238,10 @@ function* inAgreement(received: readonly Received[]): Generator<readonly Receive
     yield agreeing;
     waiting = differing;
   }
+}
+
+function messagesOf(received: readonly Received[]): StreamMessage[] {
+  return received.map(({ message }) => message);
 }
 
 /** The copies of each event. */

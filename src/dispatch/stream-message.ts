@@ -1,3 +1,5 @@
+import type { RetryableError } from "../kernel/errors.ts";
+
 /** A message of the stream, and the ways to settle it. */
 export interface StreamMessage {
   bytes: Uint8Array;
@@ -8,5 +10,8 @@ export interface StreamMessage {
   ack(): void;
   /** Never delivered again. */
   terminate(reason: string): void;
+  /** Delivered again after so many milliseconds: something is wrong with this message. */
   retryAfter(delayMs: number): void;
+  /** Delivered again when the engine answers that is away, by `reason`, and after `delayMs`. No others are taken before. */
+  giveBack(reason: RetryableError, delayMs: number): void;
 }

@@ -48,6 +48,9 @@ const STATUS: Readonly<Record<string, number>> = {
   too_many_failures: 429,
 };
 
+/** Where an error that may be over later does not say when: an engine that is away is mostly back within seconds. */
+const RETRY_AFTER_MS = 5_000;
+
 /** By status, as RFC 9110 names them: Node still has the older names of two. */
 const TITLES: Partial<Record<number, string>> = {
   ...STATUS_CODES,
@@ -71,8 +74,9 @@ export function problemResponse(error: unknown, headers: Record<string, string> 
     headers: {
       ...headers,
       ...(status === 401 && { "www-authenticate": "Bearer" }),
-      ...(error instanceof RetryableError &&
-        error.retryAfterMs !== undefined && { "retry-after": String(Math.ceil(error.retryAfterMs / 1000)) }),
+      ...(error instanceof RetryableError && {
+        "retry-after": String(Math.ceil((error.retryAfterMs ?? RETRY_AFTER_MS) / 1000)),
+      }),
       "content-type": "application/problem+json",
     },
   });

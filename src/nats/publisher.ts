@@ -12,6 +12,8 @@ export const JS_MESSAGE_TOO_LARGE = 10054;
 /** JetStream: "maximum bytes exceeded", "invalid operation on sealed stream". */
 const JS_STREAM_FULL = 10077;
 const JS_STREAM_SEALED = 10109;
+/** When a sender may try again where the stream takes nothing in: that is not over within a few seconds. */
+const REFUSED_RETRY_AFTER_MS = 30_000;
 /** Another stream takes this subject, and would keep the event where no router reads it. */
 const JS_OTHER_STREAM = 10060;
 
@@ -68,11 +70,13 @@ function refusal(error: unknown): TerminalError | RetryableError | undefined {
   if (code === JS_STREAM_SEALED)
     return new RetryableError("stream_sealed", `stream ${STREAM} is sealed: it takes nothing in, for ever`, {
       hint: "Remove the stream, and a router makes it anew",
+      retryAfterMs: REFUSED_RETRY_AFTER_MS,
       cause: error,
     });
   if (code === JS_STREAM_FULL)
     return new RetryableError("stream_full", "the event stream is full: no router takes events out of it", {
       hint: "Start a router (`actcore serve --roles=router`), or raise the stream's max_bytes",
+      retryAfterMs: REFUSED_RETRY_AFTER_MS,
       cause: error,
     });
   // JetStream's own refusals carry the same code as "no responders" where they are no fault of the sender.

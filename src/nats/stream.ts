@@ -21,7 +21,7 @@ import { CONSUMER, STREAM, SUBJECTS } from "./names.ts";
 import { findAckFault, findSubjectFault } from "./stream-faults.ts";
 
 /** Milliseconds after which a message that was not acknowledged is delivered again. */
-export const ACK_WAIT_MS = 30_000;
+export const ACK_WAIT_MS = 10_000;
 const MAX_BYTES = 8 * 1024 ** 3;
 
 const JS_NOT_FOUND = new Set([10059, 10014]);

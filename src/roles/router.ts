@@ -26,7 +26,8 @@ export function startRouter({ connections, readiness, metrics, log: parent }: Ro
     const ledger = createEventLedger(postgres.prepared);
     const starter = createOwedStarter(createRunStarter(temporal), createWorkflowIdLedger(postgres.db), log);
     const dispatcher = createDispatcher({ ledger, starter, metrics, log });
-    const intake = startIntake(nats, dispatcher.handle, log);
+    const probe = () => Promise.all([postgres.ping(), temporal.ping()]);
+    const intake = startIntake({ nats, handle: dispatcher.handle, probe, log });
     running();
     const watching = runChore(createIntakeWatch(intake), { metrics, log }, signal);
     await aborted(signal);

@@ -74,7 +74,7 @@ try {
     scenarios.runReplicas(ground, server, 1000),
   );
   await scenario("a router stopped for two ack deadlines and continued", () =>
-    scenarios.freezeRouter(ground, server, 200, 61_000),
+    scenarios.freezeRouter(ground, server, 200, 21_000),
   );
   await scenario("200 workflows deleted, their events published again: no second run", () =>
     scenarios.forgetWorkflows(server, 200),

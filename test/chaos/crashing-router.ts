@@ -28,5 +28,5 @@ const dispatcher = createDispatcher({
     if (point === fatalPoint) process.kill(process.pid, "SIGKILL");
   },
 });
-startIntake(nats, dispatcher.handle, log);
+startIntake({ nats, handle: dispatcher.handle, probe: async () => {}, log });
 console.log("routing");

@@ -146,6 +146,7 @@ describe("the router", () => {
         ack: () => settled.push(`${event.event_id} acked`),
         terminate: (reason) => settled.push(`${event.event_id} ${reason}`),
         retryAfter: () => settled.push(`${event.event_id} put back`),
+        giveBack: () => settled.push(`${event.event_id} given back`),
       })),
     );
   const routed = (event_id: string, payload: unknown) =>

@@ -27,7 +27,8 @@ afterAll(() => database?.close());
 let streamed = 0;
 function messageOf(value: object): StreamMessage {
   const bytes = new TextEncoder().encode(JSON.stringify(value));
-  const settled = { ack: () => {}, terminate: () => {}, retryAfter: () => expect.unreachable("it was put back") };
+  const retryAfter = () => expect.unreachable("it was put back");
+  const settled = { ack: () => {}, terminate: () => {}, retryAfter, giveBack: retryAfter };
   return { bytes, subject: "activity.x", streamedAtNs: ++streamed, deliveries: 1, ...settled };
 }
 

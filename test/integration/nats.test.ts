@@ -5,6 +5,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { AckPolicy, type JetStreamManager, nanos, type StreamConfig } from "nats";
 import type { StreamMessage } from "../../src/dispatch/stream-message.ts";
+import { RetryableError } from "../../src/kernel/errors.ts";
 import { createLog } from "../../src/kernel/log.ts";
 import { retryUntilDone } from "../../src/kernel/wait.ts";
 import { type Nats, openNats } from "../../src/nats/connection.ts";
@@ -38,7 +39,7 @@ async function withIntake(
   handle: (group: StreamMessage[]) => Promise<void>,
   body: (intake: Intake) => Promise<void>,
 ): Promise<void> {
-  const intake = startIntake(nats, handle, log);
+  const intake = startIntake({ nats, handle, probe: async () => {}, log });
   try {
     await body(intake);
   } finally {
@@ -128,7 +129,8 @@ describe("the publisher", () => {
     await ensureStream(nats, log);
     await publishRaw("first");
     await manager.streams.update(STREAM, change);
-    await expect(createPublisher(nats).publish(envelopeOf("e1"))).rejects.toMatchObject({ code });
+    const waits = code.startsWith("stream_") && { retryAfterMs: 30_000 };
+    await expect(createPublisher(nats).publish(envelopeOf("e1"))).rejects.toMatchObject({ code, ...waits });
   });
 
   test("does not answer well while nobody keeps the event (I2)", async () => {
@@ -144,19 +146,24 @@ describe("the intake", () => {
     const hold = Promise.withResolvers<void>();
     const handle = async (group: StreamMessage[]) => {
       groups.push(group.map(textOf));
-      if (groups.length === 1) await hold.promise;
+      if (groups.length === 2) await hold.promise;
       for (const message of group) message.ack();
     };
     await withIntake(handle, async (intake) => {
+      await publishRaw("0");
+      await eventually(
+        "one went through",
+        async () => groups.length === 1 && (await intake.look()).lag?.ackPending === 0,
+      );
       await publishRaw("1");
-      await eventually("the first is at work", () => groups.length === 1);
+      await eventually("the next is at work", () => groups.length === 2);
       for (const text of ["2", "3", "4"]) await publishRaw(text);
       await eventually("all were given out", async () => (await intake.look()).lag?.ackPending === 4);
       await nats.connection.flush();
       hold.resolve();
       await eventually("all are acknowledged", async () => (await intake.look()).lag?.ackPending === 0);
     });
-    expect(groups).toEqual([["1"], ["2", "3", "4"]]);
+    expect(groups).toEqual([["0"], ["1"], ["2", "3", "4"]]);
     expect((await manager.streams.info(STREAM)).state.messages).toBe(0);
   });
 
@@ -199,26 +206,108 @@ describe("the intake", () => {
     expect(deliveries).toEqual([1, 1, 1]);
   });
 
+  test("asks for nothing while an engine is away, says why, and goes on by itself when it answers", async () => {
+    const away = new RetryableError("postgres_unavailable", "Postgres: away");
+    let isAway = true;
+    let probes = 0;
+    const groups: string[][] = [];
+    const handle = async (group: StreamMessage[]) => {
+      groups.push(group.map(textOf));
+      for (const message of group)
+        if (isAway) message.giveBack(away, 0);
+        else message.ack();
+    };
+    // The engine answers the first question, and is away from then on.
+    const probe = async () => {
+      if (probes++ > 0 && isAway) throw away;
+    };
+    for (let n = 0; n < 5; n++) await publishRaw(`${n}`);
+    const intake = startIntake({ nats, handle, probe, log });
+    const consumer = () => manager.consumers.info(STREAM, CONSUMER);
+    try {
+      const { fault } = await eventually("it says why", async () => {
+        const state = await intake.look();
+        return state.fault && state;
+      });
+      expect(fault).toMatchObject({ message: "Postgres: away", hint: expect.stringContaining("wait in the stream") });
+      await eventually("no request for messages is open", async () => (await consumer()).num_waiting === 0);
+      await eventually("it goes on asking the engine", () => probes > 4);
+      expect(groups).toEqual([["0"]]);
+      expect((await consumer()).num_waiting).toBe(0);
+      isAway = false;
+      await eventually(
+        "all are acknowledged",
+        async () => Bun.deepEquals((await intake.look()).lag, { pending: 0, ackPending: 0 }),
+        5_000,
+      );
+      expect(groups.slice(0, 2)).toEqual([["0"], ["0"]]);
+      expect(groups.flat().toSorted()).toEqual(["0", "0", "1", "2", "3", "4"]);
+      expect(await intake.look()).not.toHaveProperty("fault");
+    } finally {
+      intake.stop();
+      await intake.done;
+    }
+  });
+
+  test("goes on when its consumer was removed while it waits for messages", async () => {
+    const seen: string[] = [];
+    const handle = async (group: StreamMessage[]) => {
+      for (const message of group) {
+        seen.push(textOf(message));
+        message.ack();
+      }
+    };
+    await withIntake(handle, async () => {
+      await publishRaw("before");
+      await eventually("it is taken", () => seen.length === 1);
+      await manager.consumers.delete(STREAM, CONSUMER);
+      await publishRaw("after");
+      await eventually("the consumer is made anew, and the message is taken", () => seen.length === 2, 5_000);
+    });
+    expect(seen).toEqual(["before", "after"]);
+  });
+
+  test("holds no more than two groups, however many messages wait", async () => {
+    const hold = Promise.withResolvers<void>();
+    let handled = 0;
+    const handle = async (group: StreamMessage[]) => {
+      if (handled > 0) await hold.promise;
+      handled += group.length;
+      for (const message of group) message.ack();
+    };
+    await Promise.all(Array.from({ length: 1_000 }, (_, n) => publishRaw(`${n}`)));
+    await withIntake(handle, async (intake) => {
+      await eventually("a group is held up", async () => ((await intake.look()).lag?.ackPending ?? 0) >= 200);
+      await Bun.sleep(300);
+      expect((await intake.look()).lag?.ackPending).toBeLessThanOrEqual(400);
+      hold.resolve();
+      await eventually("all are taken", () => handled === 1_000);
+    });
+  });
+
   test("that stops finishes its group and puts the rest back at once for another", async () => {
     const hold = Promise.withResolvers<void>();
     const begun: string[] = [];
-    const first = startIntake(
+    const first = startIntake({
       nats,
-      async (group) => {
+      handle: async (group) => {
         begun.push(...group.map(textOf));
-        await hold.promise;
+        if (begun.length > 1) await hold.promise;
         for (const message of group) message.ack();
       },
+      probe: async () => {},
       log,
-    );
+    });
+    await publishRaw("0");
+    await eventually("one went through", async () => begun.length === 1 && (await first.look()).lag?.ackPending === 0);
     await publishRaw("1");
-    await eventually("the first is at work", () => begun.length === 1);
+    await eventually("the next is at work", () => begun.length === 2);
     await publishRaw("2");
     await eventually("the second was given out", async () => (await first.look()).lag?.ackPending === 2);
     first.stop();
     hold.resolve();
     await first.done;
-    expect(begun).toEqual(["1"]);
+    expect(begun).toEqual(["0", "1"]);
     const taken: string[] = [];
     const handle = async (group: StreamMessage[]) => {
       for (const message of group) {
@@ -226,8 +315,8 @@ describe("the intake", () => {
         message.ack();
       }
     };
-    // Well before the 30 s after which an unacknowledged message would come by itself.
-    await withIntake(handle, async () => void (await eventually("it comes again", () => taken.length > 0, 10_000)));
+    // Well before the 10 s after which an unacknowledged message would come by itself.
+    await withIntake(handle, async () => void (await eventually("it comes again", () => taken.length > 0, 5_000)));
     expect(taken).toEqual(["2"]);
   });
 

@@ -24,6 +24,7 @@ function message(id: string, settled: Settled, bytes?: string): StreamMessage {
     ack: () => settled.push(`${id} acked`),
     terminate: (reason) => settled.push(`${id} terminated: ${reason}`),
     retryAfter: (delayMs) => settled.push(`${id} put back for ${delayMs} ms`),
+    giveBack: ({ code }, delayMs) => settled.push(`${id} given back for ${delayMs} ms: ${code}`),
   };
 }
 
@@ -37,7 +38,7 @@ function owedRunOf(event_id: string): OwedRun {
  */
 function setUp({
   refuses = (_: string): Error | undefined => undefined,
-  startFails = "",
+  startFails = [] as string[],
   down = false,
   types = [] as EnforcedType[],
   manyOf = 0,
@@ -46,7 +47,7 @@ function setUp({
   const contents = new Map<string, EventContent>();
   const started: string[] = [];
   const letters: DeadLetter[] = [];
-  const calls = { listSubscriptions: 0, revision: 0n, records: [] as string[][], marked: [] as string[] };
+  const calls = { listSubscriptions: 0, revision: 0n, starts: 0, records: [] as string[][], marked: [] as string[] };
   const away = () => new RetryableError("postgres_unavailable", "away");
   const ledger: EventLedger = {
     readRevision: async () => {
@@ -99,8 +100,9 @@ function setUp({
   };
   const starter = {
     async start({ trigger_event, workflow_id }: OwedRun) {
+      calls.starts++;
       const { event_id } = trigger_event as { event_id: string };
-      if (event_id === startFails) throw new RetryableError("temporal_unavailable", "away");
+      if (startFails.includes(event_id)) throw new RetryableError("temporal_unavailable", "away");
       started.push(event_id);
       return workflow_id;
     },
@@ -149,16 +151,33 @@ describe("a group of messages", () => {
 
   test("in which one run cannot be started puts only that event back", async () => {
     const settled: Settled = [];
-    const { handle, known } = setUp({ startFails: "2" });
+    const { handle, known } = setUp({ startFails: ["2"] });
     await handle(["1", "2", "3"].map((id) => message(id, settled)));
     expect(settled).toEqual(["1 acked", "3 acked", "2 put back for 500 ms"]);
     expect(Object.fromEntries(known)).toEqual({ 1: "dispatched", 2: "received", 3: "dispatched" });
   });
 
-  test("is put back whole while the ledger is away, dead letters included", async () => {
+  test("of which no run can be started, because the engine is away, is given back, and is not tried to its end", async () => {
     const settled: Settled = [];
-    await setUp({ down: true }).handle([message("bad", settled, "{oops"), message("1", settled)]);
-    expect(settled).toEqual(["1 put back for 500 ms", "bad put back for 500 ms"]);
+    const ids = Array.from({ length: 200 }, (_, n) => `${n}`);
+    const { handle, calls } = setUp({ startFails: ids });
+    await handle(ids.map((id) => message(id, settled)));
+    expect(settled).toEqual(ids.map((id) => `${id} given back for 0 ms: temporal_unavailable`));
+    expect(calls.starts).toBe(64);
+  });
+
+  test("is given back whole while the ledger is away, dead letters included", async () => {
+    const settled: Settled = [];
+    await setUp({ down: true }).handle([
+      message("bad", settled, "{oops"),
+      message("1", settled),
+      message("2", settled),
+    ]);
+    expect(settled.sort()).toEqual([
+      "1 given back for 0 ms: postgres_unavailable",
+      "2 given back for 0 ms: postgres_unavailable",
+      "bad given back for 500 ms: postgres_unavailable",
+    ]);
   });
 
   test("is put back whole when the ledger fails in a way that nobody knows", async () => {
@@ -319,7 +338,7 @@ describe("a message with the id of another event", () => {
       id.startsWith("dead dead-letter:") ? new RetryableError("postgres_unavailable", "away") : undefined;
     const { handle } = setUp({ refuses });
     await handle([saying(1, settled), saying(2, settled)]);
-    expect(settled).toEqual(["1 acked", "1 put back for 500 ms"]);
+    expect(settled).toEqual(["1 acked", "1 given back for 500 ms: postgres_unavailable"]);
   });
 
   test("is acknowledged where only the id of the recorded event is still kept", async () => {
@@ -342,11 +361,14 @@ test("a dead letter says which event id its message carries", async () => {
   ]);
 });
 
-test("a message is put back for ever longer, up to a bound", async () => {
-  const waits: Settled = [];
-  const { handle } = setUp({ down: true });
-  for (const deliveries of [1, 2, 5, 6, 1000]) await handle([{ ...message("1", waits), deliveries }]);
-  expect(waits).toEqual([500, 1000, 8000, 15_000, 15_000].map((ms) => `1 put back for ${ms} ms`));
+test.each<[string, Parameters<typeof setUp>[0], number[]]>([
+  ["that nothing else fails with", { refuses: () => new Error("a bug") }, [500, 1000, 8000, 15_000, 15_000]],
+  ["that an engine may keep from being settled", { startFails: ["1"] }, [500, 1000, 5000, 5000, 5000]],
+])("a message %s comes again ever later, up to a bound", async (_, options, waitsMs) => {
+  const settled: Settled = [];
+  const { handle } = setUp(options);
+  for (const deliveries of [1, 2, 5, 6, 1000]) await handle([{ ...message("1", settled), deliveries }]);
+  expect(settled.map((line) => Number(/ for (\d+) ms/.exec(line)?.[1]))).toEqual(waitsMs);
 });
 
 test("definitions are loaded once, and again only when the revision moved (I4)", async () => {
@@ -426,7 +448,7 @@ describe("an event of an enforced type", () => {
       id === "dead bad" ? new RetryableError("postgres_unavailable", "away") : undefined;
     const { handle } = setUp({ types, refuses });
     await handle([withPayload("bad", settled, {}), withPayload("good", settled, { a: 1, b: 1 })]);
-    expect(settled).toEqual(["bad put back for 500 ms", "good acked"]);
+    expect(settled).toEqual(["bad given back for 500 ms: postgres_unavailable", "good acked"]);
   });
 
   test("has its schema from the revision that was read after it arrived (I4)", async () => {
