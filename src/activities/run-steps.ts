@@ -101,6 +101,7 @@ export function createRunSteps(deps: RunStepsDeps): RunSteps {
         metrics.runs.inc({ status: "skipped" });
         return { outcome, run_id, activity_name: activity.name, reason: claim.reason };
       }
+      if (outcome === "queued") return { outcome, run_id, activity_name: activity.name };
       metrics.startLatency.observe(claim.start_latency_ms / 1000);
       const { reopened } = claim;
       const progress = await decideOnClaim(claim, activity);

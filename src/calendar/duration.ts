@@ -27,6 +27,17 @@ export function parseDuration(value: string | number): number {
   return Math.round(total);
 }
 
+/** As users write it: `90000` is `1m30s`. */
+export function formatDuration(ms: number): string {
+  let left = ms;
+  const parts = Object.entries(UNIT_MS).map(([unit, size]) => {
+    const amount = Math.floor(left / size);
+    left -= amount * size;
+    return amount === 0 ? "" : `${amount}${unit}`;
+  });
+  return parts.join("") || "0s";
+}
+
 /** Of a duration that is not within `minMs` and `maxMs`, both included. */
 export function findDurationFaults(
   value: string | number | undefined,

@@ -27,5 +27,5 @@ export interface LedgerReader {
   findTask(taskId: string): Promise<StoredTask | undefined>;
   listEvents(filter: EventFilter, page: Page): Promise<EventSummary[]>;
   findEvent(eventId: string): Promise<EventView | undefined>;
-  countOpenRuns(): Promise<number>;
+  countOpenRuns(): Promise<{ running: number; queued: number }>;
 }

@@ -104,7 +104,11 @@ export function createMetrics() {
     ),
     runsInFlight: gaugeOfUnknown(
       "actcore_runs_in_flight",
-      "Runs of the ledger that are not closed, all workers together.",
+      "Runs of the ledger that have begun and are not closed, all workers together.",
+    ),
+    runsQueued: gaugeOfUnknown(
+      "actcore_runs_queued",
+      "Runs of the ledger that wait for the gates of their activities, all workers together.",
     ),
   };
 }

@@ -6,11 +6,13 @@
  */
 import { firstPass } from "../calendar/due-times.ts";
 import type { Activity, ActivityCache } from "../definition/activity.ts";
+import { isGated } from "../definition/flow.ts";
 import { RetryableError } from "../kernel/errors.ts";
 import type { ClaimRequest } from "../run/run.ts";
 import { classifyStart } from "./classify.ts";
 import type { Segment } from "./due-facts.ts";
 import { judge, type TriggerEvent, type Verdict } from "./judge.ts";
+import { givesWayToRuns } from "./judge-due-time.ts";
 import type { ClaimRecord, JudgedStart, OccurrenceLedger } from "./ledger.ts";
 import { dueKey } from "./occurrence.ts";
 
@@ -51,6 +53,8 @@ export function createClaims({ ledger, activities }: ClaimsDeps): Claims {
       version: activity.version,
       refusal: refusalOf(judge(event, activity, { segments, now })),
       acceptedRefusal: refusalOf(judge(accepted, activity)),
+      givesWay: givesWay(event, activity, segments),
+      gates: isGated(activity.flow) ? activity.flow : undefined,
     };
   }
 
@@ -72,7 +76,7 @@ export function createClaims({ ledger, activities }: ClaimsDeps): Claims {
       for (let judgements = 0; judgements < MAX_JUDGEMENTS; judgements++) {
         const judged = activity
           ? await judgeBy(activity, event, now)
-          : { event, version: null, refusal: null, acceptedRefusal: null };
+          : { event, version: null, refusal: null, acceptedRefusal: null, givesWay: false };
         const claimed = await ledger.claim(request, judged);
         if (claimed.outcome === "duplicate") return claimed;
         if (claimed.outcome === "not_judged") activity = activities.keep(claimed.current);
@@ -91,6 +95,13 @@ function nameDue(event: TriggerEvent, [inForce]: readonly Segment[]): TriggerEve
   if (event.due === undefined || inForce?.calendar === undefined) return event;
   const due = firstPass(inForce.calendar, event.due);
   return { ...event, key: dueKey(due), trigger: inForce.calendar.trigger_type, due };
+}
+
+/** Where the definition says how many runs go at a time, that decides: the due time waits, or is skipped, as it says. */
+function givesWay({ kind, trigger }: TriggerEvent, activity: Activity, [inForce]: readonly Segment[]): boolean {
+  if (kind !== "due" || trigger === "backfill" || activity.flow?.maxConcurrent !== undefined) return false;
+  const current = activity.trigger.type === "schedule" ? activity.trigger.calendar : undefined;
+  return givesWayToRuns(inForce?.calendar ?? current);
 }
 
 function refusalOf(verdict: Verdict): string | null {

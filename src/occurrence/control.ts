@@ -1,7 +1,7 @@
 /**
  * What a person does to runs: trigger, repeat, cancel.
  *
- * A request is recorded first, with its run, and started then (I8). A start that fails because the engine is away does
+ * A request is recorded first, with its run, and started then (I8), unless it has to wait for the gates of its activity. A start that fails because the engine is away does
  * not fail the request: it stands in the ledger, and the finisher starts it.
  */
 
@@ -64,6 +64,8 @@ export interface AcceptanceLedger {
   /** The keys of those due times that a run was made for, and not skipped. */
   listRun(activityId: string, due: readonly Date[]): Promise<Set<string>>;
   auditCancel(request: RunRequest): Promise<void>;
+  /** Cancels a run that waits, which has no workflow to be told; false where it does not wait, or not any more. */
+  cancelQueued(request: RunRequest): Promise<boolean>;
 }
 
 export interface BackfillRequest {
@@ -116,6 +118,7 @@ export interface RunControlDeps {
 export function createRunControl({ accepted, reader, definitions, runs, starter, log }: RunControlDeps): RunControl {
   async function start(run: AcceptedRun): Promise<StartedRun> {
     const { run_id, workflow_id } = run;
+    if (run.waits) return { run_id, workflow_id };
     const started = await orLater(
       () => starter.start(run),
       (reason) => log.warn({ run_id, reason }, "accepted run not started yet; the finisher will"),
@@ -155,7 +158,8 @@ export function createRunControl({ accepted, reader, definitions, runs, starter,
     async cancel({ run_id, actor }) {
       const run = await reader.findRun(run_id);
       if (run === undefined) throw new TerminalError("not_found", `run ${run_id} is not there`);
-      if (run.status !== "running")
+      if (run.status === "queued" && (await accepted.cancelQueued({ run_id, actor }))) return;
+      if (run.status !== "running" && run.status !== "queued")
         throw new TerminalError("run_not_running", `run ${run_id} is ${run.status} already`);
       await accepted.auditCancel({ run_id, actor });
       const asked = await starter.cancel({ workflow_id: run.workflow_id, activity_id: run.activity_id });

@@ -25,6 +25,14 @@ export function judgeStart(segments: readonly Segment[], due: Date, now: Date): 
   return isFollowed(segments, due, new Date(now.getTime() - jitterMs)) ? "compressed" : undefined;
 }
 
+/**
+ * Whether a due time, once its workflow claims it, is given up as `overlap` where any run of its activity goes: whatever started that
+ * one, also by hand. Under the other policies it is run beside it: the engine holds it back for runs of the schedule only.
+ */
+export function givesWayToRuns(calendar: Calendar | undefined): boolean {
+  return calendar?.misfire.policy === "skip";
+}
+
 /** What becomes of a due time without a run: why it is skipped, or whether to run it or to wait. `compress`: its gap decides. */
 export function judgeUnrun(
   { at, skipped }: DueTime,

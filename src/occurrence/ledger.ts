@@ -1,5 +1,6 @@
 /** The port through which occurrences are claimed; postgres/occurrence/occurrence-ledger.ts is behind it. */
 import type { ActivityRow } from "../definition/activity.ts";
+import type { Flow } from "../definition/flow.ts";
 import type { ClaimRequest } from "../run/run.ts";
 import type { Segment } from "./due-facts.ts";
 import type { TriggerEvent } from "./judge.ts";
@@ -13,6 +14,12 @@ export interface JudgedStart {
   refusal: string | null;
   /** The same for an occurrence whose run was accepted before: that its due time is late was decided with the acceptance. */
   acceptedRefusal: string | null;
+  /** Why it does not run, in words, where there is more to say. */
+  detail?: string;
+  /** Whether it is given up as `overlap` where another run of its activity goes. */
+  givesWay: boolean;
+  /** What its run may have to wait for; undefined: nothing. */
+  gates?: Flow | undefined;
 }
 
 /** What the claim found. */
@@ -23,7 +30,9 @@ export type ClaimRecord =
   | { outcome: "duplicate"; run_id: string; start_latency_ms: number }
   /** The workflow has it. `version_used` is the version that its first claim, or its acceptance, pinned; `reopened` counts how often its run was opened again. */
   | { outcome: "claimed"; run_id: string; version_used: number; start_latency_ms: number; reopened: number }
-  | { outcome: "skipped"; run_id: string; version_used: number; start_latency_ms: number; reason: string };
+  | { outcome: "skipped"; run_id: string; version_used: number; start_latency_ms: number; reason: string }
+  /** Its run waits. Another workflow is started for it when the gates of its activity let it in. */
+  | { outcome: "queued"; run_id: string; version_used: number; start_latency_ms: number };
 
 export interface OccurrenceLedger {
   /** What was accepted as the run. @throws TerminalError `run_not_found` */
@@ -32,7 +41,7 @@ export interface OccurrenceLedger {
   findSegments(activityId: string, at: Date, now: Date): Promise<Segment[]>;
   findVersion(activityId: string, version: number): Promise<ActivityRow | undefined>;
   /**
-   * In one statement (I1): where the definition has the judged version, claims the occurrence for the workflow, pins the version
+   * In one statement, or with gates in one transaction (I1): where the definition has the judged version, claims the occurrence for the workflow, pins the version
    * and opens the run with the verdict. The same workflow claiming again gets the same answer.
    * @throws TerminalError `definition_not_found`, `event_not_found`, `event_differs`; RetryableError `event_in_conflict`
    */

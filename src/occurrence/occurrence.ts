@@ -8,6 +8,9 @@ const HASH_LENGTH = 32;
 /** `due` is shared by cron, interval, one-shot and backfill, so that a backfill cannot run a due time again. */
 export type OccurrenceKind = "due" | "event" | "manual" | "rerun" | "replay" | "foreign";
 
+/** What an occurrence is claimed by while its run waits for the gates of its activity: no workflow may claim it, and none is owed. */
+export const QUEUED = "queued";
+
 /** The workflow id of an event's run. Other programs rely on its form (docs/conventions.md, "Fixed names"). */
 export function eventWorkflowId(activityId: string, eventId: string): string {
   return `activity-${activityId}:${eventId}`;
@@ -39,6 +42,11 @@ export function dueWorkflowId(activityId: string, due: Date): string {
  */
 export function unusedWorkflowId(activityId: string): string {
   return `${scheduledWorkflowId(activityId)}-run-${crypto.randomUUID()}`;
+}
+
+/** The same for a run that waited: the workflow that asked for it is over, and its id is used up. */
+export function queuedWorkflowId(activityId: string, runId: string): string {
+  return `${scheduledWorkflowId(activityId)}-run-${runId}`;
 }
 
 /**

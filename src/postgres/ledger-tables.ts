@@ -129,7 +129,10 @@ export const occurrences = actcore.table(
     event_id: text(),
     /** The workflow id under which it is started, where that does not follow from the key. */
     workflow_id: text(),
-    /** firstExecutionRunId of the workflow that runs it. */
+    /**
+     * firstExecutionRunId of the workflow that runs it; `queued` while its run waits for the gates of its activity, and a word that
+     * says why where no workflow ever will; null: its run is owed a workflow.
+     */
     claimed_by: text(),
     version_used: integer(),
   },
@@ -182,8 +185,9 @@ export const runs = actcore.table(
     window_id: uuid(),
   },
   (table) => [
-    index("runs_queued").on(table.activity_id, table.run_id).where(sql`status = 'queued'`),
-    index("runs_holding").on(table.activity_id, table.flow_key).where(sql`status = 'running' and flow_key is not null`),
+    index("runs_queued").on(table.activity_id, table.flow_key, table.run_id).where(sql`status = 'queued'`),
+    // Also of activities without gates: a due time may give way to any run of its activity.
+    index("runs_holding").on(table.activity_id, table.flow_key).where(sql`status = 'running'`),
     index("runs_admitted").on(table.activity_id, table.flow_key, table.admitted_at).where(sql`admitted_at is not null`),
     index("runs_activity").on(table.activity_id, table.run_id),
     index("runs_trigger").on(table.trigger, table.run_id),

@@ -14,6 +14,7 @@ import { createActivityCache } from "../definition/activity.ts";
 import type { EngineEndpoints } from "../engines/engine-status.ts";
 import { createOwnEventChore } from "../event/own-event-publisher.ts";
 import { createExpectationChore } from "../expectation/expectation-watch.ts";
+import { createGateKeeperChore } from "../flow/gate-keeper.ts";
 import { workflowBundle } from "../generated/workflow-bundle.ts";
 import { type Chore, runChore } from "../kernel/chore.ts";
 import { describeError } from "../kernel/errors.ts";
@@ -30,6 +31,7 @@ import { createEventLedger } from "../postgres/event/event-ledger.ts";
 import { createOwnEventOutbox } from "../postgres/event/own-event-outbox.ts";
 import { createExpectationLedger } from "../postgres/expectation/expectation-ledger.ts";
 import { createLedgerReader } from "../postgres/explain/ledger-reader.ts";
+import { createAdmissionLedger } from "../postgres/flow/admission-ledger.ts";
 import { holdingLocks, type Lock } from "../postgres/lock.ts";
 import { createSweeper } from "../postgres/maintenance/sweeper.ts";
 import { createOccurrenceLedger } from "../postgres/occurrence/occurrence-ledger.ts";
@@ -165,6 +167,7 @@ export function startWorker(deps: RoleDeps): Role {
       keepDoing(projector, "sync", "schedules"),
       keepDoing(finisher, "finisher"),
       keepDoing(reconciler, "dueTimes"),
+      keepDoing(createGateKeeperChore({ ledger: createAdmissionLedger(postgres), starter, metrics, log })),
       keepDoing(createUntoldChore({ humans, caller: createHumanCaller(temporal) })),
       keepDoing(expectations),
       keepDoing(ownEvents, "ownEvents"),
@@ -206,8 +209,15 @@ export function startWorker(deps: RoleDeps): Role {
       name: "run_counter",
       everyMs: COUNT_EVERY_MS,
       failed: "open runs not counted",
-      round: async () => metrics.runsInFlight.set(await reader.countOpenRuns()),
-      onFailure: () => metrics.runsInFlight.remove(),
+      async round() {
+        const { running, queued } = await reader.countOpenRuns();
+        metrics.runsInFlight.set(running);
+        metrics.runsQueued.set(queued);
+      },
+      onFailure() {
+        metrics.runsInFlight.remove();
+        metrics.runsQueued.remove();
+      },
     };
   }
 }

@@ -18,6 +18,8 @@ export interface OwedRun extends RunWorkflow {
 /** A run that is owed and has its row already: it was asked for over REST, or the reconciler made it. */
 export interface AcceptedRun extends OwedRun {
   run_id: string;
+  /** Set where it waits for the gates of its activity: it is started when they let it in. */
+  waits?: true;
 }
 
 /** The port through which runs are started; temporal/run-starter.ts is behind it. */

@@ -70,6 +70,8 @@ export type Claim =
   /** `rules` are those of an activity that has more than tasks to do at once; `reopened` counts how often the run was opened again. */
   | ({ outcome: "claimed"; run_id: string; activity_name: string; rules?: RunRules; reopened?: number } & ClaimProgress)
   | { outcome: "skipped"; run_id: string; activity_name: string; reason: string }
+  /** The run waits for others. It gets a workflow of its own when it begins. */
+  | { outcome: "queued"; run_id: string; activity_name: string }
   /** Another workflow has the occurrence. */
   | { outcome: "duplicate"; run_id: string };
 

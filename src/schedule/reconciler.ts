@@ -11,7 +11,7 @@ import type { Log } from "../kernel/log.ts";
 import type { Metrics } from "../kernel/metrics.ts";
 import { type DefinitionHistory, segmentsOf } from "../occurrence/definition-history.ts";
 import { type Absence, type DueRun, hasUnrun, type Segment, wasDue } from "../occurrence/due-facts.ts";
-import type { OwedRun, RunStarter } from "../run/engine.ts";
+import type { AcceptedRun, RunStarter } from "../run/engine.ts";
 import { scheduleId } from "./plan.ts";
 import { recordOf, type Settlement, type SettlementRecord, settleDueTimes } from "./settlement.ts";
 
@@ -42,8 +42,8 @@ export interface DueLedger {
   listDueRuns(activityId: string, since: Date): Promise<DueRun[]>;
   /** Remembers that somebody's pause stands in the engine: what is due until then is not run later. */
   notePaused(activityId: string, at: Date): Promise<void>;
-  /** Records the settlement; answers the run that is owed, unless somebody else has its due time by now. */
-  settle(activityId: string, settlement: SettlementRecord): Promise<OwedRun | undefined>;
+  /** Records the settlement; answers the run that was made, unless somebody else has its due time by now. */
+  settle(activityId: string, settlement: SettlementRecord): Promise<AcceptedRun | undefined>;
 }
 
 /** Remembers when due times were looked at, and so when nobody did. postgres/schedule/due-watch.ts is behind it. */
@@ -119,11 +119,11 @@ async function settleActivity(
   for (let round = 0; round < MAX_RUNS_AT_ONCE; round++) {
     const settlement = await settlementOf(deps, activity, now, absence);
     if (settlement === undefined) return filled;
-    const owed = await deps.due.settle(activity.activity_id, recordOf(settlement, activity.segments));
+    const made = await deps.due.settle(activity.activity_id, recordOf(settlement, activity.segments));
     report(deps, activity, settlement);
-    if (owed !== undefined) {
+    if (made !== undefined) {
       filled = true;
-      await deps.starter.start(owed);
+      if (!made.waits) await deps.starter.start(made);
     }
     if (!settlement.again) return filled;
     activity.segments = after(activity.segments, settlement.until);

@@ -85,6 +85,7 @@ export async function RunActivityWorkflow(activity_id: string, trigger_event: St
   const claim = await CancellationScope.nonCancellable(() => claimRun(describeStart(activity_id, trigger_event)));
   if (claim.outcome === "duplicate") return { run_id: claim.run_id, status: "duplicate" };
   labelForeignStart(activity_id, claim.activity_name);
+  if (claim.outcome === "queued") return { run_id: claim.run_id, status: "queued" };
   if (claim.outcome === "skipped") return { run_id: claim.run_id, status: "skipped", reason: claim.reason };
 
   if (claim.closed !== undefined) return endWith(claim.closed);

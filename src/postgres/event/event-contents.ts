@@ -1,8 +1,9 @@
 /** What recorded events say, for whoever compares a second message of the same id with it. */
 import { eq, type SQL, sql } from "drizzle-orm";
 import type { EventContent, EventContentReader } from "../../event/content.ts";
+import type { EventEnvelope } from "../../event/envelope.ts";
 import type { EventOutcome } from "../../event/outcome.ts";
-import { type Database, guarded } from "../client.ts";
+import { type Database, guarded, type Transaction } from "../client.ts";
 import { eventKeys, events } from "../ledger-tables.ts";
 
 export function createEventContentReader(db: Database): EventContentReader {
@@ -35,6 +36,23 @@ export async function readStored(db: Database, eventIds: readonly string[]): Pro
       .where(isAmong(eventIds)),
   );
   return rows.map(({ content, ...row }) => ({ ...row, content: content && toContent(content) }));
+}
+
+/** The event as it was sent; undefined where it is not kept. */
+export async function readEnvelope(db: Database | Transaction, eventId: string): Promise<EventEnvelope | undefined> {
+  const { type, source, subject, occurred_at, trace_id, payload } = events;
+  const [row] = await db
+    .select({ type, source, subject, occurred_at, trace_id, payload })
+    .from(eventKeys)
+    .innerJoin(events, eq(events.row_id, eventKeys.row_id))
+    .where(eq(eventKeys.event_id, eventId));
+  if (row === undefined) return undefined;
+  return {
+    event_id: eventId,
+    ...{ type: row.type ?? "", source: row.source ?? "", occurred_at: row.occurred_at ?? "", trace_id: row.trace_id },
+    ...(row.subject !== null && { subject: row.subject }),
+    payload: row.payload,
+  };
 }
 
 /** By ids. One parameter for however many there are: the statement's text stays the same. */

@@ -136,8 +136,10 @@ export function createLedgerReader(db: Database): LedgerReader {
       return { ...withTimesAsText(fields), raw_base64, activities, refused };
     },
     async countOpenRuns() {
-      const [row] = await guarded(db.select({ open: count() }).from(runs).where(isNull(runs.finished_at)));
-      return row?.open ?? 0;
+      const queued = sql<number>`count(*) filter (where ${runs.status} = 'queued')`.mapWith(Number);
+      const query = db.select({ open: count(), queued }).from(runs).where(isNull(runs.finished_at));
+      const [row = { open: 0, queued: 0 }] = await guarded(query);
+      return { running: row.open - row.queued, queued: row.queued };
     },
   };
 }

@@ -59,7 +59,7 @@ CREATE INDEX "dedupe_keys_expires" ON "actcore"."dedupe_keys" USING btree ("expi
 CREATE INDEX "flow_members_event" ON "actcore"."flow_members" USING btree ("row_id");--> statement-breakpoint
 CREATE UNIQUE INDEX "flow_windows_open" ON "actcore"."flow_windows" USING btree ("activity_id","flow_key") WHERE closed_at is null;--> statement-breakpoint
 CREATE INDEX "flow_windows_closes" ON "actcore"."flow_windows" USING btree ("closes_at") WHERE closed_at is null;--> statement-breakpoint
-CREATE INDEX "runs_queued" ON "actcore"."runs" USING btree ("activity_id","run_id") WHERE status = 'queued';--> statement-breakpoint
-CREATE INDEX "runs_holding" ON "actcore"."runs" USING btree ("activity_id","flow_key") WHERE status = 'running' and flow_key is not null;--> statement-breakpoint
+CREATE INDEX "runs_queued" ON "actcore"."runs" USING btree ("activity_id","flow_key","run_id") WHERE status = 'queued';--> statement-breakpoint
+CREATE INDEX "runs_holding" ON "actcore"."runs" USING btree ("activity_id","flow_key") WHERE status = 'running';--> statement-breakpoint
 CREATE INDEX "runs_admitted" ON "actcore"."runs" USING btree ("activity_id","flow_key","admitted_at") WHERE admitted_at is not null;--> statement-breakpoint
 CREATE INDEX "own_events_unpublished" ON "actcore"."own_events" USING btree ("created_at","event_id") WHERE published_at is null and cut_reason is null;

@@ -1,11 +1,14 @@
 /** A run that repeats an earlier one: with its input, and from `failed` also with the context that it decided by. */
 import { and, eq, sql } from "drizzle-orm";
+import { type Flow, isGated } from "../../definition/flow.ts";
+import { findFlowKey, NO_KEY } from "../../flow/gate-key.ts";
 import { TerminalError } from "../../kernel/errors.ts";
 import type { RerunRequest } from "../../occurrence/control.ts";
 import { repeatedWorkflowId, rerunWorkflowId, withoutReopening } from "../../occurrence/occurrence.ts";
 import type { AcceptedRun } from "../../run/engine.ts";
 import type { Transaction } from "../client.ts";
 import { definitionVersions } from "../definition-tables.ts";
+import { readEnvelope } from "../event/event-contents.ts";
 import { eventKeys, events, runs } from "../ledger-tables.ts";
 import { insertOccurrence, insertRun, lockAgainstChange } from "./accepted-run.ts";
 
@@ -25,6 +28,7 @@ export async function acceptRerun(
   const context = rerun_from === "failed" ? await findContext(tx, old, activity.version) : {};
   const { event_id, scheduled_for, trace_id } = old;
   if (event_id !== null) await requireKept(tx, event_id);
+  const flow_key = await findFlowKeyOf(tx, old, activity.flow);
   const repeated = old.rerun_of === null ? withoutReopening(old.workflow_id) : repeatedWorkflowId(old.workflow_id);
   const run_id = Bun.randomUUIDv7();
   // Usually the first number is free. It is not where retention has removed earlier reruns and kept their occurrences.
@@ -32,7 +36,7 @@ export async function acceptRerun(
   for (let number = (await countReruns(tx, rerun_of)) + 1; ; number++) {
     workflow_id = rerunWorkflowId(repeated, number);
     const occurrence = { kind: "rerun" as const, key: workflow_id, event_id, workflow_id };
-    if ((await insertOccurrence(tx, activity, run_id, occurrence)) === undefined) break;
+    if ((await insertOccurrence(tx, activity, run_id, occurrence, flow_key)) === undefined) break;
   }
   const repeats = { rerun_of, rerun_from };
   const run = {
@@ -42,6 +46,7 @@ export async function acceptRerun(
     event_id,
     scheduled_for,
     trace_id,
+    flow_key,
     ...repeats,
     ...context,
   };
@@ -50,7 +55,7 @@ export async function acceptRerun(
 
 /** @throws TerminalError `run_not_over`, `nothing_to_repeat` */
 function requireFailed({ run_id, status }: Run): void {
-  if (status === "running")
+  if (status === "running" || status === "queued")
     throw new TerminalError("run_not_over", `run ${run_id} is not over: what failed in it is not known yet`, {
       hint: "Wait for its end, or cancel it first",
     });
@@ -58,6 +63,18 @@ function requireFailed({ run_id, status }: Run): void {
     throw new TerminalError("nothing_to_repeat", `run ${run_id} succeeded: nothing in it is left to do`, {
       hint: 'Rerun it from the start ({"from": "start"})',
     });
+}
+
+/** The key of the run that is repeated. One that had none is counted by its event, or without a key where that fails. */
+async function findFlowKeyOf(tx: Transaction, { flow_key, event_id }: Run, flow: Flow | undefined) {
+  if (!isGated(flow)) return undefined;
+  if (flow_key !== null) return flow_key;
+  const event = event_id === null ? undefined : await readEnvelope(tx, event_id);
+  try {
+    return findFlowKey(flow, event);
+  } catch {
+    return NO_KEY;
+  }
 }
 
 /** What a run that goes on from `old` knows of its context: what the old one did, unless its sources are others by now. */

@@ -1,15 +1,16 @@
 /** What a crash left half done, found by partial indexes that are empty while all is well. */
-import { and, asc, eq, gt, isNotNull, isNull, lt, or, type SQL, sql } from "drizzle-orm";
+import { and, asc, eq, gt, isNotNull, isNull, lt, ne, or, type SQL, sql } from "drizzle-orm";
 import type { PgColumn } from "drizzle-orm/pg-core";
 import { firstUuidAt } from "../../kernel/stable-id.ts";
 import type { OwedEvent, UnfinishedLedger } from "../../occurrence/finisher.ts";
 import { runTraceId } from "../../occurrence/occurrence.ts";
-import type { AcceptedRun } from "../../run/engine.ts";
 import { guarded, type Postgres } from "../client.ts";
 import { definitions } from "../definition-tables.ts";
-import { readKnown, toOwedRun } from "../event/event-ledger.ts";
+import { readKnown } from "../event/event-ledger.ts";
+import { TELL_IF_COUNTED } from "../flow/gate-news.ts";
 import { eventKeys, events, occurrences, runs } from "../ledger-tables.ts";
 import { tasks } from "../task-tables.ts";
+import { toOwed } from "./accepted-run.ts";
 
 /** Whether a row was made before `before`, and comes after the row `after` where there is one. */
 function isListed(id: PgColumn, before: Date, after: string | undefined): SQL | undefined {
@@ -37,23 +38,30 @@ export function createUnfinishedLedger({ db }: Postgres): UnfinishedLedger {
           .select({ occurrence: occurrences, activity_name: definitions.name })
           .from(occurrences)
           .innerJoin(definitions, eq(definitions.id, occurrences.activity_id))
-          .where(and(isNull(occurrences.claimed_by), isListed(occurrences.run_id, before, after)))
+          .leftJoin(runs, eq(runs.run_id, occurrences.run_id))
+          .where(
+            and(
+              isNull(occurrences.claimed_by),
+              isListed(occurrences.run_id, before, after),
+              // One that waited before is as old as its admission.
+              or(isNull(runs.admitted_at), lt(runs.admitted_at, before)),
+            ),
+          )
           .orderBy(asc(occurrences.run_id))
           .limit(limit),
       );
-      return rows.map(({ occurrence, activity_name }): AcceptedRun => {
-        const { activity_id, run_id, kind, event_id, workflow_id } = occurrence;
-        // An occurrence that no event made was accepted over REST or by the reconciler, with its run and a workflow id.
-        return kind === "event" || workflow_id === null
-          ? { run_id, ...toOwedRun({ activity_id, activity_name }, event_id ?? "", workflow_id) }
-          : { run_id, activity_id, activity_name, workflow_id, trigger_event: { run_id } };
-      });
+      return rows.map(({ occurrence, activity_name }) => toOwed({ ...occurrence, activity_name }));
     },
 
     async listOpenRuns(before, limit, after) {
       // Runs that nobody has claimed are listed by listUnclaimed: a missing workflow does not mean there that the run is lost.
       const claimed = or(isNull(occurrences.run_id), isNotNull(occurrences.claimed_by));
-      const open = and(isNull(runs.finished_at), isListed(runs.run_id, before, after), claimed);
+      const open = and(
+        isNull(runs.finished_at),
+        ne(runs.status, "queued"),
+        isListed(runs.run_id, before, after),
+        claimed,
+      );
       const { run_id, activity_id, workflow_id } = runs;
       const { claimed_by } = occurrences;
       const query = db.select({ run_id, activity_id, workflow_id, claimed_by }).from(runs);
@@ -86,7 +94,7 @@ export function createUnfinishedLedger({ db }: Postgres): UnfinishedLedger {
             from ${definitions} d where d.id = o.activity_id and o.run_id = ${run_id} and o.claimed_by is null
             returning o.event_id, o.version_used, d.name
           )
-          insert into ${runs} (run_id, activity_id, activity_name, trigger, status, reason, error, finished_at, event_id,
+          insert into ${runs} as r (run_id, activity_id, activity_name, trigger, status, reason, error, finished_at, event_id,
             trace_id, workflow_id, version_used, tasks_spawned)
           select ${run_id}::uuid, ${activity_id}::uuid, name, 'event', 'failed', ${reason},
             'its workflow ended before it began', now(), event_id, coalesce((
@@ -94,7 +102,8 @@ export function createUnfinishedLedger({ db }: Postgres): UnfinishedLedger {
             ), ${traceId}), ${workflow_id}, version_used, 0
           from lost
           on conflict (run_id) do update set status = 'failed', reason = excluded.reason, error = excluded.error,
-            finished_at = now() where ${runs}.finished_at is null`),
+            finished_at = now() where r.finished_at is null
+          returning ${TELL_IF_COUNTED} as told`),
       );
       return recorded.count > 0;
     },

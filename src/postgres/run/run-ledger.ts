@@ -4,6 +4,7 @@ import { TerminalError } from "../../kernel/errors.ts";
 import type { ClosedRun, NewRound, RunLedger } from "../../run/ledger.ts";
 import { type Database, guarded, storableText } from "../client.ts";
 import { definitionVersions } from "../definition-tables.ts";
+import { TELL_IF_COUNTED } from "../flow/gate-news.ts";
 import { occurrences, runs } from "../ledger-tables.ts";
 import { tasks } from "../task-tables.ts";
 import { closeStatement, failStatement } from "./close-statement.ts";
@@ -98,12 +99,12 @@ export function createRunLedger(db: Database): RunLedger {
       const [row] = await guarded(
         db.execute<ClosedRow>(sql`
           with closed as (
-            update ${runs} set status = 'skipped', reason = 'condition', detail = ${storableText(detail)},
+            update ${runs} r set status = 'skipped', reason = 'condition', detail = ${storableText(detail)},
               decisions = ${decisions}::json, tasks_spawned = 0, finished_at = now()
             where run_id = ${runId} and finished_at is null and decisions is null
-            returning status, reason, activity_id, activity_name
+            returning status, reason, activity_id, activity_name, ${TELL_IF_COUNTED} as told
           )
-          select *, true as closed_now from closed
+          select status, reason, activity_id, activity_name, true as closed_now from closed
           union all
           select status, reason, activity_id, activity_name, false from ${runs}
           where run_id = ${runId} and not exists (select from closed)`),
@@ -140,9 +141,10 @@ function roundStatement(
   const isNext = round === 1 ? sql`tasks_spawned is null` : sql`(decisions->>'round')::integer = ${round - 1}`;
   return sql`
     with decided as (
-      update ${runs} set tasks_spawned = coalesce(tasks_spawned, 0) + ${instances.length}, decisions = ${decisions}::json,
+      update ${runs} r set tasks_spawned = coalesce(tasks_spawned, 0) + ${instances.length}, decisions = ${decisions}::json,
         context_snapshot = coalesce(context_snapshot, '{}') ${isShadow ? close : sql``}
-      where run_id = ${runId} and ${isNext} and finished_at is null returning activity_id
+      where run_id = ${runId} and ${isNext} and finished_at is null
+      returning activity_id ${isShadow ? sql`, ${TELL_IF_COUNTED} as told` : sql``}
     ), recorded as (
       insert into ${tasks} (task_id, idempotency_key, run_id, activity_id, key, instance, type, status, attempts, started_at,
         finished_at, params, sources, policy, result, taken_from)

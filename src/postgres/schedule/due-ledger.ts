@@ -2,6 +2,7 @@
 import { and, eq, isNull, or, type SQL, sql } from "drizzle-orm";
 import type { SkippedStretch } from "../../calendar/misfire.ts";
 import type { TriggerType } from "../../definition/schema.ts";
+import { findFlowKey } from "../../flow/gate-key.ts";
 import type { DueRun } from "../../occurrence/due-facts.ts";
 import { dueKey, dueWorkflowId, runTraceId } from "../../occurrence/occurrence.ts";
 import type { AcceptedRun } from "../../run/engine.ts";
@@ -44,14 +45,14 @@ export function createDueLedger(postgres: Postgres): DueLedger {
     settle: (activity_id, settlement) =>
       inTransaction(db, async (tx) => {
         const { until, skips, run, doneAt: done_at } = settlement;
-        const owed = await insertDueRun(tx, activity_id, settlement);
-        const into = owed && { into_run: owed.run_id };
+        const made = await insertDueRun(tx, activity_id, settlement);
+        const into = made && { into_run: made.run_id };
         await insertSkips(tx, activity_id, run?.compressed ? [...skips, { ...run.compressed, ...into }] : skips);
         await tx
           .insert(dueProgress)
           .values({ definition_id: activity_id, settled_until: until, done_at })
           .onConflictDoUpdate({ target: dueProgress.definition_id, set: { settled_until: until, done_at } });
-        return owed;
+        return made;
       }),
   };
 }
@@ -99,7 +100,9 @@ async function listDueRuns({ prepared }: Postgres, activityId: string, since: Da
   const rows = await guarded(
     prepared.execute<DueRunRow>(sql`
       select o.run_id, o.key, o.claimed_by is not null as claimed, o.workflow_id is not null as filled,
-        coalesce(r.status = 'skipped', false) as skipped, r.fired_at, r.finished_at
+        coalesce(r.status = 'skipped', false) as skipped, r.fired_at,
+        -- One that waits for others is not going.
+        case when r.status = 'queued' then r.fired_at else r.finished_at end as finished_at
       from (
         select run_id, key, claimed_by, workflow_id from ${occurrences}
         where activity_id = ${activityId}::uuid and kind = 'due' and key > coalesce((
@@ -136,10 +139,11 @@ async function insertDueRun(
   const run_id = Bun.randomUUIDv7();
   const workflow_id = dueWorkflowId(activity_id, due);
   const occurrence = { kind: "due" as const, key: dueKey(due), event_id: null, workflow_id };
-  if ((await insertOccurrence(tx, activity, run_id, occurrence)) !== undefined) return undefined;
+  const flow_key = findFlowKey(activity.flow, undefined);
+  if ((await insertOccurrence(tx, activity, run_id, occurrence, flow_key)) !== undefined) return undefined;
   const context = compressed && { context_snapshot: describeGap(compressed) };
   const trace_id = runTraceId(run_id);
-  return insertRun(tx, activity, { run_id, workflow_id, trigger, scheduled_for: due, trace_id, ...context });
+  return insertRun(tx, activity, { run_id, workflow_id, trigger, scheduled_for: due, trace_id, flow_key, ...context });
 }
 
 async function insertSkips(tx: Transaction, activity_id: string, skips: readonly SkippedStretch[]): Promise<void> {
