@@ -80,7 +80,7 @@ export function createDispatcher({ ledger, starter, metrics, log, onPoint = () =
     for (const [first] of byId.values()) matched.push(await matchInTurns(index, (first as Received).envelope, pause));
     const recorded = await ledger.record(matched);
     onPoint("recorded");
-    tellOutcomes(matched, new Set(recorded.filter(({ isNew }) => isNew).map(({ event_id }) => event_id)));
+    tellOutcomes(recorded, byId);
     const { failed, away } = await startAll(recorded);
     onPoint("started");
 
@@ -95,18 +95,17 @@ export function createDispatcher({ ledger, starter, metrics, log, onPoint = () =
     else for (const [eventId, error] of failed) for (const message of copiesOf(eventId)) putBack.one(message, error);
   }
 
-  /** Counts what came of the events that are new, and logs of each the conditions that failed, in one line. */
-  function tellOutcomes(matched: readonly MatchedEvent[], newIds: ReadonlySet<string>): void {
-    for (const { envelope, matches } of matched) {
-      if (!newIds.has(envelope.event_id)) continue;
+  /** Counts what came of the events that are new, and logs of each the expressions that failed, in one line. */
+  function tellOutcomes(recorded: readonly RecordedEvent[], byId: ReadonlyMap<string, readonly Received[]>): void {
+    for (const { event_id, matches = [] } of recorded) {
       for (const [outcome, reached] of Map.groupBy(matches, (match) => match.outcome)) {
         metrics.eventOutcomes.inc({ outcome }, reached.length);
         if (outcome !== "failed_expression") continue;
-        const { event_id, type, trace_id } = envelope;
+        const { type, trace_id } = byId.get(event_id)?.[0]?.envelope ?? {};
         const [{ activity_id, activity_name, reason }] = reached as [Match];
         log.warn(
           { event_id, type, trace_id, activities: reached.length, activity_id, activity_name, reason },
-          "the condition of a trigger failed",
+          "the condition or the key of a trigger failed",
         );
       }
     }

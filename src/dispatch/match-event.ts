@@ -2,6 +2,7 @@
 import type { EventEnvelope } from "../event/envelope.ts";
 import type { MatchedEvent } from "../event/event-ledger.ts";
 import { createTriggerCheck, type Match, outcomeOf, type SubscriptionIndex } from "../event/match.ts";
+import { createPlacing } from "../flow/placement.ts";
 import { judge, type TriggerEvent } from "../occurrence/judge.ts";
 
 /** One match for each activity with the event's type; none means that the event is unmatched. */
@@ -27,11 +28,12 @@ export async function matchInTurns(
 function* matchEach(index: SubscriptionIndex, envelope: EventEnvelope): Generator<Match> {
   const { event_id, type } = envelope;
   const findRefusal = createTriggerCheck(envelope);
+  const place = createPlacing(envelope);
   const event: TriggerEvent = { kind: "event", key: event_id, trigger: "event", event_id, findRefusal };
   for (const subscription of index.find(type)) {
     const reached = { activity_id: subscription.id, activity_name: subscription.name };
     const verdict = judge(event, subscription);
-    if (verdict.do === "run") yield { ...reached, outcome: "run" };
+    if (verdict.do === "run") yield { ...reached, ...place(subscription) };
     else {
       const { reason, detail = reason } = verdict;
       const isRefused = reason === "filtered" || reason === "failed_expression";

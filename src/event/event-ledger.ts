@@ -21,6 +21,8 @@ export interface RecordedEvent {
   isNew: boolean;
   /** What was recorded first; null for one that is new, and for one of which only the id is still kept. */
   content: EventContent | null;
+  /** Of one that is new: what became of its matches. Where another event has the dedupe key, it is `duplicate`. */
+  matches?: readonly Match[];
   /** Empty unless the outcome is `received`: the runs that are still to be started. */
   owed: OwedRun[];
 }
@@ -41,7 +43,7 @@ export interface EventLedger extends EnforcedTypeReader {
   /** The live event definitions, not older than the revision read before. */
   listSubscriptions(): Promise<SubscriptionRow[]>;
   /**
-   * Records each event, its outcome per activity and its occurrences, in one transaction; an event that stands there
+   * Records each event, its outcome per activity, its occurrences, its queued runs and its places in windows, in one transaction; an event that stands there
    * already keeps what was recorded first, and one that says something else than a foreign start brought under its id is not
    * recorded. The answer has one entry per distinct event id.
    */

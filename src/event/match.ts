@@ -4,7 +4,7 @@
  */
 
 import { type Activity, compileTrigger, type EventMatcher } from "../definition/activity.ts";
-import { compileDedupe, compileFlow, type DedupeInput, type FlowInput } from "../definition/flow.ts";
+import { type Collector, compileDedupe, compileFlow, type DedupeInput, type FlowInput } from "../definition/flow.ts";
 import type { EventTrigger } from "../definition/schema.ts";
 import { checkCondition } from "../expression/expression.ts";
 import type { Values } from "../expression/scope.ts";
@@ -39,9 +39,28 @@ export type SubscriptionIndex = TypeIndex<Subscription>;
 export interface Match {
   activity_id: string;
   activity_name: string;
+  /** As it is intended: the ledger makes it `duplicate` where another event has the dedupe key. */
   outcome: ActivityOutcome;
   /** Why it does not run. */
   reason?: string;
+  /** Names the occasion among those of its activity; absent where events of different ids are different occasions. */
+  dedupe_key?: string;
+  /** Milliseconds from its acceptance for which the event has the key; null: as long as keys are kept. */
+  dedupe_ms?: number | null;
+  /** What it is counted with: of a `collected` one the key of its window, of a `queued` one that of its run. */
+  flow_key?: string;
+  /** Of a `collected` one: when its window closes. */
+  window?: WindowRule;
+  /** Of a `queued` one: the version that its run uses. */
+  version?: number;
+}
+
+/** When a window of events closes: after so long without a further one, and at the latest after so long, or with so many. */
+export interface WindowRule {
+  kind: Collector["kind"];
+  quiet_ms: number;
+  max_wait_ms: number;
+  max_events: number;
 }
 
 export function indexSubscriptions(rows: readonly SubscriptionRow[]): SubscriptionIndex {
@@ -89,13 +108,17 @@ export function createTriggerCheck(envelope: EventEnvelope): (trigger: EventMatc
       const { holds, explanation } = checkCondition(when, values);
       return holds ? undefined : { reason: "filtered", detail: explanation };
     } catch (error) {
-      return { reason: "failed_expression", detail: shorten(describeError(error)) };
+      return { reason: "failed_expression", detail: describeFailure(error) };
     }
   };
 }
 
-/** A message may quote the payload, at any length and with characters that no database keeps. Its end says what went wrong. */
-function shorten(message: string): string {
+/**
+ * Why an expression failed, for the ledger. The message may quote the payload, at any length and with characters that no database
+ * keeps. Its end says what went wrong.
+ */
+export function describeFailure(error: unknown): string {
+  const message = describeError(error);
   const { length } = message;
   const text =
     length > MAX_DETAIL ? `${message.slice(0, MAX_DETAIL / 2)}...${message.slice(-MAX_DETAIL / 2)}` : message;

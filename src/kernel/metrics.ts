@@ -56,6 +56,11 @@ export function createMetrics() {
       "Times that this process told the engine of a schedule: create, update, pause, unpause, delete.",
       "change",
     ),
+    windows: counter(
+      "actcore_windows_closed_total",
+      "Windows of events (debounce, batch) that this worker closed: running or queued by how their run began, else why they made none.",
+      "outcome",
+    ),
     finished: counter(
       "actcore_finished_total",
       "What a crash had left half done and this worker finished, by what it was.",

@@ -5,8 +5,11 @@ import { stableHex, stableTraceId } from "../kernel/stable-id.ts";
 const MAX_WORKFLOW_ID_BYTES = 255;
 const HASH_LENGTH = 32;
 
-/** `due` is shared by cron, interval, one-shot and backfill, so that a backfill cannot run a due time again. */
-export type OccurrenceKind = "due" | "event" | "manual" | "rerun" | "replay" | "foreign";
+/**
+ * `due` is shared by cron, interval, one-shot and backfill, so that a backfill cannot run a due time again. `window` is that of events
+ * that were gathered, and its key the id of their window.
+ */
+export type OccurrenceKind = "due" | "event" | "window" | "manual" | "rerun" | "replay" | "foreign";
 
 /** What an occurrence is claimed by while its run waits for the gates of its activity: no workflow may claim it, and none is owed. */
 export const QUEUED = "queued";
@@ -34,6 +37,11 @@ export function scheduledWorkflowId(activityId: string): string {
 /** The workflow id of a due time's run: the one that the engine gives it too, so that both start it once. */
 export function dueWorkflowId(activityId: string, due: Date): string {
   return `${scheduledWorkflowId(activityId)}-${due.toISOString().replace(".000Z", "Z")}`;
+}
+
+/** The workflow id of a window's run. No event leads to it, whatever its id is. */
+export function windowWorkflowId(activityId: string, windowId: string): string {
+  return `${scheduledWorkflowId(activityId)}-window-${windowId}`;
 }
 
 /**

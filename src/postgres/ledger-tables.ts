@@ -185,6 +185,7 @@ export const runs = actcore.table(
     window_id: uuid(),
   },
   (table) => [
+    index("runs_window").on(table.window_id).where(sql`window_id is not null`),
     index("runs_queued").on(table.activity_id, table.flow_key, table.run_id).where(sql`status = 'queued'`),
     // Also of activities without gates: a due time may give way to any run of its activity.
     index("runs_holding").on(table.activity_id, table.flow_key).where(sql`status = 'running'`),
@@ -248,11 +249,16 @@ export const flowWindows = actcore.table(
     activity_id: uuid().notNull(),
     flow_key: text().notNull(),
     kind: text().$type<"debounce" | "batch">().notNull(),
+    /** It closes after so long without a further event, at the latest after so long, or with so many events. */
+    quiet_ms: bigint({ mode: "number" }).notNull(),
+    max_wait_ms: bigint({ mode: "number" }).notNull(),
+    max_events: integer().notNull(),
     opened_at: time("opened_at").notNull().defaultNow(),
     /** When its newest event came. */
     last_at: time("last_at").notNull().defaultNow(),
     closes_at: time("closes_at").notNull(),
     events: integer().notNull(),
+    /** Of their payloads. */
     bytes: bigint({ mode: "number" }).notNull(),
     closed_at: time("closed_at"),
     /** Null while it is open, and where it made no run. */
@@ -271,9 +277,12 @@ export const flowMembers = actcore.table(
   "flow_members",
   {
     window_id: uuid().notNull(),
+    /** From 1. */
     position: integer().notNull(),
     row_id: uuid().notNull(),
     event_id: text().notNull(),
+    /** Of its payload. */
+    bytes: integer().notNull(),
   },
   (table) => [primaryKey({ columns: [table.window_id, table.position] }), index("flow_members_event").on(table.row_id)],
 );

@@ -15,6 +15,7 @@ import type { EngineEndpoints } from "../engines/engine-status.ts";
 import { createOwnEventChore } from "../event/own-event-publisher.ts";
 import { createExpectationChore } from "../expectation/expectation-watch.ts";
 import { createGateKeeperChore } from "../flow/gate-keeper.ts";
+import { createWindowChore } from "../flow/window-closer.ts";
 import { workflowBundle } from "../generated/workflow-bundle.ts";
 import { type Chore, runChore } from "../kernel/chore.ts";
 import { describeError } from "../kernel/errors.ts";
@@ -32,6 +33,7 @@ import { createOwnEventOutbox } from "../postgres/event/own-event-outbox.ts";
 import { createExpectationLedger } from "../postgres/expectation/expectation-ledger.ts";
 import { createLedgerReader } from "../postgres/explain/ledger-reader.ts";
 import { createAdmissionLedger } from "../postgres/flow/admission-ledger.ts";
+import { createWindowLedger } from "../postgres/flow/window-ledger.ts";
 import { holdingLocks, type Lock } from "../postgres/lock.ts";
 import { createSweeper } from "../postgres/maintenance/sweeper.ts";
 import { createOccurrenceLedger } from "../postgres/occurrence/occurrence-ledger.ts";
@@ -85,6 +87,7 @@ export function startWorker(deps: RoleDeps): Role {
     const executors = createExecutors(taskTypes, { dial, commands, messages, mailer });
     const resolver = createConfiguredResolver({ config, secrets, connections }, postgres, dial);
     const tasks = createTaskLedger(postgres.prepared);
+    const activities = createActivityCache();
     const humans = createHumanLedger(postgres.db, log);
     const steps = { tasks, tries: createTries({ tasks, executors, secrets, metrics, log }), metrics, log, onCut };
     const options = {
@@ -94,7 +97,7 @@ export function startWorker(deps: RoleDeps): Role {
       workflowBundle,
       runSteps: createRunSteps({
         ...steps,
-        claims: createClaims({ ledger: createOccurrenceLedger(postgres.prepared), activities: createActivityCache() }),
+        claims: createClaims({ ledger: createOccurrenceLedger(postgres.prepared), activities }),
         runs: createRunLedger(postgres.prepared),
         types: taskTypes,
         checkParams: createParamsCheck(findTaskRules(taskTypes, config, located)),
@@ -152,6 +155,7 @@ export function startWorker(deps: RoleDeps): Role {
       metrics,
       log,
     });
+    const windows = createWindowChore({ windows: createWindowLedger(postgres, activities), starter, metrics, log });
     const ownEvents = createOwnEventChore({
       outbox: createOwnEventOutbox(postgres),
       publisher: async () => createPublisher(await connections.nats()),
@@ -171,6 +175,7 @@ export function startWorker(deps: RoleDeps): Role {
       keepDoing(createUntoldChore({ humans, caller: createHumanCaller(temporal) })),
       keepDoing(expectations),
       keepDoing(ownEvents, "ownEvents"),
+      keepDoing(windows),
       keepDoing(retention, "retention"),
       keepDoing(createRunCounter(postgres)),
       // Beside everything else: files, and an engine that takes its time, keep nothing from starting.

@@ -41,7 +41,14 @@ describe("an event", () => {
     const workflow_id = `activity-${ACTIVITY.activity_id}:owes`;
     const owed = [{ ...ACTIVITY, workflow_id, trigger_event: { event_id: "owes" } }];
     expect(await ledger.record([matched(envelopeOf("owes"), "run")])).toEqual([
-      { event_id: "owes", outcome: "received", isNew: true, content: null, owed },
+      {
+        event_id: "owes",
+        outcome: "received",
+        isNew: true,
+        content: null,
+        matches: [{ ...ACTIVITY, outcome: "run" }],
+        owed,
+      },
     ]);
     const [occurrence] = await database.sql`select * from actcore.occurrences where event_id = 'owes'`;
     expect(occurrence).toMatchObject({
@@ -60,7 +67,7 @@ describe("an event", () => {
 
   test("whose type no definition waits for is unmatched", async () => {
     const recorded: RecordedEvent = { event_id: "nobody", outcome: "unmatched", isNew: true, content: null, owed: [] };
-    expect(await ledger.record([matched(envelopeOf("nobody"))])).toEqual([recorded]);
+    expect(await ledger.record([matched(envelopeOf("nobody"))])).toEqual([{ ...recorded, matches: [] }]);
     expect(await find("nobody")).toMatchObject({ outcome: "unmatched", activities: [] });
     expect(await ledger.record([matched(envelopeOf("nobody"))])).toEqual([
       { ...recorded, isNew: false, content: CONTENT },
@@ -72,7 +79,8 @@ describe("an event", () => {
     async (outcome) => {
       const id = `none-${outcome}`;
       const recorded: RecordedEvent = { event_id: id, outcome: "dispatched", isNew: true, content: null, owed: [] };
-      expect(await ledger.record([matched(envelopeOf(id), outcome)])).toEqual([recorded]);
+      const event = matched(envelopeOf(id), outcome);
+      expect(await ledger.record([event])).toEqual([{ ...recorded, matches: event.matches }]);
       const activities = [{ outcome, reason: REASONS[outcome] as string, run_id: null }];
       expect(await find(id)).toMatchObject({ outcome: "dispatched", activities });
       expect(await ledger.record([matched(envelopeOf(id), outcome)])).toEqual([
@@ -85,7 +93,7 @@ describe("an event", () => {
     const first = await ledger.record([matched(envelopeOf("again"), "run")]);
     const other = { activity_id: crypto.randomUUID(), activity_name: "later" };
     expect(await ledger.record([matched(envelopeOf("again", { payload: 2 }), "run", other)])).toEqual(
-      first.map((event) => ({ ...event, isNew: false, content: CONTENT })),
+      first.map(({ matches: _, ...event }) => ({ ...event, isNew: false, content: CONTENT })),
     );
     expect(await find("again")).toMatchObject({ payload: {}, activities: [ACTIVITY] });
     await ledger.markDispatched(["again"]);

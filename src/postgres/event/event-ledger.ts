@@ -4,6 +4,7 @@ import type { DedupeInput, FlowInput } from "../../definition/flow.ts";
 import type { EventTrigger } from "../../definition/schema.ts";
 import { findDifferences } from "../../event/content.ts";
 import type { EventLedger, MatchedEvent, RecordedEvent } from "../../event/event-ledger.ts";
+import type { Match } from "../../event/match.ts";
 import { stableTraceId } from "../../kernel/stable-id.ts";
 import { eventWorkflowId } from "../../occurrence/occurrence.ts";
 import type { OwedRun } from "../../run/engine.ts";
@@ -12,6 +13,7 @@ import { definitions } from "../definition-tables.ts";
 import { eventKeys, eventOutcomes, events, occurrences } from "../ledger-tables.ts";
 import { contentsOf, isAmong, readStored } from "./event-contents.ts";
 import { createEnforcedTypeReader } from "./event-types.ts";
+import { insertNew } from "./record-statement.ts";
 
 export function createEventLedger(db: Database): EventLedger {
   return {
@@ -96,8 +98,11 @@ async function recordAll(
   matched: readonly MatchedEvent[],
   takenOver: ReadonlySet<string> = new Set(),
 ): Promise<RecordedEvent[]> {
-  const inserted = await guarded(insertNew(db, matched, takenOver));
-  const recorded = matched.filter(({ envelope }) => inserted.has(envelope.event_id)).map(toRecorded);
+  const inserted = await insertNew(db, matched, takenOver);
+  const recorded = matched.flatMap(({ envelope: { event_id }, outcome }): RecordedEvent[] => {
+    const matches = inserted.get(event_id);
+    return matches ? [{ event_id, outcome, isNew: true, content: null, matches, owed: owedBy(event_id, matches) }] : [];
+  });
   const others = matched.filter(({ envelope }) => !inserted.has(envelope.event_id));
   if (others.length === 0) return recorded;
   const ids = others.map(({ envelope }) => envelope.event_id);
@@ -124,79 +129,8 @@ function rowsOf(db: Database, eventIds: readonly string[]) {
   return db.select({ row_id: eventKeys.row_id }).from(eventKeys).where(isAmong(eventIds));
 }
 
-/**
- * One statement, one transaction: keys, events, what they reached, and the occurrences that they claim. Keys go in by the
- * order of the ids, so that two routers with overlapping groups wait for each other and do not deadlock. A key that a
- * foreign start has taken is taken over where it is among `takenOver`: its row stays, because a run reads it, and what that
- * start did not reach is added. Answers the events that are all new.
- */
-async function insertNew(
-  db: Database,
-  matched: readonly MatchedEvent[],
-  takenOver: ReadonlySet<string>,
-): Promise<Set<string>> {
-  const eventRows = matched.map(({ envelope, outcome }) => ({
-    ...envelope,
-    row_id: Bun.randomUUIDv7(),
-    takes_over: takenOver.has(envelope.event_id),
-    outcome,
-    payload: JSON.stringify(envelope.payload === undefined ? {} : envelope.payload),
-    trace_id: envelope.trace_id ?? stableTraceId(envelope.event_id),
-  }));
-  const outcomeRows = matched.flatMap(({ envelope: { event_id }, matches }) =>
-    matches.map((match) => ({ ...match, event_id, run_id: match.outcome === "run" ? Bun.randomUUIDv7() : null })),
-  );
-  // A payload travels as text within the rows: read as their JSON, its U+0000 and lone surrogates would be refused.
-  const rows = await db.execute<{ event_id: string }>(sql`
-    with input as (
-      select * from json_to_recordset(${JSON.stringify(eventRows)}::json) as e(row_id uuid, takes_over boolean, event_id text,
-        outcome text, type text, source text, subject text, occurred_at text, trace_id text, payload text)
-    ), keyed as (
-      insert into ${eventKeys} as k (event_id, row_id) select event_id, row_id from input order by event_id
-      on conflict (event_id) do update set provisional = false,
-        row_id = coalesce((select e.row_id from ${events} e where e.row_id = k.row_id), excluded.row_id)
-        where k.provisional and exists (select from ${eventKeys} seen where seen.event_id = k.event_id)
-          and (select takes_over from input where input.event_id = k.event_id)
-      returning event_id, row_id
-    ), inserted as (
-      insert into ${events} (row_id, event_id, outcome, type, source, subject, occurred_at, trace_id, payload)
-      select row_id, event_id, outcome, type, source, subject, occurred_at, trace_id, payload::json
-      from input join keyed using (row_id, event_id)
-    ), entry as (
-      select event_id, k.row_id, k.row_id = i.row_id as is_new, i.outcome from keyed k join input i using (event_id)
-    ), raised as (
-      update ${events} e set outcome = t.outcome from entry t
-      where not t.is_new and t.outcome = 'received' and e.row_id = t.row_id
-    ), matched as (
-      select e.row_id, event_id, r.activity_id, r.activity_name, r.outcome, r.reason, r.run_id
-      from json_to_recordset(${JSON.stringify(outcomeRows)}::json) as r(
-        event_id text, activity_id uuid, activity_name text, outcome text, reason text, run_id uuid)
-      join entry e using (event_id)
-      where e.is_new or (select true from ${eventOutcomes} o where o.row_id = e.row_id and o.activity_id = r.activity_id) is null
-    ), claimable as (
-      insert into ${occurrences} (activity_id, kind, key, run_id, event_id)
-      select activity_id, 'event', event_id, run_id, event_id from matched
-      where run_id is not null
-      order by activity_id, event_id
-      on conflict do nothing
-      returning activity_id, key, run_id
-    ), reached as (
-      insert into ${eventOutcomes} (row_id, activity_id, activity_name, outcome, reason, run_id)
-      select m.row_id, m.activity_id, m.activity_name, m.outcome, m.reason,
-        -- Where the occurrence was there already, this is the run that has it.
-        case when m.run_id is not null then coalesce(c.run_id, (select o.run_id from ${occurrences} o
-          where o.activity_id = m.activity_id and o.kind = 'event' and o.key = m.event_id), m.run_id) end
-      from matched m left join claimable c on c.activity_id = m.activity_id and c.key = m.event_id
-      -- A foreign start of the activity with this event was recorded in the same moment: its run is the event's.
-      on conflict do nothing
-    )
-    select event_id from entry where is_new`);
-  return new Set(rows.map(({ event_id }) => event_id));
-}
-
-function toRecorded({ envelope: { event_id }, matches, outcome }: MatchedEvent): RecordedEvent {
-  const owed = matches.filter((match) => match.outcome === "run").map((match) => toOwedRun(match, event_id));
-  return { event_id, outcome, isNew: true, content: null, owed };
+function owedBy(event_id: string, matches: readonly Match[]): OwedRun[] {
+  return matches.filter(({ outcome }) => outcome === "run").map((match) => toOwedRun(match, event_id));
 }
 
 /** `workflow_id` where another one than the event's was recorded. */

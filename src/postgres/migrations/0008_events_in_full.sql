@@ -25,6 +25,7 @@ CREATE TABLE "actcore"."flow_members" (
 	"position" integer NOT NULL,
 	"row_id" uuid NOT NULL,
 	"event_id" text NOT NULL,
+	"bytes" integer NOT NULL,
 	CONSTRAINT "flow_members_window_id_position_pk" PRIMARY KEY("window_id","position")
 );
 --> statement-breakpoint
@@ -33,6 +34,9 @@ CREATE TABLE "actcore"."flow_windows" (
 	"activity_id" uuid NOT NULL,
 	"flow_key" text NOT NULL,
 	"kind" text NOT NULL,
+	"quiet_ms" bigint NOT NULL,
+	"max_wait_ms" bigint NOT NULL,
+	"max_events" integer NOT NULL,
 	"opened_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	"last_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	"closes_at" timestamp (3) with time zone NOT NULL,
@@ -59,6 +63,7 @@ CREATE INDEX "dedupe_keys_expires" ON "actcore"."dedupe_keys" USING btree ("expi
 CREATE INDEX "flow_members_event" ON "actcore"."flow_members" USING btree ("row_id");--> statement-breakpoint
 CREATE UNIQUE INDEX "flow_windows_open" ON "actcore"."flow_windows" USING btree ("activity_id","flow_key") WHERE closed_at is null;--> statement-breakpoint
 CREATE INDEX "flow_windows_closes" ON "actcore"."flow_windows" USING btree ("closes_at") WHERE closed_at is null;--> statement-breakpoint
+CREATE INDEX "runs_window" ON "actcore"."runs" USING btree ("window_id") WHERE window_id is not null;--> statement-breakpoint
 CREATE INDEX "runs_queued" ON "actcore"."runs" USING btree ("activity_id","flow_key","run_id") WHERE status = 'queued';--> statement-breakpoint
 CREATE INDEX "runs_holding" ON "actcore"."runs" USING btree ("activity_id","flow_key") WHERE status = 'running';--> statement-breakpoint
 CREATE INDEX "runs_admitted" ON "actcore"."runs" USING btree ("activity_id","flow_key","admitted_at") WHERE admitted_at is not null;--> statement-breakpoint
