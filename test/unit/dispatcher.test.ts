@@ -71,14 +71,15 @@ function setUp({
         const refusal = refuses(envelope.event_id);
         if (refusal) throw refusal;
       }
-      return events.map(({ envelope, outcome: matched }) => {
+      return events.map(({ envelope, outcome: matched, matches }) => {
         const { event_id } = envelope;
         const isNew = !known.has(event_id);
         const outcome = known.get(event_id) ?? matched;
         known.set(event_id, outcome);
         const content = contents.get(event_id) ?? null;
         if (isNew) contents.set(event_id, contentOf(envelope));
-        return { event_id, outcome, isNew, content, owed: outcome === "received" ? [owedRunOf(event_id)] : [] };
+        const owed = outcome === "received" ? [owedRunOf(event_id)] : [];
+        return { event_id, outcome, isNew, content, owed, ...(isNew && { matches }) };
       });
     },
     async markDispatched(ids) {

@@ -3,6 +3,7 @@ import { expect, test } from "bun:test";
 import { compileDedupe, compileFlow, findDedupeFaults, findFlowFaults, isGated } from "../../src/definition/flow.ts";
 import { compileChecked } from "../../src/expression/expression.ts";
 import { evaluateKey } from "../../src/flow/flow-key.ts";
+import { parseJson } from "../../src/json/parse.ts";
 
 test("a debounce that is written as a duration means the same as its long form", () => {
   const long = compileFlow({ debounce: { quiet: "5m", max_wait: "1h" } });
@@ -67,10 +68,12 @@ test("a dedupe key without a window counts as long as keys are kept", () => {
   expect(findDedupeFaults("subject", false).map(({ path }) => path)).toEqual(["/dedupe_key_strategy"]);
 });
 
-test("a key is the same text for the same JSON, and no text where the value is null", () => {
+test("a key is the same text for the same value, no text where that is null, and refused where it is a list or an object", () => {
   const keyOf = (payload: unknown) => evaluateKey(compileChecked("event.payload"), { event: { payload } });
-  expect(keyOf({ b: 1, a: "x" })).toBe(keyOf({ a: "x", b: 1 }) as string);
+  expect(keyOf(1)).toBe(keyOf(1.0) as string);
   expect(keyOf("1")).not.toBe(keyOf(1) as string);
+  expect(keyOf(parseJson("9007199254740993"))).toBe("9007199254740993");
+  for (const value of [[1], { a: 1 }]) expect(() => keyOf(value)).toThrow("and no key");
   expect(keyOf(null)).toBeUndefined();
   expect(Buffer.byteLength(keyOf("x".repeat(1_000)) as string)).toBeLessThanOrEqual(200);
 });
