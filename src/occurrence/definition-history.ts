@@ -10,6 +10,8 @@ export interface WrittenVersion {
   created_at: string;
   enabled: boolean;
   trigger: ScheduleTrigger | { trigger_type: "event" };
+  /** Whether it has `max_concurrent_runs`. */
+  is_counted?: boolean;
 }
 
 export interface DefinitionHistory {
@@ -21,13 +23,14 @@ export interface DefinitionHistory {
 
 /** The segments until `until`. A version counts from when it was written until the next one was. */
 export function segmentsOf({ since, versions }: DefinitionHistory, until: Date): Segment[] {
-  return versions.map(({ trigger, created_at, enabled }, index) => {
+  return versions.map(({ trigger, created_at, enabled, is_counted = false }, index) => {
     const next = versions[index + 1];
     return {
       from: new Date(index === 0 ? since : created_at),
       until: next === undefined || new Date(next.created_at) > until ? until : new Date(next.created_at),
       calendar: trigger.trigger_type === "event" ? undefined : compileCalendar(trigger),
       enabled,
+      ...(is_counted && { isCounted: true }),
     };
   });
 }

@@ -13,6 +13,8 @@ export interface Segment {
   /** Undefined for a version that waited for events, and had no due times. */
   calendar: Calendar | undefined;
   enabled: boolean;
+  /** Set where it says how many runs go at a time: then no due time is held back, or given up, because another run goes. */
+  isCounted?: boolean;
 }
 
 /** A run for a due time, as the ledger knows it. */

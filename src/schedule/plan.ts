@@ -44,7 +44,7 @@ export interface SchedulePlan {
   start_ms?: number;
   end_ms?: number;
   /** What becomes of a due time while the run before it is still going. */
-  overlap: "skip" | "buffer_all" | "buffer_one";
+  overlap: "skip" | "buffer_all" | "buffer_one" | "allow_all";
   /** How late the engine still starts what it could not start in time. */
   catchup_window_ms: number;
   /** How many starts are left; absent when there is no end. */
@@ -70,13 +70,14 @@ export function scheduleId(activityId: string): string {
  * with those that 5 divides.
  */
 export function planSchedule(definition: Definition, now: Date, doneAt: Date | null = null): SchedulePlan | undefined {
-  const { id, name, enabled, trigger_config: trigger } = definition;
+  const { id, name, enabled, trigger_config: trigger, flow } = definition;
   if (trigger.trigger_type === "event") return undefined;
   const { end, times } = planTrigger(trigger, now);
   // Accounted for was the end that it had then. The present one may be another, to come.
   if (end !== undefined && doneAt !== null && end <= doneAt) return undefined;
   if (times.calendars.length + times.intervals.length === 0) return undefined;
-  return { schedule_id: scheduleId(id), activity_id: id, activity_name: name, ...times, paused: !enabled };
+  const overlap = overlapOf(times.overlap, flow);
+  return { schedule_id: scheduleId(id), activity_id: id, activity_name: name, ...times, overlap, paused: !enabled };
 }
 
 /** The hash of everything but `paused`, which the engine is told apart, because a pause is no update. */
@@ -168,6 +169,13 @@ const OVERLAPS: Record<Misfire["policy"], SchedulePlan["overlap"]> = {
   catchup: "buffer_all",
   compress: "buffer_one",
 };
+
+/** Where the definition says how many runs go at a time, the engine starts each due time, and the claim decides. */
+function overlapOf(ofPolicy: SchedulePlan["overlap"], flow: Definition["flow"]): SchedulePlan["overlap"] {
+  const isCounted = flow?.max_concurrent_runs !== undefined;
+  // What is compressed are due times that the engine holds back.
+  return isCounted && ofPolicy !== "buffer_one" ? "allow_all" : ofPolicy;
+}
 
 function policiesOf({
   trigger_type,

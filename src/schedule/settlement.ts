@@ -65,7 +65,7 @@ export function settleDueTimes(facts: DueFacts, now: Date): Settlement {
       for (const due of dueTimes(calendar, from, horizon)) {
         const run = ran.get(due.at.getTime());
         if (run === undefined) {
-          const verdict = judgeUnrun(due, calendar, facts, now);
+          const verdict = judgeUnrun(due, calendar, segment.isCounted ? { ...facts, runs: [] } : facts, now);
           if (verdict === "wait") return waitFor(due.at);
           if (verdict === "run") return settle(due.at, { due: due.at });
           if (verdict !== "compress") skip(due.at, verdict);

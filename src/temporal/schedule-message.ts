@@ -19,6 +19,7 @@ const OVERLAPS = {
   skip: ScheduleOverlapPolicy.SCHEDULE_OVERLAP_POLICY_SKIP,
   buffer_one: ScheduleOverlapPolicy.SCHEDULE_OVERLAP_POLICY_BUFFER_ONE,
   buffer_all: ScheduleOverlapPolicy.SCHEDULE_OVERLAP_POLICY_BUFFER_ALL,
+  allow_all: ScheduleOverlapPolicy.SCHEDULE_OVERLAP_POLICY_ALLOW_ALL,
 } as const;
 
 /** The listing shows that many of a schedule's calendars, exclusions and intervals, and no more. */

@@ -195,6 +195,18 @@ test.each<[policy: Partial<ScheduleTrigger>, overlap: string, window: number]>([
   expect(plan).toMatchObject({ overlap, catchup_window_ms });
 });
 
+test("where the definition says how many runs go at a time, every due time is started, unless they are compressed", () => {
+  const overlapOf = (misfire_policy: "skip" | "catchup" | "compress") => {
+    const definition = { ...withTrigger({ ...cron("* * * * *"), misfire_policy }), flow: { max_concurrent_runs: 1 } };
+    return planSchedule(definition, NOW)?.overlap;
+  };
+  expect([overlapOf("skip"), overlapOf("catchup"), overlapOf("compress")]).toEqual([
+    "allow_all",
+    "allow_all",
+    "buffer_one",
+  ]);
+});
+
 test("a disabled definition's schedule is paused", () => {
   expect(planSchedule({ ...definition, enabled: false }, NOW)?.paused).toBe(true);
 });

@@ -123,6 +123,13 @@ describe("under skip, a due time that did not run", () => {
     expect(skips as object[]).toEqual([stretch(2, 3, "overlap")]);
   });
 
+  test("is run beside it where the definition says how many go at a time, because its claim waits then", () => {
+    const now = at(2, 30);
+    const segments = [{ ...segment(at(0), now, everyMinute()), isCounted: true }];
+    const { skips, run: owed } = settleDueTimes({ segments, runs: [open(1)], enabled: true }, now);
+    expect([skips, owed as object]).toEqual([[], { due: at(2) }]);
+  });
+
   test("begins another stretch behind one that ran", () => {
     const { skips } = settle({}, at(9), [run(3)]);
     expect(skips as object[]).toEqual([stretch(1, 2, "missed"), stretch(4, 8, "missed")]);

@@ -158,6 +158,12 @@ describe("a claim that is", () => {
     expect(result).toMatchObject({ status: "skipped", reason: "disabled" });
     expect(calls.closes).toEqual([]);
   });
+
+  test("queued ends the workflow well: the run has another one when it begins", async () => {
+    const { result, calls } = await run("queued", { claim: { outcome: "queued" } as object });
+    expect(result).toMatchObject({ status: "queued" });
+    expect(calls).toMatchObject({ executed: [], closes: [] });
+  });
 });
 
 describe("a run fails, after it was closed,", () => {

@@ -88,7 +88,7 @@ type DueRunRow = Pick<DueRun, "run_id" | "filled" | "skipped"> & {
 export function versionsSince(id: SQL, since: SQL): SQL {
   return sql`
     select json_agg(json_build_object('version', x.version, 'created_at', x.created_at, 'trigger', x.body->'trigger_config',
-      'enabled', x.body->'enabled') order by x.version) as versions
+      'enabled', x.body->'enabled', 'is_counted', x.body->'flow'->'max_concurrent_runs' is not null) order by x.version) as versions
     from ${definitionVersions} x
     where x.definition_id = ${id} and (d.deleted_at is null or x.version < d.version) and x.version >= coalesce((
       select max(y.version) from ${definitionVersions} y where y.definition_id = ${id} and y.created_at <= ${since}), 1)`;
