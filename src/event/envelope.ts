@@ -61,14 +61,18 @@ export const EventEnvelopeSchema = Type.Object(
 );
 export type EventEnvelope = Static<typeof EventEnvelopeSchema>;
 
-/** `event_differs`: another event was recorded under its id before. */
+/**
+ * `event_differs`: another event was recorded under its id before. `mapping_failed`: a hook could make no event of a request
+ * (hook/mapping.ts).
+ */
 export type DeadLetterReason =
   | "not_json"
   | "not_an_envelope"
   | "too_large"
   | "not_storable"
   | "schema_mismatch"
-  | "event_differs";
+  | "event_differs"
+  | "mapping_failed";
 /**
  * `carried_id`: the event id that bytes without an envelope carry, where it is one that an event may have. Their sender will look
  * them up under it.
@@ -106,8 +110,12 @@ function decodeText(bytes: Uint8Array): Decoded {
 function carriedIdOf(value: unknown): { carried_id?: string } {
   if (typeof value !== "object" || value === null || !("event_id" in value)) return {};
   const { event_id } = value;
-  const isId = Value.Check(EventEnvelopeSchema.properties.event_id, event_id) && findIdFaults(event_id).length === 0;
-  return isId ? { carried_id: event_id } : {};
+  return isEventId(event_id) ? { carried_id: event_id } : {};
+}
+
+/** Whether an event from outside may have this id. */
+export function isEventId(id: unknown): id is string {
+  return Value.Check(EventEnvelopeSchema.properties.event_id, id) && findIdFaults(id).length === 0;
 }
 
 /** Every fault of a value that should be an envelope. */

@@ -53,12 +53,18 @@ export function compileHook(body: HookBody): Hook {
   };
 }
 
-function compileHmac({ header, prefix = "", timestamp_header, signed, ...rest }: NonNullable<HookBody["hmac"]>): Hmac {
+function compileHmac({
+  header,
+  algorithm = "sha256",
+  encoding = "hex",
+  prefix = "",
+  timestamp_header,
+  signed,
+}: NonNullable<HookBody["hmac"]>): Hmac {
   const text = signed ?? (timestamp_header === undefined ? "{body}" : "{timestamp}.{body}");
   return {
-    ...rest,
     header: header.toLowerCase(),
-    prefix,
+    ...{ algorithm, encoding, prefix },
     timestampHeader: timestamp_header?.toLowerCase(),
     signed: text
       .split(/(\{body\}|\{timestamp\})/)

@@ -33,8 +33,10 @@ const HeaderSchema = (description: string, examples: string[]) =>
 const HmacSchema = Type.Object(
   {
     header: HeaderSchema("Has the signature, or several of them separated by commas or spaces.", ["x-signature"]),
-    algorithm: oneOf(["sha256", "sha1", "sha512"] as const, { description: "Of the HMAC." }),
-    encoding: oneOf(["hex", "base64"] as const, { description: "How the signature is written." }),
+    algorithm: Type.Optional(
+      oneOf(["sha256", "sha1", "sha512"], { default: "sha256", expected: "sha256, sha1 or sha512" }),
+    ),
+    encoding: Type.Optional(oneOf(["hex", "base64"], { default: "hex", expected: "hex or base64" })),
     prefix: Type.Optional(
       Type.String({
         pattern: "^[\\x21-\\x7e]{1,100}$",

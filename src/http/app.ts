@@ -2,7 +2,7 @@
  * The REST API: the table of routes, served by Elysia. Everything that goes in is checked here or by the handler;
  * everything that fails goes out as a problem.
  */
-import { Elysia } from "elysia";
+import { type AnyElysia, Elysia } from "elysia";
 import { type Authenticator, type Caller, requireScope } from "../access/authenticate.ts";
 import { findRefusal, type HostPolicy } from "../access/same-origin.ts";
 import { allows, type Scope } from "../access/scope.ts";
@@ -11,7 +11,7 @@ import { type ActcoreError, describeError, RetryableError, TerminalError } from 
 import type { Log } from "../kernel/log.ts";
 import { inTime } from "../kernel/wait.ts";
 import type { TaskTypes } from "../task/task-type.ts";
-import { readJson } from "./body.ts";
+import { readBytes, readJson } from "./body.ts";
 import { createDocs } from "./docs.ts";
 import { resolveIds } from "./ids.ts";
 import { problemResponse } from "./problem.ts";
@@ -19,10 +19,11 @@ import { readQuery } from "./query.ts";
 import type { Route, TaggedRoute } from "./route.ts";
 import { ACCESS_ROUTES } from "./routes/access-routes.ts";
 import { definitionRoutes } from "./routes/definition-routes.ts";
+import { DELIVERY_ROUTE, isDelivery } from "./routes/delivery-route.ts";
 import { dryRunRoutes } from "./routes/dry-run-routes.ts";
 import { EVENT_ROUTES } from "./routes/event-routes.ts";
 import { EVENT_TYPE_ROUTES } from "./routes/event-type-routes.ts";
-import { HEALTH_ROUTES, isHealth } from "./routes/health-routes.ts";
+import { HEALTH_ROUTES, isHealth, LIVENESS_ROUTE } from "./routes/health-routes.ts";
 import { HOOK_ROUTES } from "./routes/hook-routes.ts";
 import { humanRoutes } from "./routes/human-routes.ts";
 import { RUN_ROUTES } from "./routes/run-routes.ts";
@@ -40,7 +41,7 @@ const routesByTag = (types: TaskTypes): Readonly<Record<string, readonly Route[]
   Tasks: [...taskRoutes(types), ...humanRoutes],
   Events: EVENT_ROUTES,
   "Event types": EVENT_TYPE_ROUTES,
-  Hooks: HOOK_ROUTES,
+  Hooks: [...HOOK_ROUTES, DELIVERY_ROUTE],
   Sync: SYNC_ROUTES,
   Access: ACCESS_ROUTES,
   Health: HEALTH_ROUTES,
@@ -62,9 +63,26 @@ const noAnswer = (withinMs: number) =>
     hint: "/readyz says which; the request may still take effect",
   });
 
-/** The application, not listening yet. */
-export function createApp(services: Services, access: Access, log: Log, types: TaskTypes) {
+/** An application that does not listen yet. */
+export type App = AnyElysia;
+
+/** The REST API. */
+export function createApp(services: Services, access: Access, log: Log, types: TaskTypes): App {
   const routes = createRoutes(types);
+  return serveRoutes(routes, services, access, log).use(createDocs(routes, renderDocumentSchema(types)));
+}
+
+/** What of the API may be exposed to everybody: POST /hooks/{name}, whose requests prove themselves, and `/healthz`. */
+export function createHooksApp(services: Services, log: Log): App {
+  const access = {
+    authenticate: () => Promise.reject(new Error("no route of the hooks asks for a key")),
+    hosts: { loopback: false, hosts: [] },
+    closed: () => undefined,
+  };
+  return serveRoutes([DELIVERY_ROUTE, LIVENESS_ROUTE], services, access, log);
+}
+
+function serveRoutes(routes: readonly Route[], services: Services, access: Access, log: Log) {
   // Bun's own page for an error, which nothing here should let through, would show the code.
   const app = new Elysia({ normalize: false, serve: { development: false, error: problemResponse } })
     // Before routing: it holds for every route, for the documentation, and for what is no route.
@@ -75,8 +93,7 @@ export function createApp(services: Services, access: Access, log: Log, types: T
     .onError(({ code, error, request }) => {
       if (code === "NOT_FOUND") return notFound(routes, request);
       return unexpected(error);
-    })
-    .use(createDocs(routes, renderDocumentSchema(types)));
+    });
   for (const route of routes) {
     app.route(
       route.method,
@@ -102,6 +119,7 @@ export function createApp(services: Services, access: Access, log: Log, types: T
     const { method, headers } = request;
     if (!URL.canParse(request.url)) return new TerminalError("host_not_allowed", "the Host header is no host");
     const url = new URL(request.url);
+    if (isDelivery(method, url.pathname)) return undefined;
     const health = isHealth(url.pathname);
     const host = headers.get("host") ?? url.host;
     const refusal = findRefusal({ method, anyHost: health, host, headers }, access.hosts);
@@ -133,13 +151,13 @@ export function createApp(services: Services, access: Access, log: Log, types: T
     const may = (scope: Scope) => allows(scopes, scope);
     const url = new URL(request.url);
     const asked = route.query === undefined ? {} : readQuery(route.query, url.searchParams);
-    const json = route.body === undefined ? undefined : await readJson(request, route.body.optional);
+    const sent = route.body && (await (route.body.raw ? readBytes(request) : readJson(request, route.body.optional)));
     const definitions = () => services.definitions;
     const input = {
       params: await resolveIds(route.params, params, definitions),
       query: await resolveIds(route.query, asked, definitions),
-      body: route.body?.read(json, { headers, services }),
-      ...{ headers, url, actor, may, services },
+      body: route.body?.read(sent, { headers, services }),
+      ...{ headers, url, actor, address, may, services },
     };
     const withinMs = route.answerWithinMs ?? ANSWER_WITHIN_MS;
     return inTime(route.handle(input), withinMs, () => noAnswer(withinMs));

@@ -26,17 +26,21 @@ export async function readJson(request: Request, optional = false): Promise<unkn
       hint: "with curl: -H 'content-type: application/json', beside -d",
     });
 
+  const bytes = await readBytes(request);
+  if (optional && bytes.byteLength === 0) return undefined;
+  const body = parse(bytes);
+  if (!isWithinDepth(body)) throw new InvalidInputError("the body is nested too deep", [TOO_DEEP], "body_too_deep");
+  return body;
+}
+
+/** The body as it came. @throws TerminalError `unsupported_media_type` where it is encoded, and what reading throws */
+export async function readBytes(request: Request): Promise<Uint8Array> {
   const encoding = request.headers.get("content-encoding");
   if (encoding !== null && !/^\s*(identity)?\s*$/i.test(encoding))
     throw new TerminalError("unsupported_media_type", `expected a body without an encoding, received ${encoding}`, {
       hint: "send the JSON as it is, without Content-Encoding",
     });
-
-  const bytes = await inTime(readBounded(request), BODY_WITHIN_MS, tooSlow);
-  if (optional && bytes.byteLength === 0) return undefined;
-  const body = parse(bytes);
-  if (!isWithinDepth(body)) throw new InvalidInputError("the body is nested too deep", [TOO_DEEP], "body_too_deep");
-  return body;
+  return inTime(readBounded(request), BODY_WITHIN_MS, tooSlow);
 }
 
 function parse(bytes: Uint8Array): unknown {

@@ -19,6 +19,8 @@ export interface Input<Params = unknown, Query = unknown, Body = unknown> {
   url: URL;
   /** Who asks, for the audit log: `key:{name}` or `anonymous`. */
   actor: string;
+  /** The remote one. */
+  address: string;
   /** Whether the caller has this scope besides that of the route: an answer shows no more than it allows. */
   may(scope: Scope): boolean;
   services: Services;
@@ -38,8 +40,10 @@ export interface Body<T> {
   example: object;
   /** An empty body is none. */
   optional?: true;
-  /** What the handler gets for this JSON, or for no body. @throws InvalidInputError with every fault */
-  read(json: unknown, request: Pick<Input, "headers" | "services">): T;
+  /** `read` gets the bytes as they came, and not their JSON. */
+  raw?: true;
+  /** What the handler gets for this JSON, for these bytes, or for no body. @throws InvalidInputError with every fault */
+  read(sent: unknown, request: Pick<Input, "headers" | "services">): T;
 }
 
 interface Described {

@@ -10,6 +10,7 @@ import type { LedgerReader } from "../explain/ledger-reader.ts";
 import type { ScheduleReader } from "../explain/schedule-view.ts";
 import type { SkippedReader } from "../explain/skipped-due-times.ts";
 import type { HookStore } from "../hook/hook-store.ts";
+import type { HookReceiver } from "../hook/receiver.ts";
 import type { Readiness } from "../kernel/readiness.ts";
 import type { RunControl } from "../occurrence/control.ts";
 import type { TaskControl } from "../occurrence/task-control.ts";
@@ -26,6 +27,7 @@ export interface Services {
   readonly expectations: ExpectationReader;
   readonly eventTypes: EventTypeReader;
   readonly hooks: HookStore;
+  readonly hookReceiver: HookReceiver;
   readonly ledger: LedgerReader;
   readonly dueTimes: DueTimeReader;
   readonly skippedDueTimes: SkippedReader;

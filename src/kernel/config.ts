@@ -22,7 +22,7 @@ const DEFAULT_ROLES: readonly RoleName[] = ["worker", "router", "api"];
 
 type Values = { readonly [K in SettingName]: ReturnType<(typeof SETTINGS)[K]["parse"]> };
 /** These have no default, and are absent where they are not set. */
-type Optional = "dbUrl" | "natsUrl" | "temporalHost" | "caFile" | "secretsDir" | "smtpUrl" | "mailFrom";
+type Optional = "dbUrl" | "natsUrl" | "temporalHost" | "caFile" | "hooksAddr" | "secretsDir" | "smtpUrl" | "mailFrom";
 
 /** The values of the settings, and what follows from them. */
 export interface Config extends Omit<Values, Optional>, Partial<Pick<Values, Optional>> {

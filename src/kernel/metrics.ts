@@ -31,6 +31,12 @@ export function createMetrics() {
       "Activities that new events reached, by what came of it: run, filtered, failed_expression or skipped.",
       "outcome",
     ),
+    hookRequests: counter(
+      "actcore_hook_requests_total",
+      "Requests to hooks, by hook (none where there is no such hook) and outcome: accepted, challenge, or the code of the refusal.",
+      "hook",
+      "outcome",
+    ),
     consumerLag: gaugeOfUnknown(
       "actcore_consumer_pending",
       "Messages in the stream that the router's consumer has not been given yet; left out while that is not known.",

@@ -172,6 +172,13 @@ export const SETTINGS = {
     default: "",
     parse: parseHosts,
   }),
+  hooksAddr: setting({
+    flag: "hooks-addr",
+    env: "ACTCORE_HOOKS_ADDR",
+    value: "HOST:PORT",
+    help: "address where POST /hooks/{name} is served without the rest of the API, to be reached from outside",
+    parse: parseAddress,
+  }),
   insecureNoAuth: switchSetting(
     "insecure-no-auth",
     "ACTCORE_INSECURE_NO_AUTH",

@@ -2,7 +2,7 @@
 import { createAuthenticator, type Keyless } from "../access/authenticate.ts";
 import type { KeyStore } from "../access/key-store.ts";
 import { createCheckedPublisher, type DoorLedger } from "../dispatch/checked-publisher.ts";
-import { createApp } from "../http/app.ts";
+import { type App, createApp, createHooksApp } from "../http/app.ts";
 import type { Services } from "../http/services.ts";
 import { type Address, formatAddress, isLoopback } from "../kernel/address.ts";
 import type { Config } from "../kernel/config.ts";
@@ -19,11 +19,13 @@ import { createAuditReader } from "../postgres/access/audit.ts";
 import { createKeyStore } from "../postgres/access/key-store.ts";
 import { createDefinitionStore } from "../postgres/definition/definition-store.ts";
 import { createEventContentReader } from "../postgres/event/event-contents.ts";
+import { createEventLedger } from "../postgres/event/event-ledger.ts";
 import { createEnforcedTypeReader, createEventTypeReader } from "../postgres/event/event-types.ts";
 import { createExpectationReader } from "../postgres/expectation/expectation-reader.ts";
 import { createDueTimeReader } from "../postgres/explain/due-time-reader.ts";
 import { createLedgerReader } from "../postgres/explain/ledger-reader.ts";
 import { createSkippedReader } from "../postgres/explain/skipped-reader.ts";
+import { createHookReader } from "../postgres/hook/hook-reader.ts";
 import { createHookStore } from "../postgres/hook/hook-store.ts";
 import { createAcceptanceLedger } from "../postgres/occurrence/acceptance-ledger.ts";
 import { createTaskRequestLedger } from "../postgres/occurrence/task-requests.ts";
@@ -44,13 +46,14 @@ import { createRunInspector } from "../temporal/run-inspector.ts";
 import { createRunStarter } from "../temporal/run-starter.ts";
 import { createScheduleReader } from "../temporal/schedule-reader.ts";
 import { createConfiguredResolver, type OpenContextResolver } from "./context.ts";
+import { createLateReceiver, HOOK_ENGINES, type HookParts } from "./hooks.ts";
 import { createLateParts } from "./late-parts.ts";
 import { createConfiguredDial, findTaskRules } from "./own-engines.ts";
 import { createRole, type RoleDeps } from "./role.ts";
 import { createSync } from "./sync.ts";
 
 /** The parts of the API that are made when an engine is reached. */
-interface Parts extends Omit<Services, "rules" | "readiness"> {
+interface Parts extends Omit<Services, "rules" | "readiness" | "hookReceiver">, HookParts {
   temporal: Temporal;
   starter: ReturnType<typeof createRunStarter>;
   humanCaller: HumanCaller;
@@ -78,6 +81,7 @@ const ENGINES = {
   temporal: "temporal",
   starter: "temporal",
   humanCaller: "temporal",
+  ...HOOK_ENGINES,
 } as const;
 
 /** @throws InvalidInputError `port_in_use`; fails with TerminalError `keys_required` on an address that needs keys */
@@ -85,7 +89,11 @@ export function startApi(deps: RoleDeps): Role {
   const { config, connections, endpoints, taskTypes, secrets, readiness, metrics } = deps;
   const log = deps.log.child({ role: "api" });
   const { parts, reach } = createLateParts<Parts>(ENGINES, readiness);
-  const services = Object.assign(parts, { readiness, rules: findTaskRules(taskTypes, config) });
+  const services = Object.assign(parts, {
+    readiness,
+    rules: findTaskRules(taskTypes, config),
+    hookReceiver: createLateReceiver(parts, { secrets, metrics, log }),
+  });
   let doorLedger: DoorLedger | undefined;
   let resolver: OpenContextResolver | undefined;
   endpoints.then(
@@ -103,12 +111,18 @@ export function startApi(deps: RoleDeps): Role {
       { address: formatAddress(config.apiAddr), setting: SETTINGS.insecureNoAuth.env },
       "INSECURE: the API asks nobody for a key; whoever reaches this address can read, change and run everything",
     );
-  const server = listen(services);
+  const servers = [listen(createApi(), config.apiAddr, SETTINGS.apiAddr, "the API")];
+  if (config.hooksAddr !== undefined)
+    servers.push(listen(createHooksApp(services, log), config.hooksAddr, SETTINGS.hooksAddr, "the hooks"));
   const role = createRole("api", { readiness, log }, async (signal, running) => {
     const engines = [
       connections.postgres().then(async (postgres) => {
         const { db } = postgres;
-        reach({ keys: createKeyStore(db) });
+        reach({
+          keys: createKeyStore(db),
+          hookReader: createHookReader(db),
+          letters: createEventLedger(postgres.prepared),
+        });
         if (closed) await requireKeys(parts.keys, config.apiAddr, signal, log);
         closed = undefined;
         doorLedger = {
@@ -163,7 +177,8 @@ export function startApi(deps: RoleDeps): Role {
         });
       }),
       connections.nats().then((nats) => {
-        reach({ events: createCheckedPublisher(createPublisher(nats), () => doorLedger) });
+        const publisher = createPublisher(nats);
+        reach({ publisher, events: createCheckedPublisher(publisher, () => doorLedger) });
       }),
       connections.temporal().then((temporal) => {
         reach({
@@ -180,33 +195,37 @@ export function startApi(deps: RoleDeps): Role {
     else void engines[0]?.then(running, () => {});
     await Promise.race([Promise.all(engines), aborted(signal)]);
     await aborted(signal);
-    await server.stop(); // refuses new connections and resolves when the last answer is out
+    // Refuses new connections, and resolves when the last answer is out.
+    await Promise.all(servers.map((server) => server.stop()));
     await resolver?.close();
   });
-  return { ...role, close: async () => void server.stop(true) };
+  return { ...role, close: async () => servers.forEach((server) => void server.stop(true)) };
 
-  function listen(services: Services) {
+  function createApi() {
     const authenticator = createAuthenticator({ keys: () => services.keys, keyless, log });
     const hosts = { loopback: isLoopback(config.apiAddr.host), hosts: config.apiHosts };
-    const app = createApp(services, { ...authenticator, hosts, closed: () => closed }, log, taskTypes);
-    const { host, port } = config.apiAddr;
-    try {
-      // http/body.ts bounds each body as it reads; Bun's own refusal would be no problem+json.
-      // Without `reusePort: false`, Elysia lets a second server share the port, and each would get some of the requests.
-      app.listen({
-        hostname: host,
-        port,
-        reusePort: false,
-        maxRequestBodySize: Number.MAX_SAFE_INTEGER,
-        idleTimeout: 30,
-      });
-    } catch (error) {
-      if ((error as { code?: string }).code !== "EADDRINUSE") throw error;
-      throw portInUse(SETTINGS.apiAddr, config.apiAddr, "the API");
-    }
-    if (!app.server) throw new Error("the listener did not start");
-    return app.server;
+    return createApp(services, { ...authenticator, hosts, closed: () => closed }, log, taskTypes);
   }
+}
+
+/** `whose` completes "the address of …". @throws InvalidInputError `port_in_use` */
+function listen(app: App, address: Address, setting: Parameters<typeof portInUse>[0], whose: string) {
+  try {
+    // http/body.ts bounds each body as it reads; Bun's own refusal would be no problem+json.
+    // Without `reusePort: false`, Elysia lets a second server share the port, and each would get some of the requests.
+    app.listen({
+      hostname: address.host,
+      port: address.port,
+      reusePort: false,
+      maxRequestBodySize: Number.MAX_SAFE_INTEGER,
+      idleTimeout: 30,
+    });
+  } catch (error) {
+    if ((error as { code?: string }).code !== "EADDRINUSE") throw error;
+    throw portInUse(setting, address, whose);
+  }
+  if (!app.server) throw new Error("the listener did not start");
+  return app.server;
 }
 
 function keylessOf({ insecureNoAuth, apiAddr }: Config): Keyless {

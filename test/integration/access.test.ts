@@ -57,6 +57,9 @@ function createApi(keyless: Keyless, store: KeyStore = keys) {
     get hooks() {
       return behind();
     },
+    get hookReceiver() {
+      return behind();
+    },
     get humans() {
       return behind();
     },

@@ -6,10 +6,12 @@ import type { ReaderDeps } from "../../src/context/source-type.ts";
 import { createCheckedPublisher } from "../../src/dispatch/checked-publisher.ts";
 import { readTree } from "../../src/document/tree.ts";
 import type { EventEnvelope } from "../../src/event/envelope.ts";
+import { createHookReceiver } from "../../src/hook/receiver.ts";
 import { createApp } from "../../src/http/app.ts";
 import type { Services } from "../../src/http/services.ts";
 import { RetryableError } from "../../src/kernel/errors.ts";
 import { createLog } from "../../src/kernel/log.ts";
+import { createMetrics } from "../../src/kernel/metrics.ts";
 import { createReadiness } from "../../src/kernel/readiness.ts";
 import { createRunControl } from "../../src/occurrence/control.ts";
 import { createTaskControl } from "../../src/occurrence/task-control.ts";
@@ -17,11 +19,13 @@ import { createAuditReader } from "../../src/postgres/access/audit.ts";
 import { createKeyStore } from "../../src/postgres/access/key-store.ts";
 import { createDefinitionStore } from "../../src/postgres/definition/definition-store.ts";
 import { createEventContentReader } from "../../src/postgres/event/event-contents.ts";
+import { createEventLedger } from "../../src/postgres/event/event-ledger.ts";
 import { createEnforcedTypeReader, createEventTypeReader } from "../../src/postgres/event/event-types.ts";
 import { createExpectationReader } from "../../src/postgres/expectation/expectation-reader.ts";
 import { createDueTimeReader } from "../../src/postgres/explain/due-time-reader.ts";
 import { createLedgerReader } from "../../src/postgres/explain/ledger-reader.ts";
 import { createSkippedReader } from "../../src/postgres/explain/skipped-reader.ts";
+import { createHookReader } from "../../src/postgres/hook/hook-reader.ts";
 import { createHookStore } from "../../src/postgres/hook/hook-store.ts";
 import { createAcceptanceLedger } from "../../src/postgres/occurrence/acceptance-ledger.ts";
 import { createTaskRequestLedger } from "../../src/postgres/occurrence/task-requests.ts";
@@ -100,6 +104,12 @@ export function createTestApi(
   const doorLedger = { ...createEnforcedTypeReader(db), ...createEventContentReader(db) };
   const history = createHistoryReader(db);
   const checkParams = createParamsCheck({ ...TASK_RULES, types });
+  const publisher = {
+    async publish(envelope: EventEnvelope) {
+      if (away.nats) throw new RetryableError("nats_unavailable", "NATS: away");
+      published.push(envelope);
+    },
+  };
   const services: Services = {
     dryRuns: createDryRuns({
       resolver: createContextResolver(readers),
@@ -146,15 +156,15 @@ export function createTestApi(
     }),
     rules: { ...TASK_RULES, types },
     readiness,
-    events: createCheckedPublisher(
-      {
-        async publish(envelope) {
-          if (away.nats) throw new RetryableError("nats_unavailable", "NATS: away");
-          published.push(envelope);
-        },
-      },
-      () => doorLedger,
-    ),
+    events: createCheckedPublisher(publisher, () => doorLedger),
+    hookReceiver: createHookReceiver({
+      hooks: createHookReader(db),
+      secrets: readers.secrets,
+      publisher,
+      letters: createEventLedger(db),
+      metrics: createMetrics(),
+      log,
+    }),
     taskControl: createTaskControl({ requests: createTaskRequestLedger(db), engine: starter, log }),
     control: createRunControl({
       accepted: createAcceptanceLedger(db),

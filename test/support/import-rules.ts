@@ -77,7 +77,7 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   // The two doors through which most starts come; what they share is in occurrence/.
   dispatch: ["flow", "occurrence", "event", "run", "definition", "expression", "calendar", "json"],
   // The door of providers' webhooks: who may send, and which event it becomes.
-  hook: ["event", "definition", "task", "secret", "expression", "calendar", "json"],
+  hook: ["event", "definition", "task", "secret", "access", "expression", "calendar", "json"],
   // What is expected of activities: it asks what became of their due times.
   expectation: ["schedule", "occurrence", "event", "definition", "calendar", "json"],
   schedule: ["occurrence", "run", "definition", "calendar", "json"],

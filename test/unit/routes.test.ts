@@ -10,7 +10,8 @@ import { createLog } from "../../src/kernel/log.ts";
 import { TASK_TYPES } from "../../src/task/types.ts";
 import { TASK_RULES } from "../support/own-engines.ts";
 
-const OPEN = ["GET /healthz", "GET /readyz"];
+/** The last one asks for a signature. */
+const OPEN = ["GET /healthz", "GET /readyz", "POST /hooks/:name"];
 /** Static, the same for everyone, and without a key of their own. */
 const DOCUMENTATION = [
   "/",

@@ -41,15 +41,17 @@ export function isHealth(path: string): boolean {
   return HEALTH_ROUTES.some((route) => route.path === path.replace(/(.)\/$/, "$1"));
 }
 
+export const LIVENESS_ROUTE = route({
+  method: "GET",
+  path: "/healthz",
+  scope: null,
+  summary: "Whether the process lives",
+  answers: { 200: Type.Object({ status: Type.Literal("ok") }) },
+  handle: async () => ({ body: { status: "ok" } }),
+});
+
 export const HEALTH_ROUTES: readonly Route[] = [
-  route({
-    method: "GET",
-    path: "/healthz",
-    scope: null,
-    summary: "Whether the process lives",
-    answers: { 200: Type.Object({ status: Type.Literal("ok") }) },
-    handle: async () => ({ body: { status: "ok" } }),
-  }),
+  LIVENESS_ROUTE,
   route({
     method: "GET",
     path: "/readyz",

@@ -30,8 +30,7 @@ export function signatureHeaders(sign: Sign, { body, id, seconds }: Signed): Rec
     case "stripe":
       return { "Stripe-Signature": `t=${seconds},v1=${hmac("sha256", secret, `${seconds}.${body}`).toString("hex")}` };
     case "standard-webhooks": {
-      const key = Buffer.from(withoutWhsec(secret), "base64");
-      const signature = hmac("sha256", key, `${id}.${seconds}.${body}`).toString("base64");
+      const signature = hmac("sha256", webhookKey(secret), `${id}.${seconds}.${body}`).toString("base64");
       return { "webhook-id": id, "webhook-timestamp": String(seconds), "webhook-signature": `v1,${signature}` };
     }
     case "hmac": {
@@ -52,6 +51,11 @@ export function signatureHeaderNames(sign: Pick<Sign, "type" | "header" | "times
 export function isWebhookSecret(secret: string): boolean {
   const text = withoutWhsec(secret);
   return text !== "" && /^[A-Za-z0-9+/]+={0,2}$/.test(text) && text.replace(/=+$/, "").length % 4 !== 1;
+}
+
+/** The key that such a secret is. */
+export function webhookKey(secret: string): Buffer {
+  return Buffer.from(withoutWhsec(secret), "base64");
 }
 
 const withoutWhsec = (secret: string) => secret.replace(/^whsec_/, "");
