@@ -19,6 +19,7 @@ import type { Metrics } from "../kernel/metrics.ts";
 import { createPause } from "../kernel/wait.ts";
 import type { RunStarter } from "../run/engine.ts";
 import { createDeadLetters } from "./dead-letters.ts";
+import { findForged } from "./forged-events.ts";
 import { matchInTurns } from "./match-event.ts";
 import { createPutBack } from "./put-back.ts";
 import type { StreamMessage } from "./stream-message.ts";
@@ -162,13 +163,24 @@ export function createDispatcher({ ledger, starter, metrics, log, onPoint = () =
 
   async function handleEvents(received: readonly Received[]): Promise<void> {
     onPoint("fetched");
+    let findRefusal: Awaited<ReturnType<typeof findForged>>;
     try {
       await refresh();
+      findRefusal = await findForged(
+        received.map(({ envelope }) => envelope),
+        ledger,
+      );
     } catch (error) {
       putBack.all(messagesOf(received), error);
       return;
     }
-    const going = await withoutMismatched(received);
+    const genuine: Received[] = [];
+    for (const each of received) {
+      const refusal = findRefusal(each.envelope);
+      if (refusal === undefined) genuine.push(each);
+      else await deadLetters.keep(each.message, refusal);
+    }
+    const going = await withoutMismatched(genuine);
     for (const part of inParts(going)) await dispatchOrPutBack(part);
   }
 

@@ -62,8 +62,8 @@ export const EventEnvelopeSchema = Type.Object(
 export type EventEnvelope = Static<typeof EventEnvelopeSchema>;
 
 /**
- * `event_differs`: another event was recorded under its id before. `mapping_failed`: a hook could make no event of a request
- * (hook/mapping.ts).
+ * `event_differs`: another event was recorded under its id before. `own_event`: it says that it is one of actcore's own, and is
+ * not. `mapping_failed`: a hook could make no event of a request (hook/mapping.ts).
  */
 export type DeadLetterReason =
   | "not_json"
@@ -72,6 +72,7 @@ export type DeadLetterReason =
   | "not_storable"
   | "schema_mismatch"
   | "event_differs"
+  | "own_event"
   | "mapping_failed";
 /**
  * `carried_id`: the event id that bytes without an envelope carry, where it is one that an event may have. Their sender will look

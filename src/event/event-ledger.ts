@@ -4,6 +4,7 @@ import type { EventContent } from "./content.ts";
 import type { DeadLetterReason, EventEnvelope } from "./envelope.ts";
 import type { Match, SubscriptionRow } from "./match.ts";
 import type { EventOutcome } from "./outcome.ts";
+import type { OwnEventReader } from "./own-event.ts";
 import type { EnforcedTypeReader } from "./payload-checks.ts";
 
 export interface MatchedEvent {
@@ -39,7 +40,7 @@ export interface DeadLetter {
   carried_id?: string;
 }
 
-export interface EventLedger extends EnforcedTypeReader {
+export interface EventLedger extends EnforcedTypeReader, OwnEventReader {
   /** The live event definitions, not older than the revision read before. */
   listSubscriptions(): Promise<SubscriptionRow[]>;
   /**

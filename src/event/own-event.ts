@@ -5,60 +5,82 @@
  * (own-event-publisher.ts). From there on it is an event like any other: recorded, and matched by definitions.
  */
 import type { Fault } from "../kernel/errors.ts";
+import type { EventContent } from "./content.ts";
 import type { EventEnvelope } from "./envelope.ts";
 
 /** How the types and ids of own events begin. */
 const PREFIX = "actcore.";
 export const OWN_SOURCE = "actcore";
 /**
- * Where a chain ends of own events that each start a run which causes the next one. The first event of a chain has depth 1;
- * none is made that would have this depth.
+ * Where a chain ends of own events that each start a run which causes the next one. The first event of a chain has depth 1; one
+ * of this depth is recorded with the reason, and not published.
  */
 export const MAX_OWN_EVENT_DEPTH = 16;
+/** Why an own event is recorded and not published: a chain that may have no end. */
+export const CHAIN_TOO_LONG = "chain_too_long";
+
+/** The types of own events that tell of the end of a run. */
+export const RUN_NEWS_TYPES = ["succeeded", "failed", "skipped", "cancelled"].map((status) => `actcore.run.${status}`);
 
 export interface OwnEvent {
   /** 1 to 200 bytes, beginning with `actcore.`; the same for the same news, so that telling it again changes nothing. */
   event_id: string;
   type: `actcore.${string}`;
-  /** What it is about: the id of an activity or of a task. */
+  /** What it is about: the id of an activity, of a run or of a task. */
   subject: string;
-  payload: { readonly [name: string]: unknown; readonly depth: number };
+  /** `chain`: the runs that led to it, each by an own event, the oldest first; the last one is what it is about, or had it. */
+  payload: { readonly [name: string]: unknown; readonly depth: number; readonly chain: readonly string[] };
+  /** Set where it is recorded and not published. */
+  cut_reason?: typeof CHAIN_TOO_LONG;
 }
 
-/** What the log says of an own event that is not made. */
-export const CHAIN_TOO_LONG = `not published: own events led to it ${MAX_OWN_EVENT_DEPTH - 1} times in a row`;
-
-/** The event that started a run, as far as its depth is read; null where none did. */
+/** The event that started a run, as far as its chain is read; null where none did. */
 export type Cause = Pick<EventEnvelope, "source" | "payload"> | null;
 
 /**
- * The own event of `type` about `subject`; undefined where the chain that led to it is too long, which the caller logs.
+ * The own event of `type` about `subject`.
  * @param occasion what tells this event from the others of the same type and subject, such as a time
  * @param cause the event that started the run which the news comes of
+ * @param run_id that run; absent where no run led to the news
  */
 export function makeOwnEvent({
   type,
   subject,
   occasion,
   cause,
+  run_id,
   payload,
 }: Pick<OwnEvent, "type" | "subject"> & {
   occasion: string;
   cause: Cause;
+  run_id?: string | undefined;
   payload: Readonly<Record<string, unknown>>;
-}): OwnEvent | undefined {
-  const depth = depthOf(cause) + 1;
-  if (depth >= MAX_OWN_EVENT_DEPTH) return undefined;
-  return { event_id: `${type}:${subject}:${occasion}`, type, subject, payload: { ...payload, depth } };
+}): OwnEvent {
+  const before = chainOf(cause);
+  const depth = before.depth + 1;
+  const chain = run_id === undefined ? before.chain : [...before.chain, run_id];
+  return {
+    ...{ event_id: `${type}:${subject}:${occasion}`, type, subject, payload: { ...payload, depth, chain } },
+    ...(depth >= MAX_OWN_EVENT_DEPTH && { cut_reason: CHAIN_TOO_LONG }),
+  };
 }
 
-function depthOf(cause: Cause): number {
-  if (cause?.source !== OWN_SOURCE) return 0;
-  const depth = (cause.payload as { depth?: unknown } | null | undefined)?.depth;
-  return typeof depth === "number" && depth > 0 ? depth : 0;
+function chainOf(cause: Cause): { depth: number; chain: readonly string[] } {
+  if (cause?.source !== OWN_SOURCE) return { depth: 0, chain: [] };
+  const { depth, chain } = (cause.payload ?? {}) as { depth?: unknown; chain?: unknown };
+  return {
+    depth: typeof depth === "number" && depth > 0 ? depth : 0,
+    chain: Array.isArray(chain) ? chain.filter((id) => typeof id === "string").slice(-MAX_OWN_EVENT_DEPTH) : [],
+  };
 }
 
-/** What makes an event look like one of actcore's own: nobody else may publish such over REST. */
+/** The port through which they are read; postgres/event/own-event-outbox.ts is behind it. */
+export interface OwnEventReader {
+  /** What own events of these ids say; those that actcore did not make are left out. */
+  readOwnEvents(eventIds: readonly string[]): Promise<ReadonlyMap<string, EventContent>>;
+}
+
+/** What makes an event look like one of actcore's own: nobody else may publish such. */
 export function findOwnEventFaults({ event_id, type, source }: EventEnvelope): Fault[] {
   const faults: Fault[] = [];
   for (const [field, text] of Object.entries({ event_id, type }))

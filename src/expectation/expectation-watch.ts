@@ -8,7 +8,7 @@
 import { compileCalendar } from "../calendar/calendar.ts";
 import { dueTimes } from "../calendar/due-times.ts";
 import type { ScheduleTrigger } from "../calendar/trigger.ts";
-import { type Cause, CHAIN_TOO_LONG, makeOwnEvent, type OwnEvent } from "../event/own-event.ts";
+import { type Cause, makeOwnEvent, type OwnEvent } from "../event/own-event.ts";
 import type { Chore } from "../kernel/chore.ts";
 import { RetryableError } from "../kernel/errors.ts";
 import type { Log } from "../kernel/log.ts";
@@ -143,11 +143,12 @@ function changeOf(activity: WatchedActivity, verdict: SilenceVerdict, now: Date,
       return { activity_id, counts_from: now, overdue_since, look_at };
     case "overdue": {
       const { since } = verdict;
-      const news = newsOf("actcore.activity.overdue", activity, since, null, log);
+      const news = newsOf("actcore.activity.overdue", activity, since, { cause: null }, log);
       return { activity_id, counts_from, overdue_since: since, look_at, news };
     }
     case "recovered": {
-      const news = newsOf("actcore.activity.recovered", activity, overdue_since as Date, cause, log);
+      const led = { cause, run_id: activity.last_success?.run_id };
+      const news = newsOf("actcore.activity.recovered", activity, overdue_since as Date, led, log);
       return { activity_id, counts_from, overdue_since: null, look_at, news };
     }
     case "quiet": {
@@ -164,9 +165,9 @@ function newsOf(
   type: OwnEvent["type"],
   { activity_id, activity_name, success_within, success_within_ms, last_success }: WatchedActivity,
   since: Date,
-  cause: Cause,
+  led: { cause: Cause; run_id?: string | undefined },
   log: Log,
-): OwnEvent | undefined {
+): OwnEvent {
   const payload = {
     activity_id,
     activity_name,
@@ -175,8 +176,10 @@ function newsOf(
     silent_since: new Date(since.getTime() - success_within_ms).toISOString(),
     overdue_since: since.toISOString(),
   };
-  const news = makeOwnEvent({ type, subject: activity_id, occasion: since.toISOString(), cause, payload });
-  if (news === undefined) log.warn({ activity_id, activity_name, type }, CHAIN_TOO_LONG);
+  const about = { type, subject: activity_id, occasion: since.toISOString() };
+  const news = makeOwnEvent({ ...about, ...led, payload });
+  if (news.cut_reason !== undefined)
+    log.warn({ activity_id, activity_name, type, reason: news.cut_reason }, "event not published");
   return news;
 }
 

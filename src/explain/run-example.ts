@@ -52,4 +52,5 @@ export const RUN_EXAMPLE = {
   ],
   tasks: [task(1, "mail", 0), task(2, "report", null)],
   tasks_not_shown: 0,
+  outcome_event: null,
 };

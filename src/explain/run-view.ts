@@ -75,6 +75,19 @@ export const TemplateView = Type.Object(
   { title: "TemplateDecision" },
 );
 
+const OutcomeEventView = Type.Object(
+  {
+    event_id: Type.String(),
+    published_at: Nullable(Time),
+    cut_reason: Nullable(
+      Type.String({
+        description: "Why it is kept and not published: `chain_too_long`, where own events may go in a circle.",
+      }),
+    ),
+  },
+  { title: "OutcomeEvent" },
+);
+
 /** How many tasks of a run are read with it. */
 export const MAX_TASKS_SHOWN = 100;
 
@@ -94,6 +107,9 @@ export const RunView = Type.Object(
         "`/tasks?run_id=` lists all of them.",
     }),
     tasks_not_shown: Type.Integer(),
+    outcome_event: Nullable(OutcomeEventView, {
+      description: "What was told of its end as an event of actcore's own; null where nothing was (`publish_outcome`).",
+    }),
   },
   { title: "Run", examples: [RUN_EXAMPLE] },
 );
@@ -117,6 +133,7 @@ export interface RunFacts {
   decisions: RunDecisions | null;
   counts: readonly TaskCount[];
   tasks: readonly TaskOfRun[];
+  outcome_event: RunView["outcome_event"];
 }
 
 export function describeRun({
@@ -126,6 +143,7 @@ export function describeRun({
   decisions,
   counts,
   tasks,
+  outcome_event,
 }: RunFacts): RunView {
   const keys = decisions?.templates.map(({ key }) => key) ?? [];
   const placeOf = ({ key }: TaskOfRun) => keys.indexOf(key);
@@ -138,6 +156,7 @@ export function describeRun({
       (a, b) => placeOf(a) - placeOf(b) || a.key.localeCompare(b.key) || (a.instance ?? 0) - (b.instance ?? 0),
     ),
     tasks_not_shown: counts.reduce((sum, { count }) => sum + count, 0) - tasks.length,
+    outcome_event,
   };
 }
 

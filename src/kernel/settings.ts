@@ -179,6 +179,11 @@ export const SETTINGS = {
     help: "address where POST /hooks/{name} is served without the rest of the API, to be reached from outside",
     parse: parseAddress,
   }),
+  publishOutcome: switchSetting(
+    "publish-outcome",
+    "ACTCORE_PUBLISH_OUTCOME",
+    "publish the end of each run as an event, such as actcore.run.failed, unless its definition says otherwise",
+  ),
   insecureNoAuth: switchSetting(
     "insecure-no-auth",
     "ACTCORE_INSECURE_NO_AUTH",

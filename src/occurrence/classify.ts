@@ -4,6 +4,7 @@
  */
 
 import { type EventEnvelope, findEnvelopeFaults, MAX_EVENT_ID_BYTES, OWN_EVENT_IDS } from "../event/envelope.ts";
+import { findOwnEventFaults } from "../event/own-event.ts";
 import { isWithinDepth, TOO_DEEP } from "../json/depth.ts";
 import { isFields } from "../json/fields.ts";
 import { parseJson } from "../json/parse.ts";
@@ -71,7 +72,9 @@ function foreignStart(request: ClaimRequest, event: StartArgument, now: Date): T
     );
   const isEnvelope = "event_id" in event && "type" in event;
   if (isEnvelope) {
-    const faults = findEnvelopeFaults(event).map(({ path, message }) => `${path} ${message}`);
+    const faults = [...findEnvelopeFaults(event), ...findOwnEventFaults(event as EventEnvelope)].map(
+      ({ path, message }) => `${path} ${message}`,
+    );
     if (faults.length > 0) throw invalid(`is no envelope: ${faults.join("; ")}`);
   }
   const inline = isEnvelope

@@ -35,14 +35,20 @@ const noAnswer = () =>
 /** Types json and jsonb, by their numbers in Postgres. Of what is read no number is changed. */
 const JSON_TYPE = { to: 114, from: [114, 3802], serialize: JSON.stringify, parse: parseJson };
 
-/** Connects lazily; a lost server is connected to again by itself. `name` shows in pg_stat_activity. */
-export function openPostgres(url: string, name: string, max = 10): Postgres {
+/** A setting of the connection: `on` where the ends of runs are published whose definitions say nothing of it. */
+export const PUBLISH_ALL = "actcore.publish_outcome";
+
+/**
+ * Connects lazily; a lost server is connected to again by itself. `name` shows in pg_stat_activity.
+ * @param publishAll whether the ends of runs are published whose definitions say nothing of it
+ */
+export function openPostgres(url: string, name: string, max = 10, publishAll = false): Postgres {
   const options = {
     connect_timeout: 5,
     max_lifetime: 1800,
     onnotice: () => {},
     backoff: (retries: number) => Math.min(0.1 * 2 ** retries, 2),
-    connection: { application_name: `actcore-${name}` },
+    connection: { application_name: `actcore-${name}`, ...(publishAll && { [PUBLISH_ALL]: "on" }) },
     types: { json: JSON_TYPE },
   };
   const sql = postgres(url, { ...options, max });

@@ -215,6 +215,9 @@ export const ownEvents = actcore.table(
     payload: json().notNull(),
     created_at: time("created_at").notNull().defaultNow(),
     published_at: time("published_at"),
+    /** As its payload has them: the statement that closes a run goes on from here. Null in rows of earlier releases. */
+    depth: integer(),
+    chain: json().$type<readonly string[]>(),
     /** Why it is kept and never published. */
     cut_reason: text(),
   },

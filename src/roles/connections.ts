@@ -104,7 +104,7 @@ export function openConnections({ config, endpoints, readiness, metrics, log, si
     postgres: once(() =>
       connect(
         "postgres",
-        async ({ dbUrl }) => openPostgres(dbUrl, name),
+        async ({ dbUrl }) => openPostgres(dbUrl, name, undefined, config.publishOutcome),
         async ({ sql }) => {
           const applied = await migrate(sql, migrations);
           if (applied.length > 0) log.info({ migrations: applied }, "database schema brought up to date");

@@ -106,7 +106,10 @@ export function startWorker(deps: RoleDeps): Role {
       }),
       taskSteps: {
         ...createTaskSteps(steps),
-        resolveContext: createContextStep({ runs: createRunLedger(postgres.prepared), resolver }),
+        resolveContext: createContextStep({
+          runs: createRunLedger(postgres.prepared),
+          resolver,
+        }),
       },
       callSteps: createCallSteps({
         ...steps,

@@ -55,7 +55,7 @@ async function exampleFor(file: string): Promise<string> {
     .replace(/run_at: ".*"\n {2}timezone: .*/, `run_at: "${soon}"`);
 }
 
-const FILES = ["nightly-backup", "release", "certificates", "reminder", "access-request"];
+const FILES = ["nightly-backup", "release", "certificates", "reminder", "access-request", "tell-of-failures"];
 
 beforeAll(async () => {
   const definitions = join(directory, "definitions");
@@ -67,6 +67,7 @@ beforeAll(async () => {
     env: {
       ACTCORE_SMTP_URL: `smtp://localhost:${mails.port}`,
       ACTCORE_MAIL_FROM: "actcore@example.org",
+      ACTCORE_PUBLISH_OUTCOME: "true",
     },
     flags: { ...(await findPorts()), definitionsDirs: definitions },
   });
@@ -118,8 +119,11 @@ describe("nightly-backup.yaml", () => {
     const run = await lastRun("nightly-backup", 2);
     call(["mv", before, source as string]);
     expect([run.status, statusesOf(run)]).toEqual(["failed", { pack: "failed", prune: "skipped", tell: "succeeded" }]);
-    expect(subjects()).toEqual(["The nightly backup failed"]);
+    expect(subjects()[0]).toBe("The nightly backup failed");
     expect(mails.received[0]?.content).toContain("No such file or directory");
+    // Its own mail, and the one of tell-of-failures.yaml, which is about every failed run.
+    await eventually("the failed run is mailed about", () => subjects().includes("nightly-backup failed"));
+    expect(mails.received.at(-1)?.content).toContain(`/runs/${run.run_id}`);
   }, 60_000);
 });
 

@@ -42,6 +42,7 @@ function setUp({
   down = false,
   types = [] as EnforcedType[],
   manyOf = 0,
+  ownEvents = new Map<string, EventContent>(),
 } = {}) {
   const known = new Map<string, EventOutcome>();
   const contents = new Map<string, EventContent>();
@@ -86,6 +87,9 @@ function setUp({
       calls.marked.push(...ids);
       for (const id of ids) known.set(id, "dispatched");
     },
+    async readOwnEvents(ids) {
+      return new Map(ids.filter((id) => ownEvents.has(id)).map((id) => [id, ownEvents.get(id) as EventContent]));
+    },
     async listEnforcedTypes() {
       return types;
     },
@@ -112,6 +116,20 @@ function setUp({
   const { handle } = createDispatcher({ ledger, starter, metrics, log: createLog("silent") });
   return { handle, known, started, letters, calls, metrics };
 }
+
+test("an event that says it is actcore's own is taken where actcore made it as it is, and is a dead letter else", async () => {
+  const own = { event_id: "actcore.run.failed:r:0", type: "actcore.run.failed", source: "actcore", subject: "r" };
+  const envelope = { ...own, occurred_at: "2026-01-31T09:30:00Z", payload: { depth: 1 } };
+  const altered = { ...envelope, payload: { depth: 0 } };
+  const { event_id, ...content } = { ...own, payload: { depth: 1 } };
+  const settled: Settled = [];
+  const { handle, letters } = setUp({ ownEvents: new Map([[event_id, content]]) });
+  await handle([message("mine", settled, JSON.stringify(envelope))]);
+  await handle([message("altered", settled, JSON.stringify(altered))]);
+  await handle([message("forged", settled, JSON.stringify({ ...envelope, event_id: "x" }))]);
+  expect(settled).toEqual(["mine acked", "altered terminated: own_event", "forged terminated: own_event"]);
+  expect(letters.map(({ carried_id }) => carried_id)).toEqual([event_id, "x"]);
+});
 
 describe("a group of messages", () => {
   test("is acknowledged after its runs are started and that is recorded", async () => {

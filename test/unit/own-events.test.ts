@@ -1,9 +1,11 @@
 /** Events of actcore's own: how they are made, and how the outbox is emptied into the stream. */
 import { describe, expect, test } from "bun:test";
+import type { DefinitionBody } from "../../src/definition/schema.ts";
 import type { EventEnvelope } from "../../src/event/envelope.ts";
 import { findEnvelopeFaults } from "../../src/event/envelope.ts";
 import { findOwnEventFaults, makeOwnEvent } from "../../src/event/own-event.ts";
 import { createOwnEventChore, type UnpublishedEvent } from "../../src/event/own-event-publisher.ts";
+import { publishesOutcome } from "../../src/event/publish-outcome.ts";
 import { RetryableError, TerminalError } from "../../src/kernel/errors.ts";
 import { envelopeOf } from "../support/ledger.ts";
 
@@ -16,20 +18,29 @@ describe("an own event", () => {
       event_id: "actcore.activity.overdue:a1:2026-01-01",
       type: "actcore.activity.overdue",
       subject: "a1",
-      payload: { x: 1, depth: 1 },
+      payload: { x: 1, depth: 1, chain: [] },
     });
   });
 
-  test("is one deeper than the own event that led to it, and is not made at depth 16", () => {
-    const depths = [1, 2, 14, 15, 16, 1000].map(
-      (depth) => makeOwnEvent({ ...NEWS, cause: causedBy(depth) })?.payload.depth,
-    );
-    expect(depths).toEqual([2, 3, 15, undefined, undefined, undefined]);
+  test("is one deeper than the own event that led to it, and is cut from depth 16 on, which it says", () => {
+    const made = [1, 14, 15, 1000].map((depth) => makeOwnEvent({ ...NEWS, cause: causedBy(depth) }));
+    expect(made.map(({ payload, cut_reason }) => [payload.depth, cut_reason])).toEqual([
+      [2, undefined],
+      [15, undefined],
+      [16, "chain_too_long"],
+      [1001, "chain_too_long"],
+    ]);
+  });
+
+  test("names the runs that led to it, the oldest first", () => {
+    const first = makeOwnEvent({ ...NEWS, cause: null, run_id: "r1" });
+    const second = makeOwnEvent({ ...NEWS, cause: { source: "actcore", payload: first.payload }, run_id: "r2" });
+    expect(second.payload).toMatchObject({ depth: 2, chain: ["r1", "r2"] });
   });
 
   test("counts no depth that another source wrote, or that is no number", () => {
     const causes = [causedBy(15, "shop"), causedBy("15"), { source: "actcore", payload: null }];
-    expect(causes.map((cause) => makeOwnEvent({ ...NEWS, cause })?.payload.depth)).toEqual([1, 1, 1]);
+    expect(causes.map((cause) => makeOwnEvent({ ...NEWS, cause }).payload.depth)).toEqual([1, 1, 1]);
   });
 
   test("is refused from others by its type, its id and its source", () => {
@@ -39,12 +50,24 @@ describe("an own event", () => {
   });
 });
 
+test.each([
+  [true, { publish_outcome: true, event_type: "actcore.run.failed" }],
+  [false, { publish_outcome: false, event_type: "order.paid" }],
+  [false, { event_type: "actcore.run.failed" }],
+  [false, { event_type: "**" }],
+  [null, { event_type: "actcore.activity.*" }],
+  [null, { event_type: "order.paid" }],
+])("whether an activity tells of its runs is %p with %p", (expected, { event_type, ...said }) => {
+  const body = { ...said, trigger_config: { trigger_type: "event", event_type } } as unknown as DefinitionBody;
+  expect(publishesOutcome(body)).toBe(expected);
+});
+
 describe("the outbox", () => {
   const eventAt = (n: number): UnpublishedEvent => ({
     event_id: `actcore.x:${String(n).padStart(3, "0")}`,
     type: "actcore.x",
     subject: "a",
-    payload: { depth: 1 },
+    payload: { depth: 1, chain: [] },
     created_at: new Date(n),
   });
 

@@ -6,7 +6,7 @@ import { describeRun, type RunFacts, RunView } from "../../src/explain/run-view.
 import type { TemplateDecision } from "../../src/run/decision.ts";
 
 function runWith(templates: TemplateDecision[], summary: object = {}, rest: Partial<RunFacts> = {}) {
-  const facts = { context_snapshot: null, context_sources: null, counts: [], tasks: [], ...rest };
+  const facts = { context_snapshot: null, context_sources: null, counts: [], tasks: [], outcome_event: null, ...rest };
   return describeRun({
     ...facts,
     decisions: { round: 1, templates },
@@ -39,7 +39,7 @@ test("a run of a release that recorded no decisions has none to tell, and its ta
   const counts = [{ key: "a", status: "succeeded" as const, count: 1 }];
   const run = describeRun({
     ...{ summary: {} as RunFacts["summary"], context_snapshot: {}, context_sources: null, decisions: null },
-    ...{ counts, tasks: [task] },
+    ...{ counts, tasks: [task], outcome_event: null },
   });
   expect(run).toMatchObject({ context: [], templates: null, tasks: [task], tasks_not_shown: 0 });
 });

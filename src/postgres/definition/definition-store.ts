@@ -2,6 +2,7 @@
 import { and, asc, desc, eq, gt, isNotNull, isNull, lt, type SQL, sql } from "drizzle-orm";
 import type { Definition, DefinitionBody } from "../../definition/schema.ts";
 import type { ChangeContext, DefinitionStore, DefinitionVersion, StoredDefinition } from "../../definition/store.ts";
+import { publishesOutcome } from "../../event/publish-outcome.ts";
 import { TerminalError } from "../../kernel/errors.ts";
 import { type AuditEntry, writeAudit } from "../access/audit.ts";
 import { type Database, errorCode, guarded, inChunks, type Transaction } from "../client.ts";
@@ -214,7 +215,8 @@ async function describeTaken(db: Database, name: string): Promise<TerminalError>
 /** The columns that follow from the body, the override and the retirement. */
 export function columnsOf(body: DefinitionBody, enabled_override: boolean | null, retired_at: Date | null) {
   const enabled = retired_at === null && (enabled_override ?? body.enabled);
-  return { name: body.name, enabled, enabled_override, trigger_type: body.trigger_type, body };
+  const { name, trigger_type } = body;
+  return { name, enabled, enabled_override, trigger_type, publish_outcome: publishesOutcome(body), body };
 }
 
 function effectiveBody({ body, enabled }: Row): DefinitionBody {

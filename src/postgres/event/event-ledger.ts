@@ -13,11 +13,13 @@ import { definitions } from "../definition-tables.ts";
 import { eventKeys, eventOutcomes, events, occurrences } from "../ledger-tables.ts";
 import { contentsOf, isAmong, readStored } from "./event-contents.ts";
 import { createEnforcedTypeReader } from "./event-types.ts";
+import { createOwnEventReader } from "./own-event-outbox.ts";
 import { insertNew } from "./record-statement.ts";
 
 export function createEventLedger(db: Database): EventLedger {
   return {
     ...createEnforcedTypeReader(db),
+    ...createOwnEventReader(db),
 
     async listSubscriptions() {
       const { id, name, enabled, version, body } = definitions;

@@ -1,17 +1,29 @@
 /** Events of actcore's own that are to be published, or were. */
 import { and, asc, inArray, isNull, sql } from "drizzle-orm";
-import type { OwnEvent } from "../../event/own-event.ts";
+import { OWN_SOURCE, type OwnEvent, type OwnEventReader } from "../../event/own-event.ts";
 import type { OwnEventOutbox, UnpublishedEvent } from "../../event/own-event-publisher.ts";
-import { guarded, inChunks, type Postgres, type Transaction } from "../client.ts";
+import { type Database, guarded, inChunks, type Postgres, type Transaction } from "../client.ts";
 import { ownEvents } from "../ledger-tables.ts";
 
-const CHANNEL = "actcore_own_events";
+export const OWN_EVENTS_CHANNEL = "actcore_own_events";
 
 /** Writes events in the transaction of what they tell of. Those that are there already stay as they are. */
 export async function insertOwnEvents(tx: Transaction, events: readonly OwnEvent[]): Promise<void> {
   if (events.length === 0) return;
-  await inChunks(events, (chunk) => tx.insert(ownEvents).values(chunk).onConflictDoNothing());
-  await tx.execute(sql`select pg_notify(${CHANNEL}, '')`);
+  const rows = events.map((event) => ({ ...event, depth: event.payload.depth, chain: event.payload.chain }));
+  await inChunks(rows, (chunk) => tx.insert(ownEvents).values(chunk).onConflictDoNothing());
+  await tx.execute(sql`select pg_notify(${OWN_EVENTS_CHANNEL}, '')`);
+}
+
+export function createOwnEventReader(db: Database): OwnEventReader {
+  return {
+    async readOwnEvents(eventIds) {
+      const { event_id, type, subject, payload } = ownEvents;
+      const query = db.select({ event_id, type, subject, payload }).from(ownEvents);
+      const rows = await guarded(query.where(inArray(event_id, [...eventIds])));
+      return new Map(rows.map(({ event_id: id, ...said }) => [id, { ...said, source: OWN_SOURCE }]));
+    },
+  };
 }
 
 export function createOwnEventOutbox({ db, sql: client }: Postgres): OwnEventOutbox {
@@ -41,7 +53,7 @@ export function createOwnEventOutbox({ db, sql: client }: Postgres): OwnEventOut
     },
 
     async onEvent(listener) {
-      const { unlisten } = await guarded(client.listen(CHANNEL, listener));
+      const { unlisten } = await guarded(client.listen(OWN_EVENTS_CHANNEL, listener));
       return unlisten;
     },
   };

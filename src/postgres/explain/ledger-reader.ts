@@ -22,6 +22,7 @@ import type { TaskSummary } from "../../explain/task-view.ts";
 import { firstUuidAt } from "../../kernel/stable-id.ts";
 import { isTruncated } from "../../task/command/output.ts";
 import { type Database, guarded } from "../client.ts";
+import { NEWS_OF_RUN } from "../event/run-news.ts";
 import { eventKeys, eventOutcomes, events, runs } from "../ledger-tables.ts";
 import { withTimesAsText } from "../schema.ts";
 import { humanTasks, taskOutputs, tasks } from "../task-tables.ts";
@@ -48,7 +49,14 @@ export function createLedgerReader(db: Database): LedgerReader {
       const counts = sql<TaskCount[]>`(select coalesce(json_agg(c), '[]') from (
         select key, status, count(*) as count from ${tasks} where ${ofRun} group by key, status) c)`;
       const { context_snapshot, context_sources, decisions } = runs;
-      const run = { summary: runSummary, context_snapshot, context_sources, decisions, counts };
+      const run = {
+        summary: runSummary,
+        context_snapshot,
+        context_sources,
+        decisions,
+        counts,
+        outcome_event: NEWS_OF_RUN,
+      };
       const [[row], shown] = await Promise.all([
         guarded(db.select(run).from(runs).where(eq(runs.run_id, runId))),
         guarded(

@@ -10,6 +10,7 @@ import { type OccurrenceKind, QUEUED } from "../../occurrence/occurrence.ts";
 import type { RunStatus } from "../../run/run.ts";
 import type { Database, Transaction } from "../client.ts";
 import { definitions } from "../definition-tables.ts";
+import { runNews, WAKE_PUBLISHER } from "../event/run-news.ts";
 import { eventKeys, eventOutcomes, occurrences, runs } from "../ledger-tables.ts";
 
 /** The first of the two numbers of the lock; the second one is made of the activity's id. */
@@ -100,7 +101,7 @@ async function carryOut(tx: Transaction, { run, skip }: GateVerdict, now: Date):
     ), changed as (
       update ${runs} r set reason = v.reason, detail = v.detail, ${endOfWait(sql`v.reason is null`, now)}
       from verdict v where r.run_id = v.run_id and r.status = 'queued'
-      returning r.run_id, r.activity_id, r.activity_name, r.event_id, r.status, r.reason, r.detail, v.n
+      returning r.*, v.n
     ), released as (
       -- Unclaimed, it is owed a workflow, unless the workflow that looks has claimed it.
       update ${occurrences} o set claimed_by = case when c.status = 'skipped' then 'skipped' end
@@ -109,8 +110,10 @@ async function carryOut(tx: Transaction, { run, skip }: GateVerdict, now: Date):
       update ${eventOutcomes} e set outcome = case when c.status = 'skipped' then 'skipped' else 'run' end, reason = c.detail
       from changed c join ${eventKeys} k on k.event_id = c.event_id
       where e.row_id = k.row_id and e.activity_id = c.activity_id and e.run_id = c.run_id and e.outcome = 'queued'
-    )
-    select c.run_id, c.activity_id, c.activity_name, c.event_id, c.status, c.reason, c.detail, o.kind, o.workflow_id
+    ), closed as (
+      select * from changed where status = 'skipped'
+    )${runNews(sql`closed`)}
+    select ${WAKE_PUBLISHER}, c.run_id, c.activity_id, c.activity_name, c.event_id, c.status, c.reason, c.detail, o.kind, o.workflow_id
     from changed c join ${occurrences} o on o.run_id = c.run_id order by c.n`);
 }
 

@@ -60,7 +60,8 @@ const DELETIONS: Readonly<Record<SweptTable, Statement>> = {
   events: byKey(sql`${events}`, "row_id", isSettledEvent),
   own_events: (before, limit) => sql`
     delete from ${ownEvents} t using (
-      select event_id from ${ownEvents} where published_at < ${before.toISOString()} limit ${limit}
+      select event_id from ${ownEvents} where published_at < ${before.toISOString()}
+        or (cut_reason is not null and created_at < ${before.toISOString()}) limit ${limit}
     ) old where t.event_id = old.event_id`,
   occurrences: byKey(sql`${occurrences}`, "run_id", isDoneOccurrence),
   event_keys: byKey(sql`${eventKeys}`, "row_id", isOfSettledEvent(sql`${eventKeys.row_id}`)),

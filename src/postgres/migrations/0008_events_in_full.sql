@@ -53,6 +53,8 @@ ALTER TABLE "actcore"."events" ADD COLUMN "settled_as" text;--> statement-breakp
 ALTER TABLE "actcore"."events" ADD COLUMN "settled_at" timestamp (3) with time zone;--> statement-breakpoint
 ALTER TABLE "actcore"."events" ADD COLUMN "settled_by" text;--> statement-breakpoint
 ALTER TABLE "actcore"."events" ADD COLUMN "replayed_as" text;--> statement-breakpoint
+ALTER TABLE "actcore"."own_events" ADD COLUMN "depth" integer;--> statement-breakpoint
+ALTER TABLE "actcore"."own_events" ADD COLUMN "chain" json;--> statement-breakpoint
 ALTER TABLE "actcore"."own_events" ADD COLUMN "cut_reason" text;--> statement-breakpoint
 ALTER TABLE "actcore"."runs" ADD COLUMN "flow_key" text;--> statement-breakpoint
 ALTER TABLE "actcore"."runs" ADD COLUMN "admitted_at" timestamp (3) with time zone;--> statement-breakpoint

@@ -8,6 +8,7 @@ import type { AcceptanceLedger } from "../../occurrence/control.ts";
 import { dueKey, dueWorkflowId, eventWorkflowId, QUEUED, runTraceId } from "../../occurrence/occurrence.ts";
 import { writeAudit } from "../access/audit.ts";
 import { type Database, guarded, inTransaction } from "../client.ts";
+import { runNews, WAKE_PUBLISHER } from "../event/run-news.ts";
 import { tellGates } from "../flow/gate-news.ts";
 import { eventKeys, eventOutcomes, events, occurrences, runs } from "../ledger-tables.ts";
 import { insertOccurrence, insertRun, lockAgainstChange, toAccepted } from "./accepted-run.ts";
@@ -105,14 +106,14 @@ export function createAcceptanceLedger(db: Database): AcceptanceLedger {
           with cancelled as (
             update ${runs} r set status = 'cancelled', reason = 'cancelled', finished_at = now()
             where run_id = ${run_id} and status = 'queued'
-            returning run_id, activity_id, event_id, ${tellGates(sql`r.activity_id`, sql`r.flow_key`)} as told
+            returning r.*, ${tellGates(sql`r.activity_id`, sql`r.flow_key`)} as counted
           ), disowned as (
             update ${occurrences} o set claimed_by = 'cancelled' from cancelled c where o.run_id = c.run_id
           ), reached as (
             update ${eventOutcomes} e set outcome = 'run' from cancelled c join ${eventKeys} k on k.event_id = c.event_id
             where e.row_id = k.row_id and e.activity_id = c.activity_id and e.run_id = c.run_id and e.outcome = 'queued'
-          )
-          select run_id, told from cancelled`);
+          )${runNews(sql`cancelled`)}
+          select run_id, counted, ${WAKE_PUBLISHER} from cancelled`);
         if (cancelled.length > 0) await writeAudit(tx, { actor, action: "cancel", subject: `run:${run_id}` });
         return cancelled.length > 0;
       }),

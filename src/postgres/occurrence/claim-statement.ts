@@ -5,6 +5,7 @@ import type { JudgedStart } from "../../occurrence/ledger.ts";
 import { runTraceId } from "../../occurrence/occurrence.ts";
 import type { ClaimRequest, RunStatus } from "../../run/run.ts";
 import { definitions, definitionVersions } from "../definition-tables.ts";
+import { runNews, WAKE_PUBLISHER } from "../event/run-news.ts";
 import { TELL_IF_COUNTED } from "../flow/gate-news.ts";
 import { eventKeys, eventOutcomes, events, occurrences, runs } from "../ledger-tables.ts";
 
@@ -110,7 +111,7 @@ export function claimStatement(
       -- A run that was claimed before is there already, or retention has removed it.
       where not exists (select from before where is_claimed)
       on conflict do nothing
-      returning run_id, status, reason
+      returning *
     ), refused as (
       -- The run of an accepted occurrence stands already. The same claim made again finds it claimed, in the snapshot of this
       -- statement, and answers what stands there.
@@ -118,7 +119,7 @@ export function claimStatement(
       from occurrence, (select coalesce(${acceptedRefusal}, case when exists (select from going) then 'overlap' end) as reason) verdict
       where r.run_id = occurrence.run_id and verdict.reason is not null and r.finished_at is null and r.reopened = 0
         and exists (select from before where not is_claimed)
-      returning r.status, r.reason, ${TELL_IF_COUNTED} as told
+      returning r.*, ${TELL_IF_COUNTED} as counted
     ), reached as (
       insert into ${eventOutcomes} (row_id, activity_id, activity_name, outcome, run_id)
       select row_id, id, name, case when opened.status = 'queued' then 'queued' else 'run' end, run_id from event, definition, opened
@@ -127,7 +128,9 @@ export function claimStatement(
       select status, reason from opened
       union all select status, reason from refused
       union all select status, reason from ${runs} where run_id = (select run_id from occurrence)
-    )
+    ), closed as (
+      select *, null as counted from opened where status = 'skipped' union all select * from refused
+    )${runNews(sql`closed`)}
     select exists (select from definition) as is_judged, (
         select json_build_object('id', d.id, 'name', d.name, 'version', d.version, 'enabled', d.enabled and d.deleted_at is null,
           'deleted', d.deleted_at is not null, 'since', v.created_at, 'body', d.body)
@@ -144,5 +147,6 @@ export function claimStatement(
       (select reason from standing limit 1) as reason,
       coalesce((select reopened from standing_run), 0) as reopened,
       (extract(epoch from clock_timestamp() - coalesce((select begun_at from standing_run), ${scheduled_for}::timestamptz,
-        (select received_at from event limit 1), now())) * 1000)::float8 as latency_ms`;
+        (select received_at from event limit 1), now())) * 1000)::float8 as latency_ms,
+      ${WAKE_PUBLISHER}`;
 }

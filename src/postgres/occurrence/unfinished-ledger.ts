@@ -7,6 +7,7 @@ import { runTraceId } from "../../occurrence/occurrence.ts";
 import { guarded, type Postgres } from "../client.ts";
 import { definitions } from "../definition-tables.ts";
 import { readKnown } from "../event/event-ledger.ts";
+import { runNews, WAKE_PUBLISHER } from "../event/run-news.ts";
 import { TELL_IF_COUNTED } from "../flow/gate-news.ts";
 import { eventKeys, events, occurrences, runs } from "../ledger-tables.ts";
 import { tasks } from "../task-tables.ts";
@@ -93,19 +94,21 @@ export function createUnfinishedLedger({ db }: Postgres): UnfinishedLedger {
             update ${occurrences} o set claimed_by = ${reason}, version_used = coalesce(o.version_used, d.version)
             from ${definitions} d where d.id = o.activity_id and o.run_id = ${run_id} and o.claimed_by is null
             returning o.event_id, o.version_used, d.name
-          )
-          insert into ${runs} as r (run_id, activity_id, activity_name, trigger, status, reason, error, finished_at, event_id,
-            trace_id, workflow_id, version_used, tasks_spawned)
-          select ${run_id}::uuid, ${activity_id}::uuid, name, 'event', 'failed', ${reason},
-            'its workflow ended before it began', now(), event_id, coalesce((
-              select e.trace_id from ${eventKeys} k join ${events} e on e.row_id = k.row_id where k.event_id = lost.event_id
-            ), ${traceId}), ${workflow_id}, version_used, 0
-          from lost
-          on conflict (run_id) do update set status = 'failed', reason = excluded.reason, error = excluded.error,
-            finished_at = now() where r.finished_at is null
-          returning ${TELL_IF_COUNTED} as told`),
+          ), closed as (
+            insert into ${runs} as r (run_id, activity_id, activity_name, trigger, status, reason, error, finished_at, event_id,
+              trace_id, workflow_id, version_used, tasks_spawned)
+            select ${run_id}::uuid, ${activity_id}::uuid, name, 'event', 'failed', ${reason},
+              'its workflow ended before it began', now(), event_id, coalesce((
+                select e.trace_id from ${eventKeys} k join ${events} e on e.row_id = k.row_id where k.event_id = lost.event_id
+              ), ${traceId}), ${workflow_id}, version_used, 0
+            from lost
+            on conflict (run_id) do update set status = 'failed', reason = excluded.reason, error = excluded.error,
+              finished_at = now() where r.finished_at is null
+            returning r.*, ${TELL_IF_COUNTED} as counted
+          )${runNews(sql`closed`)}
+          select run_id, ${WAKE_PUBLISHER} from closed`),
       );
-      return recorded.count > 0;
+      return recorded.length > 0;
     },
   };
 }

@@ -3,6 +3,7 @@ import { type SQL, sql } from "drizzle-orm";
 import type { TaskOutcome } from "../../run/ledger.ts";
 import type { RunClose, TaskFailure } from "../../run/run.ts";
 import { storableText } from "../client.ts";
+import { runNews, WAKE_PUBLISHER } from "../event/run-news.ts";
 import { TELL_IF_COUNTED } from "../flow/gate-news.ts";
 import { occurrences, runs } from "../ledger-tables.ts";
 import { tasks } from "../task-tables.ts";
@@ -96,13 +97,14 @@ export function closeStatement({ run_id, failures, interruption, reopened, outco
       update ${runs} r set status = v.status, reason = v.reason, error = v.error, finished_at = now()
       from verdict v where r.run_id = ${run_id} and r.finished_at is null and ${isCurrent}
         and (select count(*) from done) = ${outcomes.length}
-      returning r.status, r.reason, r.activity_id, r.activity_name, ${TELL_IF_COUNTED} as told
+      returning r.*, ${TELL_IF_COUNTED} as counted
     ), disowned as (
       -- An accepted run that is cancelled before its workflow began: nobody claims it any more.
       update ${occurrences} set claimed_by = 'cancelled'
       where ${cancelled} and run_id = ${run_id} and claimed_by is null
-    )
-    select status, reason, activity_id, activity_name, true as closed_now from closed
+    )${runNews(sql`closed`)}
+    select status, reason, activity_id, activity_name, true as closed_now, ${WAKE_PUBLISHER} from closed
     union all
-    select status, reason, activity_id, activity_name, false from ${runs} where run_id = ${run_id} and not exists (select from closed)`;
+    select status, reason, activity_id, activity_name, false, null from ${runs}
+    where run_id = ${run_id} and not exists (select from closed)`;
 }

@@ -1,6 +1,6 @@
 /** People's tasks in Postgres: asked once, decided once. The row of the task is locked by whoever changes either. */
 import { and, eq, isNotNull, isNull, lt, sql } from "drizzle-orm";
-import { type Cause, CHAIN_TOO_LONG, makeOwnEvent, type OwnEvent } from "../../event/own-event.ts";
+import { type Cause, makeOwnEvent, type OwnEvent } from "../../event/own-event.ts";
 import { atPath, compileCheck } from "../../json/json-schema.ts";
 import { InvalidInputError, TerminalError } from "../../kernel/errors.ts";
 import type { Log } from "../../kernel/log.ts";
@@ -33,12 +33,9 @@ export function createHumanLedger(db: Database, log: Log): HumanLedger {
   async function tell(tx: Transaction, locked: Locked, human: HumanRow, news: readonly HumanNews[]): Promise<void> {
     const told = news.map((each) => describeNews(locked, human, each));
     const { task_id, run_id } = locked.task;
-    for (const [at, event] of told.entries())
-      if (event === undefined) log.warn({ task_id, run_id, news: news[at] }, CHAIN_TOO_LONG);
-    await insertOwnEvents(
-      tx,
-      told.filter((event) => event !== undefined),
-    );
+    for (const { type, cut_reason: reason } of told)
+      if (reason !== undefined) log.warn({ task_id, run_id, type, reason }, "event not published");
+    await insertOwnEvents(tx, told);
   }
 
   return {
@@ -174,8 +171,8 @@ async function updateTask(tx: Transaction, taskId: string, changes: TaskChange):
   await tx.update(tasks).set(changes).where(eq(tasks.task_id, taskId));
 }
 
-/** Each is told once: a reminder has its number. Undefined where the chain of own events that led to it is too long. */
-function describeNews({ task, activity_name, cause }: Locked, human: HumanRow, news: HumanNews): OwnEvent | undefined {
+/** Each is told once: a reminder has its number. */
+function describeNews({ task, activity_name, cause }: Locked, human: HumanRow, news: HumanNews): OwnEvent {
   const { task_id, run_id, activity_id, key } = task;
   const { title, assignee, group, due_at, expire_at, reminders } = human;
   const payload = {
@@ -187,7 +184,7 @@ function describeNews({ task, activity_name, cause }: Locked, human: HumanRow, n
     },
   };
   const occasion = news === "waiting" ? `${task.retried}.${reminders}` : String(task.retried);
-  return makeOwnEvent({ type: `actcore.task.${news}`, subject: task_id, occasion, cause, payload });
+  return makeOwnEvent({ type: `actcore.task.${news}`, subject: task_id, occasion, cause, run_id, payload });
 }
 
 function requireFit(form: Record<string, unknown>, answer: unknown): void {

@@ -4,6 +4,7 @@ import { TerminalError } from "../../kernel/errors.ts";
 import type { ClosedRun, NewRound, RunLedger } from "../../run/ledger.ts";
 import { type Database, guarded, storableText } from "../client.ts";
 import { definitionVersions } from "../definition-tables.ts";
+import { runNews, WAKE_PUBLISHER } from "../event/run-news.ts";
 import { TELL_IF_COUNTED } from "../flow/gate-news.ts";
 import { occurrences, runs } from "../ledger-tables.ts";
 import { tasks } from "../task-tables.ts";
@@ -102,11 +103,11 @@ export function createRunLedger(db: Database): RunLedger {
             update ${runs} r set status = 'skipped', reason = 'condition', detail = ${storableText(detail)},
               decisions = ${decisions}::json, tasks_spawned = 0, finished_at = now()
             where run_id = ${runId} and finished_at is null and decisions is null
-            returning status, reason, activity_id, activity_name, ${TELL_IF_COUNTED} as told
-          )
-          select status, reason, activity_id, activity_name, true as closed_now from closed
+            returning r.*, ${TELL_IF_COUNTED} as counted
+          )${runNews(sql`closed`)}
+          select status, reason, activity_id, activity_name, true as closed_now, ${WAKE_PUBLISHER} from closed
           union all
-          select status, reason, activity_id, activity_name, false from ${runs}
+          select status, reason, activity_id, activity_name, false, null from ${runs}
           where run_id = ${runId} and not exists (select from closed)`),
       );
       return toClosed(runId, row);
@@ -120,7 +121,7 @@ export function createRunLedger(db: Database): RunLedger {
 }
 
 /**
- * Parameters, results and decisions travel as text within the rows: postgres/event/event-ledger.ts says why. Empty for an unknown
+ * With `shadow` it closes the run too. Parameters, results and decisions travel as text within the rows: postgres/event/event-ledger.ts says why. Empty for an unknown
  * run.
  */
 function roundStatement(
@@ -143,8 +144,7 @@ function roundStatement(
     with decided as (
       update ${runs} r set tasks_spawned = coalesce(tasks_spawned, 0) + ${instances.length}, decisions = ${decisions}::json,
         context_snapshot = coalesce(context_snapshot, '{}') ${isShadow ? close : sql``}
-      where run_id = ${runId} and ${isNext} and finished_at is null
-      returning activity_id ${isShadow ? sql`, ${TELL_IF_COUNTED} as told` : sql``}
+      where run_id = ${runId} and ${isNext} and finished_at is null returning *
     ), recorded as (
       insert into ${tasks} (task_id, idempotency_key, run_id, activity_id, key, instance, type, status, attempts, started_at,
         finished_at, params, sources, policy, result, taken_from)
@@ -156,7 +156,7 @@ function roundStatement(
         as t(task_id uuid, idempotency_key uuid, key text, instance int, type text, attempts int, params text, sources text,
           policy json, result text, taken_from uuid)
       on conflict do nothing
-    )${skip.length > 0 ? skipTasks(runId, skip) : sql``}
+    )${skip.length > 0 ? skipTasks(runId, skip) : sql``}${isShadow ? runNews(sql`decided`) : sql``}
     ${isShadow ? CLOSED_BY_ROUND : sql`select exists (select from decided) as is_new, ${INPUT_COLUMNS}`}
     from ${runs} r ${isShadow ? sql`, (select count(*) as n from decided) d` : INPUT_EVENT} where r.run_id = ${runId}`;
 }
@@ -165,7 +165,7 @@ const SHADOW = "its activity is a shadow (shadow: true): the run is decided and 
 /** The update of the same statement is not seen yet: what it wrote is said here. */
 const CLOSED_BY_ROUND = sql`
   select case when d.n = 1 then 'skipped' else r.status end as status, case when d.n = 1 then 'shadow' else r.reason end as reason,
-    r.activity_id, r.activity_name, d.n = 1 as closed_now`;
+    r.activity_id, r.activity_name, d.n = 1 as closed_now, ${WAKE_PUBLISHER}`;
 
 function skipTasks(runId: string, keys: readonly string[]): SQL {
   return sql`, skipped as (

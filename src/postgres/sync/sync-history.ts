@@ -1,11 +1,13 @@
 /** The history of syncs, and the trees that a rollback holds. */
-import { desc, eq, inArray, lt, sql } from "drizzle-orm";
+import { desc, eq, inArray, lt, ne, sql } from "drizzle-orm";
+import { makeOwnEvent, type OwnEvent } from "../../event/own-event.ts";
 import type { Write } from "../../sync/document-row.ts";
 import { noCounts, type SyncReport, type SyncSummary } from "../../sync/report.ts";
 import type { SyncStore } from "../../sync/store.ts";
 import { writeAudit } from "../access/audit.ts";
 import { type Database, guarded, type Transaction } from "../client.ts";
 import { heldTrees, syncs } from "../definition-tables.ts";
+import { insertOwnEvents } from "../event/own-event-outbox.ts";
 
 /** How many syncs are kept. */
 const KEPT = 1000;
@@ -13,6 +15,14 @@ const KEPT = 1000;
 /** Fills in fields that an earlier release did not know when it stored the report. */
 function toSummary(report: Record<string, unknown>): SyncSummary {
   return { not_asked: [], hooks: noCounts(), ...report } as unknown as SyncSummary;
+}
+
+/** How many errors of a sync its event names. */
+const MAX_ERRORS_TOLD = 20;
+
+function tellOfFailure({ sync_id, actor, started_at, errors, errors_total }: SyncReport): OwnEvent {
+  const payload = { sync_id, actor, started_at, errors: errors.slice(0, MAX_ERRORS_TOLD), errors_total };
+  return makeOwnEvent({ type: "actcore.sync.failed", subject: sync_id, occasion: "1", cause: null, payload });
 }
 
 type SyncHistory = Pick<SyncStore, "record" | "list" | "find" | "findLaterChange" | "listHeld" | "release">;
@@ -23,13 +33,14 @@ export function createSyncHistory(db: Database): SyncHistory {
       const { errors, errors_total, changes_total } = report;
       await guarded(
         db.transaction(async (tx) => {
-          if (changes_total === 0) {
-            const [newest] = await tx.select().from(syncs).orderBy(desc(syncs.sync_id)).limit(1);
-            const before = newest?.report as SyncSummary | undefined;
-            // Otherwise syncs at an interval would repeat an error that stands until nothing else is left of the history.
-            if (before?.errors_total === errors_total && Bun.deepEquals(before.errors, errors)) return;
-          }
+          const others = tx.select().from(syncs).where(ne(syncs.sync_id, report.sync_id));
+          const [newest] = await others.orderBy(desc(syncs.sync_id)).limit(1);
+          const before = newest?.report as SyncSummary | undefined;
+          const isRepeated = before?.errors_total === errors_total && Bun.deepEquals(before.errors, errors);
+          // Otherwise syncs at an interval would repeat an error that stands until nothing else is left of the history.
+          if (changes_total === 0 && isRepeated) return;
           await insertSync(tx, report, []);
+          if (errors_total > 0 && !isRepeated) await insertOwnEvents(tx, [tellOfFailure(report)]);
           const oldest = sql`(select sync_id from ${syncs} order by sync_id desc offset ${KEPT} limit 1)`;
           await tx.delete(syncs).where(sql`${syncs.sync_id} <= ${oldest}`);
         }),
