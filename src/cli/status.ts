@@ -1,9 +1,11 @@
-/** `actcore status`: what runs where, and which activities are overdue. */
+/** `actcore status`: what runs where, which activities are overdue, and what waits. */
 
 import { type EngineReport, type Report, reportEngines } from "../engines/report.ts";
+import type { Backlog } from "../explain/backlog.ts";
 import type { Config } from "../kernel/config.ts";
 import { inTime } from "../kernel/wait.ts";
 import { createExpectationReader } from "../postgres/expectation/expectation-reader.ts";
+import { createBacklogReader } from "../postgres/explain/backlog-reader.ts";
 import { withDatabase } from "./database.ts";
 import { formatTable } from "./table.ts";
 
@@ -11,14 +13,20 @@ import { formatTable } from "./table.ts";
 const NOT_RUNNING = 3;
 const OVERDUE_SHOWN = 20;
 const ASKED_WITHIN_MS = 3_000;
+const UNKNOWN = { overdue: null, queued_runs: null, open_windows: null, dead_letters: null };
 
 interface Overdue {
   activity_name: string;
   overdue_since: string;
 }
 
+/** What the ledger says. */
+interface Told extends Backlog {
+  overdue: Overdue[];
+}
+
 /**
- * Prints each engine that this configuration uses, who holds the data directory, and the activities that are overdue.
+ * Prints each engine that this configuration uses, who holds the data directory, the activities that are overdue, and what waits.
  * @returns 0 when all of them run and answer, else 3
  */
 export async function runStatus(
@@ -26,21 +34,36 @@ export async function runStatus(
   { print, json }: { print(line: string): void; json: boolean },
 ): Promise<number> {
   const report = await reportEngines(config);
-  const overdue = await readOverdue(config, report);
-  if (json) print(JSON.stringify({ ...toJson(report), overdue: overdue ?? null }));
-  else for (const line of [...toLines(report), ...overdueLines(overdue)]) print(line);
+  const told = await readLedger(config, report);
+  if (json) print(JSON.stringify({ ...toJson(report), ...(told ?? UNKNOWN) }));
+  else for (const line of [...toLines(report), ...(told === undefined ? [] : ledgerLines(told))]) print(line);
   return report.engines.every(isFine) ? 0 : NOT_RUNNING;
 }
 
 /** Undefined where Postgres does not say; its own row tells why, or the schema is that of an earlier release. */
-async function readOverdue(config: Config, { engines }: Report): Promise<Overdue[] | undefined> {
+async function readLedger(config: Config, { engines }: Report): Promise<Told | undefined> {
   const postgres = engines.find(({ name }) => name === "postgres");
   if (postgres === undefined || !isFine(postgres)) return undefined;
-  const asked = withDatabase(config, "status", ({ db }) => createExpectationReader(db).listOverdue(OVERDUE_SHOWN + 1));
+  const asked = withDatabase(config, "status", async ({ db }) => {
+    const overdue = await createExpectationReader(db).listOverdue(OVERDUE_SHOWN + 1);
+    return { overdue, ...(await createBacklogReader(db).read()) };
+  });
   return inTime(asked, ASKED_WITHIN_MS, () => new Error("late")).catch(() => undefined);
 }
 
-function overdueLines(overdue: readonly Overdue[] = []): string[] {
+function ledgerLines({ overdue, queued_runs, open_windows, dead_letters }: Told): string[] {
+  const waiting = [
+    ["runs queued", queued_runs.count, `the oldest since ${queued_runs.since}: GET /waiting`],
+    ["windows open", open_windows.count, `the next closes at ${open_windows.next_closes_at}: GET /waiting`],
+    ["dead letters to look at", dead_letters.count, `the newest of ${dead_letters.last_at}: GET /dead-letters`],
+  ] as const;
+  return [
+    ...overdueLines(overdue),
+    ...waiting.flatMap(([what, count, rest]) => (count === 0 ? [] : [`${what}: ${count}, ${rest}`])),
+  ];
+}
+
+function overdueLines(overdue: readonly Overdue[]): string[] {
   const shown = overdue.slice(0, OVERDUE_SHOWN);
   const lines = shown.map(({ activity_name, overdue_since }) => `overdue since ${overdue_since}: ${activity_name}`);
   return overdue.length > OVERDUE_SHOWN ? [...lines, "and others are overdue"] : lines;

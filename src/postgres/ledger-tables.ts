@@ -314,7 +314,7 @@ export const auditLog = actcore.table(
     /** `key:{name}`, `cli`, `anonymous`, or of a sync also `start` and `interval`. */
     actor: text().notNull(),
     action: text().notNull(),
-    /** What was changed: `definition:{id}`, `event_type:{id}`, `run:{id}`, `key:{id}`, `tree:{path}`. */
+    /** What was changed: `definition:{id}`, `event_type:{id}`, `hook:{id}`, `run:{id}`, `key:{id}`, `tree:{path}`. */
     subject: text().notNull(),
     before: json(),
     after: json(),
