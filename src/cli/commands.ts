@@ -89,6 +89,17 @@ export const COMMANDS = {
     },
     run: async (context) => (await import("./sync.ts")).runSync(context),
   },
+  explain: {
+    summary: "tell why an activity ran on an event or at a due time, or why it did not, from the database",
+    settings: [...DATABASE, "eventRetentionMs", "runRetentionMs", "keyRetentionMs"],
+    json: true,
+    options: {
+      event: { value: "ID", help: "the id of an event; without --activity: each activity that it reached" },
+      activity: { value: "NAME", help: "an activity, by its name or its UUID" },
+      at: { value: "TIME", help: "a due time of the activity, such as 2026-12-24T18:00:00Z, or one near it [now]" },
+    },
+    run: async (context) => (await import("./explain.ts")).runExplain(context),
+  },
   validate: {
     summary: "check definition files, or directories of them, without a server or a database",
     settings: ENGINES,

@@ -8,7 +8,7 @@ import { dueKey } from "../occurrence/occurrence.ts";
 import { RUN_STATUSES, type RunStatus } from "../run/run.ts";
 
 /** `pending`: the engine may still start it. `expired`: it was accounted for, longer ago than that is kept. */
-const DUE_OUTCOMES = ["run", "late", "skipped", "expired", "pending", "upcoming"] as const;
+export const DUE_OUTCOMES = ["run", "late", "skipped", "expired", "pending", "upcoming"] as const;
 
 export const DueTimeView = Type.Object(
   {

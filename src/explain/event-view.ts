@@ -44,7 +44,7 @@ export const EventSummary = Type.Object(summaryFields, { title: "EventSummary" }
 /** Enough to see what a sender does wrong; every dead letter stands in the list of events. */
 export const MAX_REFUSED_SHOWN = 20;
 
-const RefusedView = Type.Object(
+export const RefusedView = Type.Object(
   {
     event_id: Type.String({ description: "Of the dead letter." }),
     reason: Nullable(Type.String()),

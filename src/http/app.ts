@@ -23,6 +23,7 @@ import { DELIVERY_ROUTE, isDelivery } from "./routes/delivery-route.ts";
 import { dryRunRoutes } from "./routes/dry-run-routes.ts";
 import { EVENT_ROUTES } from "./routes/event-routes.ts";
 import { EVENT_TYPE_ROUTES } from "./routes/event-type-routes.ts";
+import { EXPLAIN_ROUTES } from "./routes/explain-routes.ts";
 import { HEALTH_ROUTES, isHealth, LIVENESS_ROUTE } from "./routes/health-routes.ts";
 import { HOOK_ROUTES } from "./routes/hook-routes.ts";
 import { humanRoutes } from "./routes/human-routes.ts";
@@ -42,6 +43,7 @@ const routesByTag = (types: TaskTypes): Readonly<Record<string, readonly Route[]
   Events: EVENT_ROUTES,
   "Event types": EVENT_TYPE_ROUTES,
   Hooks: [...HOOK_ROUTES, DELIVERY_ROUTE],
+  Explain: EXPLAIN_ROUTES,
   Sync: SYNC_ROUTES,
   Access: ACCESS_ROUTES,
   Health: HEALTH_ROUTES,

@@ -88,3 +88,12 @@ export function requireFound<T>(value: T | undefined, what: string): T {
   if (value === undefined) throw new TerminalError("not_found", `${what} is not there`);
   return value;
 }
+
+/** Of a route that shows more than its own scope allows. @throws TerminalError `scope_missing` */
+export function requireScope(may: Input["may"], scope: Scope, why: string): void {
+  if (may(scope)) return;
+  throw new TerminalError("scope_missing", `this needs the scope ${scope} too: ${why}`, {
+    hint: `use a key with ${scope} or admin`,
+    details: { scope },
+  });
+}

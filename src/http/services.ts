@@ -6,11 +6,14 @@ import type { CheckedPublisher } from "../dispatch/checked-publisher.ts";
 import type { EventTypeReader } from "../event/event-type.ts";
 import type { ExpectationReader } from "../explain/definition-view.ts";
 import type { DueTimeReader } from "../explain/due-time-views.ts";
+import type { ExplainReader } from "../explain/explain-reader.ts";
 import type { LedgerReader } from "../explain/ledger-reader.ts";
 import type { ScheduleReader } from "../explain/schedule-view.ts";
 import type { SkippedReader } from "../explain/skipped-due-times.ts";
+import type { UnmatchedReader } from "../explain/unmatched-types.ts";
 import type { HookStore } from "../hook/hook-store.ts";
 import type { HookReceiver } from "../hook/receiver.ts";
+import type { Retention } from "../kernel/config.ts";
 import type { Readiness } from "../kernel/readiness.ts";
 import type { RunControl } from "../occurrence/control.ts";
 import type { TaskControl } from "../occurrence/task-control.ts";
@@ -31,6 +34,8 @@ export interface Services {
   readonly ledger: LedgerReader;
   readonly dueTimes: DueTimeReader;
   readonly skippedDueTimes: SkippedReader;
+  readonly explanations: ExplainReader;
+  readonly unmatched: UnmatchedReader;
   readonly schedules: ScheduleReader;
   readonly queues: QueueInspector;
   readonly events: CheckedPublisher;
@@ -42,6 +47,8 @@ export interface Services {
   readonly sync: SyncService;
   readonly dryRuns: DryRuns;
   readonly whatIf: WhatIf;
+  /** How long what is explained is kept. */
+  readonly retention: Retention;
   /** What definitions are checked by. */
   readonly rules: TaskRules;
   readonly readiness: Readiness;

@@ -25,6 +25,11 @@ export function firstUuidAt(time: Date): string {
   return `${hex.slice(0, 8)}-${hex.slice(8)}-0000-0000-000000000000`;
 }
 
+/** When the row of an id was made that begins with its time. */
+export function timeOfUuid(id: string): Date {
+  return new Date(Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16));
+}
+
 /** 32 hex digits, as W3C trace context wants; `text` itself when it already is such. */
 export function stableTraceId(text: string): string {
   return /^(?!0{32})[0-9a-f]{32}$/.test(text) ? text : stableHex(text, 32);

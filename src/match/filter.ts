@@ -10,6 +10,9 @@ export interface Filter {
   wanted: unknown;
 }
 
+/** Stands for no value at all: null and undefined are values. */
+const NOTHING = Symbol("nothing");
+
 export function compileFilters(filters: Readonly<Record<string, unknown>> = {}): readonly Filter[] {
   return Object.entries(filters).map(([key, wanted]) => ({ key, path: key.split("."), wanted }));
 }
@@ -51,14 +54,42 @@ export function createFilterCheck(payload: unknown): (filters: readonly Filter[]
   };
 }
 
+/** What a filter wants and what stands there, each as JSON in a few words. */
+export interface FilterFinding {
+  /** The key or path as the definition writes it. */
+  path: string;
+  wanted: string;
+  /** Null: the payload has nothing there. */
+  actual: string | null;
+  holds: boolean;
+}
+
+/** Each filter by itself, also those behind the first one that does not hold. */
+export function lookAtFilters(filters: readonly Filter[], payload: unknown): FilterFinding[] {
+  return filters.map((filter) => {
+    const { key, wanted } = filter;
+    const value = findValue(filter, payload);
+    const actual = value === NOTHING ? null : preview(value);
+    return { path: key, wanted: preview(wanted), actual, holds: holds(filter, payload) };
+  });
+}
+
 /** A list that is wanted stands for each of its items, and for itself. */
-function holds({ key, path, wanted }: Filter, payload: unknown): boolean {
+function holds(filter: Filter, payload: unknown): boolean {
+  const value = findValue(filter, payload);
+  if (value === NOTHING) return false;
+  const { wanted } = filter;
+  return isEqual(value, wanted) || (Array.isArray(wanted) && wanted.some((item) => isEqual(value, item)));
+}
+
+/** What stands where the filter looks; NOTHING where there is no such key. */
+function findValue({ key, path }: Filter, payload: unknown): unknown {
   let value = payload;
   for (const step of path.length === 1 || hasKey(payload, key) ? [key] : path) {
-    if (!hasKey(value, step)) return false;
+    if (!hasKey(value, step)) return NOTHING;
     value = value[step];
   }
-  return isEqual(value, wanted) || (Array.isArray(wanted) && wanted.some((item) => isEqual(value, item)));
+  return value;
 }
 
 function isEqual(value: unknown, wanted: unknown): boolean {

@@ -23,8 +23,10 @@ import { createEventLedger } from "../postgres/event/event-ledger.ts";
 import { createEnforcedTypeReader, createEventTypeReader } from "../postgres/event/event-types.ts";
 import { createExpectationReader } from "../postgres/expectation/expectation-reader.ts";
 import { createDueTimeReader } from "../postgres/explain/due-time-reader.ts";
+import { createExplainReader } from "../postgres/explain/explain-reader.ts";
 import { createLedgerReader } from "../postgres/explain/ledger-reader.ts";
 import { createSkippedReader } from "../postgres/explain/skipped-reader.ts";
+import { createUnmatchedReader } from "../postgres/explain/unmatched-reader.ts";
 import { createHookReader } from "../postgres/hook/hook-reader.ts";
 import { createHookStore } from "../postgres/hook/hook-store.ts";
 import { createAcceptanceLedger } from "../postgres/occurrence/acceptance-ledger.ts";
@@ -53,7 +55,7 @@ import { createRole, type RoleDeps } from "./role.ts";
 import { createSync } from "./sync.ts";
 
 /** The parts of the API that are made when an engine is reached. */
-interface Parts extends Omit<Services, "rules" | "readiness" | "hookReceiver">, HookParts {
+interface Parts extends Omit<Services, "rules" | "readiness" | "retention" | "hookReceiver">, HookParts {
   temporal: Temporal;
   starter: ReturnType<typeof createRunStarter>;
   humanCaller: HumanCaller;
@@ -67,6 +69,8 @@ const ENGINES = {
   ledger: "postgres",
   dueTimes: "postgres",
   skippedDueTimes: "postgres",
+  explanations: "postgres",
+  unmatched: "postgres",
   control: "postgres",
   humans: "postgres",
   taskControl: "postgres",
@@ -91,6 +95,7 @@ export function startApi(deps: RoleDeps): Role {
   const { parts, reach } = createLateParts<Parts>(ENGINES, readiness);
   const services = Object.assign(parts, {
     readiness,
+    retention: config,
     rules: findTaskRules(taskTypes, config),
     hookReceiver: createLateReceiver(parts, { secrets, metrics, log }),
   });
@@ -160,6 +165,8 @@ export function startApi(deps: RoleDeps): Role {
           ledger,
           dueTimes: createDueTimeReader(db),
           skippedDueTimes: createSkippedReader(db),
+          explanations: createExplainReader(db),
+          unmatched: createUnmatchedReader(db),
           humans: createHumanDesk({
             humans: createHumanLedger(db, log),
             caller: { lookAgain: async (taskId) => parts.humanCaller.lookAgain(taskId) },

@@ -75,6 +75,15 @@ function createApi(keyless: Keyless, store: KeyStore = keys) {
     get ledger() {
       return behind();
     },
+    get explanations() {
+      return behind();
+    },
+    get unmatched() {
+      return behind();
+    },
+    get retention() {
+      return behind();
+    },
     get schedules() {
       return behind();
     },

@@ -23,8 +23,10 @@ import { createEventLedger } from "../../src/postgres/event/event-ledger.ts";
 import { createEnforcedTypeReader, createEventTypeReader } from "../../src/postgres/event/event-types.ts";
 import { createExpectationReader } from "../../src/postgres/expectation/expectation-reader.ts";
 import { createDueTimeReader } from "../../src/postgres/explain/due-time-reader.ts";
+import { createExplainReader } from "../../src/postgres/explain/explain-reader.ts";
 import { createLedgerReader } from "../../src/postgres/explain/ledger-reader.ts";
 import { createSkippedReader } from "../../src/postgres/explain/skipped-reader.ts";
+import { createUnmatchedReader } from "../../src/postgres/explain/unmatched-reader.ts";
 import { createHookReader } from "../../src/postgres/hook/hook-reader.ts";
 import { createHookStore } from "../../src/postgres/hook/hook-store.ts";
 import { createAcceptanceLedger } from "../../src/postgres/occurrence/acceptance-ledger.ts";
@@ -54,6 +56,12 @@ export interface Answer {
 }
 
 const JSON_TYPE = { "content-type": "application/json" };
+
+const DAY_MS = 86_400_000;
+const RETENTION = {
+  ...{ eventRetentionMs: 30 * DAY_MS, runRetentionMs: 90 * DAY_MS },
+  ...{ keyRetentionMs: 400 * DAY_MS, auditRetentionMs: 400 * DAY_MS },
+};
 
 export type TestApi = ReturnType<typeof createTestApi>;
 
@@ -135,6 +143,9 @@ export function createTestApi(
     ledger,
     dueTimes: createDueTimeReader(db),
     skippedDueTimes: createSkippedReader(db),
+    explanations: createExplainReader(db),
+    unmatched: createUnmatchedReader(db),
+    retention: RETENTION,
     get schedules(): never {
       throw temporalAway();
     },

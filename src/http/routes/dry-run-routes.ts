@@ -1,19 +1,18 @@
 /** Dry runs over REST: what a definition would do, of one that is stored or is not. */
 
 import { Type } from "@sinclair/typebox";
-import type { Scope } from "../../access/scope.ts";
 import { compileActivity } from "../../definition/activity.ts";
 import { type DefinitionBody, definitionInputSchema } from "../../definition/schema.ts";
 import { parseDefinition } from "../../definition/validate.ts";
 import { isFields } from "../../json/fields.ts";
-import { InvalidInputError, TerminalError } from "../../kernel/errors.ts";
+import { InvalidInputError } from "../../kernel/errors.ts";
 import type { Target } from "../../rehearsal/dry-run.ts";
 import { DryRunReport } from "../../rehearsal/dry-run-report.ts";
 import { type About, AboutSchema, parseAbout } from "../../rehearsal/dry-run-request.ts";
 import { REHEARSED_ID } from "../../rehearsal/values.ts";
 import { rulesOverRest, type TaskTypes } from "../../task/task-type.ts";
 import { ActivityParams } from "../ids.ts";
-import { type Input, type Route, requireFound, route } from "../route.ts";
+import { type Input, type Route, requireFound, requireScope, route } from "../route.ts";
 
 /** Milliseconds. Context sources that are asked have timeouts of their own, and are asked of several occasions. */
 const ANSWER_WITHIN_MS = 120_000;
@@ -93,15 +92,6 @@ async function answer(target: Target, about: About, { dryRuns }: Input["services
 function compile(body: DefinitionBody) {
   const { name, enabled } = body;
   return compileActivity({ id: REHEARSED_ID, name, version: 1, enabled, deleted: false, since: new Date(), body });
-}
-
-/** @throws TerminalError `scope_missing` */
-function requireScope(may: Input["may"], scope: Scope, why: string): void {
-  if (may(scope)) return;
-  throw new TerminalError("scope_missing", `this needs the scope ${scope} too: ${why}`, {
-    hint: `use a key with ${scope} or admin`,
-    details: { scope },
-  });
 }
 
 /** Faults of the definition, by their place in the body. */

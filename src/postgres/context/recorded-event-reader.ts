@@ -15,6 +15,7 @@ import { firstUuidAt } from "../../kernel/stable-id.ts";
 import { createFilterCheck } from "../../match/filter.ts";
 import { matchesType, type TypePattern } from "../../match/type-pattern.ts";
 import { type Database, guarded } from "../client.ts";
+import { listRecordedTypes } from "../event/recorded-types.ts";
 import { events, runs } from "../ledger-tables.ts";
 import { type CappedRow, cappedRows, readCapped } from "./capped-rows.ts";
 
@@ -40,20 +41,11 @@ export function createRecordedEventReader(db: Database): RecordedEventReader {
     return row && new Date(row.fired_at);
   }
 
-  /** Walks the index from one type to the next. */
   async function findTypes(pattern: TypePattern): Promise<string[]> {
     if (pattern.segments === undefined) return [pattern.text];
-    const next = (after: SQL) => sql`select type from ${events} e where ${after} order by type limit 1`;
-    const rows = await guarded(
-      db.execute<{ type: string }>(sql`
-        with recursive known as (
-          (${next(sql`e.type is not null`)})
-          union all
-          select (${next(sql`e.type > known.type`)}) from known where known.type is not null
-        ) select type from known where type is not null limit ${MAX_TYPES + 1}`),
-    );
-    const meant = rows.map(({ type }) => type).filter((type) => matchesType(pattern, type));
-    if (rows.length > MAX_TYPES || meant.length > MAX_MEANT)
+    const known = await listRecordedTypes(db, { limit: MAX_TYPES + 1 });
+    const meant = known.filter((type) => matchesType(pattern, type));
+    if (known.length > MAX_TYPES || meant.length > MAX_MEANT)
       throw new TerminalError(
         "too_many_event_types",
         `there are too many types of events to look for ${pattern.text}`,

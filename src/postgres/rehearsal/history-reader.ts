@@ -7,6 +7,7 @@ import { dueKey } from "../../occurrence/occurrence.ts";
 import type { HistoryReader, RecordedEvent, RecordedRun } from "../../rehearsal/history.ts";
 import { type Database, guarded } from "../client.ts";
 import { definitions } from "../definition-tables.ts";
+import { listRecordedTypes } from "../event/recorded-types.ts";
 import { eventKeys, events, occurrences, runs } from "../ledger-tables.ts";
 import { tasks } from "../task-tables.ts";
 
@@ -36,21 +37,7 @@ const cameByStream = and(
 
 export function createHistoryReader(db: Database): HistoryReader {
   return {
-    async listTypes({ after, limit }) {
-      // One step of the index for each type, however many events there are of it.
-      const first = after === undefined ? sql`true` : sql`type > ${after}`;
-      const rows = await guarded(
-        db.execute<{ type: string }>(sql`
-          with recursive step(type, number) as (
-            (select type, 1 from ${events} where ${first} and type is not null order by type limit 1)
-            union all
-            select (select e.type from ${events} e where e.type > step.type order by e.type limit 1), number + 1
-            from step where step.type is not null and number < ${limit}
-          )
-          select type from step where type is not null`),
-      );
-      return rows.map((row) => row.type);
-    },
+    listTypes: (page) => listRecordedTypes(db, page),
 
     async listEvents(wanted, { since, after, limit }) {
       const isOnPage = and(
