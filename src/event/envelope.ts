@@ -65,15 +65,17 @@ export type EventEnvelope = Static<typeof EventEnvelopeSchema>;
  * `event_differs`: another event was recorded under its id before. `own_event`: it says that it is one of actcore's own, and is
  * not. `mapping_failed`: a hook could make no event of a request (hook/mapping.ts).
  */
-export type DeadLetterReason =
-  | "not_json"
-  | "not_an_envelope"
-  | "too_large"
-  | "not_storable"
-  | "schema_mismatch"
-  | "event_differs"
-  | "own_event"
-  | "mapping_failed";
+export const DEAD_LETTER_REASONS = [
+  "not_json",
+  "not_an_envelope",
+  "too_large",
+  "not_storable",
+  "schema_mismatch",
+  "event_differs",
+  "own_event",
+  "mapping_failed",
+] as const;
+export type DeadLetterReason = (typeof DEAD_LETTER_REASONS)[number];
 /**
  * `carried_id`: the event id that bytes without an envelope carry, where it is one that an event may have. Their sender will look
  * them up under it.

@@ -23,3 +23,7 @@ export const ACTIVITY_OUTCOMES = [
   "queued",
 ] as const;
 export type ActivityOutcome = (typeof ACTIVITY_OUTCOMES)[number];
+
+/** What somebody did about a dead letter: it was recorded as the event that it should have been, or is left as it is. */
+export const SETTLEMENTS = ["replayed", "discarded"] as const;
+export type Settlement = (typeof SETTLEMENTS)[number];

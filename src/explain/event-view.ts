@@ -1,11 +1,11 @@
 /** What a reader of the ledger sees of an event, in the JSON form that REST answers. */
 import { type Static, Type } from "@sinclair/typebox";
-import { ACTIVITY_OUTCOMES, EVENT_OUTCOMES } from "../event/outcome.ts";
+import { ACTIVITY_OUTCOMES, EVENT_OUTCOMES, SETTLEMENTS } from "../event/outcome.ts";
 import { Nullable, oneOf } from "../json/schema-parts.ts";
 
 const Time = Type.String({ format: "date-time" });
 
-const EventOutcomeView = Type.Object(
+export const EventOutcomeView = Type.Object(
   {
     activity_id: Type.String({ format: "uuid" }),
     activity_name: Type.String(),
@@ -25,7 +25,7 @@ const summaryFields = {
       "`dispatched`: each definition that waits for its type has its outcome, and every run that is owed is started. " +
       "`dead_lettered`: it is kept, and reaches nothing.",
   }),
-  reason: Nullable(Type.String({ description: "Of a dead letter." })),
+  reason: Nullable(Type.String({ description: "Of a dead letter, also after it was replayed under its own id." })),
   detail: Nullable(Type.String()),
   type: Nullable(Type.String()),
   source: Nullable(Type.String()),
@@ -36,6 +36,12 @@ const summaryFields = {
     Type.String({ description: "Of a dead letter under an id of actcore's: the event id that its message carries." }),
   ),
   received_at: Time,
+  settled_as: Nullable(oneOf(SETTLEMENTS, { description: "Of a dead letter: what somebody did about it." })),
+  settled_at: Nullable(Time),
+  settled_by: Nullable(Type.String()),
+  replayed_as: Nullable(
+    Type.String({ description: "Of a dead letter that was replayed: the id of the event that it became." }),
+  ),
 };
 
 /** As lists show it: without its payload. */

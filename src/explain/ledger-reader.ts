@@ -19,6 +19,8 @@ export type TaskFilter = Filter<TaskSummary, "activity_id" | "run_id" | "status"
   due_before?: Date;
 };
 export type EventFilter = Filter<EventSummary, "type" | "outcome">;
+/** `settled`: those that somebody has seen to, or those that nobody has. */
+export type DeadLetterFilter = Filter<EventSummary, "type" | "reason"> & { settled?: boolean };
 
 export interface LedgerReader {
   listRuns(filter: RunFilter, page: Page): Promise<RunSummary[]>;
@@ -26,6 +28,8 @@ export interface LedgerReader {
   listTasks(filter: TaskFilter, page: Page): Promise<TaskSummary[]>;
   findTask(taskId: string): Promise<StoredTask | undefined>;
   listEvents(filter: EventFilter, page: Page): Promise<EventSummary[]>;
+  /** Events that are dead letters, or were before they were replayed. */
+  listDeadLetters(filter: DeadLetterFilter, page: Page): Promise<EventSummary[]>;
   findEvent(eventId: string): Promise<EventView | undefined>;
   countOpenRuns(): Promise<{ running: number; queued: number }>;
 }

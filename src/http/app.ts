@@ -18,6 +18,7 @@ import { problemResponse } from "./problem.ts";
 import { readQuery } from "./query.ts";
 import type { Route, TaggedRoute } from "./route.ts";
 import { ACCESS_ROUTES } from "./routes/access-routes.ts";
+import { DEAD_LETTER_ROUTES } from "./routes/dead-letter-routes.ts";
 import { definitionRoutes } from "./routes/definition-routes.ts";
 import { DELIVERY_ROUTE, isDelivery } from "./routes/delivery-route.ts";
 import { dryRunRoutes } from "./routes/dry-run-routes.ts";
@@ -27,6 +28,7 @@ import { EXPLAIN_ROUTES } from "./routes/explain-routes.ts";
 import { HEALTH_ROUTES, isHealth, LIVENESS_ROUTE } from "./routes/health-routes.ts";
 import { HOOK_ROUTES } from "./routes/hook-routes.ts";
 import { humanRoutes } from "./routes/human-routes.ts";
+import { REPLAY_ROUTES } from "./routes/replay-routes.ts";
 import { RUN_ROUTES } from "./routes/run-routes.ts";
 import { scheduleRoutes } from "./routes/schedule-routes.ts";
 import { OCCURRENCE_ROUTES } from "./routes/skipped-routes.ts";
@@ -41,6 +43,7 @@ const routesByTag = (types: TaskTypes): Readonly<Record<string, readonly Route[]
   Runs: RUN_ROUTES,
   Tasks: [...taskRoutes(types), ...humanRoutes],
   Events: EVENT_ROUTES,
+  "Dead letters and replay": [...DEAD_LETTER_ROUTES, ...REPLAY_ROUTES],
   "Event types": EVENT_TYPE_ROUTES,
   Hooks: [...HOOK_ROUTES, DELIVERY_ROUTE],
   Explain: EXPLAIN_ROUTES,

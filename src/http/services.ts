@@ -19,6 +19,9 @@ import type { RunControl } from "../occurrence/control.ts";
 import type { TaskControl } from "../occurrence/task-control.ts";
 import type { DryRuns } from "../rehearsal/dry-run.ts";
 import type { WhatIf } from "../rehearsal/what-if.ts";
+import type { ActivityReplays } from "../replay/activity-replay.ts";
+import type { EventReplays } from "../replay/event-replay.ts";
+import type { LetterDesk } from "../replay/letter-desk.ts";
 import type { QueueInspector } from "../run/engine.ts";
 import type { HumanDesk } from "../run/human-desk.ts";
 import type { SyncService } from "../sync/service.ts";
@@ -40,6 +43,8 @@ export interface Services {
   readonly queues: QueueInspector;
   readonly events: CheckedPublisher;
   readonly control: RunControl;
+  readonly letterDesk: LetterDesk;
+  readonly replays: { event: EventReplays; activity: ActivityReplays };
   readonly humans: HumanDesk;
   readonly taskControl: TaskControl;
   readonly keys: KeyStore;

@@ -65,6 +65,11 @@ export function rerunWorkflowId(id: string, number: number): string {
   return withSuffix(id, `:rerun-${number}`);
 }
 
+/** The workflow id of an activity's nth replay of an event. */
+export function replayWorkflowId(activityId: string, eventId: string, number: number): string {
+  return withSuffix(eventWorkflowId(activityId, eventId), `:replay-${number}`);
+}
+
 /** The workflow id of a run of workflow `id` that is opened again for the nth time. */
 export function reopenedWorkflowId(id: string, number: number): string {
   return withSuffix(withoutReopening(id), `:retry-${number}`);

@@ -8,7 +8,7 @@ import { sql } from "drizzle-orm";
 import { bigint, boolean, customType, index, integer, primaryKey, text, uniqueIndex, uuid } from "drizzle-orm/pg-core";
 import type { SkipReason } from "../calendar/misfire.ts";
 import type { SourceReport } from "../context/snapshot.ts";
-import type { ActivityOutcome, EventOutcome } from "../event/outcome.ts";
+import type { ActivityOutcome, EventOutcome, Settlement } from "../event/outcome.ts";
 import type { OccurrenceKind } from "../occurrence/occurrence.ts";
 import type { RerunFrom, RunDecisions } from "../run/decision.ts";
 import type { RunStatus, RunTrigger } from "../run/run.ts";
@@ -90,7 +90,7 @@ export const events = actcore.table(
     carried_id: text(),
     received_at: time("received_at").notNull().defaultNow(),
     /** Of a dead letter that somebody has seen to: what was done, when and by whom, and under which event id it was replayed. */
-    settled_as: text().$type<"replayed" | "discarded">(),
+    settled_as: text().$type<Settlement>(),
     settled_at: time("settled_at"),
     settled_by: text(),
     replayed_as: text(),
@@ -98,6 +98,8 @@ export const events = actcore.table(
   (table) => [
     index("events_type").on(table.type, table.row_id),
     index("events_notable").on(table.outcome, table.row_id).where(sql`outcome <> 'dispatched'`),
+    // A dead letter keeps its reason when it has become an event.
+    index("events_dead_letters").on(table.row_id).where(sql`reason is not null`),
     index("events_carried").on(table.carried_id, table.row_id).where(sql`carried_id is not null`),
     // Chosen by the statistics at the migration's end: types and outcomes go together.
     index("events_type_notable").on(table.type, table.outcome, table.row_id).where(sql`outcome <> 'dispatched'`),

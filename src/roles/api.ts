@@ -33,10 +33,16 @@ import { createAcceptanceLedger } from "../postgres/occurrence/acceptance-ledger
 import { createTaskRequestLedger } from "../postgres/occurrence/task-requests.ts";
 import { createWorkflowIdLedger } from "../postgres/occurrence/workflow-id-ledger.ts";
 import { createHistoryReader } from "../postgres/rehearsal/history-reader.ts";
+import { createLetterLedger } from "../postgres/replay/letter-ledger.ts";
+import { createReplayLedger } from "../postgres/replay/replay-ledger.ts";
 import { createHumanLedger } from "../postgres/run/human-ledger.ts";
 import { createRunLedger } from "../postgres/run/run-ledger.ts";
 import { createDryRuns } from "../rehearsal/dry-run.ts";
 import { createWhatIf } from "../rehearsal/what-if.ts";
+import { createActivityReplays } from "../replay/activity-replay.ts";
+import { createEventReplays } from "../replay/event-replay.ts";
+import { createLetterDesk } from "../replay/letter-desk.ts";
+import { createStartRuns } from "../replay/start-runs.ts";
 import type { RunWorkflow } from "../run/engine.ts";
 import { createHumanDesk } from "../run/human-desk.ts";
 import type { HumanCaller } from "../run/human-ledger.ts";
@@ -74,6 +80,8 @@ const ENGINES = {
   control: "postgres",
   humans: "postgres",
   taskControl: "postgres",
+  letterDesk: "postgres",
+  replays: "postgres",
   keys: "postgres",
   audit: "postgres",
   sync: "postgres",
@@ -144,6 +152,9 @@ export function startApi(deps: RoleDeps): Role {
           cancel: async (workflow: RunWorkflow) => parts.starter.cancel(workflow),
           cancelTask: async (workflow: RunWorkflow, taskId: string) => parts.starter.cancelTask(workflow, taskId),
         };
+        const events = createEventLedger(db);
+        const startRuns = createStartRuns(starter, log);
+        const replayLedger = createReplayLedger(db);
         resolver = createConfiguredResolver(deps, postgres, createConfiguredDial(config, await endpoints));
         reach({
           audit: createAuditReader(db),
@@ -180,6 +191,11 @@ export function startApi(deps: RoleDeps): Role {
             starter,
             log,
           }),
+          letterDesk: createLetterDesk({ letters: createLetterLedger(db), events, startRuns, log }),
+          replays: {
+            event: createEventReplays({ ledger: replayLedger, history, events, startRuns }),
+            activity: createActivityReplays({ ledger: replayLedger, history, definitions, startRuns }),
+          },
           taskControl: createTaskControl({ requests: createTaskRequestLedger(db), engine: starter, log }),
         });
       }),

@@ -48,6 +48,12 @@ function createApi(keyless: Keyless, store: KeyStore = keys) {
     get taskControl() {
       return behind();
     },
+    get letterDesk() {
+      return behind();
+    },
+    get replays() {
+      return behind();
+    },
     get definitions() {
       return behind();
     },

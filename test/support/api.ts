@@ -32,11 +32,17 @@ import { createHookStore } from "../../src/postgres/hook/hook-store.ts";
 import { createAcceptanceLedger } from "../../src/postgres/occurrence/acceptance-ledger.ts";
 import { createTaskRequestLedger } from "../../src/postgres/occurrence/task-requests.ts";
 import { createHistoryReader } from "../../src/postgres/rehearsal/history-reader.ts";
+import { createLetterLedger } from "../../src/postgres/replay/letter-ledger.ts";
+import { createReplayLedger } from "../../src/postgres/replay/replay-ledger.ts";
 import { createHumanLedger } from "../../src/postgres/run/human-ledger.ts";
 import { createRunLedger } from "../../src/postgres/run/run-ledger.ts";
 import { createSyncStore } from "../../src/postgres/sync/sync-store.ts";
 import { createDryRuns } from "../../src/rehearsal/dry-run.ts";
 import { createWhatIf } from "../../src/rehearsal/what-if.ts";
+import { createActivityReplays } from "../../src/replay/activity-replay.ts";
+import { createEventReplays } from "../../src/replay/event-replay.ts";
+import { createLetterDesk } from "../../src/replay/letter-desk.ts";
+import { createStartRuns } from "../../src/replay/start-runs.ts";
 import type { OwedRun, RunCanceller, RunStarter, RunWorkflow } from "../../src/run/engine.ts";
 import { createHumanDesk } from "../../src/run/human-desk.ts";
 import { createSyncService } from "../../src/sync/service.ts";
@@ -118,7 +124,15 @@ export function createTestApi(
       published.push(envelope);
     },
   };
+  const events = createEventLedger(db);
+  const replayLedger = createReplayLedger(db);
+  const startRuns = createStartRuns(starter, log);
   const services: Services = {
+    letterDesk: createLetterDesk({ letters: createLetterLedger(db), events, startRuns, log }),
+    replays: {
+      event: createEventReplays({ ledger: replayLedger, history, events, startRuns }),
+      activity: createActivityReplays({ ledger: replayLedger, history, definitions, startRuns }),
+    },
     dryRuns: createDryRuns({
       resolver: createContextResolver(readers),
       secrets: readers.secrets,

@@ -7,6 +7,7 @@
 import { dirname, join } from "node:path/posix";
 
 const CORE = [
+  "replay",
   "rehearsal",
   "explain",
   "sync",
@@ -50,6 +51,8 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   http: [...CORE, "access", "generated"],
   // Engines know nothing of activities: what they start is other people's.
   engines: ["processes", "generated"],
+  // What is run once more: it reads the past as rehearsals do.
+  replay: ["rehearsal", "dispatch", "flow", "occurrence", "event", "run", "definition", "match", "json"],
   // What would happen: nothing is done, and nothing is stored.
   rehearsal: [
     ...[

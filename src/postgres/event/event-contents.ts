@@ -24,7 +24,7 @@ export interface StoredEvent {
 }
 
 /** What is recorded under the ids, by the stream or by a foreign start. */
-export async function readStored(db: Database, eventIds: readonly string[]): Promise<StoredEvent[]> {
+export async function readStored(db: Database | Transaction, eventIds: readonly string[]): Promise<StoredEvent[]> {
   if (eventIds.length === 0) return [];
   const { type, source, subject, payload, outcome } = events;
   const { event_id, row_id, provisional } = eventKeys;

@@ -8,7 +8,7 @@ import type { Match } from "../../event/match.ts";
 import { stableTraceId } from "../../kernel/stable-id.ts";
 import { eventWorkflowId } from "../../occurrence/occurrence.ts";
 import type { OwedRun } from "../../run/engine.ts";
-import { type Database, guarded, inTransaction, storableText } from "../client.ts";
+import { type Database, guarded, inTransaction, storableText, type Transaction } from "../client.ts";
 import { definitions } from "../definition-tables.ts";
 import { eventKeys, eventOutcomes, events, occurrences } from "../ledger-tables.ts";
 import { contentsOf, isAmong, readStored } from "./event-contents.ts";
@@ -94,9 +94,9 @@ export function createEventLedger(db: Database): EventLedger {
   };
 }
 
-/** `takenOver`: ids that a foreign start has taken, whose events say the same as those it brought. */
-async function recordAll(
-  db: Database,
+/** `takenOver`: ids whose keys are provisional, and whose events say the same as those that stand there. */
+export async function recordAll(
+  db: Database | Transaction,
   matched: readonly MatchedEvent[],
   takenOver: ReadonlySet<string> = new Set(),
 ): Promise<RecordedEvent[]> {
@@ -154,7 +154,7 @@ export function toOwedRun(
  * recorded is not there yet. A run that a workflow has claimed, the router's or a foreign one, is not owed any more.
  */
 export async function readKnown(
-  db: Database,
+  db: Database | Transaction,
   eventIds: readonly string[],
 ): Promise<Omit<RecordedEvent, "isNew" | "content">[]> {
   const query = db

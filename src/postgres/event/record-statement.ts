@@ -13,7 +13,7 @@ import type { MatchedEvent } from "../../event/event-ledger.ts";
 import type { Match } from "../../event/match.ts";
 import { stableTraceId } from "../../kernel/stable-id.ts";
 import { eventWorkflowId, QUEUED } from "../../occurrence/occurrence.ts";
-import { type Database, guarded } from "../client.ts";
+import { type Database, guarded, type Transaction } from "../client.ts";
 import { tellGates } from "../flow/gate-news.ts";
 import { closesAt, WINDOWS_CHANNEL } from "../flow/window-times.ts";
 import {
@@ -35,7 +35,7 @@ type Changed = Pick<Match, "activity_id" | "outcome"> & { reason: string | null 
  * because a run reads it, and what that start did not reach is added. Answers what the new ones reached, by their ids.
  */
 export async function insertNew(
-  db: Database,
+  db: Database | Transaction,
   matched: readonly MatchedEvent[],
   takenOver: ReadonlySet<string>,
 ): Promise<Map<string, readonly Match[]>> {

@@ -8,6 +8,7 @@ import {
   type GetColumnData,
   getTableColumns,
   gte,
+  isNotNull,
   isNull,
   lt,
   lte,
@@ -112,6 +113,18 @@ export function createLedgerReader(db: Database): LedgerReader {
     },
     async listEvents({ type, outcome, since }, page) {
       const wanted = and(is(events.type, type), is(events.outcome, outcome), isOnPage(events.row_id, since, page));
+      const query = db.select(eventSummary).from(events).where(wanted).orderBy(desc(events.row_id)).limit(page.limit);
+      return (await guarded(query)).map(withTimesAsText);
+    },
+    async listDeadLetters({ type, reason, settled, since }, page) {
+      const { settled_as } = events;
+      const wanted = and(
+        isNotNull(events.reason),
+        is(events.type, type),
+        is(events.reason, reason),
+        settled === undefined ? undefined : settled ? isNotNull(settled_as) : isNull(settled_as),
+        isOnPage(events.row_id, since, page),
+      );
       const query = db.select(eventSummary).from(events).where(wanted).orderBy(desc(events.row_id)).limit(page.limit);
       return (await guarded(query)).map(withTimesAsText);
     },

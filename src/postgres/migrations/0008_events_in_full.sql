@@ -65,6 +65,7 @@ CREATE INDEX "dedupe_keys_expires" ON "actcore"."dedupe_keys" USING btree ("expi
 CREATE INDEX "flow_members_event" ON "actcore"."flow_members" USING btree ("row_id");--> statement-breakpoint
 CREATE UNIQUE INDEX "flow_windows_open" ON "actcore"."flow_windows" USING btree ("activity_id","flow_key") WHERE closed_at is null;--> statement-breakpoint
 CREATE INDEX "flow_windows_closes" ON "actcore"."flow_windows" USING btree ("closes_at") WHERE closed_at is null;--> statement-breakpoint
+CREATE INDEX "events_dead_letters" ON "actcore"."events" USING btree ("row_id") WHERE reason is not null;--> statement-breakpoint
 CREATE INDEX "runs_window" ON "actcore"."runs" USING btree ("window_id") WHERE window_id is not null;--> statement-breakpoint
 CREATE INDEX "runs_queued" ON "actcore"."runs" USING btree ("activity_id","flow_key","run_id") WHERE status = 'queued';--> statement-breakpoint
 CREATE INDEX "runs_holding" ON "actcore"."runs" USING btree ("activity_id","flow_key") WHERE status = 'running';--> statement-breakpoint

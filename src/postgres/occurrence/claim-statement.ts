@@ -69,7 +69,9 @@ export function claimStatement(
       select case when ${refusal === null && flowKey === null} and not exists (select from going)
         then set_config('synchronous_commit', 'off', true) end from definition
     ), standing_run as (
-      select reopened, coalesce(reopened_at, admitted_at) as begun_at from ${runs} where run_id = (select run_id from before)
+      -- One that was accepted counts from there: the event of a rerun or a replay is older.
+      select reopened, coalesce(reopened_at, admitted_at, case when ${start.run_id !== undefined} then fired_at end) as begun_at
+      from ${runs} where run_id = (select run_id from before)
     ), foreign_event as (
       select e.* from json_to_record(${inline}::json) as e(row_id uuid, event_id text, type text, source text,
         subject text, occurred_at text, payload text), definition
@@ -85,7 +87,7 @@ export function claimStatement(
       from foreign_event join keyed using (row_id, event_id)
       returning row_id, trace_id, received_at
     ), event as (
-      select k.row_id, e.trace_id, e.received_at
+      select k.row_id, e.trace_id, coalesce(e.settled_at, e.received_at) as received_at
       from ${eventKeys} k left join ${events} e on e.row_id = k.row_id
       where k.event_id = ${eventId} and (${inline === null} or k.row_id = ${standingRow}::uuid)
       union all select row_id, trace_id, received_at from persisted

@@ -12,7 +12,7 @@ import { eventKeys, events, occurrences, runs } from "../ledger-tables.ts";
 import { tasks } from "../task-tables.ts";
 
 const { row_id, event_id, type, source, occurred_at, subject, trace_id, payload, received_at } = events;
-const eventFields = { row_id, event_id, type, source, occurred_at, subject, trace_id, payload, received_at };
+export const eventFields = { row_id, event_id, type, source, occurred_at, subject, trace_id, payload, received_at };
 type EventRow = Pick<typeof events.$inferSelect, keyof typeof eventFields>;
 
 const runFields = {
@@ -29,7 +29,7 @@ const runFields = {
 type RunRow = Pick<typeof runs.$inferSelect, keyof typeof runFields>;
 
 /** What the router matched: no dead letters, and nothing that was brought for one activity alone. */
-const cameByStream = and(
+export const cameByStream = and(
   ne(events.outcome, "dead_lettered"),
   not(sql`starts_with(${events.event_id}, ${OWN_EVENT_IDS.manual})`),
   not(sql`starts_with(${events.event_id}, ${OWN_EVENT_IDS.foreign})`),
@@ -120,7 +120,15 @@ function isAmong(column: PgColumn, values: readonly string[]): SQL {
   return sql`${column} in (select json_array_elements_text(${JSON.stringify(values)}::json)${cast})`;
 }
 
-function toRecordedEvent({ row_id, received_at, type, source, occurred_at, subject, ...row }: EventRow): RecordedEvent {
+export function toRecordedEvent({
+  row_id,
+  received_at,
+  type,
+  source,
+  occurred_at,
+  subject,
+  ...row
+}: EventRow): RecordedEvent {
   const envelope: EventEnvelope = {
     ...row,
     type: type ?? "",
