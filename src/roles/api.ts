@@ -133,7 +133,7 @@ export function startApi(deps: RoleDeps): Role {
         const { db } = postgres;
         reach({
           keys: createKeyStore(db),
-          hookReader: createHookReader(db),
+          hookReader: createHookReader(postgres.prepared),
           letters: createEventLedger(postgres.prepared),
         });
         if (closed) await requireKeys(parts.keys, config.apiAddr, signal, log);
