@@ -33,6 +33,7 @@ export const COMMANDS = {
       "mailFrom",
       "apiAddr",
       "apiHosts",
+      "hooksAddr",
       "insecureNoAuth",
       "metricsAddr",
       "definitionsDirs",

@@ -24,13 +24,17 @@ export interface HookValues {
 }
 
 /** @throws InvalidInputError `mapping_failed` where the body is not what it says */
-export function readValues({ name, verify }: Hook, sent: Sent): HookValues {
+export function readValues(hook: Hook, sent: Sent): HookValues {
   try {
-    return { headers: Object.fromEntries(sent.headers), body: readBody(sent, verify), hook: { name } };
+    return valuesOf(hook, sent, readBody(sent, hook.verify));
   } catch (error) {
-    if (error instanceof RequestFault) throw mappingFailed(name, [error.fault]);
+    if (error instanceof RequestFault) throw mappingFailed(hook.name, [error.fault]);
     throw error;
   }
+}
+
+function valuesOf({ name }: Hook, { headers }: Sent, body: unknown): HookValues {
+  return { headers: Object.fromEntries(headers), body, hook: { name } };
 }
 
 /**
@@ -72,12 +76,16 @@ export function toEnvelope(hook: Hook, values: HookValues, receivedAt: Date): Ev
 /** The id of the event that a request would be, where that can be told though its mapping fails. */
 export function findEventId(hook: Hook, sent: Sent): string | undefined {
   if (!hasDeliveryId(hook)) return undefined;
-  try {
-    return eventIdOf(hook.name, deliveryIdOf(hook, readValues(hook, sent)));
-  } catch (error) {
-    if (error instanceof RequestFault || error instanceof InvalidInputError) return undefined;
-    throw error;
-  }
+  const idIn = (body: () => unknown) => {
+    try {
+      return eventIdOf(hook.name, deliveryIdOf(hook, valuesOf(hook, sent, body())));
+    } catch (error) {
+      if (error instanceof RequestFault) return undefined;
+      throw error;
+    }
+  };
+  // A body that cannot be read leaves the headers, which may have the id.
+  return idIn(() => readBody(sent, hook.verify)) ?? idIn(() => null);
 }
 
 /** What an event may not have as its id is replaced by a hash of it. */

@@ -83,7 +83,7 @@ export async function finishedRuns(server: Api, activityId: string, count = 1, w
           Object.groupBy(rows, ({ status }) => status),
           (key, value) => (Array.isArray(value) && key !== "" ? value.length : value),
         );
-        return rows.length >= count && rows.every(({ status }) => status !== "running") && rows;
+        return rows.length >= count && rows.every(({ finished_at }) => finished_at !== null) && rows;
       },
       withinMs,
     );
