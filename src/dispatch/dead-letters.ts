@@ -2,7 +2,7 @@
 
 import { type DeadLetterReason, deadLetterId, type EventEnvelope } from "../event/envelope.ts";
 import type { DeadLetter, EventLedger } from "../event/event-ledger.ts";
-import type { Fault } from "../kernel/errors.ts";
+import { type Fault, TerminalError } from "../kernel/errors.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Metrics } from "../kernel/metrics.ts";
 import type { PutBack } from "./put-back.ts";
@@ -10,6 +10,15 @@ import type { StreamMessage } from "./stream-message.ts";
 
 /** Why a message is kept under an id of ours, and what is known of it. */
 export type Refusal = Pick<DeadLetter, "reason" | "detail" | "envelope" | "carried_id">;
+
+export type Refused = Refusal & { message: StreamMessage };
+
+/** An event whose payload has faults, in copies that say the same. */
+export interface Mismatched {
+  copies: readonly StreamMessage[];
+  envelope: EventEnvelope;
+  faults: readonly Fault[];
+}
 
 /** How many faults are named of a payload that does not match the schema of its type. */
 const MAX_FAULTS_NAMED = 5;
@@ -21,55 +30,73 @@ interface DeadLettersDeps {
   log: Log;
 }
 
+interface Kept {
+  letter: DeadLetter;
+  messages: readonly StreamMessage[];
+}
+
 /** Messages that cannot be recorded are put back into the stream; none of these functions rejects. */
 export function createDeadLetters({ ledger, putBack, metrics, log }: DeadLettersDeps) {
-  function settle(
-    messages: readonly StreamMessage[],
-    event_id: string,
-    reason: DeadLetterReason,
-    detail: string,
-  ): void {
+  function settle({ messages, letter: { event_id, reason, detail } }: Kept): void {
     for (const message of messages) message.terminate(reason);
     metrics.events.inc({ outcome: "dead_lettered" });
     if (messages.length > 1) metrics.events.inc({ outcome: "duplicate" }, messages.length - 1);
     log.warn({ event_id, subject: messages[0]?.subject, reason, detail }, "event dead-lettered");
   }
 
-  return {
-    /** Keeps a message under an id of ours, beside whatever stands under the one that it carries. */
-    async keep(message: StreamMessage, refusal: Refusal): Promise<void> {
-      const { subject, streamedAtNs, bytes: raw } = message;
-      const event_id = deadLetterId(subject, streamedAtNs, raw);
-      try {
-        await ledger.recordDeadLetter({ event_id, subject, raw, ...refusal });
-        settle([message], event_id, refusal.reason, refusal.detail);
-      } catch (error) {
-        putBack.all([message], error);
+  /** Records and settles all in one transaction; answers those that the ledger knows already, which are not settled. */
+  async function recordAll(kept: readonly Kept[]): Promise<readonly Kept[]> {
+    if (kept.length === 0) return [];
+    try {
+      const recorded = await ledger.recordDeadLetters(kept.map(({ letter }) => letter));
+      const isNew = ({ letter }: Kept) => recorded.has(letter.event_id);
+      for (const each of kept.filter(isNew)) settle(each);
+      return kept.filter((each) => !isNew(each));
+    } catch (error) {
+      if (!(error instanceof TerminalError) || kept.length === 1) {
+        putBack.all(
+          kept.flatMap(({ messages }) => messages),
+          error,
+        );
+        return [];
       }
+      // One that the ledger refuses must not hold up the others.
+      const known: Kept[] = [];
+      for (const each of kept) known.push(...(await recordAll([each])));
+      return known;
+    }
+  }
+
+  return {
+    /** Keeps each message under an id of ours, beside whatever stands under the one that it carries. */
+    async keep(refused: readonly Refused[]): Promise<void> {
+      const letters = refused.map(({ message, ...refusal }) => {
+        const { subject, streamedAtNs, bytes: raw } = message;
+        return { message, letter: { event_id: deadLetterId(subject, streamedAtNs, raw), subject, raw, ...refusal } };
+      });
+      const kept = Map.groupBy(letters, ({ letter }) => letter.event_id)
+        .values()
+        .map((copies): Kept => {
+          const [{ letter }] = copies as [(typeof letters)[number]];
+          return { letter, messages: copies.map(({ message }) => message) };
+        });
+      for (const known of await recordAll(kept.toArray())) settle(known);
     },
 
     /**
-     * Keeps an event, in copies that say the same, under its own id, because its payload has faults.
-     * False when the ledger knows the event already: then what was recorded first stands (I1, I2).
+     * Keeps events under their own ids, because their payloads have faults. Answers those of which the ledger knows the id
+     * already: there what was recorded first stands (I1, I2).
      */
-    async keepMismatched(
-      copies: readonly StreamMessage[],
-      envelope: EventEnvelope,
-      faults: readonly Fault[],
-    ): Promise<boolean> {
-      const [first] = copies;
-      if (first === undefined) return true;
-      const { subject, bytes: raw } = first;
-      const { event_id } = envelope;
-      const reason = "schema_mismatch";
-      const detail = describeFaults(faults);
-      try {
-        if (!(await ledger.recordDeadLetter({ event_id, reason, detail, subject, raw, envelope }))) return false;
-        settle(copies, event_id, reason, detail);
-      } catch (error) {
-        putBack.all(copies, error);
-      }
-      return true;
+    async keepMismatched(events: readonly Mismatched[]): Promise<ReadonlySet<string>> {
+      const kept = events.flatMap(({ copies, envelope, faults }): Kept[] => {
+        const [first] = copies;
+        if (first === undefined) return [];
+        const { subject, bytes: raw } = first;
+        const reason: DeadLetterReason = "schema_mismatch";
+        const detail = describeFaults(faults);
+        return [{ messages: copies, letter: { event_id: envelope.event_id, reason, detail, subject, raw, envelope } }];
+      });
+      return new Set((await recordAll(kept)).map(({ letter }) => letter.event_id));
     },
   };
 }

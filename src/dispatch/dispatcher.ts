@@ -18,7 +18,7 @@ import type { Log } from "../kernel/log.ts";
 import type { Metrics } from "../kernel/metrics.ts";
 import { createPause } from "../kernel/wait.ts";
 import type { RunStarter } from "../run/engine.ts";
-import { createDeadLetters } from "./dead-letters.ts";
+import { createDeadLetters, type Refused } from "./dead-letters.ts";
 import { findForged } from "./forged-events.ts";
 import { matchInTurns } from "./match-event.ts";
 import { createPutBack } from "./put-back.ts";
@@ -64,14 +64,15 @@ export function createDispatcher({ ledger, starter, metrics, log, onPoint = () =
   /** Keeps as dead letters the events that do not match the schema of their type; answers the others. Never rejects. */
   async function withoutMismatched(received: readonly Received[]): Promise<readonly Received[]> {
     if (checks.size === 0) return received;
-    const going: Received[] = [];
-    for (const copies of groupById(received).values()) {
+    const mismatched = [...groupById(received).values()].flatMap((copies) => {
       const [{ envelope }] = copies as [Received];
       const faults = findPayloadFaults(checks, envelope);
-      if (faults.length === 0 || !(await deadLetters.keepMismatched(messagesOf(copies), envelope, faults)))
-        going.push(...copies);
-    }
-    return going;
+      return faults.length === 0 ? [] : [{ copies: messagesOf(copies), envelope, faults }];
+    });
+    if (mismatched.length === 0) return received;
+    const known = await deadLetters.keepMismatched(mismatched);
+    const kept = new Set(mismatched.map(({ envelope }) => envelope.event_id).filter((id) => !known.has(id)));
+    return received.filter(({ envelope }) => !kept.has(envelope.event_id));
   }
 
   /** Matches and records the events, then starts the runs that they owe. */
@@ -90,7 +91,7 @@ export function createDispatcher({ ledger, starter, metrics, log, onPoint = () =
       settled.filter(({ outcome }) => outcome === "received").map(({ event_id }) => event_id),
     );
     onPoint("marked");
-    for (const event of settled) await settle(event, byId.get(event.event_id) ?? []);
+    await deadLetters.keep(settled.flatMap((event) => settle(event, byId.get(event.event_id) ?? [])));
     const copiesOf = (eventId: string) => messagesOf(byId.get(eventId) ?? []);
     if (away !== undefined) putBack.all([...failed.keys()].flatMap(copiesOf), away);
     else for (const [eventId, error] of failed) for (const message of copiesOf(eventId)) putBack.one(message, error);
@@ -112,14 +113,15 @@ export function createDispatcher({ ledger, starter, metrics, log, onPoint = () =
     }
   }
 
-  async function settle(event: RecordedEvent, copies: readonly Received[]): Promise<void> {
+  /** Acknowledges the copies of an event; answers those that say something else, which are not settled. */
+  function settle(event: RecordedEvent, copies: readonly Received[]): readonly Refused[] {
     const [first] = copies;
-    if (first === undefined) return;
+    if (first === undefined) return [];
     // An event that was recorded before and still owed runs was not counted then: its router was killed.
     const isCounted = !event.isNew && event.outcome !== "received";
     if (!isCounted) metrics.events.inc({ outcome: event.outcome === "received" ? "dispatched" : event.outcome });
     const differences = findDifferences(event.content, first.envelope);
-    if (differences.length > 0) return keepDiffering(copies, differences);
+    if (differences.length > 0) return copies.map((copy) => toDiffering(copy, differences));
     for (const { message, envelope } of copies) {
       message.ack();
       log.debug(
@@ -129,13 +131,7 @@ export function createDispatcher({ ledger, starter, metrics, log, onPoint = () =
     }
     const duplicates = copies.length - (isCounted ? 0 : 1);
     if (duplicates > 0) metrics.events.inc({ outcome: "duplicate" }, duplicates);
-  }
-
-  /** What was recorded first stands; the messages that say something else under its id are no repetition of it. */
-  async function keepDiffering(copies: readonly Received[], differences: readonly string[]): Promise<void> {
-    const detail = `differs in ${differences.join(", ")} from the event that was recorded before under its id`;
-    for (const { message, envelope } of copies)
-      await deadLetters.keep(message, { reason: "event_differs", detail, envelope, carried_id: envelope.event_id });
+    return [];
   }
 
   /**
@@ -175,11 +171,13 @@ export function createDispatcher({ ledger, starter, metrics, log, onPoint = () =
       return;
     }
     const genuine: Received[] = [];
+    const forged: Refused[] = [];
     for (const each of received) {
       const refusal = findRefusal(each.envelope);
       if (refusal === undefined) genuine.push(each);
-      else await deadLetters.keep(each.message, refusal);
+      else forged.push({ message: each.message, ...refusal });
     }
+    await deadLetters.keep(forged);
     const going = await withoutMismatched(genuine);
     for (const part of inParts(going)) await dispatchOrPutBack(part);
   }
@@ -210,11 +208,14 @@ export function createDispatcher({ ledger, starter, metrics, log, onPoint = () =
       // One event that the ledger refuses must not hold up the others of its group.
       if (unstorable && received.length > 1) for (const one of received) await dispatchOrPutBack([one]);
       else if (unstorable && only)
-        await deadLetters.keep(only.message, {
-          reason: "not_storable",
-          detail: error.message,
-          carried_id: only.envelope.event_id,
-        });
+        await deadLetters.keep([
+          {
+            message: only.message,
+            reason: "not_storable",
+            detail: error.message,
+            carried_id: only.envelope.event_id,
+          },
+        ]);
       else putBack.all(messagesOf(received), error);
     }
   }
@@ -225,13 +226,15 @@ export function createDispatcher({ ledger, starter, metrics, log, onPoint = () =
       const decoded = group.map((message) => ({ message, ...decodeEvent(message.bytes) }));
       const received = decoded.filter((each) => each.ok);
       for (const agreeing of inAgreement(received)) await handleEvents(agreeing);
-      for (const { message, ...rest } of decoded)
-        if (!rest.ok) {
-          const { ok: _, ...refusal } = rest;
-          await deadLetters.keep(message, refusal);
-        }
+      await deadLetters.keep(decoded.filter((each) => !each.ok).map(({ ok: _, ...refused }) => refused));
     },
   };
+}
+
+/** What was recorded first stands; a message that says something else under its id is no repetition of it. */
+function toDiffering({ message, envelope }: Received, differences: readonly string[]): Refused {
+  const detail = `differs in ${differences.join(", ")} from the event that was recorded before under its id`;
+  return { message, reason: "event_differs", detail, envelope, carried_id: envelope.event_id };
 }
 
 /**

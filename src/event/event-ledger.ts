@@ -51,6 +51,9 @@ export interface EventLedger extends EnforcedTypeReader, OwnEventReader {
   record(events: readonly MatchedEvent[]): Promise<RecordedEvent[]>;
   /** After every run that they owe is started. */
   markDispatched(eventIds: readonly string[]): Promise<void>;
-  /** False when an event of the id stands there already, or another was brought by a foreign start: it is left as it is. */
-  recordDeadLetter(letter: DeadLetter): Promise<boolean>;
+  /**
+   * Records them in one transaction; each has an id of its own. Answers the ids that were recorded: where an event of the id
+   * stands there already, or another was brought by a foreign start, it is left as it is.
+   */
+  recordDeadLetters(letters: readonly DeadLetter[]): Promise<ReadonlySet<string>>;
 }

@@ -52,7 +52,7 @@ export interface HookReceiverDeps {
   hooks: HookReader;
   secrets: Pick<Secrets, "read">;
   publisher: EventPublisher;
-  letters: Pick<EventLedger, "recordDeadLetter">;
+  letters: Pick<EventLedger, "recordDeadLetters">;
   metrics: Pick<Metrics, "hookRequests">;
   log: Log;
   now?: () => Date;
@@ -133,10 +133,8 @@ export function createHookReceiver({
     const subject = `hook:${hook.name}`;
     const carried_id = findEventId(hook, delivery);
     const event_id = deadLetterId(subject, 0, carried_id === undefined ? delivery.body : Buffer.from(carried_id));
-    await letters.recordDeadLetter({
-      ...{ event_id, reason, detail, subject, raw: writeDelivery(delivery) },
-      ...(carried_id !== undefined && { carried_id }),
-    });
+    const letter = { event_id, reason, detail, subject, raw: writeDelivery(delivery) };
+    await letters.recordDeadLetters([{ ...letter, ...(carried_id !== undefined && { carried_id }) }]);
     log.warn({ hook: hook.name, event_id, reason, detail }, "webhook kept as a dead letter");
   }
 

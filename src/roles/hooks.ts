@@ -8,7 +8,7 @@ import { createHookReceiver, type HookReceiver, type HookReceiverDeps } from "..
 /** Each is read when it is used: one whose engine was never reached throws RetryableError. */
 export interface HookParts {
   hookReader: HookReader;
-  letters: Pick<EventLedger, "recordDeadLetter">;
+  letters: Pick<EventLedger, "recordDeadLetters">;
   publisher: EventPublisher;
 }
 
@@ -20,7 +20,7 @@ export function createLateReceiver(
 ): HookReceiver {
   return createHookReceiver({
     hooks: createLastKnownHooks({ find: async (name) => parts.hookReader.find(name) }),
-    letters: { recordDeadLetter: async (letter) => parts.letters.recordDeadLetter(letter) },
+    letters: { recordDeadLetters: async (letters) => parts.letters.recordDeadLetters(letters) },
     publisher: { publish: async (envelope) => parts.publisher.publish(envelope) },
     ...rest,
   });

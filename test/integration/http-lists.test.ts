@@ -18,7 +18,7 @@ beforeAll(async () => {
   since = new Date().toISOString();
   await ledger.record([matchedEvent(envelopeOf("e3", { type: "y" }))]);
   const raw = new Uint8Array([0]);
-  await ledger.recordDeadLetter({ event_id: "e4", reason: "not_json", detail: "d", subject: "activity.x", raw });
+  await ledger.recordDeadLetters([{ event_id: "e4", reason: "not_json", detail: "d", subject: "activity.x", raw }]);
   for (const name of ["b", "a"])
     await api.post("/activity-definitions", { ...definitionOf(name), enabled: name === "a" });
 }, ENGINES_TIMEOUT_MS);

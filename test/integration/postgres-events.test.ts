@@ -174,7 +174,7 @@ describe("an event whose id a foreign start has taken", () => {
     expect(await ledger.record([matched(other, "run")])).toEqual([refused]);
     const raw = new TextEncoder().encode(JSON.stringify(other));
     const letter = { event_id, reason: "schema_mismatch", detail: "d", subject: "s", raw, envelope: other } as const;
-    expect(await ledger.recordDeadLetter(letter)).toBe(false);
+    expect(await ledger.recordDeadLetters([letter])).toEqual(new Set());
     expect(await find(event_id)).toEqual(before);
     expect(before).toMatchObject({ outcome: "dispatched", activities: [{ run_id: foreign.run_id }] });
     const [row] = await database.sql`select count(*)::int as n from actcore.occurrences where key = ${event_id}`;
@@ -263,8 +263,8 @@ describe("an event whose id a foreign start has taken", () => {
     const { event_id } = envelope;
     const raw = new TextEncoder().encode(JSON.stringify(envelope));
     const letter = { event_id, reason: "schema_mismatch", detail: "d", subject: "s", raw, envelope } as const;
-    expect(await ledger.recordDeadLetter(letter)).toBe(true);
-    expect(await ledger.recordDeadLetter(letter)).toBe(false);
+    expect(await ledger.recordDeadLetters([letter])).toEqual(new Set([letter.event_id]));
+    expect(await ledger.recordDeadLetters([letter])).toEqual(new Set());
     const { type, payload } = envelope;
     expect(await find(event_id)).toMatchObject({ outcome: "dead_lettered", reason: "schema_mismatch", type, payload });
     // Its subject is the stream's, and says nothing of the event's.
@@ -366,7 +366,7 @@ describe("a dead letter that carries the id of an event", () => {
 
   test("is found under it as long as no event has it, the newest first", async () => {
     const [first, second] = [letterOf("dead-letter:c1", "lost"), letterOf("dead-letter:c2", "lost")];
-    for (const letter of [first, second]) await ledger.recordDeadLetter(letter);
+    for (const letter of [first, second]) await ledger.recordDeadLetters([letter]);
     expect(await find("lost")).toMatchObject({
       event_id: "dead-letter:c2",
       carried_id: "lost",
@@ -378,7 +378,7 @@ describe("a dead letter that carries the id of an event", () => {
 
   test("stands beside the event that is recorded under it later", async () => {
     const letter = letterOf("dead-letter:c3", "mended");
-    await ledger.recordDeadLetter(letter);
+    await ledger.recordDeadLetters([letter]);
     expect(await ledger.record([matched(envelopeOf("mended"), "run")])).toMatchObject([
       { isNew: true, outcome: "received", owed: [{}] },
     ]);
@@ -395,14 +395,15 @@ describe("a dead letter that carries the id of an event", () => {
     await ledger.record([matched(envelopeOf("taken"), "run")]);
     const envelope = envelopeOf("taken", { type: "y", payload: { other: true } });
     const letter = { ...letterOf("dead-letter:c4", "taken"), reason: "event_differs", envelope } as const;
-    expect(await ledger.recordDeadLetter(letter)).toBe(true);
-    expect(await ledger.recordDeadLetter(letter)).toBe(false);
+    expect(await ledger.recordDeadLetters([letter])).toEqual(new Set([letter.event_id]));
+    expect(await ledger.recordDeadLetters([letter])).toEqual(new Set());
     expect(await find("taken")).toMatchObject({ outcome: "received", payload: {}, refused: [shown(letter)] });
     expect(await find("dead-letter:c4")).toMatchObject({ type: "y", payload: { other: true }, activities: [] });
   });
 
   test("is one of many, of which the newest are shown", async () => {
-    for (let n = 0; n < 25; n++) await ledger.recordDeadLetter(letterOf(`dead-letter:m${n}`, "many"));
+    const letters = Array.from({ length: 25 }, (_, n) => letterOf(`dead-letter:m${n}`, "many"));
+    expect((await ledger.recordDeadLetters(letters)).size).toBe(25);
     const event = await find("many");
     expect(event?.event_id).toBe("dead-letter:m24");
     expect(event?.refused.map(({ event_id }) => event_id)).toEqual(
@@ -430,8 +431,9 @@ test("what was recorded under an id is read back, but not of an id that only a f
 test("a dead letter is kept with its raw bytes and reason, once", async () => {
   const raw = new Uint8Array([0, 255, 123]);
   const letter = { event_id: "dead", reason: "not_json", detail: "at \u0000", subject: "activity.x", raw } as const;
-  await ledger.recordDeadLetter(letter);
-  await ledger.recordDeadLetter({ ...letter, reason: "too_large" });
+  const other = { ...letter, event_id: "dead-other" };
+  expect(await ledger.recordDeadLetters([letter])).toEqual(new Set(["dead"]));
+  expect(await ledger.recordDeadLetters([{ ...letter, reason: "too_large" }, other])).toEqual(new Set(["dead-other"]));
   expect(await find("dead")).toMatchObject({
     outcome: "dead_lettered",
     reason: "not_json",

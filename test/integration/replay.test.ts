@@ -153,7 +153,7 @@ describe("an event that is run again", () => {
 
   test("is not there as a dead letter", async () => {
     const letter = { event_id: crypto.randomUUID(), subject: "activity.x", raw: new Uint8Array() };
-    await createEventLedger(database.db).recordDeadLetter({ ...letter, reason: "not_json", detail: "" });
+    await createEventLedger(database.db).recordDeadLetters([{ ...letter, reason: "not_json", detail: "" }]);
     const answer = await replayEvent(letter.event_id);
     pathsOf(answer, 404, "not_found");
     expect(answer.body.hint).toContain("/dead-letters/");

@@ -58,7 +58,7 @@ test("nothing is said where nothing waits; else how much there is, and since whe
   await addWindow(new Date(0), AT, "closed");
   const letter = { reason: "not_json", detail: "", subject: "activity.x", raw: new Uint8Array() } as const;
   for (const event_id of ["dead-letter:1", "dead-letter:2"])
-    await createEventLedger(database.db).recordDeadLetter({ ...letter, event_id });
+    await createEventLedger(database.db).recordDeadLetters([{ ...letter, event_id }]);
   await database.db.update(events).set({ received_at: AT });
   await database.db.update(events).set({ settled_as: "discarded", settled_at: later }).where(sql`event_id like '%2'`);
 

@@ -48,7 +48,14 @@ function setUp({
   const contents = new Map<string, EventContent>();
   const started: string[] = [];
   const letters: DeadLetter[] = [];
-  const calls = { listSubscriptions: 0, revision: 0n, starts: 0, records: [] as string[][], marked: [] as string[] };
+  const calls = {
+    listSubscriptions: 0,
+    revision: 0n,
+    starts: 0,
+    records: [] as string[][],
+    marked: [] as string[],
+    letterGroups: [] as number[],
+  };
   const away = () => new RetryableError("postgres_unavailable", "away");
   const ledger: EventLedger = {
     readRevision: async () => {
@@ -93,14 +100,19 @@ function setUp({
     async listEnforcedTypes() {
       return types;
     },
-    async recordDeadLetter(letter) {
-      const refusal = down ? away() : refuses(`dead ${letter.event_id}`);
-      if (refusal) throw refusal;
-      if (known.has(letter.event_id)) return false;
-      known.set(letter.event_id, "dead_lettered");
-      if (letter.envelope) contents.set(letter.event_id, contentOf(letter.envelope));
-      letters.push(letter);
-      return true;
+    async recordDeadLetters(group) {
+      calls.letterGroups.push(group.length);
+      for (const { event_id } of group) {
+        const refusal = down ? away() : refuses(`dead ${event_id}`);
+        if (refusal) throw refusal;
+      }
+      const fresh = group.filter(({ event_id }) => !known.has(event_id));
+      for (const letter of fresh) {
+        known.set(letter.event_id, "dead_lettered");
+        if (letter.envelope) contents.set(letter.event_id, contentOf(letter.envelope));
+        letters.push(letter);
+      }
+      return new Set(fresh.map(({ event_id }) => event_id));
     },
   };
   const starter = {
@@ -148,6 +160,27 @@ describe("a group of messages", () => {
     expect(settled).toEqual(["1 acked", "bad terminated: not_json"]); // an event does not wait for what is none
     expect(letters).toMatchObject([{ reason: "not_json", raw: new TextEncoder().encode("{oops") }]);
     expect(started).toEqual(["1"]);
+  });
+
+  test("with many messages that are no events keeps them as dead letters in one transaction", async () => {
+    const settled: Settled = [];
+    const { handle, letters, calls } = setUp();
+    await handle([1, 2, 3].map((n) => message(`bad ${n}`, settled, `{oops ${n}`)));
+    expect([letters.length, calls.letterGroups]).toEqual([3, [3]]);
+    expect(settled).toEqual([1, 2, 3].map((n) => `bad ${n} terminated: not_json`));
+  });
+
+  test("of whose dead letters the ledger refuses one puts only that one back", async () => {
+    const settled: Settled = [];
+    let refusedId = "";
+    const refuses = (id: string) => {
+      if (!id.startsWith("dead ")) return undefined;
+      refusedId ||= id;
+      return id === refusedId ? new TerminalError("not_storable", "no") : undefined;
+    };
+    const { handle } = setUp({ refuses });
+    await handle([1, 2, 3].map((n) => message(`bad ${n}`, settled, `{oops ${n}`)));
+    expect(settled).toEqual(["bad 1 put back for 500 ms", "bad 2 terminated: not_json", "bad 3 terminated: not_json"]);
   });
 
   test("with an event that the ledger refuses dead-letters that one, and the others go on", async () => {

@@ -51,9 +51,9 @@ function create() {
       },
     },
     letters: {
-      async recordDeadLetter(letter) {
-        letters.push(letter);
-        return true;
+      async recordDeadLetters(kept) {
+        letters.push(...kept);
+        return new Set(kept.map(({ event_id }) => event_id));
       },
     },
     metrics,

@@ -5,12 +5,12 @@ import type { EventTrigger } from "../../definition/schema.ts";
 import { findDifferences } from "../../event/content.ts";
 import type { EventLedger, MatchedEvent, RecordedEvent } from "../../event/event-ledger.ts";
 import type { Match } from "../../event/match.ts";
-import { stableTraceId } from "../../kernel/stable-id.ts";
 import { eventWorkflowId } from "../../occurrence/occurrence.ts";
 import type { OwedRun } from "../../run/engine.ts";
-import { type Database, guarded, inTransaction, storableText, type Transaction } from "../client.ts";
+import { type Database, guarded, type Transaction } from "../client.ts";
 import { definitions } from "../definition-tables.ts";
 import { eventKeys, eventOutcomes, events, occurrences } from "../ledger-tables.ts";
+import { recordDeadLetters } from "./dead-letters.ts";
 import { contentsOf, isAmong, readStored } from "./event-contents.ts";
 import { createEnforcedTypeReader } from "./event-types.ts";
 import { createOwnEventReader } from "./own-event-outbox.ts";
@@ -47,50 +47,7 @@ export function createEventLedger(db: Database): EventLedger {
       );
     },
 
-    async recordDeadLetter({ event_id, reason, detail, subject, raw, envelope, carried_id = null }) {
-      // A message that says something else than the event of a foreign start is another event, and takes nothing over.
-      if (envelope !== undefined) {
-        const [stored] = await readStored(db, [event_id]);
-        if (stored?.provisional && findDifferences(stored.content, envelope).length > 0) return false;
-      }
-      const row_id = Bun.randomUUIDv7();
-      const row = {
-        row_id,
-        event_id,
-        outcome: "dead_lettered" as const,
-        reason,
-        detail: storableText(detail.slice(0, 2000)),
-        subject,
-        type: envelope?.type ?? null,
-        source: envelope?.source ?? null,
-        occurred_at: envelope?.occurred_at ?? null,
-        // A foreign start of the same event may still read it.
-        payload: envelope === undefined ? null : (envelope.payload ?? {}),
-        trace_id: envelope?.trace_id ?? stableTraceId(event_id),
-        raw,
-        carried_id,
-      };
-      return await inTransaction(db, async (tx) => {
-        const [key] = await tx
-          .insert(eventKeys)
-          .values({ event_id, row_id })
-          .onConflictDoUpdate({
-            target: eventKeys.event_id,
-            set: { provisional: false },
-            setWhere: eq(eventKeys.provisional, true),
-          })
-          .returning({ row_id: eventKeys.row_id });
-        if (key === undefined) return false;
-        if (key.row_id === row_id) await tx.insert(events).values(row);
-        // The run that a foreign start made of it goes on reading what that start brought.
-        else
-          await tx
-            .update(events)
-            .set({ outcome: row.outcome, reason, detail: row.detail, raw })
-            .where(eq(events.row_id, key.row_id));
-        return true;
-      });
-    },
+    recordDeadLetters: (letters) => recordDeadLetters(db, letters),
   };
 }
 
