@@ -8,6 +8,8 @@ import { type CpuTime, readCpuTime } from "./cpu.ts";
 import { quantile } from "./figures.ts";
 
 const CONCURRENCY = 64;
+/** Events that are not over yet, in a steady load. */
+const IN_FLIGHT = 150;
 
 export interface Activity {
   id: string;
@@ -64,11 +66,14 @@ export async function openLoad(server: Server) {
     temporal,
     publishSteadily,
 
-    /** An activity for events of a type of its own, with one task. */
-    async define(task: object = { type: "log", params: { message: "bench", level: "debug" } }): Promise<Activity> {
+    /** An activity for events of a type of its own, with one task unless others are given. */
+    async define(
+      task: object = { type: "log", params: { message: "bench", level: "debug" } },
+      ...others: object[]
+    ): Promise<Activity> {
       const type = `bench.${crypto.randomUUID()}`;
       const trigger_config = { trigger_type: "event", event_type: type };
-      const json = { name: type, trigger_config, task_templates: [{ key: "task", ...task }] };
+      const json = { name: type, trigger_config, task_templates: [{ key: "task", ...task }, ...others] };
       const { status, body } = await server.api("/activity-definitions", { json });
       if (status !== 201) throw new Error(JSON.stringify(body));
       return { id: body.id, type };
@@ -82,6 +87,20 @@ export async function openLoad(server: Server) {
       await concurrently(count, () => publish(type, crypto.randomUUID()));
       await eventually(`${count} runs`, async () => (await succeeded()) - already >= count, 15 * 60_000);
       return { perSecond: (count * 1000) / (performance.now() - beganMs), before, after: readCpuTime(server.pid) };
+    },
+
+    /** Finished runs a second where events come as fast as runs finish: some wait, and no backlog grows. */
+    async measureSteadyRuns({ type }: Activity, count: number): Promise<number> {
+      const already = await succeeded();
+      const beganMs = performance.now();
+      let published = 0;
+      for (let done = 0; done < count; done = (await succeeded()) - already) {
+        const wanted = Math.min(done + IN_FLIGHT, count) - published;
+        await Promise.all(Array.from({ length: wanted }, () => publish(type, crypto.randomUUID())));
+        published += wanted;
+        await Bun.sleep(20);
+      }
+      return (count * 1000) / (performance.now() - beganMs);
     },
 
     /** Events a second that the router records where no activity takes them, unless they are of a type that one waits for. */
