@@ -8,6 +8,7 @@ import type { Absence, Segment } from "../occurrence/due-facts.ts";
 import { DUE_OUTCOMES, DueTimeView } from "./due-time-views.ts";
 import { EventSummary } from "./event-view.ts";
 import { type ActivityHistory, ExplainedActivity } from "./explained-activity.ts";
+import { ExplainedWait } from "./explained-flow.ts";
 import { ExplainedRun } from "./explained-run.ts";
 
 const Time = Type.String({ format: "date-time" });
@@ -51,7 +52,9 @@ export const DueTimeExplanation = Type.Object(
     previous: Nullable(ExplainedDueTime, { description: "The due time before." }),
     next: Nullable(ExplainedDueTime, { description: "The next due time that is to run." }),
     run: Nullable(ExplainedRun, { description: "Its run; of a compressed one, the run that stands for it." }),
+    repeated_by: Type.Array(ExplainedRun, { description: "Reruns of its run, the newest first." }),
     holder: Nullable(ExplainedRun, { description: "The run that was going when it was due." }),
+    waits_for: Nullable(ExplainedWait, { description: "Of a run that waits; null: it is just about to begin." }),
     policy: Nullable(Policy),
     events: Type.Array(EventAround, {
       description:
@@ -83,6 +86,9 @@ export interface DueTimeFacts {
   /** Of those around, in order, and of a run at `at` that no version names. */
   views: readonly DueTimeView[];
   run: ExplainedRun | undefined;
+  repeats: readonly ExplainedRun[];
+  /** What its run waits for, where it does. */
+  waitsFor: ExplainedWait | undefined;
   holder: ExplainedRun | undefined;
   /** The run of a due time whose record is not kept any more. */
   sweptRun: string | undefined;

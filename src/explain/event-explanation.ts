@@ -5,6 +5,7 @@ import { ACTIVITY_OUTCOMES, EVENT_OUTCOMES } from "../event/outcome.ts";
 import { Nullable, oneOf } from "../json/schema-parts.ts";
 import { EventSummary, RefusedView } from "./event-view.ts";
 import { type ActivityHistory, ExplainedActivity } from "./explained-activity.ts";
+import { DuplicateOf, ExplainedWait, ExplainedWindow } from "./explained-flow.ts";
 import { ExplainedRun } from "./explained-run.ts";
 import { ListenedType } from "./nearest-type.ts";
 
@@ -15,7 +16,7 @@ const EventFields = Type.Pick(
   EventSummary,
   [
     ...(["event_id", "outcome", "reason", "detail", "type", "source", "subject", "received_at"] as const),
-    ...(["carried_id"] as const),
+    ...(["carried_id", "settled_as", "settled_at", "settled_by", "replayed_as"] as const),
   ],
   { title: "EventFields" },
 );
@@ -97,6 +98,13 @@ export const EventExplanation = Type.Object(
         "What the trigger asked and found, of an event that did not pass it. Null where the version that decided is not known.",
     }),
     run: Nullable(ExplainedRun),
+    repeated_by: Type.Array(ExplainedRun, {
+      description:
+        "Runs that somebody had made of it since: a replay of the event, a rerun of its run. The newest first.",
+    }),
+    duplicate_of: Nullable(DuplicateOf, { description: "Null too where another event has the key by now." }),
+    waits_for: Nullable(ExplainedWait, { description: "Of a run that waits; null: it is just about to begin." }),
+    window: Nullable(ExplainedWindow, { description: "The window that gathered it, open or closed." }),
     nearest: Nullable(ListenedType, {
       description: "Of an unmatched event: the nearest type that an activity waits for.",
     }),
@@ -151,8 +159,15 @@ export interface EventFacts {
   reached: readonly Reached[];
   /** Of the activity that is asked about. */
   history: ActivityHistory | undefined;
+  /** Of the activity that is asked about: the event that has its dedupe key, and the window that gathered the event. */
+  duplicateOf: DuplicateOf | undefined;
+  window: ExplainedWindow | undefined;
+  /** What its run waits for, where it does. */
+  waitsFor: ExplainedWait | undefined;
   /** The run that the activity made of the event, where that is not recorded with the event. */
   run: ExplainedRun | undefined;
+  /** Runs that somebody had the activity make of the event since, the newest first. */
+  repeats: readonly ExplainedRun[];
   /** What activities wait for now; empty where it does not matter. */
   listened: readonly ListenedType[];
 }

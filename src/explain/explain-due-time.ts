@@ -12,7 +12,8 @@ import {
   viewPolicy,
 } from "./due-time-explanation.ts";
 import { currentVersion, describeTrigger, versionAt, viewActivity } from "./explained-activity.ts";
-import { formatElapsed, type Told, tellRun, toSentence } from "./explained-run.ts";
+import { tellWait } from "./explained-flow.ts";
+import { formatElapsed, type Told, tellRun, toSentence, withRepeat } from "./explained-run.ts";
 import { isSkipReason, tellUnrun } from "./unrun-due-time.ts";
 
 /** The facts, and what follows from them. */
@@ -50,7 +51,8 @@ export function explainDueTime(facts: DueTimeFacts, now: Date, runRetentionMs: n
     activity: viewActivity(history, new Date(at.getTime() - 1)),
     due_time: due,
     not_due: notDue === undefined ? null : { field: notDue.field, explanation: notDue.words },
-    ...{ previous: before, next: after, run: run ?? null, holder: holder ?? null },
+    ...{ previous: before, next: after, run: run ?? null, holder: holder ?? null, repeated_by: [...facts.repeats] },
+    waits_for: facts.waitsFor ?? null,
     policy: calendar === undefined ? null : viewPolicy(calendar, seenPausedAt),
     events: [...events],
   };
@@ -64,7 +66,7 @@ function withSkip(due: ExplainedDueTime | null, skipped: SkipReason | undefined)
 
 function tell(asked: Asked): Told & { outcome: Outcome } {
   const { history, at, due, notDue, now } = asked;
-  if (due !== null) return { outcome: due.outcome, ...tellDue(asked, due) };
+  if (due !== null) return { outcome: due.outcome, ...withRepeat(tellDue(asked, due), asked.repeats) };
   const name = history.activity_name;
   const version = versionAt(history, new Date(at.getTime() - 1));
   if (version === undefined) return { outcome: "not_there", said: tellNotThere(asked) };
@@ -127,13 +129,16 @@ function tellDue(asked: Asked, due: ExplainedDueTime): Told {
   }
 }
 
-function tellRan({ history, run, local }: Asked, { delay_ms, outcome, run_id }: ExplainedDueTime): Told {
+function tellRan({ history, run, local, waitsFor }: Asked, { delay_ms, outcome, run_id }: ExplainedDueTime): Told {
   const began = `${formatElapsed(delay_ms ?? 0)} after it was due${outcome === "late" ? ", which is late" : ""}`;
   const said = `${history.activity_name} ran for ${local}: run ${run_id} began ${began}`;
   if (run === undefined) return { said };
-  const ended = tellRun(run);
+  const ended = tellRun(run, waitsFor && tellWait(waitsFor));
   if (run.status === "queued")
-    return { ...ended, said: `${history.activity_name} has the run ${run_id} for ${local}, which ${ended.said}` };
+    return {
+      ...ended,
+      said: `${history.activity_name} has the run ${run_id} for ${local}, which ${ended.said}`,
+    };
   return { ...ended, said: `${said}, and ${ended.said}` };
 }
 

@@ -6,7 +6,7 @@ import { findNearest } from "../kernel/nearest-name.ts";
 import { tellDeadLetter } from "./dead-letter-words.ts";
 import { type EventExplanation, type EventFacts, type EventRow, MAX_REACHED_SHOWN } from "./event-explanation.ts";
 import { viewActivity } from "./explained-activity.ts";
-import { shorten, type Told, tellRun, toSentence } from "./explained-run.ts";
+import { shorten, type Told, tellRun, toSentence, withRepeat } from "./explained-run.ts";
 import { findListening, findNearestType } from "./nearest-type.ts";
 import { tellNotReached } from "./not-reached.ts";
 import { tellReached } from "./reached-activity.ts";
@@ -36,6 +36,9 @@ export function explainEvent(facts: EventFacts, now: Date, retention: Retention)
     activity: history === undefined ? null : viewActivity(history, recordedAt),
     trigger: trigger ?? null,
     run: (history && only?.run) ?? facts.run ?? null,
+    repeated_by: [...facts.repeats],
+    ...{ duplicate_of: facts.duplicateOf ?? null, window: facts.window ?? null },
+    waits_for: facts.waitsFor ?? null,
     nearest: (isUnmatched && findNearestType(event.type as string, facts.listened)) || null,
     near_ids: findNearIds(facts),
     activities: history
@@ -59,9 +62,9 @@ function tell(facts: EventFacts, retention: Retention): Answer {
   if (event === undefined) return tellUnrecorded(facts, retention);
   const [only] = reached;
   if (history !== undefined && only !== undefined)
-    return { outcome: only.outcome, ...tellReached(only, facts, retention) };
+    return { outcome: only.outcome, ...withRepeat(tellReached(only, facts, retention), facts.repeats) };
   if (event.outcome === "dead_lettered") return { outcome: "dead_lettered", ...tellDeadLetter(event) };
-  if (history !== undefined) return tellNotReached(event, history);
+  if (history !== undefined) return withRepeat(tellNotReached(event, history), facts.repeats);
   return { outcome: event.outcome, ...tellEvent(event, facts, retention) };
 }
 

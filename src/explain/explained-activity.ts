@@ -56,6 +56,17 @@ export function versionAt({ versions, deleted_at }: ActivityHistory, time: Date)
   return versions.findLast(({ written_at }) => written_at <= time);
 }
 
+/**
+ * The versions that may have decided about an event that was recorded at `time`: the one in force, and the one before it, which the
+ * router may have known still. The likelier one first.
+ */
+export function candidatesAt({ versions }: ActivityHistory, time: Date): Version[] {
+  return versions
+    .filter(({ written_at }) => written_at <= time)
+    .slice(-2)
+    .reverse();
+}
+
 /** The version that counts now; undefined where the definition is deleted. */
 export function currentVersion({ versions, deleted_at }: ActivityHistory): Version | undefined {
   return deleted_at === null ? versions.at(-1) : undefined;

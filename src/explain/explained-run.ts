@@ -1,6 +1,7 @@
 /** A run in an explanation: what became of it, as data and as a part of a sentence. Pure. */
 import { type Static, Type } from "@sinclair/typebox";
 import { formatDuration } from "../calendar/duration.ts";
+import { GATE_REASONS, type GateReason } from "../flow/gate.ts";
 import { inOneLine } from "../kernel/printable.ts";
 import { RunSummary } from "./run-view.ts";
 
@@ -29,14 +30,26 @@ export function toSentence({ said, todo }: Told): string {
   return `${said}${todo === undefined ? "" : `; ${todo}`}.`;
 }
 
-/** How a run ended, or how it stands: what follows after "its run RUN". */
-export function tellRun({ run_id, status, reason, detail, error, fired_at, finished_at }: ExplainedRun): Told {
+/** What was told, and how the newest of the runs stands that repeat it; what could be done about the first one is done then. */
+export function withRepeat<T extends Told>({ todo, ...told }: T, [newest]: readonly ExplainedRun[]) {
+  if (newest === undefined) return { ...told, ...(todo !== undefined && { todo }) };
+  const { said, todo: next } = tellRun(newest);
+  const repeated = `${told.said}; it was repeated as run ${newest.run_id}, which ${said}`;
+  return { ...told, said: repeated, ...(next !== undefined && { todo: next }) };
+}
+
+/**
+ * How a run ended, or how it stands: what follows after "its run RUN".
+ * @param wait what one that waits for its turn waits for, in words
+ */
+export function tellRun(run: ExplainedRun, wait?: string): Told {
+  const { run_id, status, reason, detail, error, fired_at, finished_at } = run;
   const took = finished_at === null ? "" : ` after ${formatElapsed(Date.parse(finished_at) - Date.parse(fired_at))}`;
   switch (status) {
     case "succeeded":
       return { said: `succeeded${took}` };
     case "queued":
-      return { said: `waits for its turn since ${fired_at}` };
+      return { said: `waits ${wait ?? `for its turn since ${fired_at}`}` };
     case "running":
       return { said: `has been running since ${fired_at}`, todo: `GET /runs/${run_id} says which task it is at` };
     case "failed":
@@ -56,6 +69,7 @@ export function tellRun({ run_id, status, reason, detail, error, fired_at, finis
 
 /** Why a run that was claimed did nothing. */
 function tellSkipped(reason: string | null, detail: string | null): Told {
+  if (isGateReason(reason)) return { said: `was skipped, because ${shorten(detail ?? reason)}` };
   if (reason === "condition")
     return {
       said: `was skipped, because the condition (when) of the definition does not hold: ${shorten(detail ?? "")}`,
@@ -63,6 +77,10 @@ function tellSkipped(reason: string | null, detail: string | null): Told {
   const known = reason === null ? undefined : SKIPPED[reason];
   if (known !== undefined) return known;
   return { said: `was skipped: ${shorten([reason, detail].filter((part) => part !== null).join(", "))}` };
+}
+
+function isGateReason(reason: string | null): reason is GateReason {
+  return GATE_REASONS.some((known) => known === reason);
 }
 
 const SKIPPED: Readonly<Record<string, Told>> = {

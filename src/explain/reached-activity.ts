@@ -2,7 +2,8 @@
 import { formatDuration } from "../calendar/duration.ts";
 import type { Retention } from "../kernel/config.ts";
 import type { EventFacts, Reached } from "./event-explanation.ts";
-import { currentVersion } from "./explained-activity.ts";
+import { currentVersion, versionAt } from "./explained-activity.ts";
+import { tellCollected, tellDuplicate, tellOthers, tellWait } from "./explained-flow.ts";
 import { shorten, type Told, tellRun } from "./explained-run.ts";
 import { askVersion } from "./trigger-findings.ts";
 
@@ -13,33 +14,40 @@ export function tellReached(reached: Reached, facts: EventFacts, retention: Rete
   switch (outcome) {
     case "run":
     case "queued":
+      return tellMade(reached, facts, retention);
     case "collected":
-      return tellMade(reached, facts.event_id, retention);
+      return tellCollected(activity_name, facts.event_id, facts.window);
     case "filtered":
       return { said: `${did}, because ${why}`, ...tellMend(reached, facts) };
     case "failed_expression":
       return {
-        said: `${did}, because an expression of its trigger failed: ${why}`,
+        said: `${did}, because an expression of its trigger or its flow failed: ${why}`,
         ...tellMend(reached, facts),
       };
-    case "duplicate":
-      return { said: `${did}, because another event is the same occasion to it: ${why}` };
+    case "duplicate": {
+      const { said } = tellDuplicate(why, facts.duplicateOf);
+      return { said: `${did}, because ${said}` };
+    }
     case "skipped":
-      return reason === "disabled"
-        ? { said: `${did}, because it was disabled`, ...tellMend(reached, facts) }
-        : { said: `${did}: ${why}` };
+      return { said: `${did}, because ${SKIPPED[reason ?? ""] ?? why}`, ...tellMend(reached, facts) };
   }
 }
+
+const SKIPPED: Readonly<Record<string, string>> = {
+  disabled: "it was disabled",
+  deleted: "it was deleted",
+};
 
 /** The run of the event, and how it stands. */
 function tellMade(
   { activity_name, run_id, run, claimed }: Reached,
-  event_id: string,
+  { event_id, window, waitsFor }: EventFacts,
   { runRetentionMs }: Retention,
 ): Told {
-  const made = `The event ${shorten(event_id)} made run ${run_id} of ${activity_name}`;
+  const others = window === undefined || window.events === 1 ? "" : `, ${tellOthers(window)} (${window.kind}),`;
+  const made = `The event ${shorten(event_id)}${others} made run ${run_id} of ${activity_name}`;
   if (run !== undefined) {
-    const ended = tellRun(run);
+    const ended = tellRun(run, waitsFor && tellWait(waitsFor));
     return { ...ended, said: `${made}, which ${ended.said}` };
   }
   if (claimed === false)
@@ -57,8 +65,10 @@ function tellMend({ activity_id }: Reached, { event, history }: EventFacts): Pic
   if (event?.envelope === undefined || history === undefined) return {};
   if (current === undefined) return { todo: "the definition is deleted since" };
   const replay = `POST /events/${encodeURIComponent(event.event_id)}/replay with {"activity_id": "${activity_id}"}`;
+  const isSame = versionAt(history, new Date(event.received_at))?.version === current.version;
   switch (askVersion(current, event.envelope)) {
     case undefined:
+      if (isSame) return { todo: `${replay} runs it` };
       return { todo: `its version of now, ${current.version}, would take it: ${replay} runs it` };
     case "disabled":
       return {

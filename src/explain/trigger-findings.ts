@@ -7,7 +7,7 @@ import { describeError } from "../kernel/errors.ts";
 import { lookAtFilters } from "../match/filter.ts";
 import { matchesType } from "../match/type-pattern.ts";
 import type { Reached, TriggerFindings } from "./event-explanation.ts";
-import type { ActivityHistory, Version } from "./explained-activity.ts";
+import { type ActivityHistory, candidatesAt, type Version } from "./explained-activity.ts";
 import { shorten } from "./explained-run.ts";
 
 /** What a version does with an event: why it does not run; undefined: it runs. */
@@ -32,14 +32,13 @@ export function askVersion(version: Version, envelope: EventEnvelope): Answer {
  * still. It is taken for that only where it says what is recorded; else undefined.
  */
 export function findTrigger(
-  { versions }: ActivityHistory,
+  history: ActivityHistory,
   recordedAt: Date,
   { outcome, reason }: Pick<Reached, "outcome" | "reason">,
   envelope: EventEnvelope,
 ): TriggerFindings | undefined {
   if (outcome !== "filtered" && outcome !== "failed_expression") return undefined;
-  const candidates = versions.filter(({ written_at }) => written_at <= recordedAt).slice(-2);
-  for (const version of candidates.toReversed()) {
+  for (const version of candidatesAt(history, recordedAt)) {
     const matcher = matcherOf(version);
     if (matcher === undefined) continue;
     const refusal = createTriggerCheck(envelope)(matcher);

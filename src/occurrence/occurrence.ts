@@ -65,6 +65,14 @@ export function rerunWorkflowId(id: string, number: number): string {
   return withSuffix(id, `:rerun-${number}`);
 }
 
+/**
+ * The key of the nth replay of an event. The first one has the event's id, which is how it is known that there is one. No event's id
+ * ends as the others do.
+ */
+export function replayKey(eventId: string, number: number): string {
+  return number === 1 ? eventId : `${eventId}:replay-${number}`;
+}
+
 /** The workflow id of an activity's nth replay of an event. */
 export function replayWorkflowId(activityId: string, eventId: string, number: number): string {
   return withSuffix(eventWorkflowId(activityId, eventId), `:replay-${number}`);

@@ -3,13 +3,17 @@
  * happened, because it made the event so, and what the ledger has of it.
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { createActivityCache } from "../../src/definition/activity.ts";
 import type { Definition } from "../../src/definition/schema.ts";
 import { createDispatcher } from "../../src/dispatch/dispatcher.ts";
 import type { StreamMessage } from "../../src/dispatch/stream-message.ts";
+import { decideClosing } from "../../src/flow/window.ts";
 import { RetryableError } from "../../src/kernel/errors.ts";
 import { createLog } from "../../src/kernel/log.ts";
 import { createMetrics } from "../../src/kernel/metrics.ts";
 import { createEventLedger } from "../../src/postgres/event/event-ledger.ts";
+import { createAdmissionLedger } from "../../src/postgres/flow/admission-ledger.ts";
+import { createWindowLedger } from "../../src/postgres/flow/window-ledger.ts";
 import { createRunLedger } from "../../src/postgres/run/run-ledger.ts";
 import type { RunClose } from "../../src/run/run.ts";
 import { createTestApi, pathsOf, type TestApi } from "../support/api.ts";
@@ -249,6 +253,89 @@ describe("of two hundred mixed events", () => {
     const { summary, nearest } = await explain("e-5");
     expect(nearest).toMatchObject({ event_type: "order.created" });
     expect(summary).toContain("the nearest one is order.created");
+  });
+});
+
+describe("of events that their activities gather, tell apart and hold back", () => {
+  const N = 15;
+  const sold = Array.from({ length: N }, (_, n) => `sold-${n}`);
+  beforeAll(async () => {
+    await store("once", { ...on("item.sold"), dedupe_key_strategy: { key: "event.payload.order", window: "1h" } });
+    await store("batches", { ...on("item.sold"), flow: { batch: { size: 2, within: "1h" } } });
+    await store("quiet", { ...on("item.sold"), flow: { debounce: "1h" } });
+    await store("one_by_one", { ...on("item.sold"), flow: { max_concurrent_runs: 1 } });
+    await store("slowly", { ...on("item.sold"), flow: { rate_limit: { count: 1, per: "1h" } } });
+    await store("drops", { ...on("item.sold"), flow: { rate_limit: { count: 1, per: "1h", on_excess: "drop" } } });
+    for (const [n, id] of sold.entries()) {
+      await send(envelopeOf(id, { type: "item.sold", payload: { order: Math.floor(n / 3) } }));
+      await createWindowLedger(database, createActivityCache()).closeDue(decideClosing);
+    }
+    for (const name of ["one_by_one", "slowly", "drops"])
+      await createAdmissionLedger(database).admit({ activity_id: ids[name] as string, flow_key: "" });
+  });
+
+  test("a duplicate names the event that has its key, until when, and the run that it made", async () => {
+    for (const [n, id] of sold.entries()) {
+      const told = await explain(id, "once");
+      expect([id, told.outcome]).toEqual([id, n % 3 === 0 ? "run" : "duplicate"]);
+      if (n % 3 === 0) continue;
+      const holder = sold[n - (n % 3)] as string;
+      const { run } = await explain(holder, "once");
+      const [row] = await database.sql`select expires_at from actcore.dedupe_keys where event_id = ${holder}`;
+      const key = String(Math.floor(n / 3));
+      expect(told.duplicate_of).toEqual({
+        ...{ event_id: holder, key, outcome: "run", run_id: run?.run_id ?? expect.any(String) },
+        ...{ accepted_at: expect.any(String), until: new Date(row?.expires_at).toISOString() },
+      });
+      expect(told.summary).toContain(`it has the dedupe key ${key} until ${told.duplicate_of.until}, and made run `);
+    }
+  });
+
+  test("one whose key was taken by a later event since is told by what was recorded alone", async () => {
+    await database.sql`update actcore.dedupe_keys set event_id = 'another' where event_id = 'sold-12'`;
+    const { duplicate_of, summary } = await explain("sold-13", "once");
+    expect(duplicate_of).toBeNull();
+    expect(summary).toContain("event sold-12 has the dedupe key 4 until ");
+  });
+
+  test("a gathered one is told with its window while that is open, and with its run after that", async () => {
+    for (const [n, id] of sold.entries()) {
+      const [window] = await database.sql`
+        select w.* from actcore.flow_members m join actcore.flow_windows w using (window_id)
+        where m.event_id = ${id} and w.activity_id = ${ids.batches as string}`;
+      const told = await explain(id, "batches");
+      expect([id, told.outcome]).toEqual([id, n === N - 1 ? "collected" : "run"]);
+      expect(told.window).toMatchObject({ window_id: window?.window_id, kind: "batch", events: n === N - 1 ? 1 : 2 });
+      if (n < N - 1) expect(told.summary).toContain(`with another one (batch), made run ${window?.run_id}`);
+    }
+    const { window, summary } = await explain("sold-3", "quiet");
+    expect(window).toMatchObject({ kind: "debounce", events: N, closed_at: null });
+    expect(summary).toContain(
+      `with ${N - 1} others (debounce): the run is made when no further event has come by ${window.closes_at}`,
+    );
+  });
+
+  test("one that waits says for which runs, or until when", async () => {
+    const { run: first } = await explain("sold-0", "one_by_one");
+    expect(first).toMatchObject({ status: "running" });
+    const { run: slow } = await explain("sold-0", "slowly");
+    for (const id of sold.slice(1)) {
+      const told = await explain(id, "one_by_one");
+      expect(told).toMatchObject({
+        outcome: "queued",
+        run: { status: "queued" },
+        waits_for: { kind: "max_concurrent_runs", holders: [first.run_id], until: null },
+      });
+      expect(told.summary).toContain(`waits for run ${first.run_id} to end`);
+      const until = new Date(Date.parse(slow.fired_at) + 3_600_000).toISOString();
+      expect((await explain(id, "slowly")).waits_for).toEqual({ kind: "rate_limit", holders: null, until });
+    }
+  });
+
+  test("one that may not wait says what held it back", async () => {
+    const told = await explain("sold-5", "drops");
+    expect(told).toMatchObject({ outcome: "skipped", run: { status: "skipped", reason: "rate_limit" } });
+    expect(told.summary).toContain("because rate_limit lets 1 run begin in 1h, and so many have begun");
   });
 });
 

@@ -11,7 +11,8 @@ import { type Database, guarded } from "../client.ts";
 import { listRecordedTypes } from "../event/recorded-types.ts";
 import { dueProgress, events, occurrences } from "../ledger-tables.ts";
 import { joinAbsence } from "../schedule/due-watch.ts";
-import { findGoing, readHistory, readRuns } from "./explained-rows.ts";
+import { findGoing, readHistory, readRepeats, readRuns } from "./explained-rows.ts";
+import { findWait } from "./flow-facts.ts";
 
 /** A pattern is compared with so many recorded types, and so many that it means are looked at. */
 const MAX_TYPES = 1_000;
@@ -39,16 +40,20 @@ export async function readDueTimeFacts(
   const runId = view?.run_id ?? undefined;
   const isHeldBack = view?.outcome === "pending" || view?.reason === "overlap";
   const trigger = versionAt(history, new Date(at.getTime() - 1))?.body.trigger_config;
-  const [runs, holder, sweptRun, around_] = await Promise.all([
+  const isOwn = view?.run_status != null && runId !== undefined;
+  const [runs, repeats, holder, sweptRun, around_] = await Promise.all([
     readRuns(db, runId === undefined ? [] : [runId]),
+    readRepeats(db, [], isOwn ? [runId] : []),
     isHeldBack ? findGoing(db, activityId, new Date(at.getTime() + (view?.delay_ms ?? 0)), runId) : undefined,
     view?.outcome === "expired" ? findOccurrence(db, activityId, at) : undefined,
     trigger?.trigger_type === "event" ? readEventsAround(db, trigger.event_type, at) : [],
   ]);
+  const run = runId === undefined ? undefined : runs.get(runId);
   return {
-    ...{ history, at, around, holder, sweptRun },
+    ...{ history, at, around, repeats, holder, sweptRun },
     views: views.filter((one) => one !== undefined),
-    run: runId === undefined ? undefined : runs.get(runId),
+    run,
+    waitsFor: await findWait(db, run),
     ...pause,
     events: around_,
   };

@@ -1,18 +1,22 @@
 /** Reads what the explanation of an event follows from. */
-import { and, asc, count, desc, eq, getTableColumns, gt, isNull, lt, sql } from "drizzle-orm";
+import { and, asc, count, desc, eq, getTableColumns, gt, inArray, isNull, lt, sql } from "drizzle-orm";
 import type { EventEnvelope } from "../../event/envelope.ts";
 import { type EventFacts, type EventRow, MAX_REACHED_SHOWN, type Reached } from "../../explain/event-explanation.ts";
 import { MAX_REFUSED_SHOWN } from "../../explain/event-view.ts";
 import type { ListenedType } from "../../explain/nearest-type.ts";
 import { timeOfUuid } from "../../kernel/stable-id.ts";
+import { replayKey } from "../../occurrence/occurrence.ts";
 import { type Database, guarded } from "../client.ts";
 import { definitions } from "../definition-tables.ts";
 import { eventKeys, eventOutcomes, events, occurrences, ownEvents } from "../ledger-tables.ts";
 import { withTimesAsText } from "../schema.ts";
-import { readHistory, readRuns } from "./explained-rows.ts";
+import { readHistory, readRepeats, readRuns } from "./explained-rows.ts";
+import { findHolder, findWait, findWindow } from "./flow-facts.ts";
 
 /** So many recorded ids on either side of an unknown one are compared with it. */
 const IDS_BESIDE = 10;
+/** Of an event that was replayed more often, later replays are not found. */
+const REPLAYS_SOUGHT = 50;
 
 const { raw: _raw, ...eventFields } = getTableColumns(events);
 type StoredRow = Omit<typeof events.$inferSelect, "raw">;
@@ -37,7 +41,30 @@ export async function readEventFacts(
     row?.outcome === "unmatched" ? readListened(db) : [],
   ]);
   const { event } = found;
-  return { event_id, event, recordedAt, unpublished, idsBeside, counts, reached, history, run, listened };
+  const [only] = reached;
+  const [duplicateOf, window] =
+    row !== undefined && event !== undefined && history !== undefined && only !== undefined
+      ? await Promise.all([findHolder(db, only, event, history), findWindow(db, row.row_id, history.activity_id)])
+      : [];
+  const replays = activityId === undefined ? [] : await findReplays(db, activityId, event_id);
+  const own = activityId === undefined ? [] : [only?.run_id, run?.run_id].filter((id) => id != null);
+  const [repeats, waitsFor] = await Promise.all([
+    readRepeats(db, replays, own),
+    findWait(db, history && (only?.run ?? run)),
+  ]);
+  return {
+    ...{ duplicateOf, window, repeats, waitsFor },
+    event_id,
+    event,
+    recordedAt,
+    unpublished,
+    idsBeside,
+    counts,
+    reached,
+    history,
+    run,
+    listened,
+  };
 }
 
 /** The event of the id; or the dead letter that carries it, where no event has it. */
@@ -76,8 +103,11 @@ const refusedFields = {
 
 function toEventRow(row: StoredRow, refused: EventRow["refused"], provisional: boolean): EventRow {
   const { event_id, outcome, reason, detail, type, source, subject, occurred_at, trace_id, carried_id } = row;
-  const received_at = row.received_at.toISOString();
-  const told = { event_id, outcome, reason, detail, type, source, subject, received_at, carried_id, refused };
+  const { received_at, settled_as, settled_at, settled_by, replayed_as } = withTimesAsText(row);
+  const told = {
+    ...{ event_id, outcome, reason, detail, type, source, subject, received_at, carried_id, refused },
+    ...{ settled_as, settled_at, settled_by, replayed_as },
+  };
   if (outcome === "dead_lettered" || type === null || source === null || occurred_at === null)
     return { ...told, envelope: undefined, provisional };
   const envelope: EventEnvelope = {
@@ -134,6 +164,15 @@ async function findRun(db: Database, activityId: string, eventId: string): Promi
   const query = db.select({ run_id }).from(occurrences);
   const [row] = await guarded(query.where(and(eq(activity_id, activityId), eq(kind, "event"), eq(key, eventId))));
   return row && (await readRuns(db, [row.run_id])).get(row.run_id);
+}
+
+/** Runs of replays of the event by the activity: the first ones, as replays are numbered. */
+async function findReplays(db: Database, activityId: string, eventId: string): Promise<string[]> {
+  const { activity_id, kind, key, run_id } = occurrences;
+  const keys = Array.from({ length: REPLAYS_SOUGHT }, (_, n) => replayKey(eventId, n + 1));
+  const query = db.select({ run_id }).from(occurrences);
+  const rows = await guarded(query.where(and(eq(activity_id, activityId), eq(kind, "replay"), inArray(key, keys))));
+  return rows.map((row) => row.run_id);
 }
 
 async function findUnpublished(db: Database, eventId: string): Promise<EventFacts["unpublished"]> {

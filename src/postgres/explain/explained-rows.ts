@@ -1,5 +1,5 @@
 /** Rows that the explanations of events and of due times both need: definitions in the course of time, and runs. */
-import { getTableColumns, inArray, sql } from "drizzle-orm";
+import { desc, getTableColumns, inArray, or, sql } from "drizzle-orm";
 import type { ActivityHistory, Version } from "../../explain/explained-activity.ts";
 import type { ExplainedRun } from "../../explain/explained-run.ts";
 import { firstUuidAt } from "../../kernel/stable-id.ts";
@@ -13,6 +13,7 @@ import { withTimesAsText } from "../schema.ts";
 const VERSIONS_AROUND = 20;
 /** So many runs before a due time are looked at for one that was still going then. */
 const RUNS_BEFORE = 20;
+const REPEATS_SHOWN = 5;
 
 type HistoryRow = Record<"activity_id" | "activity_name" | "created_at", string> &
   Record<"retired_at" | "deleted_at", string | null> & {
@@ -66,6 +67,20 @@ export async function readRuns(db: Database, ids: readonly string[]): Promise<Ma
       .where(inArray(run_id, [...ids])),
   );
   return new Map(rows.map((row) => [row.run_id, withTimesAsText(row)]));
+}
+
+/** These runs, and those that repeat one of `of`; the newest first. */
+export async function readRepeats(
+  db: Database,
+  ids: readonly string[],
+  of: readonly string[],
+): Promise<ExplainedRun[]> {
+  if (ids.length + of.length === 0) return [];
+  const query = db
+    .select(explainedRun)
+    .from(runs)
+    .where(or(inArray(run_id, [...ids]), inArray(rerun_of, [...of])));
+  return (await guarded(query.orderBy(desc(run_id)).limit(REPEATS_SHOWN))).map(withTimesAsText);
 }
 
 /** A run of the activity that was going at `due`, besides `except`; one of a due time, where there is one. */

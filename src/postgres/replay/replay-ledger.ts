@@ -1,7 +1,7 @@
 /** Replays in Postgres: which activities ran for which events, and the runs that are accepted for those to be run again. */
 import { asc, type SQL, sql } from "drizzle-orm";
 import { firstUuidAt } from "../../kernel/stable-id.ts";
-import { QUEUED, replayWorkflowId } from "../../occurrence/occurrence.ts";
+import { QUEUED, replayKey, replayWorkflowId } from "../../occurrence/occurrence.ts";
 import type { AcceptedReplay, ReplayLedger, WantedReplay } from "../../replay/replay-ledger.ts";
 import { writeAudit } from "../access/audit.ts";
 import { type Database, guarded, inTransaction, type Transaction } from "../client.ts";
@@ -91,14 +91,6 @@ function ranFor(activity: SQL, eventId: SQL, rowId: SQL): SQL {
 
 function placeOf({ activity_id, event_id }: Pick<WantedReplay, "activity_id" | "event_id">): string {
   return `${activity_id} ${event_id}`;
-}
-
-/**
- * The key of the nth replay of an event. The first one has the event's id, which is how it is known that there is one. No event's id
- * ends as the others do.
- */
-function replayKey(eventId: string, number: number): string {
-  return number === 1 ? eventId : `${eventId}:replay-${number}`;
 }
 
 /** The number of the newest replay, where there is one. */

@@ -1,0 +1,82 @@
+/** Reads what the flow of an activity made of an event: the holder of its dedupe key, and the window that gathered it. */
+import { and, eq, inArray, sql } from "drizzle-orm";
+import { compileFlow, type FlowInput } from "../../definition/flow.ts";
+import type { EventRow, Reached } from "../../explain/event-explanation.ts";
+import type { ActivityHistory } from "../../explain/explained-activity.ts";
+import {
+  type DuplicateOf,
+  type ExplainedWait,
+  type ExplainedWindow,
+  findDedupeKeys,
+} from "../../explain/explained-flow.ts";
+import type { ExplainedRun } from "../../explain/explained-run.ts";
+import { judgeLine } from "../../flow/gate.ts";
+import { NO_KEY } from "../../flow/gate-key.ts";
+import { type Database, guarded } from "../client.ts";
+import { definitions } from "../definition-tables.ts";
+import { readLine } from "../flow/admission.ts";
+import { dedupeKeys, eventKeys, eventOutcomes, flowMembers, flowWindows, runs } from "../ledger-tables.ts";
+import { withTimesAsText } from "../schema.ts";
+
+/** Undefined where another event has taken the key since: the recorded reason names the one that counted. */
+export async function findHolder(
+  db: Database,
+  { activity_id, outcome, reason }: Reached,
+  { envelope, received_at }: EventRow,
+  history: ActivityHistory,
+): Promise<DuplicateOf | undefined> {
+  if (outcome !== "duplicate" || envelope === undefined) return undefined;
+  const keys = findDedupeKeys(history, new Date(received_at), envelope);
+  if (keys.length === 0) return undefined;
+  const { key, event_id, accepted_at, expires_at } = dedupeKeys;
+  const until = sql<Date | null>`nullif(${expires_at}, 'infinity')`.mapWith(expires_at);
+  const rows = await guarded(
+    db
+      .select({ event_id, key, accepted_at, until, outcome: eventOutcomes.outcome, run_id: eventOutcomes.run_id })
+      .from(dedupeKeys)
+      .leftJoin(eventKeys, eq(eventKeys.event_id, event_id))
+      .leftJoin(
+        eventOutcomes,
+        and(eq(eventOutcomes.row_id, eventKeys.row_id), eq(eventOutcomes.activity_id, activity_id)),
+      )
+      .where(and(eq(dedupeKeys.activity_id, activity_id), inArray(key, keys))),
+  );
+  const holder = rows.find((row) => reason?.startsWith(`event ${row.event_id} has the dedupe key ${row.key}`));
+  return holder && withTimesAsText(holder);
+}
+
+/** What a run that waits in its line waits for, counted anew as the gates would; undefined where it is about to begin. */
+export async function findWait(db: Database, run: ExplainedRun | undefined): Promise<ExplainedWait | undefined> {
+  if (run?.status !== "queued") return undefined;
+  const flow = sql<FlowInput | null>`${definitions.body}->'flow'`;
+  const query = db.select({ activity_id: runs.activity_id, flow_key: runs.flow_key, flow }).from(runs);
+  const [row] = await guarded(
+    query.innerJoin(definitions, eq(definitions.id, runs.activity_id)).where(eq(runs.run_id, run.run_id)),
+  );
+  if (row === undefined) return undefined;
+  const gates = { flow: compileFlow(row.flow ?? undefined) ?? {}, now: new Date() };
+  const line = { activity_id: row.activity_id, flow_key: row.flow_key ?? NO_KEY };
+  const verdict = judgeLine(gates.flow, await guarded(readLine(db, line, gates)), gates.now);
+  const waits = verdict.run.includes(run.run_id) ? undefined : verdict.waitsFor;
+  if (waits === undefined) return undefined;
+  const { kind } = waits;
+  if (kind === "rate_limit") return { kind, holders: null, until: waits.until.toISOString() };
+  return { kind, holders: waits.holders, until: null };
+}
+
+/** The window of the activity that gathered the event of the row. */
+export async function findWindow(
+  db: Database,
+  rowId: string,
+  activityId: string,
+): Promise<ExplainedWindow | undefined> {
+  const { window_id, kind, events, max_events, opened_at, closes_at, closed_at } = flowWindows;
+  const [row] = await guarded(
+    db
+      .select({ window_id, kind, events, max_events, opened_at, closes_at, closed_at })
+      .from(flowMembers)
+      .innerJoin(flowWindows, eq(window_id, flowMembers.window_id))
+      .where(and(eq(flowMembers.row_id, rowId), eq(flowWindows.activity_id, activityId))),
+  );
+  return row && withTimesAsText(row);
+}
