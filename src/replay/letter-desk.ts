@@ -16,6 +16,7 @@ import { InvalidInputError, TerminalError } from "../kernel/errors.ts";
 import type { Log } from "../kernel/log.ts";
 import { createPause } from "../kernel/wait.ts";
 import { type Correction, type MendedLetter, mendLetter, requireUnsettled, type StoredLetter } from "./letter.ts";
+import type { LetterReader } from "./letter-reader.ts";
 import type { StartRuns } from "./start-runs.ts";
 
 /** What an event did to one activity. */
@@ -90,12 +91,13 @@ export interface LetterDesk {
 
 export interface LetterDeskDeps {
   letters: LetterLedger;
+  readLetter: LetterReader;
   events: Pick<EventLedger, "listSubscriptions" | "listEnforcedTypes" | "markDispatched">;
   startRuns: StartRuns;
   log: Log;
 }
 
-export function createLetterDesk({ letters, events, startRuns, log }: LetterDeskDeps): LetterDesk {
+export function createLetterDesk({ letters, readLetter, events, startRuns, log }: LetterDeskDeps): LetterDesk {
   /** Says of events, by the definitions and event types as they are now, what the router would. */
   async function createMatcher(): Promise<(mended: MendedLetter) => Promise<MatchedEvent>> {
     const [subscriptions, types] = await Promise.all([events.listSubscriptions(), events.listEnforcedTypes()]);
@@ -127,7 +129,7 @@ export function createLetterDesk({ letters, events, startRuns, log }: LetterDesk
     match: Awaited<ReturnType<typeof createMatcher>>,
   ): Promise<ReplayedLetter> {
     const letter = await find(eventId);
-    const mended = mendLetter(letter, correction);
+    const mended = mendLetter(letter, await readLetter(letter), correction);
     const { corrected } = mended;
     const { recorded, activities } = await letters.replay(letter, await match(mended), { corrected, actor });
     const { event_id, outcome } = recorded;

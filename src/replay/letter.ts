@@ -1,6 +1,12 @@
 /** What a dead letter says when it is read again: the event of its bytes, or what somebody corrected in it. Pure. */
 import { contentOf, findDifferences } from "../event/content.ts";
-import { type DeadLetterReason, decodeEvent, type EventEnvelope, findEnvelopeFaults } from "../event/envelope.ts";
+import {
+  type DeadLetterReason,
+  type Decoded,
+  type EventEnvelope,
+  findEnvelopeFaults,
+  MAX_EVENT_BYTES,
+} from "../event/envelope.ts";
 import type { Settlement } from "../event/outcome.ts";
 import { findOwnEventFaults } from "../event/own-event.ts";
 import { atPath } from "../json/json-schema.ts";
@@ -19,6 +25,8 @@ export interface StoredLetter extends Settled {
   row_id: string;
   event_id: string;
   reason: DeadLetterReason;
+  /** Of the stream under which the message came, or `hook:` with the name of its hook. */
+  subject: string;
   /** The message as it came. */
   raw: Uint8Array;
 }
@@ -37,12 +45,12 @@ export interface MendedLetter {
 }
 
 /**
- * The event that a replay of the letter records.
- * @throws TerminalError `letter_unreadable` where the bytes hold no event and no envelope is given, `event_differs` where another
+ * The event that a replay of the letter records; `decoded` is what its message says, read again.
+ * @throws TerminalError `event_too_large`, `letter_unreadable` where the message holds no event and no envelope is given, `event_differs` where another
  *   event has its id; InvalidInputError `invalid_event`, and `own_event` where it says that it is one of actcore's own
  */
-export function mendLetter(letter: StoredLetter, correction: Correction): MendedLetter {
-  const mended = correct(letter, correction);
+export function mendLetter(letter: StoredLetter, decoded: Decoded, correction: Correction): MendedLetter {
+  const mended = correct(letter, decoded, correction);
   const { envelope, corrected } = mended;
   const place = correction.envelope === undefined ? "" : "/envelope";
   if (corrected.length > 0) {
@@ -56,6 +64,9 @@ export function mendLetter(letter: StoredLetter, correction: Correction): Mended
         hint: 'Give the event a type, an id and a source of yours in the body, {"envelope": …}, or discard the letter',
       });
   }
+  const bytes = Buffer.byteLength(JSON.stringify(envelope));
+  if (bytes > MAX_EVENT_BYTES)
+    throw new TerminalError("event_too_large", `the event has ${bytes} bytes, more than ${MAX_EVENT_BYTES}`);
   if (letter.reason === "event_differs" && !corrected.includes("event_id"))
     throw new TerminalError(
       "event_differs",
@@ -65,14 +76,17 @@ export function mendLetter(letter: StoredLetter, correction: Correction): Mended
   return mended;
 }
 
-function correct({ event_id: letterId, raw }: StoredLetter, { envelope, ...parts }: Correction): MendedLetter {
-  const decoded = decodeEvent(raw);
+function correct(
+  { event_id: letterId }: StoredLetter,
+  decoded: Decoded,
+  { envelope, ...parts }: Correction,
+): MendedLetter {
   if (envelope !== undefined)
     return { envelope, corrected: decoded.ok ? differences(decoded.envelope, envelope) : ["envelope"] };
   if (!decoded.ok)
     throw new TerminalError(
       "letter_unreadable",
-      `the bytes of the dead letter ${letterId} hold no event: ${decoded.reason}, ${decoded.detail}`,
+      `the message of the dead letter ${letterId} holds no event: ${decoded.reason}, ${decoded.detail}`,
       { hint: 'Give the corrected event in the body, {"envelope": …}, or discard the letter' },
     );
   const mended = { ...decoded.envelope, ...parts };

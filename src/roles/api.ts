@@ -42,6 +42,7 @@ import { createWhatIf } from "../rehearsal/what-if.ts";
 import { createActivityReplays } from "../replay/activity-replay.ts";
 import { createEventReplays } from "../replay/event-replay.ts";
 import { createLetterDesk } from "../replay/letter-desk.ts";
+import { createLetterReader } from "../replay/letter-reader.ts";
 import { createStartRuns } from "../replay/start-runs.ts";
 import type { RunWorkflow } from "../run/engine.ts";
 import { createHumanDesk } from "../run/human-desk.ts";
@@ -191,7 +192,13 @@ export function startApi(deps: RoleDeps): Role {
             starter,
             log,
           }),
-          letterDesk: createLetterDesk({ letters: createLetterLedger(db), events, startRuns, log }),
+          letterDesk: createLetterDesk({
+            letters: createLetterLedger(db),
+            readLetter: createLetterReader(createHookReader(db)),
+            events,
+            startRuns,
+            log,
+          }),
           replays: {
             event: createEventReplays({ ledger: replayLedger, history, events, startRuns }),
             activity: createActivityReplays({ ledger: replayLedger, history, definitions, startRuns }),

@@ -4,6 +4,7 @@ import type { Definition } from "../../src/definition/schema.ts";
 import { createDispatcher } from "../../src/dispatch/dispatcher.ts";
 import type { StreamMessage } from "../../src/dispatch/stream-message.ts";
 import type { EventEnvelope } from "../../src/event/envelope.ts";
+import { writeDelivery } from "../../src/hook/delivery.ts";
 import { createLog } from "../../src/kernel/log.ts";
 import { createMetrics } from "../../src/kernel/metrics.ts";
 import { createEventLedger } from "../../src/postgres/event/event-ledger.ts";
@@ -243,6 +244,41 @@ describe("a dead letter under an id of ours", () => {
     expect((await replay(letter.event_id, { envelope: eventOf("carried-3") })).status).toBe(202);
     expect(api.started).toMatchObject([{ activity_id: other.id }]);
     expect((await read("carried-3")).activities).toHaveLength(2);
+  });
+
+  test("of a webhook is mapped anew by its hook, and nothing is that only looks like a webhook", async () => {
+    const hook = { name: "shop", verify: "token", secrets: ["SHOP"], token: { header: "x-token" } };
+    const map = { event_id: "body.id", payload: "body" };
+    expect((await api.post("/hooks", { ...hook, map: { ...map, type: "body.kind" } })).status).toBe(201);
+    const body = new TextEncoder().encode('{"id": 7}');
+    const headers = new Headers({ "content-type": "application/json" });
+    const raw = writeDelivery({ hook: "shop", receivedAt: new Date(), headers, body });
+    const event_id = "dead-letter:shop-7";
+    const letter = { event_id, reason: "mapping_failed" as const, detail: "", subject: "hook:shop", raw };
+    await createEventLedger(database.db).recordDeadLetter(letter);
+    await route(new TextDecoder().decode(raw));
+    const [forged] = await lettersOf("reason=not_json&limit=1");
+
+    const unmapped = await replay(event_id);
+    pathsOf(unmapped, 409, "letter_unreadable");
+    expect(unmapped.body.detail).toContain("kind");
+    await api.send("PUT", "/hooks/shop", { ...hook, map: { ...map, type: `'${type}'` } });
+    pathsOf(await replay(forged.event_id), 409, "letter_unreadable");
+    expect((await replay(event_id)).body).toMatchObject({
+      ...{ event_id: expect.stringContaining("7"), corrected: [], activities: [{ outcome: "run" }] },
+    });
+    expect(await read((await read(event_id)).replayed_as)).toMatchObject({ source: "hook:shop", payload: { id: 7 } });
+  });
+
+  test("that says it is one of actcore's own is replayed only as one that is not", async () => {
+    await route(eventOf("forged-1", { type: "actcore.run.failed" }));
+    const [letter] = await lettersOf("reason=own_event&limit=1");
+    expect(pathsOf(await replay(letter.event_id), 400, "own_event")).toEqual(["/type"]);
+    const envelope = eventOf("forged-1");
+    expect((await replay(letter.event_id, { envelope })).body).toMatchObject({
+      event_id: "forged-1",
+      corrected: ["type"],
+    });
   });
 
   test("is refused where the correction is no event, or one of actcore's own", async () => {

@@ -12,7 +12,7 @@ import { createActivityReplays, type ReplayLimits } from "../../src/replay/activ
 import { createTestApi, pathsOf, type TestApi } from "../support/api.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";
-import { bodyOf, claim, envelopeOf, replace, storeDefinition } from "../support/ledger.ts";
+import { bodyOf, claim, envelopeOf, logTask, replace, storeDefinition } from "../support/ledger.ts";
 
 let database: TestDatabase;
 let api: TestApi;
@@ -65,7 +65,7 @@ describe("an event that is run again", () => {
     const definition = await define();
     const [id = ""] = await publish({ n: 1 });
     await replace(database, definition.id, {
-      ...bodyOf(definition.name),
+      ...bodyOf(definition.name, { task_templates: [logTask("new")] }),
       trigger_config: definition.trigger_config as never,
     });
     const [first, second] = [await replayEvent(id), await replayEvent(id)];

@@ -42,6 +42,7 @@ import { createWhatIf } from "../../src/rehearsal/what-if.ts";
 import { createActivityReplays } from "../../src/replay/activity-replay.ts";
 import { createEventReplays } from "../../src/replay/event-replay.ts";
 import { createLetterDesk } from "../../src/replay/letter-desk.ts";
+import { createLetterReader } from "../../src/replay/letter-reader.ts";
 import { createStartRuns } from "../../src/replay/start-runs.ts";
 import type { OwedRun, RunCanceller, RunStarter, RunWorkflow } from "../../src/run/engine.ts";
 import { createHumanDesk } from "../../src/run/human-desk.ts";
@@ -128,7 +129,13 @@ export function createTestApi(
   const replayLedger = createReplayLedger(db);
   const startRuns = createStartRuns(starter, log);
   const services: Services = {
-    letterDesk: createLetterDesk({ letters: createLetterLedger(db), events, startRuns, log }),
+    letterDesk: createLetterDesk({
+      letters: createLetterLedger(db),
+      readLetter: createLetterReader(createHookReader(db)),
+      events,
+      startRuns,
+      log,
+    }),
     replays: {
       event: createEventReplays({ ledger: replayLedger, history, events, startRuns }),
       activity: createActivityReplays({ ledger: replayLedger, history, definitions, startRuns }),

@@ -52,7 +52,7 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   // Engines know nothing of activities: what they start is other people's.
   engines: ["processes", "generated"],
   // What is run once more: it reads the past as rehearsals do.
-  replay: ["rehearsal", "dispatch", "flow", "occurrence", "event", "run", "definition", "match", "json"],
+  replay: ["rehearsal", "dispatch", "hook", "flow", "occurrence", "event", "run", "definition", "match", "json"],
   // What would happen: nothing is done, and nothing is stored.
   rehearsal: [
     ...[

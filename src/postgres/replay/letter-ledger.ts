@@ -13,9 +13,9 @@ import { readStored, type StoredEvent } from "../event/event-contents.ts";
 import { recordAll } from "../event/event-ledger.ts";
 import { eventKeys, eventOutcomes, events } from "../ledger-tables.ts";
 
-const { row_id, event_id, reason, raw, settled_as, settled_at, settled_by, replayed_as } = events;
+const { row_id, event_id, reason, subject, raw, settled_as, settled_at, settled_by, replayed_as } = events;
 const settledFields = { settled_as, settled_at, settled_by, replayed_as };
-const letterFields = { row_id, event_id, reason, raw, ...settledFields };
+const letterFields = { row_id, event_id, reason, subject, raw, ...settledFields };
 /** A letter keeps its reason when it has become an event. */
 const isLetter = isNotNull(reason);
 
@@ -92,8 +92,13 @@ function isUnsettled({ reason: why, type, since }: LetterFilter) {
   );
 }
 
-function toLetter({ reason, raw, ...row }: Pick<typeof events.$inferSelect, keyof typeof letterFields>): StoredLetter {
-  return { ...row, reason: reason as DeadLetterReason, raw: raw ?? new Uint8Array() };
+function toLetter({
+  reason,
+  subject,
+  raw,
+  ...row
+}: Pick<typeof events.$inferSelect, keyof typeof letterFields>): StoredLetter {
+  return { ...row, reason: reason as DeadLetterReason, subject: subject ?? "", raw: raw ?? new Uint8Array() };
 }
 
 /** Of two that settle a letter at once, the second one sees what the first did. @throws TerminalError `not_found`, `letter_settled` */
