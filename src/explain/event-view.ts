@@ -2,6 +2,7 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { ACTIVITY_OUTCOMES, EVENT_OUTCOMES, SETTLEMENTS } from "../event/outcome.ts";
 import { Nullable, oneOf } from "../json/schema-parts.ts";
+import { RUN_STATUSES } from "../run/run.ts";
 
 const Time = Type.String({ format: "date-time" });
 
@@ -60,12 +61,29 @@ export const RefusedView = Type.Object(
   { title: "RefusedMessage" },
 );
 
+/** `GET /runs?trigger=replay` lists all of them. */
+export const MAX_REPLAYS_SHOWN = 20;
+
+const ReplayView = Type.Object(
+  {
+    run_id: Type.String({ format: "uuid" }),
+    activity_id: Type.String({ format: "uuid" }),
+    activity_name: Type.String(),
+    status: oneOf(RUN_STATUSES),
+    fired_at: Time,
+  },
+  { title: "EventReplayRun" },
+);
+
 export const EventView = Type.Object(
   {
     ...summaryFields,
     payload: Type.Unknown(),
     raw_base64: Nullable(Type.String({ description: "The message's bytes, of a dead letter." })),
     activities: Type.Array(EventOutcomeView, { description: "One for each activity that the event's type reached." }),
+    replays: Type.Array(ReplayView, {
+      description: `Runs that somebody had made of it again. Newest first, at most ${MAX_REPLAYS_SHOWN}.`,
+    }),
     refused: Type.Array(RefusedView, {
       description:
         "Other messages that carry this id, kept as dead letters: they say something else (`event_differs`), or are no " +

@@ -202,6 +202,7 @@ export const runs = actcore.table(
     index("runs_skipped_due")
       .on(table.scheduled_for, table.activity_id)
       .where(sql`status = 'skipped' and scheduled_for is not null`),
+    index("runs_replays").on(table.event_id, table.run_id).where(sql`trigger = 'replay'`),
     index("runs_reruns").on(table.rerun_of).where(sql`rerun_of is not null`),
     index("runs_open").on(table.run_id).where(sql`finished_at is null`),
   ],

@@ -89,6 +89,8 @@ describe("an event that is run again", () => {
       ...{ trigger: "replay", status: "running", event_id: id, rerun_of, version_used: 2 },
     });
     expect(api.started).toMatchObject([{ trigger_event: { run_id } }, {}]);
+    const { replays } = (await api.get(`/events/${id}`)).body;
+    expect(replays).toMatchObject([{}, { run_id, activity_name: definition.name, status: "running" }]);
     expect(await auditOf(`event:${id}`)).toMatchObject([
       { action: "replay", actor: "anonymous", after: { only_missing: false, runs: 1 } },
       {},

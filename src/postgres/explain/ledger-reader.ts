@@ -16,7 +16,7 @@ import {
   sql,
 } from "drizzle-orm";
 import type { PgColumn } from "drizzle-orm/pg-core";
-import { MAX_REFUSED_SHOWN } from "../../explain/event-view.ts";
+import { MAX_REFUSED_SHOWN, MAX_REPLAYS_SHOWN } from "../../explain/event-view.ts";
 import type { LedgerReader, Page, TaskFilter } from "../../explain/ledger-reader.ts";
 import { describeRun, MAX_TASKS_SHOWN, type TaskCount } from "../../explain/run-view.ts";
 import type { TaskSummary } from "../../explain/task-view.ts";
@@ -147,14 +147,18 @@ export function createLedgerReader(db: Database): LedgerReader {
       if (event === undefined) return undefined;
       const { raw, ...fields } = event;
       const { row_id } = event;
-      const reached = await guarded(
-        db.select().from(eventOutcomes).where(eq(eventOutcomes.row_id, row_id)).orderBy(eventOutcomes.activity_name),
-      );
+      const replayed = and(eq(runs.event_id, event.event_id), eq(runs.trigger, "replay"));
+      const [reached, replays] = await Promise.all([
+        guarded(
+          db.select().from(eventOutcomes).where(eq(eventOutcomes.row_id, row_id)).orderBy(eventOutcomes.activity_name),
+        ),
+        guarded(db.select(replayFields).from(runs).where(replayed).orderBy(desc(runs.run_id)).limit(MAX_REPLAYS_SHOWN)),
+      ]);
       const activities = reached.map(({ row_id: _, ...outcome }) => outcome);
       const raw_base64 = raw === null ? null : Buffer.from(raw).toString("base64");
       const others = letters.filter((letter) => letter.row_id !== row_id);
       const refused = others.map(({ row_id: _, ...letter }) => withTimesAsText(letter));
-      return { ...withTimesAsText(fields), raw_base64, activities, refused };
+      return { ...withTimesAsText(fields), raw_base64, activities, replays: replays.map(withTimesAsText), refused };
     },
     async countOpenRuns() {
       const queued = sql<number>`count(*) filter (where ${runs.status} = 'queued')`.mapWith(Number);
@@ -167,6 +171,13 @@ export function createLedgerReader(db: Database): LedgerReader {
 
 const { raw: _raw, payload: _payload, ...eventSummary } = getTableColumns(events);
 const { row_id, event_id, reason, detail, received_at } = events;
+const replayFields = {
+  run_id: runs.run_id,
+  activity_id: runs.activity_id,
+  activity_name: runs.activity_name,
+  status: runs.status,
+  fired_at: runs.fired_at,
+};
 const refusedFields = { row_id, event_id, reason, detail, received_at };
 const {
   context_snapshot: _snapshot,

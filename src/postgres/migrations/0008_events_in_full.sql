@@ -70,4 +70,5 @@ CREATE INDEX "runs_window" ON "actcore"."runs" USING btree ("window_id") WHERE w
 CREATE INDEX "runs_queued" ON "actcore"."runs" USING btree ("activity_id","flow_key","run_id") WHERE status = 'queued';--> statement-breakpoint
 CREATE INDEX "runs_holding" ON "actcore"."runs" USING btree ("activity_id","flow_key") WHERE status = 'running';--> statement-breakpoint
 CREATE INDEX "runs_admitted" ON "actcore"."runs" USING btree ("activity_id","flow_key","admitted_at") WHERE admitted_at is not null;--> statement-breakpoint
+CREATE INDEX "runs_replays" ON "actcore"."runs" USING btree ("event_id","run_id") WHERE trigger = 'replay';--> statement-breakpoint
 CREATE INDEX "own_events_unpublished" ON "actcore"."own_events" USING btree ("created_at","event_id") WHERE published_at is null and cut_reason is null;
