@@ -255,7 +255,7 @@ describe("a dead letter under an id of ours", () => {
     const raw = writeDelivery({ hook: "shop", receivedAt: new Date(), headers, body });
     const event_id = "dead-letter:shop-7";
     const letter = { event_id, reason: "mapping_failed" as const, detail: "", subject: "hook:shop", raw };
-    await createEventLedger(database.db).recordDeadLetter(letter);
+    await createEventLedger(database.db).recordDeadLetters([letter]);
     await route(new TextDecoder().decode(raw));
     const [forged] = await lettersOf("reason=not_json&limit=1");
 

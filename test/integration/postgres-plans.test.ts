@@ -11,6 +11,8 @@ import { createDefinitionStore } from "../../src/postgres/definition/definition-
 import { createExpectationLedger } from "../../src/postgres/expectation/expectation-ledger.ts";
 import { createLedgerReader } from "../../src/postgres/explain/ledger-reader.ts";
 import { createHistoryReader } from "../../src/postgres/rehearsal/history-reader.ts";
+import { createLetterLedger } from "../../src/postgres/replay/letter-ledger.ts";
+import { createReplayLedger } from "../../src/postgres/replay/replay-ledger.ts";
 import { createDueLedger } from "../../src/postgres/schedule/due-ledger.ts";
 import { ACTIVITY, fillTables } from "../bench/scale-rows.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
@@ -50,6 +52,10 @@ function createLists(db: Database) {
     runs: reader.listRuns,
     tasks: reader.listTasks,
     events: reader.listEvents,
+    letters: reader.listDeadLetters,
+    event: reader.findEvent,
+    unsettled: createLetterLedger(db),
+    replays: createReplayLedger(db),
     definitions: definitions.list,
     history: createHistoryReader(db),
     previousRuns: createPreviousRunReader(db).read,
@@ -83,7 +89,7 @@ async function explain({ query, params }: Asked): Promise<Node[]> {
 
 const { common, unfailing, rare } = ACTIVITY;
 
-test.each<[table: "runs" | "tasks" | "events" | "definitions", filter: object, indexes: string[]]>([
+test.each<[table: "runs" | "tasks" | "events" | "letters" | "definitions", filter: object, indexes: string[]]>([
   ["runs", {}, ["runs_pkey"]],
   ["runs", { activity_id: common }, ["runs_activity", "runs_pkey"]],
   ["runs", { activity_id: rare }, ["runs_activity"]],
@@ -103,6 +109,8 @@ test.each<[table: "runs" | "tasks" | "events" | "definitions", filter: object, i
   ["tasks", { activity_id: unfailing, status: "failed" }, ["tasks_activity_notable"]],
   ["events", {}, ["events_pkey"]],
   ["events", { type: "rare.type" }, ["events_type"]],
+  ["letters", {}, ["events_dead_letters"]],
+  ["letters", { settled: false, reason: "not_json" }, ["events_dead_letters"]],
   ["events", { outcome: "dead_lettered" }, ["events_notable"]],
   ["events", { type: "common.type", outcome: "unmatched" }, ["events_type_notable"]],
   ["definitions", {}, ["definitions_live_name"]],
@@ -161,6 +169,27 @@ test("context sources read the ledger by its indexes", async () => {
   expect(asked.length).toBeGreaterThan(30);
   for (const each of asked) {
     const scanned = (await explain(each)).filter((node) => node["Node Type"] === "Seq Scan");
+    expect([each.query, scanned.map((node) => node["Relation Name"])]).toEqual([each.query, []]);
+  }
+});
+
+test("replays, and what is asked of dead letters, read the ledger by its indexes", async () => {
+  asked = [];
+  const { replays, unsettled } = list;
+  const [from, to] = [new Date(Date.now() - 30 * 86_400_000), new Date()];
+  for (const types of [["common.type"], ["rare.type"], ["common.type", "rare.type"]]) {
+    const past = await replays.listPast(common, { types, from, to }, { limit: 200 });
+    await replays.readEvents(past.map(({ row_id }) => row_id));
+  }
+  await replays.findRan([common, rare], "e1");
+  await unsettled.listUnsettled({ reason: "not_json" }, 100);
+  await unsettled.countUnsettled({ since: from });
+  await list.event("e1");
+  expect(asked.length).toBeGreaterThan(10);
+  for (const each of asked) {
+    // Windows and their events are no rows of these tables.
+    const isEmpty = ({ "Relation Name": name = "" }: Node) => name.startsWith("flow_");
+    const scanned = (await explain(each)).filter((node) => node["Node Type"] === "Seq Scan" && !isEmpty(node));
     expect([each.query, scanned.map((node) => node["Relation Name"])]).toEqual([each.query, []]);
   }
 });

@@ -97,7 +97,7 @@ test("lists have no payloads, which a run, a task and an event have when they ar
   expect(leftOut).toEqual([
     ["context_snapshot", "context", "templates", "tasks", "tasks_not_shown", "outcome_event"],
     ["params", "result", "output", "human"],
-    ["payload", "raw_base64", "activities", "refused"],
+    ["payload", "raw_base64", "activities", "replays", "refused"],
   ]);
 });
 
