@@ -19,13 +19,12 @@ interface Suite {
 }
 
 /**
- * One round after the other. Faults take as long as each half of the other e2e tests, and all of them mostly wait: they are done side
- * by side, each with servers of its own.
+ * One round after the other. Tests with engines mostly wait, so that others are done beside them: units beside those of single
+ * adapters, and faults beside each half of the other e2e tests, each with servers of its own.
  */
 const ROUNDS: readonly (readonly Suite[])[] = [
-  [{ folder: "unit" }],
   [{ folder: "workflow" }],
-  [{ folder: "integration" }],
+  [{ folder: "unit" }, { folder: "integration" }],
   [{ folder: "e2e", shard: "1/2" }, { folder: "e2e", shard: "2/2" }, { folder: "chaos" }],
 ];
 /** For one test that names no limit of its own. */
