@@ -4,7 +4,7 @@ import { atPlace, TerminalError } from "../kernel/errors.ts";
 import { createPause } from "../kernel/wait.ts";
 import { decideRound, type Round, type RoundFacts } from "../run/decide.ts";
 import type { TemplateDecision } from "../run/decision.ts";
-import type { ClosedRun, DecidedTask, NewRound, ResultsRead, RunLedger, RunState } from "../run/ledger.ts";
+import type { ClosedRun, DecidedTask, NewRound, RunLedger, RunState, StateReads } from "../run/ledger.ts";
 import type { ParamsCheck } from "../run/make-tasks.ts";
 import { type RunRules, type TaskGroup, type TaskStep, WORKER_LOST } from "../run/run.ts";
 import { stepAfter } from "../run/step-after.ts";
@@ -73,7 +73,7 @@ export function createDecider({ runs, checkParams, secrets }: DecideDeps) {
   return {
     decide,
 
-    readState: (runId: string, activity: Activity) => runs.readState(runId, resultsReadBy(activity)),
+    readState: (runId: string, activity: Activity) => runs.readState(runId, readsOf(activity)),
 
     /**
      * @param known how the run stands where that was read, and the round where it was decided: neither is done again
@@ -91,7 +91,7 @@ export function createDecider({ runs, checkParams, secrets }: DecideDeps) {
     isResumed: boolean,
   ): Promise<Progress> {
     for (let found = known; ; found = undefined) {
-      const state = found?.state ?? (await runs.readState(run.run_id, resultsReadBy(activity)));
+      const state = found?.state ?? (await runs.readState(run.run_id, readsOf(activity)));
       // It may have been cancelled, or its timeout been over, while this step decided.
       if (state.isOver) return { groups: [] };
       if (state.decisions === undefined && state.isDecided)
@@ -152,13 +152,18 @@ export function rulesOf({ timeout_ms, max_parallel, context }: Activity, countsF
   };
 }
 
-function resultsReadBy({ tasks }: Activity): ResultsRead {
-  return Object.fromEntries(
-    tasks.map(({ key, when, for_each, params }) => [
-      key,
-      [when, for_each, params].flatMap((part) => [...(part?.reads.names("tasks") ?? [])]),
-    ]),
-  );
+/** What the rules and params of an activity read, by its texts. */
+function readsOf({ when, tasks }: Activity): StateReads {
+  const parts = tasks.map((task) => [task.when, task.for_each, task.params]);
+  return {
+    results: Object.fromEntries(
+      tasks.map(({ key }, index) => [
+        key,
+        (parts[index] ?? []).flatMap((part) => [...(part?.reads.names("tasks") ?? [])]),
+      ]),
+    ),
+    events: [when, ...parts.flat()].some((part) => part?.reads.roots.has("events")),
+  };
 }
 
 /** The open tasks of the templates that are released. */

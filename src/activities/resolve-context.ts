@@ -21,7 +21,7 @@ export function createContextStep({ runs, resolver }: ResolveContextDeps): TaskS
     const step = Context.current();
     try {
       await whileBeating(step, async () => {
-        const state = await runs.readState(runId, {});
+        const state = await runs.readState(runId, { results: {}, events: true });
         if (state.context !== undefined || state.isOver) return;
         const { activity } = await requirePinned(runs, runId);
         const run = { run_id: runId, activity_id: activity.id, fired_at: state.fired_at };

@@ -6,7 +6,7 @@ export const EVENT_NAMES = ["event_id", "type", "source", "subject", "occurred_a
 
 /** The keys of `trigger` and `run` are those that postgres/run/run-state.ts makes of a run, and rehearsal/values.ts of none. */
 export const RUN_SCOPE = {
-  roots: ["event", "trigger", "run", "now"],
+  roots: ["event", "events", "trigger", "run", "now"],
   names: {
     event: EVENT_NAMES,
     trigger: ["type", "scheduled_for", "fired_at", "late_by", "compressed"],

@@ -15,11 +15,14 @@ const KEPT_BY = {
   tasks: "runRetentionMs",
   runs: "runRetentionMs",
   due_skips: "runRetentionMs",
+  flow_members: "runRetentionMs",
+  flow_windows: "runRetentionMs",
   event_outcomes: "eventRetentionMs",
   events: "eventRetentionMs",
   own_events: "eventRetentionMs",
   occurrences: "keyRetentionMs",
   event_keys: "keyRetentionMs",
+  dedupe_keys: "keyRetentionMs",
   audit_log: "auditRetentionMs",
 } as const satisfies Record<string, keyof Retention>;
 export type SweptTable = keyof typeof KEPT_BY;

@@ -68,7 +68,8 @@ export function needsContext(one: ChangedActivity): boolean {
 
 /** What a run follows from. Its name, and how often a task is tried, change nothing that is decided. */
 function rulesOf(body: DefinitionBody) {
-  return { trigger: body.trigger_config, ...decisionsOf(body) };
+  const { trigger_config, dedupe_key_strategy, flow } = body;
+  return { trigger_config, dedupe_key_strategy, flow, ...decisionsOf(body) };
 }
 
 function decisionsOf({ when, context_sources, task_templates }: DefinitionBody) {

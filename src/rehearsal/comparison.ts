@@ -51,6 +51,8 @@ function compareRuns(before: Side, after: Side): Difference {
   const [old, now] = [before.rehearsed, after.rehearsed];
   if (old.would !== "run" || now.would !== "run")
     return { outcome: old.would === now.would ? "same" : "decides_otherwise", difference: null };
+  if (old.placed?.detail !== now.placed?.detail)
+    return { outcome: "decides_otherwise", difference: "when it runs, and with which other events" };
   const keys = [...new Set([...old.templates, ...now.templates].map(({ key }) => key))];
   const known = keys.flatMap((key) => compareTemplates(key, old, now) ?? compareOrder(key, before, after) ?? []);
   if (known.length > 0) return { outcome: "decides_otherwise", difference: known.join("; ") };
@@ -118,7 +120,9 @@ function describeRehearsed(rehearsed: Rehearsed): string {
     case "depend":
       return `needs context: ${rehearsed.on.join(", ")}`;
     case "run":
-      return `runs: ${rehearsed.templates.map(describeTemplate).join(", ") || "without tasks"}`;
+      return `${rehearsed.placed ? `${rehearsed.placed.detail}; ` : ""}runs: ${
+        rehearsed.templates.map(describeTemplate).join(", ") || "without tasks"
+      }`;
   }
 }
 

@@ -33,9 +33,10 @@ export const RehearsedOccurrence = Type.Object(
     outcome: oneOf(["run", "skip", "fail", "unknown"], {
       description:
         "`fail`: a run would be made, and fail before it has tasks. `unknown`: it depends on context that was not asked for. " +
+        "`run` with the reason `collected` or `queued`: the event would wait first, and the rest of the answer is of a run of it alone. " +
         "Of a disabled definition the rest of the answer says what it would do if it were enabled.",
     }),
-    reason: Nullable(Type.String({ description: "A short name, of whatever is no run." })),
+    reason: Nullable(Type.String({ description: "A short name, of whatever is no run, or would wait first." })),
     detail: Nullable(Type.String({ description: "Why, in words, with the values that decided it." })),
     context: Type.Array(SourceView, { description: "How each context source did that was asked." }),
     context_snapshot: Nullable(Type.Unknown(), {

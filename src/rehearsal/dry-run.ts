@@ -94,7 +94,8 @@ export function createDryRuns({ resolver, secrets, checkParams, history }: DryRu
       context: asked.snapshot.values,
       endOf: about.endOf ?? (occasion.run && (await readEnds(occasion.run))),
     };
-    return { ...asked, occasion, isDisabled, rehearsed: await decide(activity, occasion, known, options) };
+    const placed = verdict.do === "run" ? verdict : {};
+    return { ...asked, occasion, isDisabled, rehearsed: await decide(activity, occasion, known, options, placed) };
   }
 
   /** What is known of the context, and how the sources did that were asked, or were asked then. */
@@ -158,7 +159,8 @@ async function findRun(history: HistoryReader, { activity, isStored }: Target, r
   const event = run.event_id === null ? undefined : await history.findEvent(run.event_id);
   if (run.event_id !== null && event === undefined)
     throw new TerminalError("input_not_kept", `the event ${run.event_id} of run ${runId} is not kept any more`);
-  return occasionOfRun(run, event?.envelope);
+  const gathered = run.window_id === null ? undefined : await history.listGathered(run.window_id);
+  return occasionOfRun(run, event?.envelope, gathered);
 }
 
 /** The recorded types that the activity waits for. */

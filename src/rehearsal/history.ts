@@ -20,6 +20,8 @@ export interface RecordedRun {
   scheduled_for: Date | null;
   fired_at: Date;
   version_used: number;
+  /** The window whose events it is about; null where it is about one event or none. */
+  window_id: string | null;
   /** What its context sources answered; null where none was resolved. */
   context: Snapshot | null;
 }
@@ -37,6 +39,8 @@ export interface HistoryReader {
   /** Whoever brought it; undefined where it is not kept. */
   findEvent(eventId: string): Promise<RecordedEvent | undefined>;
   findRun(runId: string): Promise<RecordedRun | undefined>;
+  /** The events of a window that are kept, in their order. */
+  listGathered(windowId: string): Promise<EventEnvelope[]>;
   /** How the tasks of a run stand. */
   listTasks(runId: string): Promise<StandingTask[]>;
   /** The runs that these activities made of these events, without reruns. */

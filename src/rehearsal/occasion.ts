@@ -3,6 +3,9 @@ import { dueTimes, nextTimesToRun } from "../calendar/due-times.ts";
 import type { Activity } from "../definition/activity.ts";
 import type { EventEnvelope } from "../event/envelope.ts";
 import { createTriggerCheck } from "../event/match.ts";
+import type { ActivityOutcome } from "../event/outcome.ts";
+import { describePlacement } from "../flow/describe-placement.ts";
+import { createPlacing } from "../flow/placement.ts";
 import { matchesType } from "../match/type-pattern.ts";
 import { judge, type TriggerEvent, type Verdict } from "../occurrence/judge.ts";
 import { dueKey } from "../occurrence/occurrence.ts";
@@ -12,6 +15,8 @@ export interface Occasion {
   /** What is judged. */
   event: TriggerEvent;
   envelope: EventEnvelope | undefined;
+  /** All events of a window, of which `envelope` is the last one. Absent: there is one event, or none. */
+  gathered?: readonly EventEnvelope[];
   due: Date | undefined;
   /** The run's `now`. */
   firedAt: Date;
@@ -21,7 +26,7 @@ export interface Occasion {
 
 /** Whether an occasion makes a run; if not, why: a short name, and words with the values that decided. */
 export type OccasionVerdict =
-  | { do: "run" }
+  | ({ do: "run" } & Placed)
   | {
       do: "skip";
       reason:
@@ -32,6 +37,12 @@ export type OccasionVerdict =
         | "not_due";
       detail: string;
     };
+
+/** How the flow of its activity would treat an event: what is rehearsed then is the run of this one event alone. */
+export interface Placed {
+  /** Absent where the event would run at once, whatever else comes. */
+  placed?: { outcome: Extract<ActivityOutcome, "run" | "collected" | "queued">; detail: string };
+}
 
 /** Of an event that comes by the stream. */
 export function occasionOfEvent(envelope: EventEnvelope, firedAt: Date, run?: RecordedRun): Occasion {
@@ -47,17 +58,28 @@ export function occasionOfDueTime(due: Date, run?: RecordedRun): Occasion {
   return { event, envelope: undefined, due, firedAt: run?.fired_at ?? due, run };
 }
 
-/** Of what a past run was made for; `envelope` is its event. */
-export function occasionOfRun(run: RecordedRun, envelope: EventEnvelope | undefined): Occasion {
-  const { trigger, fired_at: firedAt, scheduled_for, run_id } = run;
-  if (trigger === "event" && envelope !== undefined) return occasionOfEvent(envelope, firedAt, run);
+/** Of what a past run was made for; `envelope` is its event, and `gathered` are all those of its window. */
+export function occasionOfRun(
+  run: RecordedRun,
+  envelope: EventEnvelope | undefined,
+  gathered?: readonly EventEnvelope[],
+): Occasion {
+  const { trigger, fired_at: firedAt, scheduled_for, run_id, window_id } = run;
+  if (trigger === "event" && window_id === null && envelope !== undefined)
+    return occasionOfEvent(envelope, firedAt, run);
   if (scheduled_for !== null && trigger !== "rerun" && trigger !== "replay") {
     const occasion = occasionOfDueTime(scheduled_for, run);
     return { ...occasion, event: { ...occasion.event, trigger } };
   }
   // Somebody named the activity: no filter is asked.
-  const kind = trigger === "rerun" || trigger === "replay" ? trigger : "manual";
-  return { event: { kind, key: run_id, trigger }, envelope, due: scheduled_for ?? undefined, firedAt, run };
+  const kind =
+    trigger === "rerun" || trigger === "replay"
+      ? trigger
+      : window_id !== null && trigger === "event"
+        ? "window"
+        : "manual";
+  const event = { kind, key: window_id ?? run_id, trigger } as const;
+  return { event, envelope, ...(gathered && { gathered }), due: scheduled_for ?? undefined, firedAt, run };
 }
 
 /** As the router and the claim judge it, and whether it would come to them at all. A due time is not judged as late. */
@@ -76,7 +98,17 @@ export function judgeOccasion({ event, envelope, due }: Occasion, activity: Acti
     if (refusal !== undefined) return refusal;
   }
   const verdict = judge(event, activity);
-  return verdict.do === "run" ? verdict : { detail: `the definition is ${verdict.reason}`, ...verdict };
+  if (verdict.do === "skip") return { detail: `the definition is ${verdict.reason}`, ...verdict };
+  return event.kind === "event" && envelope !== undefined ? placeEvent(envelope, activity) : verdict;
+}
+
+function placeEvent(envelope: EventEnvelope, activity: Activity): OccasionVerdict {
+  const placement = createPlacing(envelope)(activity);
+  const { outcome, reason = "" } = placement;
+  if (outcome === "failed_expression") return skip(outcome, reason);
+  const detail = describePlacement(placement, activity.flow);
+  if (detail === undefined) return { do: "run" };
+  return { do: "run", placed: { outcome: outcome === "collected" || outcome === "queued" ? outcome : "run", detail } };
 }
 
 const LEFT_OUT = {

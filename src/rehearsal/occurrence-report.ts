@@ -75,7 +75,10 @@ export function createReporter({
 const IN_SHADOW = "the definition is a shadow: its tasks would be recorded, and none would be done";
 
 function describeOutcome(rehearsed: Rehearsed): Pick<RehearsedOccurrence, "outcome" | "reason" | "detail"> {
-  if (rehearsed.would === "run") return { outcome: "run", reason: null, detail: null };
+  if (rehearsed.would === "run") {
+    const { outcome: place = "run", detail = null } = rehearsed.placed ?? {};
+    return { outcome: "run", reason: place === "run" ? null : place, detail };
+  }
   if (rehearsed.would === "depend")
     return {
       outcome: "unknown",

@@ -8,7 +8,7 @@ import { decideRound, type RoundOptions } from "../run/decide.ts";
 import type { TemplateDecision } from "../run/decision.ts";
 import { at } from "../run/make-tasks.ts";
 import { type DecidedRun, plainRound, type StandingTask, type TaskInstance } from "../run/task-instance.ts";
-import { judgeOccasion, type Occasion } from "./occasion.ts";
+import { judgeOccasion, type Occasion, type Placed } from "./occasion.ts";
 import { REHEARSED_ID, valuesOf } from "./values.ts";
 
 /** What is known without asking anybody. */
@@ -24,7 +24,12 @@ export type TaskEnd = Pick<StandingTask, "status" | "result" | "error">;
 export type Rehearsed =
   /** `detail`: why, in words, with the values that decided it. */
   | { would: "skip"; reason: string; detail: string; when?: Condition }
-  | { would: "run"; when?: Condition; templates: readonly TemplateDecision[]; tasks: readonly RehearsedTask[] }
+  | ({
+      would: "run";
+      when?: Condition;
+      templates: readonly TemplateDecision[];
+      tasks: readonly RehearsedTask[];
+    } & Placed)
   /** The run would be made, and fail before it has tasks. */
   | { would: "fail"; reason: string; detail: string; faults: readonly Fault[]; when?: Condition }
   /** What it would decide depends on what is not known: the values of these context sources. */
@@ -43,22 +48,24 @@ export async function rehearse(
   options: RoundOptions,
 ): Promise<Rehearsed> {
   const verdict = judgeOccasion(occasion, activity);
-  if (verdict.do === "run") return decide(activity, occasion, known, options);
+  if (verdict.do === "run") return decide(activity, occasion, known, options, verdict);
   return { would: "skip", reason: verdict.reason, detail: verdict.detail };
 }
 
-/** As `rehearse`, of an occasion that is known to make a run. */
+/** As `rehearse`, of an occasion that is known to make a run, at once or later. */
 export async function decide(
   activity: Activity,
   occasion: Occasion,
   { context, endOf }: Known,
   options: RoundOptions,
+  { placed }: Placed = {},
 ): Promise<Rehearsed> {
   const { event } = occasion;
   const run = { run_id: occasion.run?.run_id ?? REHEARSED_ID, kind: event.kind, key: event.key };
   if (activity.isPlain) {
     const { templates, instances } = plainRound(run, activity);
-    return { would: "run", templates, tasks: instances.map((task) => ({ ...task, released: true })) };
+    const tasks = instances.map((task) => ({ ...task, released: true }));
+    return { would: "run", templates, tasks, ...(placed && { placed }) };
   }
   let when: Condition | undefined;
   try {
@@ -75,7 +82,7 @@ export async function decide(
     const on = findReads(rules, unknown);
     if (on.length > 0) return { would: "depend", on };
     const decided = await decideRounds(run, { ...activity, when: undefined }, { values, endOf }, options);
-    return { would: "run", ...(when && { when }), ...decided };
+    return { would: "run", ...(when && { when }), ...decided, ...(placed && { placed }) };
   } catch (error) {
     if (!(error instanceof TerminalError)) throw error;
     const detail = describeWithHint(error);

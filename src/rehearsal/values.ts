@@ -9,7 +9,7 @@ import type { Occasion } from "./occasion.ts";
 /** Stands for an id that does not exist: of a run that is not made, or of a definition that is not stored. */
 export const REHEARSED_ID = "00000000-0000-8000-8000-000000000000";
 
-export function valuesOf({ event, envelope, due, firedAt, run }: Occasion, activity: Activity): Values {
+export function valuesOf({ event, envelope, gathered, due, firedAt, run }: Occasion, activity: Activity): Values {
   const run_id = run?.run_id ?? REHEARSED_ID;
   const scheduled_for = due?.toISOString() ?? null;
   const { calendar } = activity.trigger.type === "schedule" && due !== undefined ? activity.trigger : {};
@@ -26,5 +26,6 @@ export function valuesOf({ event, envelope, due, firedAt, run }: Occasion, activ
       trace_id: envelope?.trace_id ?? runTraceId(run_id, envelope?.event_id),
       compressed: 0,
     },
+    gathered?.map(toEventValue),
   );
 }

@@ -21,7 +21,7 @@ import {
 } from "./changed-activities.ts";
 import { type Comparison, compare, type Side } from "./comparison.ts";
 import type { HistoryReader, RecordedRun } from "./history.ts";
-import { judgeOccasion, type Occasion, occasionOfDueTime, occasionOfEvent } from "./occasion.ts";
+import { judgeOccasion, type Occasion, type OccasionVerdict, occasionOfDueTime, occasionOfEvent } from "./occasion.ts";
 import { type Known, rehearse } from "./rehearse.ts";
 import { addComparison, beginDefinition, type ChangedDefinition, type WhatIfReport } from "./what-if-report.ts";
 
@@ -173,8 +173,9 @@ function ofRun(occasion: Occasion, run: RecordedRun | undefined): Occasion {
 async function compareOn(one: ChangedActivity, occasion: Occasion, options: RoundOptions): Promise<Comparison> {
   const { before, after, decideAlike } = one;
   if (before !== undefined && after !== undefined && decideAlike) {
-    const isRun = ({ activity }: ActivityVersion) => judgeOccasion(occasion, activity).do === "run";
-    if (isRun(before) === isRun(after)) return { outcome: "same", before: null, after: null, difference: null };
+    const [was, is] = [before, after].map(({ activity }) => judgeOccasion(occasion, activity));
+    if (was?.do === is?.do && placeOf(was) === placeOf(is))
+      return { outcome: "same", before: null, after: null, difference: null };
   }
   const sideOf = async (version: ActivityVersion | undefined, context: Known["context"]): Promise<Side | undefined> =>
     version && {
@@ -183,6 +184,10 @@ async function compareOn(one: ChangedActivity, occasion: Occasion, options: Roun
     };
   const recorded = occasion.run?.context?.values ?? {};
   return compare(await sideOf(before, recorded), await sideOf(after, withoutChanged(recorded, one)));
+}
+
+function placeOf(verdict: OccasionVerdict | undefined): string | undefined {
+  return verdict?.do === "run" ? verdict.placed?.detail : undefined;
 }
 
 /** Without the values of sources that the changed definition asks otherwise. */

@@ -41,6 +41,13 @@ export interface NewRound {
 /** By the key of a template: the keys of those whose results it reads. */
 export type ResultsRead = Readonly<Record<string, readonly string[]>>;
 
+/** What a run's state is asked for, besides what is always read. */
+export interface StateReads {
+  results: ResultsRead;
+  /** Whether `events` is read: those of a window may be some megabytes. */
+  events: boolean;
+}
+
 /** How a run stands, and what it is decided by. */
 export interface RunState {
   fired_at: Date;
@@ -53,7 +60,7 @@ export interface RunState {
   isDecided: boolean;
   /** In the order of their keys and instances; `result` and `error` only of the templates that were asked for. */
   tasks: (StandingTask & DecidedTask)[];
-  /** What the expressions of the activity read: `event`, `trigger`, `run`, `now`, and `context` where it was resolved. */
+  /** What the expressions of the activity read: those of `valuesOfRun`, and `context` where it was resolved. */
   values: Values;
   /** Undefined until the context is stored. */
   context: Readonly<Record<string, unknown>> | undefined;
@@ -77,7 +84,7 @@ export interface RunLedger {
   /** The occurrence, and the version that the claim pinned; undefined for an unknown run. */
   findPinned(runId: string): Promise<(DecidedRun & { activity: ActivityRow }) | undefined>;
   /** With the results that templates read which wait for them. @throws TerminalError `run_not_found`, `results_too_large` */
-  readState(runId: string, resultsRead: ResultsRead): Promise<RunState>;
+  readState(runId: string, reads: StateReads): Promise<RunState>;
   /** Records the snapshot where none is recorded yet, or only how the sources did where they failed. */
   recordContext(runId: string, snapshot: Pick<Snapshot, "sources"> & Partial<Snapshot>): Promise<void>;
   /**

@@ -13,13 +13,18 @@ export interface RunFacts {
   compressed: number;
 }
 
-/** The roots `event`, `trigger`, `run` and `now`. Times are RFC 3339 in UTC; `late_by` is in seconds. */
-export function valuesOfRun({ run, event }: TaskInput, facts: RunFacts): Values {
+/**
+ * The roots `event`, `events`, `trigger`, `run` and `now`. Times are RFC 3339 in UTC; `late_by` is in seconds.
+ * @param gathered the events of a run that is about a window, as expressions read them; by default there is the run's own one, or none
+ */
+export function valuesOfRun({ run, event: own }: TaskInput, facts: RunFacts, gathered?: readonly unknown[]): Values {
   const { trigger: type, scheduled_for } = run;
   const { fired_at, version, rerun_of, trace_id, compressed } = facts;
   const late_by = scheduled_for === null ? null : Math.max(0, Date.parse(fired_at) - Date.parse(scheduled_for)) / 1000;
+  const event = own && { ...own, trace_id };
   return {
-    event: event && { ...event, trace_id },
+    event,
+    events: gathered ?? (event === null ? [] : [event]),
     trigger: { type, scheduled_for, fired_at, late_by, compressed },
     run: { ...run, version, rerun_of, trace_id },
     now: fired_at,

@@ -9,9 +9,11 @@ import { decideClosing, type WindowLedger } from "../../src/flow/window.ts";
 import { createDefinitionStore } from "../../src/postgres/definition/definition-store.ts";
 import { createEventLedger } from "../../src/postgres/event/event-ledger.ts";
 import { createWindowLedger } from "../../src/postgres/flow/window-ledger.ts";
+import { createAcceptanceLedger } from "../../src/postgres/occurrence/acceptance-ledger.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS } from "../support/engines.ts";
-import { BY_TEST, bodyOf, envelopeOf, storeDefinition } from "../support/ledger.ts";
+import { BY_TEST, bodyOf, envelopeOf, logTask, readTasks, storeDefinition } from "../support/ledger.ts";
+import { createTestSteps } from "../support/run-steps.ts";
 
 let database: TestDatabase;
 let ledger: EventLedger;
@@ -247,6 +249,38 @@ describe("a window", () => {
     await passTime(definition, 61_000);
     expect(await close(definition)).toEqual([2]);
     expect([...(await runsOf(definition))]).toMatchObject([{ status: "queued", flow_key: "2" }]);
+  });
+
+  test("gives its run all of its events, in their order, and so does a rerun, as long as all of them are kept", async () => {
+    const each = { ...logTask("each"), for_each: "events", params: { message: "{{ index }} {{ item.payload.n }}" } };
+    const count = { ...logTask("count"), params: { message: "{{ size(events) }} to {{ event.payload.n }}" } };
+    const definition = await storeDefinition(database, {
+      flow: { batch: { size: 3, within: "1h" } },
+      task_templates: [each, count],
+    });
+    const events = await record(definition, numbered(1, 3));
+    await close(definition);
+    const [made] = await runsOf(definition);
+    const messages = ["0 1", "1 2", "2 3", "3 to 3"];
+    const claimAndRead = async (run_id: string) => {
+      const workflow_id = crypto.randomUUID();
+      const start = { activity_id: definition.id, trigger_event: { run_id } };
+      const claim = await createTestSteps(database).claimRun({
+        ...start,
+        workflow_id,
+        first_execution_run_id: workflow_id,
+      });
+      expect(claim).toMatchObject({ outcome: "claimed", closed: { status: "succeeded" } });
+      return (await readTasks(database, { run_id }))
+        .map(({ params }) => (params as { message: string }).message)
+        .sort();
+    };
+    expect(await claimAndRead(made?.run_id)).toEqual(messages);
+    const { acceptRerun } = createAcceptanceLedger(database.db);
+    const request = { run_id: made?.run_id, from: "start", version: "latest", actor: "test" } as const;
+    expect(await claimAndRead((await acceptRerun(request)).run_id)).toEqual(messages);
+    await database.sql`delete from actcore.events where event_id = ${events[0]?.event_id ?? ""}`;
+    await expect(acceptRerun(request)).rejects.toMatchObject({ code: "input_not_kept" });
   });
 
   test("that four routers fill while three workers close it has each event once, in a run of at most its size", async () => {

@@ -148,6 +148,38 @@ test("an event stays for the open run that repeats an old one", async () => {
   expect(await sweepNow()).toMatchObject({ runs: 0, events: 1, event_outcomes: 1 });
 });
 
+test("the events of a window stay while it is open, and while a run of it is", async () => {
+  const id = await tell(100);
+  const window = { activity_id: ACTIVITY, flow_key: "", kind: "debounce", quiet_ms: 1, max_wait_ms: 1, max_events: 9 };
+  const row = { ...window, window_id: id, closes_at: NOW.toISOString(), events: 1, bytes: 2 };
+  await database.sql`insert into actcore.flow_windows ${database.sql(row)}`;
+  await database.sql`insert into actcore.flow_members ${database.sql({ window_id: id, position: 1, row_id: id, event_id: id, bytes: 2 })}`;
+  const nothing = { flow_windows: 0, flow_members: 0, events: 0, event_outcomes: 0 };
+  expect(await sweepNow()).toMatchObject({ ...nothing, runs: 1 });
+  const run_id = firstUuidAt(NOW);
+  await database.sql`update actcore.flow_windows set closed_at = now(), run_id = ${run_id}`;
+  await database.sql`insert into actcore.runs (run_id, activity_id, activity_name, trigger, status, trace_id, workflow_id, version_used, window_id)
+    values (${run_id}, ${ACTIVITY}, 'a', 'event', 'queued', 't', 'w', 1, ${id})`;
+  expect(await sweepNow()).toMatchObject(nothing);
+  await database.sql`update actcore.runs set finished_at = now()`;
+  expect(await sweepNow()).toMatchObject({ flow_windows: 1, flow_members: 1, events: 1, event_outcomes: 1 });
+});
+
+test("a dedupe key goes when its window is over, and one without a window as keys do", async () => {
+  const at = (days: number) => new Date(NOW.getTime() - days * DAY_MS).toISOString();
+  for (const [key, accepted_at, expires_at] of [
+    ["over", at(1), at(0)],
+    ["counts", at(401), new Date(Date.now() + DAY_MS).toISOString()],
+    ["old", at(401), "infinity"],
+    ["young", at(399), "infinity"],
+  ] as const)
+    await database.sql`insert into actcore.dedupe_keys (activity_id, key, event_id, accepted_at, expires_at)
+      values (${ACTIVITY}, ${key}, 'e', ${accepted_at}, ${expires_at})`;
+  expect(await sweepNow(1)).toMatchObject({ dedupe_keys: 2 });
+  const left = await database.sql`select key from actcore.dedupe_keys order by key`;
+  expect(left.map(({ key }) => key)).toEqual(["counts", "young"]);
+});
+
 test("old rows that have to stay hold up none behind them", async () => {
   for (let n = 0; n < 15; n++) await tell(200, { closed: false });
   for (let n = 0; n < 15; n++) await tell(100);

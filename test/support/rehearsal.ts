@@ -59,6 +59,7 @@ export function historyOf(
       rows.filter(({ envelope }) => types.includes(envelope.type)).slice(0, limit),
     findEvent: async (id) => rows.find(({ envelope }) => envelope.event_id === id),
     findRun: async (id) => runs.find(({ run_id }) => run_id === id),
+    listGathered: async () => rows.map(({ envelope }) => envelope).reverse(),
     listTasks: async () => [],
     listRunsOfEvents: async (ids, eventIds) =>
       runs.filter(
@@ -79,6 +80,11 @@ export function historyOf(
 export function recordedRun(activity_id: string, event_id: string, values: Record<string, unknown>): RecordedRun {
   return {
     ...{ run_id: `run-of-${event_id}`, activity_id, event_id, trigger: "event", scheduled_for: null },
-    ...{ fired_at: new Date("2026-01-31T09:30:00Z"), version_used: 1, context: { values, sources: [] } },
+    ...{
+      fired_at: new Date("2026-01-31T09:30:00Z"),
+      version_used: 1,
+      window_id: null,
+      context: { values, sources: [] },
+    },
   };
 }

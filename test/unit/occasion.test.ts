@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { judgeOccasion, occasionOfDueTime, occasionOfEvent, occasionOfRun } from "../../src/rehearsal/occasion.ts";
+import { valuesOf } from "../../src/rehearsal/values.ts";
 import { bodyOf, envelopeOf } from "../support/ledger.ts";
 import { activityOfBody, recordedRun } from "../support/rehearsal.ts";
 
@@ -75,12 +76,58 @@ describe("a due time", () => {
   });
 });
 
+describe("an event of an activity with a flow", () => {
+  const withFlow = (rest: object) =>
+    activityOfBody(bodyOf("x", { trigger_config: { trigger_type: "event", event_type: "user.*" }, ...rest }));
+  const placed = (rest: object) => judgeOccasion(ofEvent("user.created", { n: 1 }), withFlow(rest));
+
+  test.each<[rest: object, outcome: string, detail: string]>([
+    [
+      { flow: { debounce: { quiet: "5m", key: "event.payload.n" } } },
+      "collected",
+      "it waits with other events of the key 1: one run when none has come for 5m, at the latest 50m after the first one",
+    ],
+    [
+      { flow: { batch: { size: 10, within: "1h" }, max_concurrent_runs: 1 } },
+      "collected",
+      "it waits with other events: one run for 10 of them, at the latest 1h after the first one; its run waits while 1 run goes",
+    ],
+    [
+      { flow: { max_concurrent_runs: 2, rate_limit: { count: 5, per: "1m" } } },
+      "queued",
+      "its run waits while 2 runs go or 5 runs have begun in the last 1m",
+    ],
+    [
+      { dedupe_key_strategy: { key: "event.payload.n", window: "1h" } },
+      "run",
+      "where another event has the dedupe key 1 for 1h, it is a duplicate",
+    ],
+  ])("%j is told how it would wait", (rest, outcome, detail) => {
+    expect(placed(rest)).toMatchObject({ do: "run", placed: { outcome, detail } });
+  });
+
+  test("is told that its key fails", () => {
+    const verdict = placed({ flow: { debounce: { quiet: "5m", key: "event.payload.gone" } } });
+    expect(verdict).toMatchObject({ do: "skip", reason: "failed_expression" });
+  });
+});
+
 describe("a past run", () => {
   const run = recordedRun("a", "e", {});
 
   test("of an event is judged by the filters as they are now", () => {
     const occasion = occasionOfRun(run, envelopeOf("e", { type: "user.created", payload: { seats: 2 } }));
     expect(judgeOccasion(occasion, onEvents({ filters: { seats: 3 } }))).toMatchObject({ reason: "filtered" });
+  });
+
+  test("of a window is asked no filter, since each of its events was", () => {
+    const [first, last] = [envelopeOf("d", { type: "user.created" }), envelopeOf("e", { type: "user.created" })];
+    const occasion = occasionOfRun({ ...run, window_id: "w" }, last, [first, last]);
+    expect(judgeOccasion(occasion, onEvents({ filters: { seats: 3 } }))).toEqual({ do: "run" });
+    expect(valuesOf(occasion, onEvents())).toMatchObject({
+      events: [{ event_id: "d" }, { event_id: "e" }],
+      event: { event_id: "e" },
+    });
   });
 
   test("that somebody asked for is asked no filter, and runs a disabled activity", () => {

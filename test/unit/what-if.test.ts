@@ -103,6 +103,17 @@ describe("events", () => {
     });
   });
 
+  test("that would wait otherwise are told with how they wait", async () => {
+    const { counts, examples } = await ask(definition(), definition({ flow: { debounce: "5m" } }));
+    expect(counts).toEqual({ ...NONE, decides_otherwise: 4 });
+    expect(examples[0]).toMatchObject({
+      before: "runs: note",
+      after:
+        "it waits with other events: one run when none has come for 5m, at the latest 50m after the first one; runs: note",
+      difference: "when it runs, and with which other events",
+    });
+  });
+
   test("that are older than the window are left out", async () => {
     const old = { ...SEATS[0], received_at: new Date(FROM.getTime() - 1) } as (typeof SEATS)[number];
     const { counts } = await ask(undefined, definition(), { history: historyOf([...SEATS.slice(1), old]) });

@@ -9,7 +9,7 @@ import type { AcceptedRun } from "../../run/engine.ts";
 import type { Transaction } from "../client.ts";
 import { definitionVersions } from "../definition-tables.ts";
 import { readEnvelope } from "../event/event-contents.ts";
-import { eventKeys, events, runs } from "../ledger-tables.ts";
+import { eventKeys, events, flowMembers, flowWindows, runs } from "../ledger-tables.ts";
 import { insertOccurrence, insertRun, lockAgainstChange } from "./accepted-run.ts";
 
 type Run = typeof runs.$inferSelect;
@@ -26,8 +26,8 @@ export async function acceptRerun(
   const newest = await lockAgainstChange(tx, old.activity_id);
   const activity = wanted === "same" ? { ...newest, version: old.version_used } : newest;
   const context = rerun_from === "failed" ? await findContext(tx, old, activity.version) : {};
-  const { event_id, scheduled_for, trace_id } = old;
-  if (event_id !== null) await requireKept(tx, event_id);
+  const { event_id, window_id, scheduled_for, trace_id } = old;
+  await requireKept(tx, old);
   const flow_key = await findFlowKeyOf(tx, old, activity.flow);
   const repeated = old.rerun_of === null ? withoutReopening(old.workflow_id) : repeatedWorkflowId(old.workflow_id);
   const run_id = Bun.randomUUIDv7();
@@ -44,6 +44,7 @@ export async function acceptRerun(
     workflow_id,
     trigger: "rerun" as const,
     event_id,
+    window_id,
     scheduled_for,
     trace_id,
     flow_key,
@@ -110,15 +111,24 @@ async function countReruns(tx: Transaction, runId: string): Promise<number> {
   return row?.reruns ?? 0;
 }
 
-/** @throws TerminalError `input_not_kept` */
-export async function requireKept(tx: Transaction, eventId: string): Promise<void> {
-  const [kept] = await tx
-    .select({ row_id: events.row_id })
-    .from(eventKeys)
-    .innerJoin(events, eq(events.row_id, eventKeys.row_id))
-    .where(eq(eventKeys.event_id, eventId));
-  if (kept === undefined)
-    throw new TerminalError("input_not_kept", `the event ${eventId} of the run is not kept any more`, {
-      hint: "Publish the event again under another id",
-    });
+/** Of a run that is about a window: all of its events. @throws TerminalError `input_not_kept` */
+export async function requireKept(
+  tx: Transaction,
+  { event_id, window_id }: Pick<Run, "event_id" | "window_id">,
+): Promise<void> {
+  if (event_id === null || (await isKept(tx, event_id, window_id))) return;
+  const what = window_id === null ? `the event ${event_id} of the run is` : "the events of the run are";
+  throw new TerminalError("input_not_kept", `${what} not kept any more`, {
+    hint: `Publish ${window_id === null ? "the event" : "them"} again under another id`,
+  });
+}
+
+async function isKept(tx: Transaction, event_id: string, window_id: string | null): Promise<boolean> {
+  const [kept] = await tx.execute(
+    window_id === null
+      ? sql`select from ${eventKeys} k join ${events} using (row_id) where k.event_id = ${event_id}`
+      : sql`select from ${flowWindows} w where w.window_id = ${window_id} and w.events = (
+          select count(*) from ${flowMembers} m join ${events} using (row_id) where m.window_id = w.window_id)`,
+  );
+  return kept !== undefined;
 }

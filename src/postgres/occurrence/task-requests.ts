@@ -43,7 +43,7 @@ export function createTaskRequestLedger(db: Database): TaskRequestLedger {
         const run = await findRun(tx, task, { lock: true });
         requireRetriable(task, run);
         const { run_id, activity_id, activity_name } = run;
-        if (run.event_id !== null) await requireKept(tx, run.event_id);
+        await requireKept(tx, run);
         const workflow_id = reopenedWorkflowId(run.workflow_id, run.reopened + 1);
         const released = await undecideSkipped(tx, run, task.key);
         await tx

@@ -8,7 +8,7 @@ import type { HistoryReader, RecordedEvent, RecordedRun } from "../../rehearsal/
 import { type Database, guarded } from "../client.ts";
 import { definitions } from "../definition-tables.ts";
 import { listRecordedTypes } from "../event/recorded-types.ts";
-import { eventKeys, events, occurrences, runs } from "../ledger-tables.ts";
+import { eventKeys, events, flowMembers, occurrences, runs } from "../ledger-tables.ts";
 import { tasks } from "../task-tables.ts";
 
 const { row_id, event_id, type, source, occurred_at, subject, trace_id, payload, received_at } = events;
@@ -23,6 +23,7 @@ const runFields = {
   scheduled_for: runs.scheduled_for,
   fired_at: runs.fired_at,
   version_used: runs.version_used,
+  window_id: runs.window_id,
   context_snapshot: runs.context_snapshot,
   context_sources: runs.context_sources,
 };
@@ -78,6 +79,12 @@ export function createHistoryReader(db: Database): HistoryReader {
     async findRun(runId) {
       const [row] = await guarded(db.select(runFields).from(runs).where(eq(runs.run_id, runId)));
       return row && toRecordedRun(row);
+    },
+
+    async listGathered(windowId) {
+      const query = db.select(eventFields).from(flowMembers).innerJoin(events, eq(row_id, flowMembers.row_id));
+      const rows = await guarded(query.where(eq(flowMembers.window_id, windowId)).orderBy(flowMembers.position));
+      return rows.map((row) => toRecordedEvent(row).envelope);
     },
 
     async listTasks(runId) {

@@ -42,8 +42,8 @@ export function createRunLedger(db: Database): RunLedger {
       return { run_id: runId, kind, key, activity: { ...version, enabled: version.body.enabled, deleted: false } };
     },
 
-    async readState(runId, resultsOf) {
-      const state = await readRunState(db, runId, resultsOf);
+    async readState(runId, reads) {
+      const state = await readRunState(db, runId, reads);
       if (state === undefined) throw unknownRun(runId);
       return state;
     },

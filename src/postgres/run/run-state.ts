@@ -1,19 +1,22 @@
 /**
- * How a run stands, and what its expressions may read: one statement, a second one where it has tasks, and another one for a
- * rerun that takes tasks over.
+ * How a run stands, and what its expressions may read: one statement, a second one where it has tasks, another one for a rerun that
+ * takes tasks over, and another one where the events of a window are read.
  */
 import { and, eq, sql } from "drizzle-orm";
 import { TerminalError } from "../../kernel/errors.ts";
-import type { DecidedTask, ResultsRead, RunState } from "../../run/ledger.ts";
+import type { DecidedTask, RunState, StateReads } from "../../run/ledger.ts";
 import type { StandingTask, TakenTask } from "../../run/task-instance.ts";
 import { valuesOfRun } from "../../run/values.ts";
 import { type Database, guarded } from "../client.ts";
-import { dueSkips, runs } from "../ledger-tables.ts";
+import { dueSkips, events, flowMembers, runs } from "../ledger-tables.ts";
 import { tasks } from "../task-tables.ts";
 import { INPUT_COLUMNS, INPUT_EVENT, type InputRow, toTaskInput } from "./task-input.ts";
 
 type StateRow = InputRow &
-  Pick<typeof runs.$inferSelect, "version_used" | "decisions" | "rerun_of" | "rerun_from" | "tasks_spawned"> & {
+  Pick<
+    typeof runs.$inferSelect,
+    "version_used" | "decisions" | "rerun_of" | "rerun_from" | "tasks_spawned" | "window_id"
+  > & {
     fired_at: string;
     reopened_at: string | null;
     context_snapshot: Record<string, unknown> | null;
@@ -25,14 +28,10 @@ type StateRow = InputRow &
 const MAX_RESULTS_BYTES = 33_554_432;
 
 /** Undefined for an unknown run. @throws TerminalError `results_too_large` */
-export async function readRunState(
-  db: Database,
-  runId: string,
-  resultsRead: ResultsRead,
-): Promise<RunState | undefined> {
+export async function readRunState(db: Database, runId: string, reads: StateReads): Promise<RunState | undefined> {
   const [row] = await guarded(
     db.execute<StateRow>(sql`
-      select ${INPUT_COLUMNS}, r.version_used, r.decisions, r.context_snapshot, r.rerun_of, r.rerun_from,
+      select ${INPUT_COLUMNS}, r.window_id, r.version_used, r.decisions, r.context_snapshot, r.rerun_of, r.rerun_from,
         r.tasks_spawned, r.reopened_at, r.finished_at is not null as is_over,
         to_char(r.fired_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as fired_at,
         (select coalesce(sum(s.count), 0)::integer from ${dueSkips} s
@@ -53,8 +52,9 @@ export async function readRunState(
   } = row;
   // A template that is decided reads no results any more.
   const waiting = decisions?.templates.filter(({ outcome }) => outcome === "waiting") ?? [];
-  const resultsOf = [...new Set(waiting.flatMap(({ key }) => resultsRead[key] ?? []))];
-  const values = valuesOfRun(toTaskInput(row), { fired_at, version, rerun_of, trace_id, compressed });
+  const resultsOf = [...new Set(waiting.flatMap(({ key }) => reads.results[key] ?? []))];
+  const gathered = reads.events && row.window_id !== null ? await readGathered(db, row.window_id) : undefined;
+  const values = valuesOfRun(toTaskInput(row), { fired_at, version, rerun_of, trace_id, compressed }, gathered);
   const isTakingOver = rerun_from === "failed" && rerun_of !== null && decisions === null;
   return {
     fired_at: new Date(fired_at),
@@ -94,6 +94,14 @@ async function readStanding(
         case when ${isRead} then result end as result, case when ${isRead} then error end as error
       from ${tasks} where run_id = ${runId} order by key, instance`),
   );
+}
+
+/** The events of a window as expressions read them, in the order in which they were accepted. */
+async function readGathered(db: Database, windowId: string): Promise<unknown[]> {
+  const { event_id, type, source, occurred_at, subject, trace_id, payload, row_id } = events;
+  const query = db.select({ event_id, type, source, occurred_at, subject, trace_id, payload }).from(flowMembers);
+  const ofWindow = query.innerJoin(events, eq(row_id, flowMembers.row_id)).where(eq(flowMembers.window_id, windowId));
+  return guarded(ofWindow.orderBy(flowMembers.position));
 }
 
 async function readTaken(db: Database, runId: string): Promise<TakenTask[]> {
