@@ -1,5 +1,4 @@
 /** What a dead letter says when it is read again: the event of its bytes, or what somebody corrected in it. Pure. */
-import { contentOf, findDifferences } from "../event/content.ts";
 import {
   type DeadLetterReason,
   type Decoded,
@@ -46,18 +45,19 @@ export interface MendedLetter {
 
 /**
  * The event that a replay of the letter records; `decoded` is what its message says, read again.
- * @throws TerminalError `event_too_large`, `letter_unreadable` where the message holds no event and no envelope is given, `event_differs` where another
- *   event has its id; InvalidInputError `invalid_event`, and `own_event` where it says that it is one of actcore's own
+ * @throws TerminalError `letter_unreadable` where the message holds no event and no envelope is given, `event_differs` where another
+ *   event has its id, `event_too_large`; InvalidInputError `invalid_event`, and `own_event` where it says that it is one of actcore's own
  */
 export function mendLetter(letter: StoredLetter, decoded: Decoded, correction: Correction): MendedLetter {
   const mended = correct(letter, decoded, correction);
   const { envelope, corrected } = mended;
   const place = correction.envelope === undefined ? "" : "/envelope";
-  if (corrected.length > 0) {
+  const isCorrected = Object.keys(correction).length > 0;
+  if (isCorrected) {
     const faults = atPath(place, findEnvelopeFaults(envelope));
     if (faults.length > 0) throw new InvalidInputError("the corrected event is not valid", faults, "invalid_event");
   }
-  if (corrected.length > 0 || letter.reason === "own_event") {
+  if (isCorrected || letter.reason === "own_event") {
     const claimed = atPath(place, findOwnEventFaults(envelope));
     if (claimed.length > 0)
       throw new InvalidInputError("only actcore makes events of its own", claimed, "own_event", {
@@ -94,7 +94,8 @@ function correct(
 }
 
 function differences(before: EventEnvelope, after: EventEnvelope): string[] {
-  return [...(before.event_id === after.event_id ? [] : ["event_id"]), ...findDifferences(contentOf(before), after)];
+  const names = Object.keys({ ...before, ...after }) as (keyof EventEnvelope)[];
+  return names.filter((name) => !Bun.deepEquals(before[name], after[name]));
 }
 
 /** @throws TerminalError `letter_settled` */

@@ -137,6 +137,8 @@ describe("a dead letter under its own id", () => {
 
   test("is corrected by another payload, and the message with the old one is another event from then on", async () => {
     const id = await mismatched();
+    const wrong = { ...eventOf(id), occurred_at: "2026-02-31T09:30:00Z" };
+    expect(pathsOf(await replay(id, { envelope: wrong }), 400, "invalid_event")).toEqual(["/envelope/occurred_at"]);
     expect((await replay(id, { payload: { seats: 3 } })).body).toMatchObject({
       ...{ event_id: id, corrected: ["payload"], outcome: "dispatched" },
     });
@@ -327,7 +329,7 @@ describe("dead letters", () => {
     expect(await auditOf(id)).toMatchObject([{ action: "dead_letter.discard", actor: "anonymous" }]);
   });
 
-  test.each(["nobody", "an event that is no dead letter"])("of %s are not there", async (id) => {
+  test.each(["nobody", "\0", "an event that is no dead letter"])("of %s are not there", async (id) => {
     await route(eventOf("an event that is no dead letter"));
     pathsOf(await replay(id), 404, "not_found");
     pathsOf(await discard(id), 404, "not_found");

@@ -150,7 +150,7 @@ describe("an event that is run again", () => {
     pathsOf(await replayEvent(id, { activity_id: stranger.id }), 409, "event_not_matched");
     pathsOf(await replayEvent(id, { activity_id: "name:nobody" }), 404, "definition_not_found");
     expect(pathsOf(await replayEvent(id, { all: true }), 400, "invalid_replay")).toEqual(["/all"]);
-    pathsOf(await replayEvent("nothing"), 404, "not_found");
+    for (const nobody of ["nothing", "%00"]) pathsOf(await replayEvent(nobody), 404, "not_found");
   });
 
   test("is not there as a dead letter", async () => {

@@ -8,9 +8,10 @@ import { Nullable, oneOf } from "../../json/schema-parts.ts";
 import { InvalidInputError } from "../../kernel/errors.ts";
 import type { Correction } from "../../replay/letter.ts";
 import type { BulkRequest } from "../../replay/letter-desk.ts";
+import { isStorable } from "../ids.ts";
 import { byId, listRoute } from "../list-route.ts";
 import { Since } from "../query.ts";
-import { type Route, route } from "../route.ts";
+import { type Route, requireFound, route } from "../route.ts";
 
 /** Milliseconds. */
 const BULK_WITHIN_MS = 60_000;
@@ -132,7 +133,11 @@ export const DEAD_LETTER_ROUTES: readonly Route[] = [
     body: { schema: LetterReplayBody, example: { payload: { tier: "pro" } }, optional: true, read: readCorrection },
     answers: { 202: Replayed },
     async handle({ params, body, services, actor }) {
-      const replayed = await services.letterDesk.replay({ ...params, correction: body, actor });
+      const replayed = await services.letterDesk.replay({
+        event_id: storable(params.event_id),
+        correction: body,
+        actor,
+      });
       const location = `/events/${encodeURIComponent(replayed.event_id)}`;
       return { status: 202, body: replayed, headers: { location } };
     },
@@ -145,11 +150,16 @@ export const DEAD_LETTER_ROUTES: readonly Route[] = [
     params: LetterParams,
     answers: { 200: Type.Object({ event_id: Type.String() }) },
     async handle({ params, services, actor }) {
-      await services.letterDesk.discard({ ...params, actor });
+      await services.letterDesk.discard({ event_id: storable(params.event_id), actor });
       return { body: params };
     },
   }),
 ];
+
+/** @throws TerminalError `not_found` for an id that no dead letter can have */
+function storable(id: string): string {
+  return requireFound(isStorable(id) ? id : undefined, `dead letter ${JSON.stringify(id.slice(0, 200))}`);
+}
 
 function readCorrection(json: unknown = {}): Correction {
   const correction = read(LetterReplayBody, json);

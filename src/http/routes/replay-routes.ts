@@ -6,8 +6,8 @@ import { Nullable, oneOf } from "../../json/schema-parts.ts";
 import { type Fault, InvalidInputError } from "../../kernel/errors.ts";
 import { type ActivityReplayRequest, MAX_REPLAY } from "../../replay/activity-replay.ts";
 import { REPLAY_OUTCOMES } from "../../replay/event-replay.ts";
-import { ActivityId, ActivityParams, resolveIds } from "../ids.ts";
-import { type Route, route } from "../route.ts";
+import { ActivityId, ActivityParams, isStorable, resolveIds } from "../ids.ts";
+import { type Route, requireFound, route } from "../route.ts";
 
 /** Milliseconds. A replay looks at the past for some seconds, and may start a thousand runs. */
 const ANSWER_WITHIN_MS = 60_000;
@@ -104,7 +104,8 @@ export const REPLAY_ROUTES: readonly Route[] = [
       read: (json = {}) => read(EventReplayBody, json),
     },
     answers: { 202: EventReplayAnswer },
-    async handle({ params: { event_id }, body: { only_missing = false, ...body }, services, actor }) {
+    async handle({ params: { event_id: id }, body: { only_missing = false, ...body }, services, actor }) {
+      const event_id = requireFound(isStorable(id) ? id : undefined, `event ${JSON.stringify(id.slice(0, 200))}`);
       const { activity_id } = await resolveIds(EventReplayBody, body, () => services.definitions);
       const asked = { event_id, activity_id: activity_id as string | undefined, onlyMissing: only_missing, actor };
       return { status: 202, body: await services.replays.event(asked) };
