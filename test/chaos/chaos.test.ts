@@ -11,6 +11,8 @@ import {
 import { endCommands } from "./commands.ts";
 import { killWorkersUnderFanOut } from "./fan-out.ts";
 import { stopTemporal } from "./misfire.ts";
+import * as outages from "./outages.ts";
+import { floodWithPoison } from "./poison.ts";
 import { killPostgres } from "./postgres.ts";
 import * as scenarios from "./scenarios.ts";
 import { loadSlowReceiver } from "./slow-receivers.ts";
@@ -99,6 +101,23 @@ describe("a whole server", () => {
     () => killPostgres(server, 1),
     120_000,
   );
+
+  test(
+    "keeps each bad message of a flood with its reason, and starts the good ones in time",
+    () => floodWithPoison(server, { events: 110, perSecond: 30, maxStartMs: 5_000 }),
+    60_000,
+  );
+  test(
+    "has run everything soon after sessions of Postgres were ended again and again",
+    () => outages.terminateSessions(server, 2),
+    60_000,
+  );
+  test(
+    "has run everything soon after Temporal was stopped, and says meanwhile what it waits for",
+    () => outages.stopTemporalUnderEvents(server, 4),
+    60_000,
+  );
+  test("answers 503 with Retry-After where the stream is full", () => outages.fillStream(server), 30_000);
 
   test(
     "Temporal stopped for half a minute leaves no due time without a run or a reason, by policy",

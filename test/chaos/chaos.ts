@@ -6,6 +6,8 @@ import { CRON, runBesideCron } from "./beside-cron.ts";
 import { endCommands } from "./commands.ts";
 import { killWorkersUnderFanOut } from "./fan-out.ts";
 import { stopTemporal } from "./misfire.ts";
+import * as outages from "./outages.ts";
+import { floodWithPoison } from "./poison.ts";
 import { killPostgres } from "./postgres.ts";
 import * as scenarios from "./scenarios.ts";
 import { loadSlowReceiver } from "./slow-receivers.ts";
@@ -88,6 +90,25 @@ try {
   await scenario(
     "Postgres killed five times under 14 writers: no request meets a lost connection, no change is torn",
     () => killPostgres(server, 5),
+  );
+  await scenario(
+    "5,000 events, every tenth of them none: each kept with its reason, p99 of the good ones' starts 2 s",
+    () => floodWithPoison(server, { events: 5_000, perSecond: 20, maxStartMs: 2_000 }),
+  );
+  await scenario("nats-server killed five times under publishers: every acknowledged event ran once", () =>
+    outages.killNats(server, { events: 2_000, kills: 5 }),
+  );
+  await scenario("Postgres' sessions ended twice a second for 30 s: all has run 15 s after the last", () =>
+    outages.terminateSessions(server, 30),
+  );
+  await scenario("Temporal stopped for a minute under events: all has run 15 s after it is back", () =>
+    outages.stopTemporalUnderEvents(server, 60),
+  );
+  await scenario("10,000 events wait a minute for Postgres: no memory is taken", () =>
+    outages.gatherWithoutPostgres(server, 10_000, 60),
+  );
+  await scenario("a full stream is answered 503 with Retry-After, and takes events again when there is room", () =>
+    outages.fillStream(server),
   );
   await scenario("Temporal stopped for six minutes, one every-minute schedule per policy: run or reason for each", () =>
     stopTemporal(server, { everySeconds: 60, stoppedMs: 360_000 }),
