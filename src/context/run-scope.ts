@@ -2,7 +2,16 @@
 import type { Scope } from "../expression/scope.ts";
 
 /** The keys of an event, as event/envelope.ts makes them for expressions. */
-export const EVENT_NAMES = ["event_id", "type", "source", "subject", "occurred_at", "trace_id", "payload"];
+export const EVENT_NAMES = [
+  "event_id",
+  "type",
+  "source",
+  "subject",
+  "occurred_at",
+  "trace_id",
+  "attributes",
+  "payload",
+];
 
 /** The keys of `trigger` and `run` are those that postgres/run/run-state.ts makes of a run, and rehearsal/values.ts of none. */
 export const RUN_SCOPE = {

@@ -1,5 +1,6 @@
 /** Messages that reach nothing: each is kept with its bytes and the reason, and then never delivered again (I2, I3). */
 
+import { modeOf, toStructured } from "../event/cloud-event.ts";
 import { type DeadLetterReason, deadLetterId, type EventEnvelope } from "../event/envelope.ts";
 import type { DeadLetter, EventLedger } from "../event/event-ledger.ts";
 import { type Fault, TerminalError } from "../kernel/errors.ts";
@@ -71,7 +72,8 @@ export function createDeadLetters({ ledger, putBack, metrics, log }: DeadLetters
     /** Keeps each message under an id of ours, beside whatever stands under the one that it carries. */
     async keep(refused: readonly Refused[]): Promise<void> {
       const letters = refused.map(({ message, ...refusal }) => {
-        const { subject, streamedAtNs, bytes: raw } = message;
+        const { subject, streamedAtNs } = message;
+        const raw = keptBytes(message);
         return { message, letter: { event_id: deadLetterId(subject, streamedAtNs, raw), subject, raw, ...refusal } };
       });
       const kept = Map.groupBy(letters, ({ letter }) => letter.event_id)
@@ -91,7 +93,8 @@ export function createDeadLetters({ ledger, putBack, metrics, log }: DeadLetters
       const kept = events.flatMap(({ copies, envelope, faults }): Kept[] => {
         const [first] = copies;
         if (first === undefined) return [];
-        const { subject, bytes: raw } = first;
+        const { subject } = first;
+        const raw = keptBytes(first);
         const reason: DeadLetterReason = "schema_mismatch";
         const detail = describeFaults(faults);
         return [{ messages: copies, letter: { event_id: envelope.event_id, reason, detail, subject, raw, envelope } }];
@@ -99,6 +102,11 @@ export function createDeadLetters({ ledger, putBack, metrics, log }: DeadLetters
       return new Set((await recordAll(kept)).map(({ letter }) => letter.event_id));
     },
   };
+}
+
+/** Without its headers, an event in binary mode could not be read again. */
+function keptBytes({ bytes, headers }: StreamMessage): Uint8Array {
+  return headers !== undefined && modeOf(headers) === "binary" ? toStructured(headers, bytes) : bytes;
 }
 
 function describeFaults(faults: readonly Fault[]): string {

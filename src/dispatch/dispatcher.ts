@@ -9,7 +9,8 @@
 
 import pLimit from "p-limit";
 import { contentOf, type EventContent, findDifferences } from "../event/content.ts";
-import { decodeEvent, type EventEnvelope } from "../event/envelope.ts";
+import { type Decoded, decodeEvent } from "../event/decode-event.ts";
+import type { EventEnvelope } from "../event/envelope.ts";
 import type { EventLedger, MatchedEvent, RecordedEvent } from "../event/event-ledger.ts";
 import { indexSubscriptions, type Match, type SubscriptionIndex } from "../event/match.ts";
 import { findPayloadFaults, indexEnforcedTypes, type PayloadChecks } from "../event/payload-checks.ts";
@@ -223,7 +224,7 @@ export function createDispatcher({ ledger, starter, metrics, log, onPoint = () =
   return {
     /** Settles every message of the group; never rejects. */
     async handle(group: readonly StreamMessage[]): Promise<void> {
-      const decoded = group.map((message) => ({ message, ...decodeEvent(message.bytes) }));
+      const decoded = group.map((message) => ({ message, ...decodeMessage(message) }));
       const received = decoded.filter((each) => each.ok);
       for (const agreeing of inAgreement(received)) await handleEvents(agreeing);
       await deadLetters.keep(decoded.filter((each) => !each.ok).map(({ ok: _, ...refused }) => refused));
@@ -235,6 +236,11 @@ export function createDispatcher({ ledger, starter, metrics, log, onPoint = () =
 function toDiffering({ message, envelope }: Received, differences: readonly string[]): Refused {
   const detail = `differs in ${differences.join(", ")} from the event that was recorded before under its id`;
   return { message, reason: "event_differs", detail, envelope, carried_id: envelope.event_id };
+}
+
+function decodeMessage({ bytes, headers, streamedAtNs }: StreamMessage): Decoded {
+  // The stream's time, so that each delivery of the message says the same.
+  return decodeEvent(bytes, { headers, receivedAt: new Date(streamedAtNs / 1e6) });
 }
 
 /**

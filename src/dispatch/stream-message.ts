@@ -1,8 +1,11 @@
+/** A message of the stream, and the ways to settle it. */
+import type { MessageHeaders } from "../event/cloud-event.ts";
 import type { RetryableError } from "../kernel/errors.ts";
 
-/** A message of the stream, and the ways to settle it. */
 export interface StreamMessage {
   bytes: Uint8Array;
+  /** Absent: it has none. */
+  headers?: MessageHeaders;
   subject: string;
   streamedAtNs: number;
   /** 1 for the first. */

@@ -1,5 +1,5 @@
 /**
- * The event envelope, and the way from raw bytes to it: an envelope, or the reason why it is none.
+ * The event envelope: its shape, and what is wrong with a value that should be one.
  *
  * What passes here can be stored and matched. So the bounds are Postgres' and JetStream's: no NUL in plain text,
  * a depth that no parser chokes on, a size below the stream's.
@@ -10,16 +10,12 @@ import { Value } from "@sinclair/typebox/value";
 import { EXPECTED_TIME, parseTime, TimeSchema } from "../calendar/time.ts";
 import { isWithinDepth, TOO_DEEP } from "../json/depth.ts";
 import { findFaults } from "../json/faults.ts";
-import { NumberFaultError, parseJson } from "../json/parse.ts";
 import type { Fault } from "../kernel/errors.ts";
 import { stableTraceId } from "../kernel/stable-id.ts";
 
 /** Bytes of one encoded envelope; larger ones are dead-lettered. */
 export const MAX_EVENT_BYTES = 1_048_576;
 export const MAX_EVENT_ID_BYTES = 200;
-/** Larger messages are not looked into for the id that they carry. */
-const MAX_BYTES_READ = 8 * MAX_EVENT_BYTES;
-const UTF8 = new TextDecoder("utf-8", { fatal: true });
 const PLAIN = "^[^\\u0000]*$";
 const HALF_A_PAIR = "has half of a surrogate pair";
 
@@ -27,6 +23,17 @@ const HALF_A_PAIR = "has half of a surrogate pair";
 export const OWN_EVENT_IDS = { manual: "manual:", foreign: "foreign:", deadLetter: "dead-letter:" } as const;
 /** How the workflow ids of repeated runs end. An event whose id ended so would get the workflow id of such a run. */
 const REPEATED = /:(rerun|replay|retry)-\d+$/;
+
+/** What CloudEvents lets an attribute be called. */
+export const ATTRIBUTE_NAME = /^[a-z0-9]+$/;
+const AttributeSchema = Type.Union(
+  [
+    Type.String({ pattern: "^[^\\u0000-\\u001f\\u007f-\\u009f]*$" }),
+    Type.Integer({ minimum: -(2 ** 31), maximum: 2 ** 31 - 1 }),
+    Type.Boolean(),
+  ],
+  { expected: "a text without control characters, a whole number of 32 bits, or true or false" },
+);
 
 export const EventEnvelopeSchema = Type.Object(
   {
@@ -55,6 +62,14 @@ export const EventEnvelopeSchema = Type.Object(
         expected: "1 to 128 printable ASCII characters",
       }),
     ),
+    attributes: Type.Optional(
+      Type.Record(Type.String({ pattern: ATTRIBUTE_NAME.source }), AttributeSchema, {
+        additionalProperties: false,
+        description:
+          "The attributes of a CloudEvent that have no field here: its extensions, `datacontenttype` and `dataschema`.",
+        expected: "an object of attributes",
+      }),
+    ),
     payload: Type.Optional(Type.Unknown({ description: "Any JSON value; `{}` when absent." })),
   },
   { additionalProperties: false, title: "EventEnvelope" },
@@ -76,46 +91,6 @@ export const DEAD_LETTER_REASONS = [
   "mapping_failed",
 ] as const;
 export type DeadLetterReason = (typeof DEAD_LETTER_REASONS)[number];
-/**
- * `carried_id`: the event id that bytes without an envelope carry, where it is one that an event may have. Their sender will look
- * them up under it.
- */
-export type Decoded =
-  | { ok: true; envelope: EventEnvelope }
-  | { ok: false; reason: DeadLetterReason; detail: string; carried_id?: string };
-
-/** The envelope in `bytes` (JSON, UTF-8), or why there is none. */
-export function decodeEvent(bytes: Uint8Array): Decoded {
-  if (bytes.byteLength <= MAX_EVENT_BYTES) return decodeText(bytes);
-  const detail = `${bytes.byteLength} bytes are more than ${MAX_EVENT_BYTES}`;
-  const read = bytes.byteLength <= MAX_BYTES_READ ? decodeText(bytes) : undefined;
-  const carried_id = read?.ok ? read.envelope.event_id : read?.carried_id;
-  return { ok: false, reason: "too_large", detail, ...(carried_id !== undefined && { carried_id }) };
-}
-
-function decodeText(bytes: Uint8Array): Decoded {
-  let text = "";
-  let value: unknown;
-  try {
-    text = UTF8.decode(bytes);
-    value = parseJson(text);
-  } catch (error) {
-    const detail = (error as Error).message;
-    if (!(error instanceof NumberFaultError)) return { ok: false, reason: "not_json", detail };
-    return { ok: false, reason: "not_storable", detail, ...carriedIdOf(JSON.parse(text)) };
-  }
-  const faults = findEnvelopeFaults(value);
-  if (faults.length === 0) return { ok: true, envelope: value as EventEnvelope };
-  const detail = faults.map(({ path, message }) => `${path} ${message}`).join("; ");
-  return { ok: false, reason: "not_an_envelope", detail, ...carriedIdOf(value) };
-}
-
-function carriedIdOf(value: unknown): { carried_id?: string } {
-  if (typeof value !== "object" || value === null || !("event_id" in value)) return {};
-  const { event_id } = value;
-  return isEventId(event_id) ? { carried_id: event_id } : {};
-}
-
 /** Whether an event from outside may have this id. */
 export function isEventId(id: unknown): id is string {
   return Value.Check(EventEnvelopeSchema.properties.event_id, id) && findIdFaults(id).length === 0;
@@ -131,6 +106,9 @@ export function findEnvelopeFaults(value: unknown): Fault[] {
   faults.push(...findIdFaults(event_id));
   for (const field of ["type", "source", "subject"] as const)
     if (envelope[field]?.isWellFormed() === false) faults.push({ path: `/${field}`, message: HALF_A_PAIR });
+  for (const [name, value] of Object.entries(envelope.attributes ?? {}))
+    if (typeof value === "string" && !value.isWellFormed())
+      faults.push({ path: `/attributes/${name}`, message: HALF_A_PAIR });
   if (parseTime(occurred_at) === undefined)
     faults.push({
       path: "/occurred_at",
@@ -143,9 +121,10 @@ export function findEnvelopeFaults(value: unknown): Fault[] {
  * The event as expressions read it under `event`: every key is there. An event without a trace of its own has the one that is
  * recorded for it.
  */
-export function toEventValue({ event_id, type, source, subject, occurred_at, trace_id, payload = {} }: EventEnvelope) {
+export function toEventValue({ event_id, type, source, subject, occurred_at, trace_id, ...rest }: EventEnvelope) {
+  const { attributes = {}, payload = {} } = rest;
   return {
-    ...{ event_id, type, source, occurred_at, payload },
+    ...{ event_id, type, source, occurred_at, attributes, payload },
     ...{ subject: subject ?? null, trace_id: trace_id ?? stableTraceId(event_id) },
   };
 }

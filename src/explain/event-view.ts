@@ -78,8 +78,17 @@ const ReplayView = Type.Object(
 export const EventView = Type.Object(
   {
     ...summaryFields,
+    attributes: Nullable(
+      Type.Record(Type.String(), Type.Union([Type.String(), Type.Integer(), Type.Boolean()]), {
+        description: "Of a CloudEvent: its extensions, `datacontenttype` and `dataschema`.",
+      }),
+    ),
     payload: Type.Unknown(),
-    raw_base64: Nullable(Type.String({ description: "The message's bytes, of a dead letter." })),
+    raw_base64: Nullable(
+      Type.String({
+        description: "The message's bytes, of a dead letter; of a CloudEvent in binary mode, in structured mode.",
+      }),
+    ),
     activities: Type.Array(EventOutcomeView, { description: "One for each activity that the event's type reached." }),
     replays: Type.Array(ReplayView, {
       description: `Runs that somebody had made of it again. Newest first, at most ${MAX_REPLAYS_SHOWN}.`,

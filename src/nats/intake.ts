@@ -7,8 +7,9 @@
  * the engine's absence keeps from being settled. Messages are taken again when the engines answer, one at first; where that one
  * goes through, the others follow.
  */
-import { millis, nanos } from "nats";
+import { type MsgHdrs, millis, nanos } from "nats";
 import type { StreamMessage } from "../dispatch/stream-message.ts";
+import type { MessageHeaders } from "../event/cloud-event.ts";
 import { describeError, describeWithHint, RetryableError } from "../kernel/errors.ts";
 import type { Log } from "../kernel/log.ts";
 import { aborted, createBackoff, sleep } from "../kernel/wait.ts";
@@ -223,6 +224,7 @@ function takeGroup(arrived: PulledMessage[]): PulledMessage[] {
 function toStreamMessage(message: PulledMessage, onAway: (reason: RetryableError) => void): StreamMessage {
   return {
     bytes: message.data,
+    ...(message.headers && { headers: toHeaders(message.headers) }),
     subject: message.subject,
     streamedAtNs: message.streamedAtNs,
     deliveries: message.deliveries,
@@ -234,4 +236,12 @@ function toStreamMessage(message: PulledMessage, onAway: (reason: RetryableError
       message.nak(delayMs);
     },
   };
+}
+
+/** By names in lower case; several values of one name in the way of HTTP. */
+function toHeaders(headers: MsgHdrs): MessageHeaders {
+  const named = Map.groupBy(headers.keys(), (name) => name.toLowerCase());
+  return new Map(
+    [...named].map(([name, spellings]) => [name, spellings.flatMap((each) => headers.values(each)).join(", ")]),
+  );
 }

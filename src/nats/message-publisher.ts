@@ -1,6 +1,6 @@
 /** Publishes the messages of nats tasks. */
 import { headers as createHeaders, ErrorCode, type MsgHdrs, NatsError, type PubAck } from "nats";
-import { decodeEvent } from "../event/envelope.ts";
+import { decodeEvent } from "../event/decode-event.ts";
 import { RetryableError, TerminalError } from "../kernel/errors.ts";
 import { inTime, unlessAborted } from "../kernel/wait.ts";
 import type { Message, MessagePublisher } from "../task/nats/ports.ts";
@@ -68,13 +68,14 @@ export function createMessagePublisher(connect: () => Promise<Nats>): MessagePub
 }
 
 /** @throws TerminalError `nats_event_invalid` where the router would only set it aside */
-function encode({ subject, data }: Message): Uint8Array {
+function encode({ subject, data, headers }: Message): Uint8Array {
   const bytes = new TextEncoder().encode(data);
   if (!subject.startsWith(EVENTS)) return bytes;
-  const decoded = decodeEvent(bytes);
+  const named = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value] as const);
+  const decoded = decodeEvent(bytes, { headers: new Map(named), receivedAt: new Date() });
   if (decoded.ok) return bytes;
   throw new TerminalError("nats_event_invalid", `what is published to ${subject} is an event: ${decoded.detail}`, {
-    hint: "Let `data` be an envelope (docs/tasks/nats.md), or choose a subject that does not begin with activity.",
+    hint: "Let `data` be an envelope or a CloudEvent (docs/events.md), or choose a subject that does not begin with activity.",
   });
 }
 

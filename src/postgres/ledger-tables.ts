@@ -8,6 +8,7 @@ import { sql } from "drizzle-orm";
 import { bigint, boolean, customType, index, integer, primaryKey, text, uniqueIndex, uuid } from "drizzle-orm/pg-core";
 import type { SkipReason } from "../calendar/misfire.ts";
 import type { SourceReport } from "../context/snapshot.ts";
+import type { EventEnvelope } from "../event/envelope.ts";
 import type { ActivityOutcome, EventOutcome, Settlement } from "../event/outcome.ts";
 import type { OccurrenceKind } from "../occurrence/occurrence.ts";
 import type { RerunFrom, RunDecisions } from "../run/decision.ts";
@@ -83,8 +84,10 @@ export const events = actcore.table(
     subject: text(),
     occurred_at: text(),
     trace_id: text().notNull(),
+    /** Those that the envelope has no field for; null where there are none. */
+    attributes: json().$type<NonNullable<EventEnvelope["attributes"]>>(),
     payload: json(),
-    /** The message's bytes, of a dead letter only. */
+    /** The message's bytes, of a dead letter only; of a CloudEvent in binary mode, in structured mode (event/cloud-event.ts). */
     raw: bytea(),
     /** Of a dead letter under an id of ours: the event id that its message carries. */
     carried_id: text(),

@@ -1,11 +1,6 @@
 /** What a dead letter says when it is read again: the event of its bytes, or what somebody corrected in it. Pure. */
-import {
-  type DeadLetterReason,
-  type Decoded,
-  type EventEnvelope,
-  findEnvelopeFaults,
-  MAX_EVENT_BYTES,
-} from "../event/envelope.ts";
+import type { Decoded } from "../event/decode-event.ts";
+import { type DeadLetterReason, type EventEnvelope, findEnvelopeFaults, MAX_EVENT_BYTES } from "../event/envelope.ts";
 import type { Settlement } from "../event/outcome.ts";
 import { findOwnEventFaults } from "../event/own-event.ts";
 import { atPath } from "../json/json-schema.ts";
@@ -26,8 +21,9 @@ export interface StoredLetter extends Settled {
   reason: DeadLetterReason;
   /** Of the stream under which the message came, or `hook:` with the name of its hook. */
   subject: string;
-  /** The message as it came. */
+  /** The message as it came; a CloudEvent in binary mode, in structured mode. */
   raw: Uint8Array;
+  received_at: Date;
 }
 
 /** What is said in place of what the bytes say: a whole envelope, or parts of the one in the bytes. */

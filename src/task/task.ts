@@ -27,6 +27,8 @@ export interface TaskInput {
     source: string;
     occurred_at: string;
     subject: string | null;
+    /** Of a CloudEvent: those that have no field here. Empty where there are none. */
+    attributes: Readonly<Record<string, string | number | boolean>>;
     payload: unknown;
   } | null;
 }

@@ -6,7 +6,8 @@
  * usage: bun test/bench/matching.ts [--short]
  */
 import { matchEvent } from "../../src/dispatch/match-event.ts";
-import { decodeEvent, type EventEnvelope } from "../../src/event/envelope.ts";
+import { decodeEvent } from "../../src/event/decode-event.ts";
+import type { EventEnvelope } from "../../src/event/envelope.ts";
 import { indexSubscriptions, type SubscriptionIndex } from "../../src/event/match.ts";
 import { findPorts, startServer } from "../support/server.ts";
 import { createTree } from "../support/trees.ts";
@@ -44,7 +45,7 @@ function measureFunction(): void {
   };
   const bytes = new TextEncoder().encode(JSON.stringify(envelope));
   const decodeAndMatch = (index: SubscriptionIndex) => {
-    const decoded = decodeEvent(bytes);
+    const decoded = decodeEvent(bytes, { receivedAt: new Date() });
     return decoded.ok && matchEvent(index, decoded.envelope);
   };
   const none = indexSubscriptions([]);

@@ -1,8 +1,10 @@
 import { describe, expect, test } from "bun:test";
-import { deadLetterId, decodeEvent, MAX_EVENT_BYTES } from "../../src/event/envelope.ts";
+import { decodeEvent as decodeMessage } from "../../src/event/decode-event.ts";
+import { deadLetterId, MAX_EVENT_BYTES } from "../../src/event/envelope.ts";
 
 const envelope = { event_id: "e1", type: "user.created", source: "crm", occurred_at: "2026-01-31T09:30:00Z" };
 const encode = (value: unknown) => new TextEncoder().encode(typeof value === "string" ? value : JSON.stringify(value));
+const decodeEvent = (bytes: Uint8Array) => decodeMessage(bytes, { receivedAt: new Date() });
 const decode = (value: unknown) => decodeEvent(encode(value));
 const nest = (depth: number): unknown => (depth === 0 ? 1 : [nest(depth - 1)]);
 

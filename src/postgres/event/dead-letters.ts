@@ -26,6 +26,7 @@ export async function recordDeadLetters(db: Database, letters: readonly DeadLett
       source: envelope?.source,
       occurred_at: envelope?.occurred_at,
       // A foreign start of the same event may still read it.
+      attributes: envelope?.attributes && JSON.stringify(envelope.attributes),
       payload: envelope && JSON.stringify(envelope.payload ?? {}),
       trace_id: envelope?.trace_id ?? stableTraceId(letter.event_id),
       raw: Buffer.from(raw).toString("base64"),
@@ -34,16 +35,16 @@ export async function recordDeadLetters(db: Database, letters: readonly DeadLett
     db.execute<{ event_id: string }>(sql`
       with input as (
         select * from json_to_recordset(${JSON.stringify(rows)}::json) as l(row_id uuid, event_id text, reason text, detail text,
-          subject text, type text, source text, occurred_at text, trace_id text, payload text, raw text, carried_id text)
+          subject text, type text, source text, occurred_at text, trace_id text, attributes text, payload text, raw text, carried_id text)
       ), keyed as (
         insert into ${eventKeys} as k (event_id, row_id) select event_id, row_id from input order by event_id
         on conflict (event_id) do update set provisional = false where k.provisional
         returning event_id, row_id
       ), inserted as (
-        insert into ${events} (row_id, event_id, outcome, reason, detail, subject, type, source, occurred_at, trace_id, payload, raw,
-          carried_id)
-        select row_id, event_id, 'dead_lettered', reason, detail, subject, type, source, occurred_at, trace_id, payload::json,
-          decode(raw, 'base64'), carried_id
+        insert into ${events} (row_id, event_id, outcome, reason, detail, subject, type, source, occurred_at, trace_id,
+          attributes, payload, raw, carried_id)
+        select row_id, event_id, 'dead_lettered', reason, detail, subject, type, source, occurred_at, trace_id,
+          attributes::json, payload::json, decode(raw, 'base64'), carried_id
         from input join keyed using (row_id, event_id)
       ), taken_over as (
         update ${events} e set outcome = 'dead_lettered', reason = i.reason, detail = i.detail, raw = decode(i.raw, 'base64')

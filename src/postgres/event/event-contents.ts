@@ -40,9 +40,9 @@ export async function readStored(db: Database | Transaction, eventIds: readonly 
 
 /** The event as it was sent; undefined where it is not kept. */
 export async function readEnvelope(db: Database | Transaction, eventId: string): Promise<EventEnvelope | undefined> {
-  const { type, source, subject, occurred_at, trace_id, payload } = events;
+  const { type, source, subject, occurred_at, trace_id, attributes, payload } = events;
   const [row] = await db
-    .select({ type, source, subject, occurred_at, trace_id, payload })
+    .select({ type, source, subject, occurred_at, trace_id, attributes, payload })
     .from(eventKeys)
     .innerJoin(events, eq(events.row_id, eventKeys.row_id))
     .where(eq(eventKeys.event_id, eventId));
@@ -51,6 +51,7 @@ export async function readEnvelope(db: Database | Transaction, eventId: string):
     event_id: eventId,
     ...{ type: row.type ?? "", source: row.source ?? "", occurred_at: row.occurred_at ?? "", trace_id: row.trace_id },
     ...(row.subject !== null && { subject: row.subject }),
+    ...(row.attributes !== null && { attributes: row.attributes }),
     payload: row.payload,
   };
 }

@@ -63,6 +63,7 @@ function recordStatement(matched: readonly MatchedEvent[], takenOver: ReadonlySe
     row_id: Bun.randomUUIDv7(),
     takes_over: takenOver.has(envelope.event_id),
     outcome,
+    attributes: envelope.attributes && JSON.stringify(envelope.attributes),
     payload: JSON.stringify(envelope.payload === undefined ? {} : envelope.payload),
     trace_id: envelope.trace_id ?? stableTraceId(envelope.event_id),
   }));
@@ -82,7 +83,7 @@ function recordStatement(matched: readonly MatchedEvent[], takenOver: ReadonlySe
   return sql`
     with input as (
       select * from json_to_recordset(${JSON.stringify(eventRows)}::json) as e(row_id uuid, takes_over boolean, event_id text,
-        outcome text, type text, source text, subject text, occurred_at text, trace_id text, payload text)
+        outcome text, type text, source text, subject text, occurred_at text, trace_id text, attributes text, payload text)
     ), keyed as (
       insert into ${eventKeys} as k (event_id, row_id) select event_id, row_id from input order by event_id
       on conflict (event_id) do update set provisional = false,
@@ -91,8 +92,8 @@ function recordStatement(matched: readonly MatchedEvent[], takenOver: ReadonlySe
           and (select takes_over from input where input.event_id = k.event_id)
       returning event_id, row_id
     ), inserted as (
-      insert into ${events} (row_id, event_id, outcome, type, source, subject, occurred_at, trace_id, payload)
-      select row_id, event_id, outcome, type, source, subject, occurred_at, trace_id, payload::json
+      insert into ${events} (row_id, event_id, outcome, type, source, subject, occurred_at, trace_id, attributes, payload)
+      select row_id, event_id, outcome, type, source, subject, occurred_at, trace_id, attributes::json, payload::json
       from input join keyed using (row_id, event_id)
     ), entry as (
       select event_id, k.row_id, k.row_id = i.row_id as is_new, i.outcome ${hasFlow ? ENTRY_FOR_FLOW : sql``}

@@ -113,6 +113,7 @@ function toEventRow(row: StoredRow, refused: EventRow["refused"], provisional: b
   const envelope: EventEnvelope = {
     ...{ event_id, type, source, occurred_at, trace_id, payload: row.payload },
     ...(subject !== null && { subject }),
+    ...(row.attributes !== null && { attributes: row.attributes }),
   };
   return { ...told, envelope, provisional };
 }

@@ -169,7 +169,7 @@ export function createLedgerReader(db: Database): LedgerReader {
   };
 }
 
-const { raw: _raw, payload: _payload, ...eventSummary } = getTableColumns(events);
+const { raw: _raw, payload: _payload, attributes: _attributes, ...eventSummary } = getTableColumns(events);
 const { row_id, event_id, reason, detail, received_at } = events;
 const replayFields = {
   run_id: runs.run_id,

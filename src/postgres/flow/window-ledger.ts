@@ -92,7 +92,7 @@ async function lockDue(tx: Transaction): Promise<DueRow[]> {
   return tx.execute<DueRow>(sql`
     select w.window_id, w.activity_id, w.events, d.version, m.position as taken, json_build_object('event_id', e.event_id,
       'type', e.type, 'source', e.source, 'subject', e.subject, 'occurred_at', e.occurred_at, 'trace_id', e.trace_id,
-      'payload', e.payload) as last
+      'attributes', e.attributes, 'payload', e.payload) as last
     from ${flowWindows} w
     join ${definitions} d on d.id = w.activity_id
     cross join lateral (
@@ -106,8 +106,13 @@ async function lockDue(tx: Transaction): Promise<DueRow[]> {
     where w.window_id in (select json_array_elements_text(${ids}::json)::uuid)`);
 }
 
-function toEnvelope({ subject, occurred_at, ...last }: DueRow["last"]): EventEnvelope {
-  return { ...last, occurred_at: occurred_at ?? "", ...(subject != null && { subject }) };
+function toEnvelope({ subject, occurred_at, attributes, ...last }: DueRow["last"]): EventEnvelope {
+  return {
+    ...last,
+    occurred_at: occurred_at ?? "",
+    ...(subject != null && { subject }),
+    ...(attributes != null && { attributes }),
+  };
 }
 
 function toClosed(

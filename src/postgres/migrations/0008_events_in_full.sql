@@ -49,6 +49,7 @@ CREATE TABLE "actcore"."flow_windows" (
 --> statement-breakpoint
 DROP INDEX "actcore"."own_events_unpublished";--> statement-breakpoint
 ALTER TABLE "actcore"."definitions" ADD COLUMN "publish_outcome" boolean;--> statement-breakpoint
+ALTER TABLE "actcore"."events" ADD COLUMN "attributes" json;--> statement-breakpoint
 ALTER TABLE "actcore"."events" ADD COLUMN "settled_as" text;--> statement-breakpoint
 ALTER TABLE "actcore"."events" ADD COLUMN "settled_at" timestamp (3) with time zone;--> statement-breakpoint
 ALTER TABLE "actcore"."events" ADD COLUMN "settled_by" text;--> statement-breakpoint

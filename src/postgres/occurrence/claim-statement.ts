@@ -48,6 +48,7 @@ export function claimStatement(
       : JSON.stringify({
           ...start.inline,
           row_id: Bun.randomUUIDv7(),
+          attributes: start.inline.attributes && JSON.stringify(start.inline.attributes),
           payload: JSON.stringify(start.inline.payload === undefined ? {} : start.inline.payload),
         });
   const traceId = start.inline?.trace_id ?? runTraceId(runId, eventId);
@@ -74,7 +75,7 @@ export function claimStatement(
       from ${runs} where run_id = (select run_id from before)
     ), foreign_event as (
       select e.* from json_to_record(${inline}::json) as e(row_id uuid, event_id text, type text, source text,
-        subject text, occurred_at text, payload text), definition
+        subject text, occurred_at text, attributes text, payload text), definition
       -- Where its key stands it is not tried for: a router that takes the key over may wait for this very occurrence.
       where ${inline !== null && standingRow === null}
     ), keyed as (
@@ -82,8 +83,8 @@ export function claimStatement(
       on conflict do nothing
       returning event_id, row_id
     ), persisted as (
-      insert into ${events} (row_id, event_id, outcome, type, source, subject, occurred_at, trace_id, payload)
-      select row_id, event_id, 'dispatched', type, source, subject, occurred_at, ${traceId}, payload::json
+      insert into ${events} (row_id, event_id, outcome, type, source, subject, occurred_at, trace_id, attributes, payload)
+      select row_id, event_id, 'dispatched', type, source, subject, occurred_at, ${traceId}, attributes::json, payload::json
       from foreign_event join keyed using (row_id, event_id)
       returning row_id, trace_id, received_at
     ), event as (

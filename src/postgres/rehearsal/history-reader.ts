@@ -11,8 +11,19 @@ import { listRecordedTypes } from "../event/recorded-types.ts";
 import { eventKeys, events, flowMembers, occurrences, runs } from "../ledger-tables.ts";
 import { tasks } from "../task-tables.ts";
 
-const { row_id, event_id, type, source, occurred_at, subject, trace_id, payload, received_at } = events;
-export const eventFields = { row_id, event_id, type, source, occurred_at, subject, trace_id, payload, received_at };
+const { row_id, event_id, type, source, occurred_at, subject, trace_id, attributes, payload, received_at } = events;
+export const eventFields = {
+  row_id,
+  event_id,
+  type,
+  source,
+  occurred_at,
+  subject,
+  trace_id,
+  attributes,
+  payload,
+  received_at,
+};
 type EventRow = Pick<typeof events.$inferSelect, keyof typeof eventFields>;
 
 const runFields = {
@@ -134,6 +145,7 @@ export function toRecordedEvent({
   source,
   occurred_at,
   subject,
+  attributes,
   ...row
 }: EventRow): RecordedEvent {
   const envelope: EventEnvelope = {
@@ -142,6 +154,7 @@ export function toRecordedEvent({
     source: source ?? "",
     occurred_at: occurred_at ?? "",
     ...(subject !== null && { subject }),
+    ...(attributes !== null && { attributes }),
   };
   return { row_id, received_at, envelope };
 }

@@ -13,9 +13,9 @@ import { readStored, type StoredEvent } from "../event/event-contents.ts";
 import { recordAll } from "../event/event-ledger.ts";
 import { eventKeys, eventOutcomes, events } from "../ledger-tables.ts";
 
-const { row_id, event_id, reason, subject, raw, settled_as, settled_at, settled_by, replayed_as } = events;
+const { row_id, event_id, reason, subject, raw, received_at, settled_as, settled_at, settled_by, replayed_as } = events;
 const settledFields = { settled_as, settled_at, settled_by, replayed_as };
-const letterFields = { row_id, event_id, reason, subject, raw, ...settledFields };
+const letterFields = { row_id, event_id, reason, subject, raw, received_at, ...settledFields };
 /** A letter keeps its reason when it has become an event. */
 const isLetter = isNotNull(reason);
 

@@ -99,7 +99,10 @@ async function readStanding(
 /** The events of a window as expressions read them, in the order in which they were accepted. */
 async function readGathered(db: Database, windowId: string): Promise<unknown[]> {
   const { event_id, type, source, occurred_at, subject, trace_id, payload, row_id } = events;
-  const query = db.select({ event_id, type, source, occurred_at, subject, trace_id, payload }).from(flowMembers);
+  const attributes = sql`coalesce(${events.attributes}, '{}'::json)`;
+  const query = db
+    .select({ event_id, type, source, occurred_at, subject, trace_id, attributes, payload })
+    .from(flowMembers);
   const ofWindow = query.innerJoin(events, eq(row_id, flowMembers.row_id)).where(eq(flowMembers.window_id, windowId));
   return guarded(ofWindow.orderBy(flowMembers.position));
 }
