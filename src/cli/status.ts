@@ -1,11 +1,14 @@
-/** `actcore status`: what runs where, which activities are overdue, and what waits. */
+/** `actcore status`: what runs where, which activities are overdue, what waits, and which events nothing waits for. */
 
 import { type EngineReport, type Report, reportEngines } from "../engines/report.ts";
 import type { Backlog } from "../explain/backlog.ts";
+import { describeUnmatched, type UnmatchedTypes } from "../explain/unmatched-types.ts";
 import type { Config } from "../kernel/config.ts";
+import { inOneLine } from "../kernel/printable.ts";
 import { inTime } from "../kernel/wait.ts";
 import { createExpectationReader } from "../postgres/expectation/expectation-reader.ts";
 import { createBacklogReader } from "../postgres/explain/backlog-reader.ts";
+import { createUnmatchedReader } from "../postgres/explain/unmatched-reader.ts";
 import { withDatabase } from "./database.ts";
 import { formatTable } from "./table.ts";
 
@@ -13,7 +16,10 @@ import { formatTable } from "./table.ts";
 const NOT_RUNNING = 3;
 const OVERDUE_SHOWN = 20;
 const ASKED_WITHIN_MS = 3_000;
-const UNKNOWN = { overdue: null, queued_runs: null, open_windows: null, dead_letters: null };
+const UNKNOWN = { overdue: null, queued_runs: null, open_windows: null, dead_letters: null, unmatched: null };
+/** How far back unmatched events are counted, and of how many types. */
+const UNMATCHED_MS = 86_400_000;
+const UNMATCHED_SHOWN = 3;
 
 interface Overdue {
   activity_name: string;
@@ -23,6 +29,8 @@ interface Overdue {
 /** What the ledger says. */
 interface Told extends Backlog {
   overdue: Overdue[];
+  /** Of the last day, the types that came last. */
+  unmatched: UnmatchedTypes["types"];
 }
 
 /**
@@ -46,12 +54,14 @@ async function readLedger(config: Config, { engines }: Report): Promise<Told | u
   if (postgres === undefined || !isFine(postgres)) return undefined;
   const asked = withDatabase(config, "status", async ({ db }) => {
     const overdue = await createExpectationReader(db).listOverdue(OVERDUE_SHOWN + 1);
-    return { overdue, ...(await createBacklogReader(db).read()) };
+    const since = new Date(Date.now() - UNMATCHED_MS);
+    const { types: unmatched } = await describeUnmatched(createUnmatchedReader(db), since, UNMATCHED_SHOWN);
+    return { overdue, ...(await createBacklogReader(db).read()), unmatched };
   });
   return inTime(asked, ASKED_WITHIN_MS, () => new Error("late")).catch(() => undefined);
 }
 
-function ledgerLines({ overdue, queued_runs, open_windows, dead_letters }: Told): string[] {
+function ledgerLines({ overdue, queued_runs, open_windows, dead_letters, unmatched }: Told): string[] {
   const waiting = [
     ["runs queued", queued_runs.count, `the oldest since ${queued_runs.since}: GET /waiting`],
     ["windows open", open_windows.count, `the next closes at ${open_windows.next_closes_at}: GET /waiting`],
@@ -60,7 +70,14 @@ function ledgerLines({ overdue, queued_runs, open_windows, dead_letters }: Told)
   return [
     ...overdueLines(overdue),
     ...waiting.flatMap(([what, count, rest]) => (count === 0 ? [] : [`${what}: ${count}, ${rest}`])),
+    ...unmatched.map(unmatchedLine),
   ];
+}
+
+function unmatchedLine({ type, count, count_is_exact, nearest }: Told["unmatched"][number]): string {
+  const near = nearest === null ? "" : `, the nearest one is ${nearest.event_type}`;
+  const events = `${count_is_exact ? "" : "over "}${count}`;
+  return `unmatched events in the last day: ${events} of ${inOneLine(type)}${near}: GET /unmatched-event-types`;
 }
 
 function overdueLines(overdue: readonly Overdue[]): string[] {

@@ -1,8 +1,10 @@
 /** What the trigger of an activity asked of an event and found, asked anew with the version that decided. Pure. */
 import { compileTrigger } from "../definition/activity.ts";
+import { compileFlow } from "../definition/flow.ts";
 import { type EventEnvelope, toEventValue } from "../event/envelope.ts";
 import { createTriggerCheck, type Refusal } from "../event/match.ts";
 import { checkCondition, type Expression } from "../expression/expression.ts";
+import { findFlowKey } from "../flow/gate-key.ts";
 import { describeError } from "../kernel/errors.ts";
 import { lookAtFilters } from "../match/filter.ts";
 import { matchesType } from "../match/type-pattern.ts";
@@ -18,13 +20,20 @@ function matcherOf({ body: { trigger_config } }: Version) {
   return trigger_config.trigger_type === "event" ? compileTrigger(trigger_config) : undefined;
 }
 
-/** What the version would do with the event, without what it may hold back or gather. */
+/** What a replay of the event would come to by the version: dedupe keys and windows are passed by (replay/match-again.ts). */
 export function askVersion(version: Version, envelope: EventEnvelope): Answer {
   const matcher = matcherOf(version);
   if (matcher === undefined) return "no_events";
   if (!matchesType(matcher.event_type, envelope.type)) return "other_type";
   const refusal = createTriggerCheck(envelope)(matcher);
-  return refusal?.reason ?? (version.body.enabled ? undefined : "disabled");
+  if (refusal !== undefined) return refusal.reason;
+  if (!version.body.enabled) return "disabled";
+  try {
+    findFlowKey(compileFlow(version.body.flow ?? undefined), envelope);
+    return undefined;
+  } catch {
+    return "failed_expression";
+  }
 }
 
 /**

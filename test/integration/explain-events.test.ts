@@ -193,36 +193,26 @@ describe("of two hundred mixed events", () => {
     }
   });
 
-  test("the answer about each event and each activity is what the test made it be", async () => {
-    let asked = 0;
+  test("the answer about each event and an activity is what the test made it be, and its run what the ledger has", async () => {
+    const statuses = new Set<string>();
     for (const [n, { id, of }] of known.entries()) {
-      // Each event about two activities, in turn.
-      for (const name of Object.keys(of).filter((_, index) => (index + n) % 5 < 2)) {
-        const told = await explain(id, name);
-        expect([id, name, told.outcome]).toEqual([id, name, of[name] as string]);
-        expect(told.activity).toMatchObject({ activity_id: ids[name], in_force: { version: 1 } });
-        asked++;
-      }
+      // Each event about one activity, in turn.
+      const name = Object.keys(of)[n % 5] as string;
+      const { outcome, activity, summary, run } = await explain(id, name);
+      expect([id, name, outcome]).toEqual([id, name, of[name] as string]);
+      expect(activity).toMatchObject({ activity_id: ids[name], in_force: { version: 1 } });
+      if (outcome !== "run") continue;
+      const [row] = await database.sql`
+        select o.run_id, o.claimed_by, r.status, r.error from actcore.occurrences o left join actcore.runs r using (run_id)
+        where o.activity_id = ${ids[name] as string} and o.key = ${id}`;
+      const status = row?.status ?? "owed";
+      statuses.add(status);
+      expect(summary).toContain(row?.run_id);
+      expect(run?.status ?? "owed").toBe(status);
+      const words = { owed: "is not started yet", running: "has been running since", failed: row?.error };
+      expect(summary).toContain(words[status as keyof typeof words] ?? status);
     }
-    expect(asked).toBe(known.length * 2);
-  });
-
-  test("each run is told as the ledger has it, also where it is not started or not over", async () => {
-    const statuses = new Map<string, number>();
-    for (const { id, of } of known)
-      for (const name of Object.keys(of).filter((one) => of[one] === "run")) {
-        const [row] = await database.sql`
-          select o.run_id, o.claimed_by, r.status, r.error from actcore.occurrences o left join actcore.runs r using (run_id)
-          where o.activity_id = ${ids[name] as string} and o.key = ${id}`;
-        const { summary, run } = await explain(id, name);
-        const status = row?.status ?? "owed";
-        statuses.set(status, (statuses.get(status) ?? 0) + 1);
-        expect(summary).toContain(row?.run_id);
-        expect(run?.status ?? "owed").toBe(status);
-        const words = { owed: "is not started yet", running: "has been running since", failed: row?.error };
-        expect(summary).toContain(words[status as keyof typeof words] ?? status);
-      }
-    expect([...statuses.keys()].sort()).toEqual(["cancelled", "failed", "owed", "running", "succeeded"]);
+    expect([...statuses].sort()).toEqual(["cancelled", "failed", "owed", "running", "succeeded"]);
   });
 
   test("filters and conditions are shown with what they wanted and what there was", async () => {

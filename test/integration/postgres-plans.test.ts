@@ -10,6 +10,7 @@ import { createRecordedEventReader } from "../../src/postgres/context/recorded-e
 import { createDefinitionStore } from "../../src/postgres/definition/definition-store.ts";
 import { createExpectationLedger } from "../../src/postgres/expectation/expectation-ledger.ts";
 import { createLedgerReader } from "../../src/postgres/explain/ledger-reader.ts";
+import { createUnmatchedReader } from "../../src/postgres/explain/unmatched-reader.ts";
 import { createHistoryReader } from "../../src/postgres/rehearsal/history-reader.ts";
 import { createLetterLedger } from "../../src/postgres/replay/letter-ledger.ts";
 import { createReplayLedger } from "../../src/postgres/replay/replay-ledger.ts";
@@ -60,6 +61,7 @@ function createLists(db: Database) {
     history: createHistoryReader(db),
     previousRuns: createPreviousRunReader(db).read,
     recordedEvents: createRecordedEventReader(db).read,
+    unmatched: createUnmatchedReader(db).listUnmatched,
     expectations: createExpectationLedger({ db, prepared: db } as Postgres).listToLookAt,
   };
 }
@@ -142,6 +144,14 @@ test("the latest runs of a schedule are read without those of the years before",
   // What is open is few: its index is read as it is.
   const scans = nodes.filter(({ "Index Name": index }) => index !== undefined && index !== "runs_open");
   expect(scans.filter((node) => node["Index Cond"] === undefined)).toEqual([]);
+});
+
+test("unmatched events are counted by an index alone, one step for each type", async () => {
+  const nodes = await planOf(() => list.unmatched(new Date(0), 100));
+  expect(nodes.map((node) => node["Node Type"])).not.toContain("Seq Scan");
+  const used = new Set(nodes.flatMap((node) => node["Index Name"] ?? []));
+  // The rows themselves are read of the newest event of each type that is shown.
+  expect([...used].sort()).toEqual(["events_pkey", "events_type_notable"]);
 });
 
 test("whether activities have succeeded lately is read from the ends of an index", async () => {

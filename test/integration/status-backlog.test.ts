@@ -7,6 +7,7 @@ import { createEventLedger } from "../../src/postgres/event/event-ledger.ts";
 import { events, flowWindows, runs } from "../../src/postgres/ledger-tables.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { createTestConfig, ENGINES_TIMEOUT_MS, removeDataDir } from "../support/engines.ts";
+import { envelopeOf, matchedEvent } from "../support/ledger.ts";
 
 let database: TestDatabase;
 let config: Config;
@@ -59,6 +60,7 @@ test("nothing is said where nothing waits; else how much there is, and since whe
   const letter = { reason: "not_json", detail: "", subject: "activity.x", raw: new Uint8Array() } as const;
   for (const event_id of ["dead-letter:1", "dead-letter:2"])
     await createEventLedger(database.db).recordDeadLetters([{ ...letter, event_id }]);
+  await createEventLedger(database.db).record([matchedEvent(envelopeOf("nobody", { type: "ordre.created" }))]);
   await database.db.update(events).set({ received_at: AT });
   await database.db.update(events).set({ settled_as: "discarded", settled_at: later }).where(sql`event_id like '%2'`);
 
@@ -67,11 +69,13 @@ test("nothing is said where nothing waits; else how much there is, and since whe
     `runs queued: 2, the oldest since ${at}: GET /waiting`,
     `windows open: 1, the next closes at ${at}: GET /waiting`,
     `dead letters to look at: 1, the newest of ${at}: GET /dead-letters`,
+    "unmatched events in the last day: 1 of ordre.created: GET /unmatched-event-types",
   ]);
   expect(JSON.parse((await status(true)).join(""))).toMatchObject({
     overdue: [],
     queued_runs: { count: 2, since: at },
     open_windows: { count: 1, next_closes_at: at },
     dead_letters: { count: 1, last_at: at },
+    unmatched: [{ type: "ordre.created", count: 1, sample_event_id: "nobody", nearest: null }],
   });
 });

@@ -77,6 +77,16 @@ describe("a key that may read tasks and no definitions", () => {
   });
 });
 
+test.each(["/explain?event_id=e", "/unmatched-event-types"])(
+  "%s tells what definitions wait for, so a key that may not read definitions is refused",
+  async (path) => {
+    const { status, text } = await ask(["runs:read"], "GET", path);
+    expect([status, JSON.parse(text).code]).toEqual([403, "scope_missing"]);
+    expect(text).toContain("definitions:read");
+    expect((await ask(["definitions:read"], "GET", path)).status).toBe(403);
+  },
+);
+
 test.each([[["tasks:read", "definitions:read"]], [["admin"]]] as Scope[][][])(
   "a key with %p is shown a task as it is",
   async (scopes) => {
