@@ -34,13 +34,14 @@ import { scheduleRoutes } from "./routes/schedule-routes.ts";
 import { OCCURRENCE_ROUTES } from "./routes/skipped-routes.ts";
 import { SYNC_ROUTES } from "./routes/sync-routes.ts";
 import { taskRoutes } from "./routes/task-routes.ts";
+import { WAITING_ROUTES } from "./routes/waiting-routes.ts";
 import type { Services } from "./services.ts";
 
 /** The table of routes, where tasks may be of these types; by the names under which the documentation shows them. */
 const routesByTag = (types: TaskTypes): Readonly<Record<string, readonly Route[]>> => ({
   Definitions: [...definitionRoutes(types), ...dryRunRoutes(types)],
   Schedules: [...scheduleRoutes(types), ...OCCURRENCE_ROUTES],
-  Runs: RUN_ROUTES,
+  Runs: [...RUN_ROUTES, ...WAITING_ROUTES],
   Tasks: [...taskRoutes(types), ...humanRoutes],
   Events: EVENT_ROUTES,
   "Dead letters and replay": [...DEAD_LETTER_ROUTES, ...REPLAY_ROUTES],

@@ -10,6 +10,7 @@ import type { ExplainReader } from "../explain/explain-reader.ts";
 import type { LedgerReader } from "../explain/ledger-reader.ts";
 import type { ScheduleReader } from "../explain/schedule-view.ts";
 import type { SkippedReader } from "../explain/skipped-due-times.ts";
+import type { WaitingReader } from "../explain/waiting-view.ts";
 import type { UnmatchedReader } from "../explain/unmatched-types.ts";
 import type { HookStore } from "../hook/hook-store.ts";
 import type { HookReceiver } from "../hook/receiver.ts";
@@ -37,6 +38,7 @@ export interface Services {
   readonly ledger: LedgerReader;
   readonly dueTimes: DueTimeReader;
   readonly skippedDueTimes: SkippedReader;
+  readonly waiting: WaitingReader;
   readonly explanations: ExplainReader;
   readonly unmatched: UnmatchedReader;
   readonly schedules: ScheduleReader;

@@ -26,6 +26,7 @@ import { createDueTimeReader } from "../postgres/explain/due-time-reader.ts";
 import { createExplainReader } from "../postgres/explain/explain-reader.ts";
 import { createLedgerReader } from "../postgres/explain/ledger-reader.ts";
 import { createSkippedReader } from "../postgres/explain/skipped-reader.ts";
+import { createWaitingReader } from "../postgres/explain/waiting-reader.ts";
 import { createUnmatchedReader } from "../postgres/explain/unmatched-reader.ts";
 import { createHookReader } from "../postgres/hook/hook-reader.ts";
 import { createHookStore } from "../postgres/hook/hook-store.ts";
@@ -76,6 +77,7 @@ const ENGINES = {
   ledger: "postgres",
   dueTimes: "postgres",
   skippedDueTimes: "postgres",
+  waiting: "postgres",
   explanations: "postgres",
   unmatched: "postgres",
   control: "postgres",
@@ -177,6 +179,7 @@ export function startApi(deps: RoleDeps): Role {
           ledger,
           dueTimes: createDueTimeReader(db),
           skippedDueTimes: createSkippedReader(db),
+          waiting: createWaitingReader(db),
           explanations: createExplainReader(db),
           unmatched: createUnmatchedReader(db),
           humans: createHumanDesk({

@@ -99,6 +99,9 @@ function createApi(keyless: Keyless, store: KeyStore = keys) {
     get skippedDueTimes() {
       return behind();
     },
+    get waiting() {
+      return behind();
+    },
     get dueTimes() {
       return behind();
     },

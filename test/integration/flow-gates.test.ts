@@ -7,6 +7,7 @@ import type { AdmissionLedger } from "../../src/flow/gate-keeper.ts";
 import type { AcceptanceLedger } from "../../src/occurrence/control.ts";
 import { openPostgres, type Postgres } from "../../src/postgres/client.ts";
 import { createLedgerReader } from "../../src/postgres/explain/ledger-reader.ts";
+import { createWaitingReader } from "../../src/postgres/explain/waiting-reader.ts";
 import { createAdmissionLedger } from "../../src/postgres/flow/admission-ledger.ts";
 import { createAcceptanceLedger } from "../../src/postgres/occurrence/acceptance-ledger.ts";
 import { createUnfinishedLedger } from "../../src/postgres/occurrence/unfinished-ledger.ts";
@@ -215,6 +216,33 @@ describe("a run that waits", () => {
     expect(told).toEqual([definition.id, definition.id]);
     await stop();
   });
+});
+
+test("what waits is listed with what it waits for, oldest first, and a run that may begin with nothing", async () => {
+  const waiting = createWaitingReader(database.db);
+  const list = ({ id }: Definition, page = {}) => waiting.listWaiting({ activity_id: id }, { limit: 10, ...page });
+  const key = "event.payload.customer";
+  const definition = await gated({ max_concurrent_runs: { count: 1, key } });
+  const [first, second] = [await trigger(definition, { customer: "a" }), await trigger(definition, { customer: "a" })];
+  expect(await list(definition)).toMatchObject([{ waits_for: null }, { waits_for: { kind: "max_concurrent_runs" } }]);
+  await admit(definition, '"a"');
+  const third = await trigger(definition, { customer: "b" });
+  const listed = await list(definition);
+  expect(listed).toMatchObject([
+    {
+      ...{ id: second.run_id, run_id: second.run_id, activity_name: definition.name, key: '"a"', events: null },
+      waits_for: { kind: "max_concurrent_runs", holders: [first.run_id], until: null },
+    },
+    { id: third.run_id, waits_for: null },
+  ]);
+  expect(await list(definition, { after: second.run_id })).toEqual(listed.slice(1));
+
+  const limited = await gated({ rate_limit: { count: 1, per: "10m" } });
+  for (let n = 0; n < 2; n++) await trigger(limited);
+  await admit(limited);
+  const [row] = await list(limited);
+  expect(row).toMatchObject({ key: null, waits_for: { kind: "rate_limit", holders: null } });
+  expect(Date.parse(row?.waits_for?.until ?? "")).toBeGreaterThan(Date.now() + 500_000);
 });
 
 test("two processes that let 200 runs in at once never let more go than may", async () => {

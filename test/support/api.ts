@@ -26,6 +26,7 @@ import { createDueTimeReader } from "../../src/postgres/explain/due-time-reader.
 import { createExplainReader } from "../../src/postgres/explain/explain-reader.ts";
 import { createLedgerReader } from "../../src/postgres/explain/ledger-reader.ts";
 import { createSkippedReader } from "../../src/postgres/explain/skipped-reader.ts";
+import { createWaitingReader } from "../../src/postgres/explain/waiting-reader.ts";
 import { createUnmatchedReader } from "../../src/postgres/explain/unmatched-reader.ts";
 import { createHookReader } from "../../src/postgres/hook/hook-reader.ts";
 import { createHookStore } from "../../src/postgres/hook/hook-store.ts";
@@ -164,6 +165,7 @@ export function createTestApi(
     ledger,
     dueTimes: createDueTimeReader(db),
     skippedDueTimes: createSkippedReader(db),
+    waiting: createWaitingReader(db),
     explanations: createExplainReader(db),
     unmatched: createUnmatchedReader(db),
     retention: RETENTION,
