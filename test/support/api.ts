@@ -26,8 +26,8 @@ import { createDueTimeReader } from "../../src/postgres/explain/due-time-reader.
 import { createExplainReader } from "../../src/postgres/explain/explain-reader.ts";
 import { createLedgerReader } from "../../src/postgres/explain/ledger-reader.ts";
 import { createSkippedReader } from "../../src/postgres/explain/skipped-reader.ts";
-import { createWaitingReader } from "../../src/postgres/explain/waiting-reader.ts";
 import { createUnmatchedReader } from "../../src/postgres/explain/unmatched-reader.ts";
+import { createWaitingReader } from "../../src/postgres/explain/waiting-reader.ts";
 import { createHookReader } from "../../src/postgres/hook/hook-reader.ts";
 import { createHookStore } from "../../src/postgres/hook/hook-store.ts";
 import { createAcceptanceLedger } from "../../src/postgres/occurrence/acceptance-ledger.ts";
