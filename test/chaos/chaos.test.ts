@@ -16,6 +16,7 @@ import { floodWithPoison } from "./poison.ts";
 import { killPostgres } from "./postgres.ts";
 import * as scenarios from "./scenarios.ts";
 import { loadSlowReceiver } from "./slow-receivers.ts";
+import { killAmidWindows } from "./windows.ts";
 
 const dataDir = createDirectory();
 const ground = { dataDir, start: (options: ServerOptions = {}) => startServer({ dataDir, ...options }) };
@@ -33,46 +34,44 @@ test("slow receivers hold up no other run, and see one Idempotency-Key per task 
   await server.exited;
 }, 240_000);
 
-test("a run of many tasks is done to its end although its workers are killed, each Idempotency-Key applied once", async () => {
-  const engines = await ground.start({ command: "engines" });
-  try {
-    await killWorkersUnderFanOut(ground, engines, { tasks: 100, kills: 1, everyMs: 1_500, answerAfterMs: 500 });
-  } finally {
-    engines.kill("SIGTERM");
-    await engines.exited;
-  }
-}, 240_000);
-
-test("commands that are ended at random moments leave no process, and each has its reason", async () => {
-  const engines = await ground.start({ command: "engines" });
-  try {
-    await endCommands(ground, engines, { rounds: 2, commandsPerRound: 12 });
-  } finally {
-    engines.kill("SIGTERM");
-    await engines.exited;
-  }
-}, 240_000);
-
-describe("beside a worker", () => {
+describe("engines that run by themselves", () => {
   let engines: Server;
-  let worker: Server;
   beforeAll(async () => {
     engines = await ground.start({ command: "engines" });
-    worker = await ground.start({ roles: "api,worker", flags: engines.flags });
-    await worker.ready(60_000);
   }, SERVER_TIMEOUT_MS);
   afterAll(async () => {
-    for (const each of [worker, engines]) {
-      each.kill("SIGTERM");
-      await each.exited;
-    }
+    engines.kill("SIGTERM");
+    await engines.exited;
   }, SERVER_TIMEOUT_MS);
 
   test(
-    "routers killed at each point of their way lose nothing and repeat nothing",
-    () => scenarios.killRouterAt(worker, scenarios.POINTS, 1),
+    "do a run of many tasks to its end although its workers are killed, each Idempotency-Key applied once",
+    () => killWorkersUnderFanOut(ground, engines, { tasks: 100, kills: 1, everyMs: 1_500, answerAfterMs: 500 }),
+    240_000,
+  );
+
+  test(
+    "keep no process of commands that are ended at random moments, and each has its reason",
+    () => endCommands(ground, engines, { rounds: 2, commandsPerRound: 12 }),
+    240_000,
+  );
+
+  test(
+    "keep events that are gathered while the router and the worker are killed: each is in one run, and none waits too long",
+    () => killAmidWindows(ground, engines, { kills: 2, amidPublishing: false }),
     120_000,
   );
+
+  test("lose nothing and repeat nothing when routers are killed at each point of their way", async () => {
+    const worker = await ground.start({ roles: "api,worker", flags: engines.flags });
+    try {
+      await worker.ready(60_000);
+      await scenarios.killRouterAt(worker, scenarios.POINTS, 1);
+    } finally {
+      worker.kill("SIGTERM");
+      await worker.exited;
+    }
+  }, 180_000);
 });
 
 describe("a whole server", () => {

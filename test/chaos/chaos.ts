@@ -11,6 +11,7 @@ import { floodWithPoison } from "./poison.ts";
 import { killPostgres } from "./postgres.ts";
 import * as scenarios from "./scenarios.ts";
 import { loadSlowReceiver } from "./slow-receivers.ts";
+import { killAmidWindows, meetOneKey } from "./windows.ts";
 
 const only = process.argv[2];
 const dataDir = createDirectory();
@@ -58,6 +59,13 @@ try {
   await scenario(
     "200 commands ended by kills, stops, cancellations and timeouts: none left, each with its reason",
     () => endCommands(ground, engines, { rounds: 10, commandsPerRound: 20 }),
+  );
+  await scenario(
+    "events gathered by debounce and batch, killed 20 times in mid-window: each in one run, max_wait kept",
+    () => killAmidWindows(ground, engines, { kills: 20, amidPublishing: true }),
+  );
+  await scenario("four routers, 500 dedupe keys, four events of a key at one moment: one run each", () =>
+    meetOneKey(ground, engines, 500),
   );
   const worker = await ground.start({ roles: "api,worker", flags: engines.flags });
   await worker.ready(60_000);
