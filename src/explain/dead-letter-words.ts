@@ -3,7 +3,7 @@ import type { DeadLetterReason } from "../event/envelope.ts";
 import type { EventRow } from "./event-explanation.ts";
 import { shorten, type Told } from "./explained-run.ts";
 
-/** `mend`: what a replay of it needs, as its body. Absent where no replay makes an event of it. */
+/** `mend`: what a replay of it needs, as its body; "" for nothing. Absent where no replay makes an event of it. */
 const WHY: Readonly<Record<DeadLetterReason, (letter: EventRow) => { said: string; mend?: string; sender?: string }>> =
   {
     not_json: () => ({ said: "it is no JSON", mend: '{"envelope": …}' }),
@@ -28,7 +28,7 @@ const WHY: Readonly<Record<DeadLetterReason, (letter: EventRow) => { said: strin
     }),
     mapping_failed: () => ({
       said: "a hook could make no event of the request",
-      mend: '{"envelope": …}',
+      mend: "",
       sender: "mend the map of the hook",
     }),
   };
@@ -40,8 +40,11 @@ export function tellDeadLetter(letter: EventRow): Told {
   const why = detail === null ? "" : ` (${shorten(detail)})`;
   const head = `The message ${name} of ${received_at} is a dead letter and reached nothing, because ${said}${why}`;
   if (letter.settled_as !== null) return { said: `${head}; ${tellSettled(letter)}` };
+  const body = mend ? ` with ${mend}` : "";
   const replay =
-    mend && `POST /dead-letters/${encodeURIComponent(event_id)}/replay with ${mend} makes the mended event of it`;
+    mend === undefined
+      ? undefined
+      : `POST /dead-letters/${encodeURIComponent(event_id)}/replay${body} makes the mended event of it`;
   const todo = [sender, replay].filter((part) => part !== undefined).join(", and ");
   return { said: head, ...(todo !== "" && { todo }) };
 }

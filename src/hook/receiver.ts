@@ -26,8 +26,8 @@ import { checkAge, type Proof, readProof, type Sent } from "./proof.ts";
 import { HOOK_NAME_PATTERN } from "./schema.ts";
 
 const NAME = new RegExp(HOOK_NAME_PATTERN);
-/** By the code of the refusal, the reason of the dead letter. */
-const KEPT_AS = { mapping_failed: "mapping_failed", event_too_large: "too_large" } as const;
+/** The refusals of a verified request, which another `map` may mend. */
+const MENDABLE = ["mapping_failed", "event_too_large"];
 
 export interface HookRequest extends Sent {
   /** The hook's, as the path has it. */
@@ -122,20 +122,19 @@ export function createHookReceiver({
       await publisher.publish(envelope);
       return { event_id: envelope.event_id };
     } catch (error) {
-      if (error instanceof ActcoreError && Object.hasOwn(KEPT_AS, error.code)) await keep(hook, delivery, error);
+      if (error instanceof ActcoreError && MENDABLE.includes(error.code)) await keep(hook, delivery, error.message);
       throw error;
     }
   }
 
   /** A delivery that is sent again is the same dead letter. */
-  async function keep(hook: Hook, delivery: Delivery, { code, message: detail }: ActcoreError): Promise<void> {
-    const reason = KEPT_AS[code as keyof typeof KEPT_AS];
+  async function keep(hook: Hook, delivery: Delivery, detail: string): Promise<void> {
     const subject = `hook:${hook.name}`;
     const carried_id = findEventId(hook, delivery);
     const event_id = deadLetterId(subject, 0, carried_id === undefined ? delivery.body : Buffer.from(carried_id));
-    const letter = { event_id, reason, detail, subject, raw: writeDelivery(delivery) };
+    const letter = { event_id, reason: "mapping_failed" as const, detail, subject, raw: writeDelivery(delivery) };
     await letters.recordDeadLetters([{ ...letter, ...(carried_id !== undefined && { carried_id }) }]);
-    log.warn({ hook: hook.name, event_id, reason, detail }, "webhook kept as a dead letter");
+    log.warn({ hook: hook.name, event_id, reason: detail }, "webhook kept as a dead letter");
   }
 
   return {

@@ -288,7 +288,7 @@ test("an event that the stream finds too large is a dead letter", async () => {
   put({});
   failure = new TerminalError("event_too_large", "the event is too large");
   expect((await refusalOf(fromGithub("{}", { "x-github-delivery": "1" }))).code).toBe("event_too_large");
-  expect(letters).toEqual([expect.objectContaining({ reason: "too_large", carried_id: "h:1" })]);
+  expect(letters).toEqual([expect.objectContaining({ reason: "mapping_failed", carried_id: "h:1" })]);
 });
 
 test("while the stream is away the request is to be sent again, and nothing is kept", async () => {
