@@ -90,6 +90,15 @@ async function mismatched(event_id: string = crypto.randomUUID()): Promise<strin
   return event_id;
 }
 
+/** The event that a message which its type refused has become, corrected. */
+async function replayedOf(message: { id: string }, envelope: EventEnvelope): Promise<{ attributes: unknown }> {
+  await enforce(SEATS);
+  await route(message);
+  await enforce(ANY);
+  await replay(message.id, { envelope: { ...envelope, event_id: message.id } });
+  return read(message.id);
+}
+
 /** The id of ours under which a message is kept that differs from what was recorded under `event_id`. */
 async function differing(event_id: string): Promise<string> {
   await route(eventOf(event_id, { payload: { n: 1 } }));
@@ -133,6 +142,18 @@ describe("a dead letter under its own id", () => {
     await route(eventOf(id));
     expect(routed).toEqual([]);
     expect((await api.get(`/runs?activity_id=${definition.id}`)).body).toHaveLength(1);
+  });
+
+  test("that came as a CloudEvent becomes an event with its attributes", async () => {
+    await enforce(SEATS);
+    const id = crypto.randomUUID();
+    const event = { specversion: "1.0", id, type, source: "/shop", region: "eu", data: { seats: "3" } };
+    await route({ ...event, datacontenttype: "application/json" });
+    await enforce(ANY);
+    expect((await replay(id)).body).toMatchObject({ event_id: id, corrected: [], outcome: "dispatched" });
+    expect(await read(id)).toMatchObject({ source: "/shop", attributes: { region: "eu" }, payload: { seats: "3" } });
+    const corrected = envelopeOf(id, { type, attributes: { region: "us" } });
+    expect((await replayedOf({ ...event, id: `${id}-2` }, corrected)).attributes).toEqual({ region: "us" });
   });
 
   test("is corrected by another payload, and the message with the old one is another event from then on", async () => {

@@ -111,11 +111,11 @@ async function lock(tx: Transaction, letter: StoredLetter): Promise<void> {
 
 /** Lets the row of a letter be taken over as the event of its id. Its reason and its bytes stay. */
 async function giveWay(tx: Transaction, letter: StoredLetter, { envelope, outcome }: MatchedEvent): Promise<void> {
-  const { type, source, subject = null, occurred_at, payload = {} } = envelope;
+  const { type, source, subject = null, occurred_at, attributes = null, payload = {} } = envelope;
   const trace_id = envelope.trace_id ?? stableTraceId(letter.event_id);
   await tx
     .update(events)
-    .set({ outcome, type, source, subject, occurred_at, payload, trace_id })
+    .set({ outcome, type, source, subject, occurred_at, attributes, payload, trace_id })
     .where(eq(row_id, letter.row_id));
   await tx.update(eventKeys).set({ provisional: true }).where(eq(eventKeys.event_id, letter.event_id));
 }
