@@ -38,8 +38,9 @@ smoke: ## Rename, disable and sync against a running server, without a restart (
 chaos: build ## Kill, freeze and lose everything, at full size (about 15 minutes)
 	@$(BUN) test/chaos/chaos.ts
 
-bench: build ## Measure against a bare Temporal worker, in ratios of one run; then what events are matched against, many schedules, syncs, commands, and two million rows in each table (two binaries: test/bench/compare.ts)
+bench: build ## Measure against a bare Temporal worker, in ratios of one run; then bursts of events, what events are matched against, many schedules, syncs, commands, and two million rows in each table (two binaries: test/bench/compare.ts)
 	@$(BUN) test/bench/bench.ts
+	@$(BUN) test/bench/events.ts
 	@$(BUN) test/bench/matching.ts
 	@$(BUN) test/bench/schedules.ts
 	@$(BUN) test/bench/sync-rounds.ts

@@ -120,6 +120,11 @@ test("a message may have exactly 1 MiB", () => {
   expect(decodeEvent(padded(1_048_577))).toMatchObject({ ok: false, reason: "too_large", carried_id: "e1" });
 });
 
+test("of a key that stands twice the last one counts", () => {
+  const twice = `{"type": "first", ${JSON.stringify({ ...envelope, type: "last" }).slice(1)}`;
+  expect(decodeEvent(new TextEncoder().encode(twice))).toMatchObject({ ok: true, envelope: { type: "last" } });
+});
+
 describe("the event id that a message carries is known", () => {
   const timeless = { ...envelope, occurred_at: "2026-01-31T09:30:00" };
   test.each<[what: string, value: unknown, carried_id: string | undefined]>([
