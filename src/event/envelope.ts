@@ -10,7 +10,7 @@ import { Value } from "@sinclair/typebox/value";
 import { EXPECTED_TIME, parseTime, TimeSchema } from "../calendar/time.ts";
 import { isWithinDepth, TOO_DEEP } from "../json/depth.ts";
 import { findFaults } from "../json/faults.ts";
-import type { Fault } from "../kernel/errors.ts";
+import type { ActcoreError, Fault } from "../kernel/errors.ts";
 import { stableTraceId } from "../kernel/stable-id.ts";
 
 /** Bytes of one encoded envelope; larger ones are dead-lettered. */
@@ -165,4 +165,13 @@ export interface EventPublisher {
    * @throws RetryableError `nats_unavailable`, `stream_full`, `stream_sealed`; TerminalError `event_too_large`
    */
   publish(envelope: EventEnvelope, options?: { messageId?: string }): Promise<void>;
+}
+
+/** A publisher of several events at once. */
+export interface BatchPublisher extends EventPublisher {
+  /**
+   * Publishes the events side by side, in their order, and answers why the stream did not take each of them; undefined where it has it.
+   * Once the stream is found to be away, those that were not begun are not tried. Rejects only with what nobody knows.
+   */
+  publishAll(envelopes: readonly EventEnvelope[]): Promise<(ActcoreError | undefined)[]>;
 }

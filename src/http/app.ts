@@ -157,7 +157,9 @@ function serveRoutes(routes: readonly Route[], services: Services, access: Acces
     const may = (scope: Scope) => allows(scopes, scope);
     const url = new URL(request.url);
     const asked = route.query === undefined ? {} : readQuery(route.query, url.searchParams);
-    const sent = route.body && (await (route.body.raw ? readBytes(request) : readJson(request, route.body.optional)));
+    const sent =
+      route.body &&
+      (await (route.body.raw ? readBytes(request, route.body.maxBytes) : readJson(request, route.body.optional)));
     const definitions = () => services.definitions;
     const input = {
       params: await resolveIds(route.params, params, definitions),

@@ -69,17 +69,16 @@ const TITLES: Partial<Record<number, string>> = {
   422: "Unprocessable Content",
 };
 
-export function problemResponse(error: unknown, headers: Record<string, string> = {}): Response {
+/** The members of a problem that say what it is. */
+export function toProblem(error: unknown) {
   const { status, code, detail, faults, hint } = describe(error);
-  const body = {
-    type: "about:blank",
-    title: TITLES[status] ?? "Error",
-    status,
-    code,
-    detail,
-    ...(hint !== undefined && { hint }),
-    errors: faults,
-  };
+  return { status, code, detail, ...(hint !== undefined && { hint }), errors: faults };
+}
+
+export function problemResponse(error: unknown, headers: Record<string, string> = {}): Response {
+  const problem = toProblem(error);
+  const { status } = problem;
+  const body = { type: "about:blank", title: TITLES[status] ?? "Error", ...problem };
   return Response.json(body, {
     status,
     headers: {

@@ -42,6 +42,8 @@ export interface Body<T> {
   optional?: true;
   /** `read` gets the bytes as they came, and not their JSON. */
   raw?: true;
+  /** Of a raw one, where it is not the usual bound. */
+  maxBytes?: number;
   /** What the handler gets for this JSON, for these bytes, or for no body. @throws InvalidInputError with every fault */
   read(sent: unknown, request: Pick<Input, "headers" | "services">): T;
 }

@@ -40,6 +40,52 @@ export function parseJson(text: string): unknown {
   return exact;
 }
 
+/**
+ * The items of a JSON list, each read as by `parseJson`; where one has a number that cannot be kept, its NumberFaultError stands in
+ * its place. Undefined where the text is JSON, and no list.
+ * @throws SyntaxError
+ */
+export function parseJsonList(text: string): unknown[] | undefined {
+  const list: unknown = JSON.parse(text);
+  if (!Array.isArray(list)) return undefined;
+  // Only the items that need it are read exactly: of a large list that takes a second.
+  return MAY_CHANGE.test(text) ? splitList(text).map(parseItem) : list;
+}
+
+function parseItem(text: string): unknown {
+  try {
+    return parseJson(text);
+  } catch (error) {
+    if (error instanceof NumberFaultError) return error;
+    throw error;
+  }
+}
+
+/** The texts of the items. `text` is a list in JSON. */
+function splitList(text: string): string[] {
+  const items: string[] = [];
+  let from = text.indexOf("[") + 1;
+  let depth = 0;
+  for (let at = from; at < text.length; at++) {
+    const character = text[at];
+    if (character === '"') at = endOfString(text, at);
+    else if (character === "[" || character === "{") depth++;
+    else if (depth > 0) depth -= character === "]" || character === "}" ? 1 : 0;
+    else if (character === "," || character === "]") {
+      items.push(text.slice(from, at));
+      from = at + 1;
+    }
+  }
+  return items.length === 1 && items[0]?.trim() === "" ? [] : items;
+}
+
+/** Where the string that begins at `start` has its closing quote. */
+function endOfString(text: string, start: number): number {
+  let at = start + 1;
+  while (text[at] !== '"') at += text[at] === "\\" ? 2 : 1;
+  return at;
+}
+
 /** Stands for a number until its path is known. */
 class Unkept {
   constructor(readonly literal: string) {}

@@ -1,12 +1,15 @@
 /** Publishes events into the stream, and answers only when JetStream has stored them (I2). */
 import { ErrorCode, NatsError } from "nats";
-import { type EventEnvelope, type EventPublisher, MAX_EVENT_BYTES } from "../event/envelope.ts";
-import { RetryableError, TerminalError } from "../kernel/errors.ts";
+import pLimit from "p-limit";
+import { type BatchPublisher, type EventEnvelope, MAX_EVENT_BYTES } from "../event/envelope.ts";
+import { ActcoreError, RetryableError, TerminalError } from "../kernel/errors.ts";
 import { type Nats, unavailable } from "./connection.ts";
 import { STREAM, SUBJECTS } from "./names.ts";
 
 const ANSWER_WITHIN_MS = 1_500;
 const ATTEMPTS = 3;
+/** Of one batch: so many are stored well before the answer to the last one is waited for in vain, also by a slow disk. */
+const MAX_IN_FLIGHT = 128;
 /** JetStream: "message size exceeds maximum allowed". */
 export const JS_MESSAGE_TOO_LARGE = 10054;
 /** JetStream: "maximum bytes exceeded", "invalid operation on sealed stream". */
@@ -17,9 +20,9 @@ const REFUSED_RETRY_AFTER_MS = 30_000;
 /** Another stream takes this subject, and would keep the event where no router reads it. */
 const JS_OTHER_STREAM = 10060;
 
-export function createPublisher({ connection, checkHealth }: Nats): EventPublisher {
+export function createPublisher({ connection, checkHealth }: Nats): BatchPublisher {
   const jetstream = connection.jetstream({ timeout: ANSWER_WITHIN_MS });
-  return {
+  const publisher: BatchPublisher = {
     async publish(envelope, { messageId } = {}) {
       const bytes = new TextEncoder().encode(JSON.stringify(envelope));
       if (bytes.byteLength > MAX_EVENT_BYTES)
@@ -51,7 +54,23 @@ export function createPublisher({ connection, checkHealth }: Nats): EventPublish
         }
       }
     },
+
+    publishAll(envelopes) {
+      let away: RetryableError | undefined;
+      return pLimit(MAX_IN_FLIGHT).map(envelopes, async (envelope) => {
+        if (away !== undefined) return away;
+        try {
+          await publisher.publish(envelope);
+          return undefined;
+        } catch (error) {
+          if (!(error instanceof ActcoreError)) throw error;
+          if (error instanceof RetryableError) away = error;
+          return error;
+        }
+      });
+    },
   };
+  return publisher;
 }
 
 /** The error for an event that the server itself refuses; undefined for any other failure. */

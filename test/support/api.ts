@@ -5,11 +5,11 @@ import { createContextResolver } from "../../src/context/resolver.ts";
 import type { ReaderDeps } from "../../src/context/source-type.ts";
 import { createCheckedPublisher } from "../../src/dispatch/checked-publisher.ts";
 import { readTree } from "../../src/document/tree.ts";
-import type { EventEnvelope } from "../../src/event/envelope.ts";
+import type { BatchPublisher, EventEnvelope } from "../../src/event/envelope.ts";
 import { createHookReceiver } from "../../src/hook/receiver.ts";
 import { createApp } from "../../src/http/app.ts";
 import type { Services } from "../../src/http/services.ts";
-import { RetryableError } from "../../src/kernel/errors.ts";
+import { type ActcoreError, RetryableError } from "../../src/kernel/errors.ts";
 import { createLog } from "../../src/kernel/log.ts";
 import { createMetrics } from "../../src/kernel/metrics.ts";
 import { createReadiness } from "../../src/kernel/readiness.ts";
@@ -120,11 +120,21 @@ export function createTestApi(
   const doorLedger = { ...createEnforcedTypeReader(db), ...createEventContentReader(db) };
   const history = createHistoryReader(db);
   const checkParams = createParamsCheck({ ...TASK_RULES, types });
-  const publisher = {
-    async publish(envelope: EventEnvelope) {
-      if (away.nats) throw new RetryableError("nats_unavailable", "NATS: away");
-      published.push(envelope);
-    },
+  async function publish(envelope: EventEnvelope): Promise<void> {
+    if (away.nats) throw new RetryableError("nats_unavailable", "NATS: away");
+    published.push(envelope);
+  }
+  const publisher: BatchPublisher = {
+    publish,
+    publishAll: (envelopes) =>
+      Promise.all(
+        envelopes.map((envelope) =>
+          publish(envelope).then(
+            () => undefined,
+            (error) => error as ActcoreError,
+          ),
+        ),
+      ),
   };
   const events = createEventLedger(db);
   const replayLedger = createReplayLedger(db);

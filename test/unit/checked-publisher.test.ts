@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { createCheckedPublisher } from "../../src/dispatch/checked-publisher.ts";
 import { contentOf, type EventContent } from "../../src/event/content.ts";
-import type { EventEnvelope } from "../../src/event/envelope.ts";
+import type { BatchPublisher, EventEnvelope } from "../../src/event/envelope.ts";
 import { InvalidInputError, RetryableError } from "../../src/kernel/errors.ts";
 
 const event = (event_id: string, payload: unknown = {}): EventEnvelope => ({
@@ -40,9 +40,24 @@ function setUp() {
     },
     listEnforcedTypes: async () => [{ name: "x", schema: state.schema }],
   };
-  const publisher = { publish: async ({ event_id }: EventEnvelope) => void published.push(event_id) };
-  const { publish } = createCheckedPublisher(publisher, () => (state.reached ? reader : undefined));
-  return { publish, published, state, contents };
+  const publish = async ({ event_id }: EventEnvelope) => {
+    if (event_id.startsWith("away")) throw new RetryableError("nats_unavailable", "away");
+    published.push(event_id);
+  };
+  const publisher: BatchPublisher = {
+    publish,
+    publishAll: (envelopes) =>
+      Promise.all(
+        envelopes.map((each) =>
+          publish(each).then(
+            () => undefined,
+            (error) => error,
+          ),
+        ),
+      ),
+  };
+  const checked = createCheckedPublisher(publisher, () => (state.reached ? reader : undefined));
+  return { ...checked, published, state, contents };
 }
 
 const refusal = (publishing: Promise<{ duplicate: boolean }>) =>
@@ -143,5 +158,35 @@ describe("the router decides, and the event goes into the stream,", () => {
     state.reached = false;
     await publish(event("1"));
     expect(published).toEqual(["1"]);
+  });
+});
+
+describe("of several events at once", () => {
+  test("each is answered in its place, and the ledger is asked once", async () => {
+    const { publishAll, published, contents, state } = setUp();
+    contents.set("known", contentOf(event("known", { a: 1 })));
+    contents.set("other", contentOf(event("other", { a: 2 })));
+    const answers = await publishAll([
+      event("new", { a: 1 }),
+      event("known", { a: 1 }),
+      event("other", { a: 1 }),
+      event("bad"),
+      event("new", { a: 1 }),
+      event("new", { a: 2 }),
+      event("bad"),
+      event("away", { a: 1 }),
+    ]);
+    expect(answers.map((answer) => (answer instanceof Error ? answer.code : answer.duplicate))).toEqual([
+      ...[false, true, "event_differs", "schema_mismatch"],
+      ...[true, "event_differs", "schema_mismatch", "nats_unavailable"],
+    ]);
+    expect(published).toEqual(["new"]);
+    expect(state.asked).toEqual([["new", "known", "other", "bad", "away"]]);
+  });
+
+  test("a fault that nobody knows is of the whole", async () => {
+    const { publishAll, state } = setUp();
+    state.broken = true;
+    await expect(publishAll([event("1", { a: 1 })])).rejects.toThrow("a bug");
   });
 });
