@@ -351,6 +351,11 @@ describe("an event", () => {
       trigger: { version: 1, filters: [{ wanted: '"pro"', actual: '"free"' }] },
     });
     expect(told.summary).toContain("its version of now, 2, would take it: POST /events/edit-1/replay");
+    const { body } = await api.post("/events/edit-1/replay", { activity_id: id });
+    const [{ run_id }] = body.activities;
+    const repeated = await explain("edit-1", name);
+    expect(repeated).toMatchObject({ outcome: "filtered", repeated_by: [{ run_id, trigger: "replay" }] });
+    expect(repeated.summary).toContain(`; it was repeated as run ${run_id}, which has been running since`);
     await replace(database, id, bodyOf(name, on("edit.undone")));
     expect((await explain("edit-1", name)).summary).not.toContain("would take it");
   });

@@ -43,7 +43,7 @@ export async function readDueTimeFacts(
   const isOwn = view?.run_status != null && runId !== undefined;
   const [runs, repeats, holder, sweptRun, around_] = await Promise.all([
     readRuns(db, runId === undefined ? [] : [runId]),
-    readRepeats(db, [], isOwn ? [runId] : []),
+    readRepeats(db, isOwn ? [runId] : []),
     isHeldBack ? findGoing(db, activityId, new Date(at.getTime() + (view?.delay_ms ?? 0)), runId) : undefined,
     view?.outcome === "expired" ? findOccurrence(db, activityId, at) : undefined,
     trigger?.trigger_type === "event" ? readEventsAround(db, trigger.event_type, at) : [],

@@ -1,11 +1,10 @@
 /** Reads what the explanation of an event follows from. */
-import { and, asc, count, desc, eq, getTableColumns, gt, inArray, isNull, lt, sql } from "drizzle-orm";
+import { and, asc, count, desc, eq, getTableColumns, gt, isNull, lt, sql } from "drizzle-orm";
 import type { EventEnvelope } from "../../event/envelope.ts";
 import { type EventFacts, type EventRow, MAX_REACHED_SHOWN, type Reached } from "../../explain/event-explanation.ts";
 import { MAX_REFUSED_SHOWN } from "../../explain/event-view.ts";
 import type { ListenedType } from "../../explain/nearest-type.ts";
 import { timeOfUuid } from "../../kernel/stable-id.ts";
-import { replayKey } from "../../occurrence/occurrence.ts";
 import { type Database, guarded } from "../client.ts";
 import { definitions } from "../definition-tables.ts";
 import { eventKeys, eventOutcomes, events, occurrences, ownEvents } from "../ledger-tables.ts";
@@ -15,8 +14,6 @@ import { findHolder, findWait, findWindow } from "./flow-facts.ts";
 
 /** So many recorded ids on either side of an unknown one are compared with it. */
 const IDS_BESIDE = 10;
-/** Of an event that was replayed more often, later replays are not found. */
-const REPLAYS_SOUGHT = 50;
 
 const { raw: _raw, ...eventFields } = getTableColumns(events);
 type StoredRow = Omit<typeof events.$inferSelect, "raw">;
@@ -46,10 +43,9 @@ export async function readEventFacts(
     row !== undefined && event !== undefined && history !== undefined && only !== undefined
       ? await Promise.all([findHolder(db, only, event, history), findWindow(db, row.row_id, history.activity_id)])
       : [];
-  const replays = activityId === undefined ? [] : await findReplays(db, activityId, event_id);
-  const own = activityId === undefined ? [] : [only?.run_id, run?.run_id].filter((id) => id != null);
+  const own = [only?.run_id, run?.run_id].filter((id) => id != null);
   const [repeats, waitsFor] = await Promise.all([
-    readRepeats(db, replays, own),
+    activityId === undefined ? [] : readRepeats(db, own, { activity_id: activityId, event_id }),
     findWait(db, history && (only?.run ?? run)),
   ]);
   return {
@@ -165,15 +161,6 @@ async function findRun(db: Database, activityId: string, eventId: string): Promi
   const query = db.select({ run_id }).from(occurrences);
   const [row] = await guarded(query.where(and(eq(activity_id, activityId), eq(kind, "event"), eq(key, eventId))));
   return row && (await readRuns(db, [row.run_id])).get(row.run_id);
-}
-
-/** Runs of replays of the event by the activity: the first ones, as replays are numbered. */
-async function findReplays(db: Database, activityId: string, eventId: string): Promise<string[]> {
-  const { activity_id, kind, key, run_id } = occurrences;
-  const keys = Array.from({ length: REPLAYS_SOUGHT }, (_, n) => replayKey(eventId, n + 1));
-  const query = db.select({ run_id }).from(occurrences);
-  const rows = await guarded(query.where(and(eq(activity_id, activityId), eq(kind, "replay"), inArray(key, keys))));
-  return rows.map((row) => row.run_id);
 }
 
 async function findUnpublished(db: Database, eventId: string): Promise<EventFacts["unpublished"]> {

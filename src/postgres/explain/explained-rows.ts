@@ -1,5 +1,5 @@
 /** Rows that the explanations of events and of due times both need: definitions in the course of time, and runs. */
-import { desc, getTableColumns, inArray, or, sql } from "drizzle-orm";
+import { and, desc, eq, getTableColumns, inArray, type SQL, sql } from "drizzle-orm";
 import type { ActivityHistory, Version } from "../../explain/explained-activity.ts";
 import type { ExplainedRun } from "../../explain/explained-run.ts";
 import { firstUuidAt } from "../../kernel/stable-id.ts";
@@ -69,18 +69,22 @@ export async function readRuns(db: Database, ids: readonly string[]): Promise<Ma
   return new Map(rows.map((row) => [row.run_id, withTimesAsText(row)]));
 }
 
-/** These runs, and those that repeat one of `of`; the newest first. */
+/** Those that repeat one of the runs, and replays of the event by the activity; the newest first. */
 export async function readRepeats(
   db: Database,
-  ids: readonly string[],
   of: readonly string[],
+  replayed?: { activity_id: string; event_id: string },
 ): Promise<ExplainedRun[]> {
-  if (ids.length + of.length === 0) return [];
-  const query = db
-    .select(explainedRun)
-    .from(runs)
-    .where(or(inArray(run_id, [...ids]), inArray(rerun_of, [...of])));
-  return (await guarded(query.orderBy(desc(run_id)).limit(REPEATS_SHOWN))).map(withTimesAsText);
+  const isReplay =
+    replayed && and(eq(event_id, replayed.event_id), eq(trigger, "replay"), eq(runs.activity_id, replayed.activity_id));
+  const query = (wanted: SQL | undefined) =>
+    guarded(db.select(explainedRun).from(runs).where(wanted).orderBy(desc(run_id)).limit(REPEATS_SHOWN));
+  const [repeats, replays] = await Promise.all([
+    of.length === 0 ? [] : query(inArray(rerun_of, [...of])),
+    isReplay === undefined ? [] : query(isReplay),
+  ]);
+  const byId = new Map([...repeats, ...replays].map((run) => [run.run_id, withTimesAsText(run)]));
+  return [...byId.values()].sort((a, b) => (a.run_id < b.run_id ? 1 : -1)).slice(0, REPEATS_SHOWN);
 }
 
 /** A run of the activity that was going at `due`, besides `except`; one of a due time, where there is one. */
