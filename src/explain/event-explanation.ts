@@ -116,7 +116,10 @@ export const EventExplanation = Type.Object(
     }),
     reached: Type.Object(
       Object.fromEntries(ACTIVITY_OUTCOMES.map((outcome) => [outcome, Type.Optional(Type.Integer())])),
-      { description: "How many activities it reached, by what came of it; an outcome that none has is left out." },
+      {
+        description:
+          "How many activities it reached, by what came of it; an outcome that none has is left out. Empty with an activity.",
+      },
     ),
   },
   { title: "EventExplanation" },
@@ -140,6 +143,8 @@ export interface Reached {
 export interface EventRow extends Static<typeof ExplainedEvent> {
   /** Undefined for a dead letter without one. */
   envelope: EventEnvelope | undefined;
+  /** When it was matched with definitions: later than it was received, where it was replayed as a dead letter. */
+  matchedAt: Date;
   /** Only a foreign start has brought it: the stream's copy would reach the other activities. */
   provisional: boolean;
 }

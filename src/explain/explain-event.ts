@@ -25,15 +25,15 @@ export function explainEvent(facts: EventFacts, now: Date, retention: Retention)
   const { event, history, reached, counts } = facts;
   const [only] = reached;
   const { outcome, ...told } = tell(facts, retention);
-  const recordedAt = event ? new Date(event.received_at) : (facts.recordedAt ?? now);
-  const trigger = history && only && event?.envelope && findTrigger(history, recordedAt, only, event.envelope);
+  const matchedAt = event?.matchedAt ?? facts.recordedAt ?? now;
+  const trigger = history && only && event?.envelope && findTrigger(history, matchedAt, only, event.envelope);
   const isUnmatched = event?.outcome === "unmatched" && event.type !== null;
   return {
     about: "event",
     summary: toSentence(told),
     outcome,
     event: event === undefined ? null : viewEvent(event),
-    activity: history === undefined ? null : viewActivity(history, recordedAt),
+    activity: history === undefined ? null : viewActivity(history, matchedAt),
     trigger: trigger ?? null,
     run: (history && only?.run) ?? facts.run ?? null,
     repeated_by: [...facts.repeats],
@@ -53,7 +53,7 @@ export function explainEvent(facts: EventFacts, now: Date, retention: Retention)
   };
 }
 
-function viewEvent({ envelope: _, provisional: __, ...event }: EventRow): EventExplanation["event"] {
+function viewEvent({ envelope: _, provisional: __, matchedAt: ___, ...event }: EventRow): EventExplanation["event"] {
   return event;
 }
 
@@ -155,8 +155,8 @@ function tellCounts({ counts, reached }: EventFacts): string {
     .join(", ");
 }
 
-function tellUnmatched({ event_id, type, received_at }: EventRow, head: string, { listened }: EventFacts): Told {
-  const said = `${head} reached nothing, because no activity waited for that type at ${received_at}`;
+function tellUnmatched({ event_id, type, matchedAt }: EventRow, head: string, { listened }: EventFacts): Told {
+  const said = `${head} reached nothing, because no activity waited for that type at ${matchedAt.toISOString()}`;
   const [since] = findListening(type ?? "", listened);
   if (since !== undefined)
     return {

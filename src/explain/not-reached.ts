@@ -19,16 +19,16 @@ const JUST_BEFORE_MS = 60_000;
 
 export function tellNotReached(event: EventRow, history: ActivityHistory): Answer {
   const { activity_name: name, created_at, deleted_at } = history;
-  const recordedAt = new Date(event.received_at);
+  const { matchedAt } = event;
   const head = `The event ${shorten(event.event_id)} did not reach ${name}`;
   if (Object.values(OWN_EVENT_IDS).some((prefix) => event.event_id.startsWith(prefix)))
     return { outcome: "brought_for_one", said: `${head}, because somebody brought it for another activity alone` };
-  if (deleted_at !== null && deleted_at <= recordedAt)
+  if (deleted_at !== null && deleted_at <= matchedAt)
     return {
       outcome: "not_there",
       said: `${head}, because the activity was deleted before, at ${deleted_at.toISOString()}`,
     };
-  const version = versionAt(history, recordedAt);
+  const version = versionAt(history, matchedAt);
   const since = tellSince(event, history);
   if (version === undefined)
     return {
@@ -72,16 +72,16 @@ function tellSince({ event_id, envelope }: EventRow, history: ActivityHistory): 
 }
 
 /** Of an activity that waited for the type, and of which nothing is recorded. */
-function tellMissing({ provisional, received_at }: EventRow, { version, written_at }: Version, head: string): Told {
+function tellMissing({ provisional, matchedAt }: EventRow, { version, written_at }: Version, head: string): Told {
   if (provisional)
     return {
       said: `${head}, because only a workflow that somebody started with a Temporal client has brought the event, for another activity`,
       todo: "published as an event, under the same id, it reaches this one too",
     };
-  const age = Date.parse(received_at) - written_at.getTime();
+  const age = matchedAt.getTime() - written_at.getTime();
   if (age < JUST_BEFORE_MS)
     return {
-      said: `${head}, because version ${version} of the definition was written at ${written_at.toISOString()}, and the router that recorded the event at ${received_at} did not know it yet`,
+      said: `${head}, because version ${version} of the definition was written at ${written_at.toISOString()}, and the router that recorded the event at ${matchedAt.toISOString()} did not know it yet`,
     };
   return {
     said: `${head}, although its type fits: nothing is recorded of it, or what was recorded is not kept any more`,

@@ -46,7 +46,8 @@ function tellMade(
 ): Told {
   const others = window === undefined || window.events === 1 ? "" : `, ${tellOthers(window)} (${window.kind}),`;
   const made = `The event ${shorten(event_id)}${others} made run ${run_id} of ${activity_name}`;
-  if (run !== undefined) {
+  // A run that was accepted before its workflow began is recorded as one that runs.
+  if (run !== undefined && (run.status !== "running" || claimed !== false)) {
     const ended = tellRun(run, waitsFor && tellWait(waitsFor));
     return { ...ended, said: `${made}, which ${ended.said}` };
   }
@@ -65,7 +66,7 @@ function tellMend({ activity_id }: Reached, { event, history }: EventFacts): Pic
   if (event?.envelope === undefined || history === undefined) return {};
   if (current === undefined) return { todo: "the definition is deleted since" };
   const replay = `POST /events/${encodeURIComponent(event.event_id)}/replay with {"activity_id": "${activity_id}"}`;
-  const isSame = versionAt(history, new Date(event.received_at))?.version === current.version;
+  const isSame = versionAt(history, event.matchedAt)?.version === current.version;
   switch (askVersion(current, event.envelope)) {
     case undefined:
       if (isSame) return { todo: `${replay} runs it` };

@@ -27,7 +27,14 @@ function historyOf(versions: Version[], rest: Partial<ActivityHistory> = {}): Ac
 
 const row = (rest: Partial<EventRow> = {}): EventRow => ({
   ...{ event_id: "e-1", outcome: "dispatched", reason: null, detail: null, type: "order.created", source: "test" },
-  ...{ subject: null, received_at: RECORDED, carried_id: null, refused: [], provisional: false },
+  ...{
+    subject: null,
+    received_at: RECORDED,
+    carried_id: null,
+    refused: [],
+    provisional: false,
+    matchedAt: new Date(RECORDED),
+  },
   ...{ settled_as: null, settled_at: null, settled_by: null, replayed_as: null },
   ...{ envelope: envelopeOf("e-1", { type: "order.created", payload: { tier: "free" } }), ...rest },
 });

@@ -26,7 +26,8 @@ export async function readEventFacts(
 ): Promise<EventFacts | undefined> {
   const found = await findEvent(db, event_id);
   const { row, recordedAt } = found;
-  const history = activityId === undefined ? undefined : await readHistory(db, activityId, recordedAt ?? new Date());
+  const matchedAt = found.event?.matchedAt ?? recordedAt ?? new Date();
+  const history = activityId === undefined ? undefined : await readHistory(db, activityId, matchedAt);
   if (activityId !== undefined && history === undefined) return undefined;
   const isNowhere = row === undefined && recordedAt === undefined;
   const [reached, counts, run, unpublished, idsBeside, listened] = await Promise.all([
@@ -101,6 +102,7 @@ function toEventRow(row: StoredRow, refused: EventRow["refused"], provisional: b
   const { event_id, outcome, reason, detail, type, source, subject, occurred_at, trace_id, carried_id } = row;
   const { received_at, settled_as, settled_at, settled_by, replayed_as } = withTimesAsText(row);
   const told = {
+    matchedAt: (outcome !== "dead_lettered" && row.settled_at) || row.received_at,
     ...{ event_id, outcome, reason, detail, type, source, subject, received_at, carried_id, refused },
     ...{ settled_as, settled_at, settled_by, replayed_as },
   };

@@ -22,11 +22,11 @@ import { withTimesAsText } from "../schema.ts";
 export async function findHolder(
   db: Database,
   { activity_id, outcome, reason }: Reached,
-  { envelope, received_at }: EventRow,
+  { envelope, matchedAt }: EventRow,
   history: ActivityHistory,
 ): Promise<DuplicateOf | undefined> {
   if (outcome !== "duplicate" || envelope === undefined) return undefined;
-  const keys = findDedupeKeys(history, new Date(received_at), envelope);
+  const keys = findDedupeKeys(history, matchedAt, envelope);
   if (keys.length === 0) return undefined;
   const { key, event_id, accepted_at, expires_at } = dedupeKeys;
   const until = sql<Date | null>`nullif(${expires_at}, 'infinity')`.mapWith(expires_at);
