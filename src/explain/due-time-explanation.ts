@@ -8,8 +8,8 @@ import type { Absence, Segment } from "../occurrence/due-facts.ts";
 import { DUE_OUTCOMES, DueTimeView } from "./due-time-views.ts";
 import { EventSummary } from "./event-view.ts";
 import { type ActivityHistory, ExplainedActivity } from "./explained-activity.ts";
-import { ExplainedWait } from "./explained-flow.ts";
 import { ExplainedRun } from "./explained-run.ts";
+import { WaitsFor } from "./waiting-view.ts";
 
 const Time = Type.String({ format: "date-time" });
 
@@ -54,7 +54,7 @@ export const DueTimeExplanation = Type.Object(
     run: Nullable(ExplainedRun, { description: "Its run; of a compressed one, the run that stands for it." }),
     repeated_by: Type.Array(ExplainedRun, { description: "Reruns of its run, the newest first." }),
     holder: Nullable(ExplainedRun, { description: "The run that was going when it was due." }),
-    waits_for: Nullable(ExplainedWait, { description: "Of a run that waits; null: it is just about to begin." }),
+    waits_for: Nullable(WaitsFor, { description: "Of a run that waits; null: it is just about to begin." }),
     policy: Nullable(Policy),
     events: Type.Array(EventAround, {
       description:
@@ -88,7 +88,7 @@ export interface DueTimeFacts {
   run: ExplainedRun | undefined;
   repeats: readonly ExplainedRun[];
   /** What its run waits for, where it does. */
-  waitsFor: ExplainedWait | undefined;
+  waitsFor: WaitsFor | undefined;
   holder: ExplainedRun | undefined;
   /** The run of a due time whose record is not kept any more. */
   sweptRun: string | undefined;

@@ -5,9 +5,10 @@ import { ACTIVITY_OUTCOMES, EVENT_OUTCOMES } from "../event/outcome.ts";
 import { Nullable, oneOf } from "../json/schema-parts.ts";
 import { EventSummary, RefusedView } from "./event-view.ts";
 import { type ActivityHistory, ExplainedActivity } from "./explained-activity.ts";
-import { DuplicateOf, ExplainedWait, ExplainedWindow } from "./explained-flow.ts";
+import { DuplicateOf, ExplainedWindow } from "./explained-flow.ts";
 import { ExplainedRun } from "./explained-run.ts";
 import { ListenedType } from "./nearest-type.ts";
+import { WaitsFor } from "./waiting-view.ts";
 
 /** Activities that an event reached are told of one by one up to so many. */
 export const MAX_REACHED_SHOWN = 50;
@@ -103,7 +104,7 @@ export const EventExplanation = Type.Object(
         "Runs that somebody had made of it since: a replay of the event, a rerun of its run. The newest first.",
     }),
     duplicate_of: Nullable(DuplicateOf, { description: "Null too where another event has the key by now." }),
-    waits_for: Nullable(ExplainedWait, { description: "Of a run that waits; null: it is just about to begin." }),
+    waits_for: Nullable(WaitsFor, { description: "Of a run that waits; null: it is just about to begin." }),
     window: Nullable(ExplainedWindow, { description: "The window that gathered it, open or closed." }),
     nearest: Nullable(ListenedType, {
       description: "Of an unmatched event: the nearest type that an activity waits for.",
@@ -168,7 +169,7 @@ export interface EventFacts {
   duplicateOf: DuplicateOf | undefined;
   window: ExplainedWindow | undefined;
   /** What its run waits for, where it does. */
-  waitsFor: ExplainedWait | undefined;
+  waitsFor: WaitsFor | undefined;
   /** The run that the activity made of the event, where that is not recorded with the event. */
   run: ExplainedRun | undefined;
   /** Runs that somebody had the activity make of the event since, the newest first. */

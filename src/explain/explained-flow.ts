@@ -4,10 +4,10 @@ import { compileDedupe } from "../definition/flow.ts";
 import { type EventEnvelope, toEventValue } from "../event/envelope.ts";
 import { ACTIVITY_OUTCOMES } from "../event/outcome.ts";
 import { evaluateKey } from "../flow/flow-key.ts";
-import { GATE_REASONS } from "../flow/gate.ts";
 import { Nullable, oneOf } from "../json/schema-parts.ts";
 import { type ActivityHistory, candidatesAt } from "./explained-activity.ts";
 import { shorten, type Told } from "./explained-run.ts";
+import type { WaitsFor } from "./waiting-view.ts";
 
 const Time = Type.String({ format: "date-time" });
 
@@ -40,18 +40,8 @@ export const ExplainedWindow = Type.Object(
 );
 export type ExplainedWindow = Static<typeof ExplainedWindow>;
 
-export const ExplainedWait = Type.Object(
-  {
-    kind: oneOf(GATE_REASONS),
-    holders: Nullable(Type.Array(Type.String({ format: "uuid" }), { description: "Some of the runs that go." })),
-    until: Nullable(Time, { description: "When `rate_limit` lets the next run of its key begin." }),
-  },
-  { title: "ExplainedWait" },
-);
-export type ExplainedWait = Static<typeof ExplainedWait>;
-
 /** What follows after "waits". */
-export function tellWait({ kind, holders, until }: ExplainedWait): string {
+export function tellWait({ kind, holders, until }: WaitsFor): string {
   if (kind === "rate_limit") return `until ${until}, when its rate_limit lets the next run begin`;
   const [only, ...others] = holders ?? [];
   if (others.length === 0) return `for run ${only} to end (max_concurrent_runs)`;

@@ -1,22 +1,14 @@
 /** Reads what the flow of an activity made of an event: the holder of its dedupe key, and the window that gathered it. */
 import { and, eq, inArray, sql } from "drizzle-orm";
-import { compileFlow, type FlowInput } from "../../definition/flow.ts";
 import type { EventRow, Reached } from "../../explain/event-explanation.ts";
 import type { ActivityHistory } from "../../explain/explained-activity.ts";
-import {
-  type DuplicateOf,
-  type ExplainedWait,
-  type ExplainedWindow,
-  findDedupeKeys,
-} from "../../explain/explained-flow.ts";
+import { type DuplicateOf, type ExplainedWindow, findDedupeKeys } from "../../explain/explained-flow.ts";
 import type { ExplainedRun } from "../../explain/explained-run.ts";
-import { judgeLine } from "../../flow/gate.ts";
-import { NO_KEY } from "../../flow/gate-key.ts";
+import type { WaitsFor } from "../../explain/waiting-view.ts";
 import { type Database, guarded } from "../client.ts";
-import { definitions } from "../definition-tables.ts";
-import { readLine } from "../flow/admission.ts";
 import { dedupeKeys, eventKeys, eventOutcomes, flowMembers, flowWindows, runs } from "../ledger-tables.ts";
 import { withTimesAsText } from "../schema.ts";
+import { readWaits } from "./run-waits.ts";
 
 /** Undefined where another event has taken the key since: the recorded reason names the one that counted. */
 export async function findHolder(
@@ -45,23 +37,12 @@ export async function findHolder(
   return holder && withTimesAsText(holder);
 }
 
-/** What a run that waits in its line waits for, counted anew as the gates would; undefined where it is about to begin. */
-export async function findWait(db: Database, run: ExplainedRun | undefined): Promise<ExplainedWait | undefined> {
+/** What a run waits for that is queued; undefined where it is about to begin. */
+export async function findWait(db: Database, run: ExplainedRun | undefined): Promise<WaitsFor | undefined> {
   if (run?.status !== "queued") return undefined;
-  const flow = sql<FlowInput | null>`${definitions.body}->'flow'`;
-  const query = db.select({ activity_id: runs.activity_id, flow_key: runs.flow_key, flow }).from(runs);
-  const [row] = await guarded(
-    query.innerJoin(definitions, eq(definitions.id, runs.activity_id)).where(eq(runs.run_id, run.run_id)),
-  );
-  if (row === undefined) return undefined;
-  const gates = { flow: compileFlow(row.flow ?? undefined) ?? {}, now: new Date() };
-  const line = { activity_id: row.activity_id, flow_key: row.flow_key ?? NO_KEY };
-  const verdict = judgeLine(gates.flow, await guarded(readLine(db, line, gates)), gates.now);
-  const waits = verdict.run.includes(run.run_id) ? undefined : verdict.waitsFor;
-  if (waits === undefined) return undefined;
-  const { kind } = waits;
-  if (kind === "rate_limit") return { kind, holders: null, until: waits.until.toISOString() };
-  return { kind, holders: waits.holders, until: null };
+  const { run_id, activity_id, flow_key } = runs;
+  const rows = await guarded(db.select({ run_id, activity_id, flow_key }).from(runs).where(eq(run_id, run.run_id)));
+  return (await readWaits(db, rows)).get(run.run_id) ?? undefined;
 }
 
 /** The window of the activity that gathered the event of the row. */

@@ -1,18 +1,14 @@
 /** What waits: runs in their lines, and open windows. What a line waits for is counted anew, as its gates would. */
-import { and, asc, eq, gt, inArray, isNull, sql } from "drizzle-orm";
+import { and, asc, eq, gt, isNull } from "drizzle-orm";
 import type { PgColumn } from "drizzle-orm/pg-core";
-import { compileFlow, type FlowInput } from "../../definition/flow.ts";
 import type { Page } from "../../explain/ledger-reader.ts";
 import type { WaitingReader, WaitingView } from "../../explain/waiting-view.ts";
-import { type GateVerdict, judgeLine } from "../../flow/gate.ts";
-import type { Line } from "../../flow/gate-keeper.ts";
 import { NO_KEY } from "../../flow/gate-key.ts";
 import { type Database, guarded } from "../client.ts";
 import { definitions } from "../definition-tables.ts";
-import { readLine } from "../flow/admission.ts";
 import { flowWindows, runs } from "../ledger-tables.ts";
+import { readWaits } from "./run-waits.ts";
 
-const lineId = ({ activity_id, flow_key }: Line) => `${activity_id} ${flow_key}`;
 const keyOf = (flow_key: string | null) => (flow_key === NO_KEY ? null : flow_key);
 
 export function createWaitingReader(db: Database): WaitingReader {
@@ -21,30 +17,11 @@ export function createWaitingReader(db: Database): WaitingReader {
     const wanted = and(eq(runs.status, "queued"), isWanted(activity_id, activityId), isBehind(run_id, page));
     const query = db.select({ run_id, activity_id, activity_name, flow_key, fired_at }).from(runs).where(wanted);
     const rows = await guarded(query.orderBy(asc(run_id)).limit(page.limit));
-    const lines = rows.map(({ activity_id, flow_key }) => ({ activity_id, flow_key: flow_key ?? NO_KEY }));
-    const verdicts = await judgeLines(lines);
+    const waits = await readWaits(db, rows);
     return rows.map(({ flow_key, fired_at, ...run }) => ({
       ...{ id: run.run_id, ...run, key: keyOf(flow_key), since: fired_at.toISOString(), events: null },
-      waits_for: describe(run.run_id, verdicts.get(lineId({ ...run, flow_key: flow_key ?? NO_KEY }))),
+      waits_for: waits.get(run.run_id) ?? null,
     }));
-  }
-
-  async function judgeLines(lines: readonly Line[]): Promise<Map<string, GateVerdict>> {
-    const distinct = new Map(lines.map((line) => [lineId(line), line]));
-    const ids = [...new Set(lines.map(({ activity_id }) => activity_id))];
-    if (ids.length === 0) return new Map();
-    const flow = sql<FlowInput | null>`${definitions.body}->'flow'`;
-    const found = await guarded(
-      db.select({ id: definitions.id, flow }).from(definitions).where(inArray(definitions.id, ids)),
-    );
-    const flows = new Map(found.map(({ id, flow }) => [id, compileFlow(flow ?? undefined) ?? {}]));
-    const now = new Date();
-    const verdicts = [...distinct].map(async ([id, line]) => {
-      const gates = { flow: flows.get(line.activity_id) ?? {}, now };
-      const facts = await guarded(readLine(db, line, gates));
-      return [id, judgeLine(gates.flow, facts, now)] as const;
-    });
-    return new Map(await Promise.all(verdicts));
   }
 
   async function listWindows(activityId: string | undefined, page: Page): Promise<WaitingView[]> {
@@ -71,16 +48,6 @@ export function createWaitingReader(db: Database): WaitingReader {
       return all.slice(0, page.limit);
     },
   };
-}
-
-function describe(
-  runId: string,
-  { run, waitsFor: waits }: GateVerdict = { run: [], skip: [] },
-): WaitingView["waits_for"] {
-  if (waits === undefined || run.includes(runId)) return null;
-  return waits.kind === "rate_limit"
-    ? { kind: waits.kind, holders: null, until: waits.until.toISOString() }
-    : { kind: waits.kind, holders: waits.holders, until: null };
 }
 
 const isWanted = (column: PgColumn, id: string | undefined) => (id === undefined ? undefined : eq(column, id));
