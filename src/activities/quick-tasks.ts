@@ -3,6 +3,8 @@
  *
  * A task is tried here at most once, and only if its first try was begun by this very decision. What else is left, because its
  * try failed for now, because too many others wait, or because the worker that began it was lost, is handed on as a step.
+ *
+ * Where tasks wait for others, each wave of them is done here too, as an activity of its own would do each task.
  */
 import { RetryableError, TerminalError } from "../kernel/errors.ts";
 import type { ClosedRun, DecidedTask, NewRound, RunLedger, TaskOutcome } from "../run/ledger.ts";
@@ -10,15 +12,19 @@ import { RECORDING_MS, type TaskStep, WORKER_LOST } from "../run/run.ts";
 import { stepAfter } from "../run/step-after.ts";
 import { isOpen, type TaskInstance } from "../run/task-instance.ts";
 import { isStop } from "../task/stop.ts";
-import type { TaskAttempt } from "../task/task.ts";
+import type { TaskAttempt, TaskLedger } from "../task/task.ts";
 import type { TaskTypes } from "../task/task-type.ts";
 import { type Tries, type TryEnd, toTaskError } from "./tries.ts";
 
 /** Tries that wait for the outside at once, in one process. Each holds a slot of its run's worker (temporal/workers.ts). */
 const MAX_WAITING = 32;
 
+/** A task of a wave, which nobody has tried. */
+export type QuickTask = Pick<TaskInstance, "task_id" | "type" | "policy">;
+
 export interface QuickTasksDeps {
   runs: RunLedger;
+  tasks: Pick<TaskLedger, "begin">;
   tries: Tries;
   types: TaskTypes;
   /** Aborts with the reason of a worker's stop, when there is just time left to record how a try ended. */
@@ -27,11 +33,11 @@ export interface QuickTasksDeps {
   onCut(): void;
 }
 
-export function createQuickTasks({ runs, tries, types, stop, onCut }: QuickTasksDeps) {
+export function createQuickTasks({ runs, tasks, tries, types, stop, onCut }: QuickTasksDeps) {
   let waiting = 0;
 
   /** Names the tasks that are tried here, and holds a place for each that waits for the outside. */
-  function takePlaces(instances: readonly TaskInstance[]) {
+  function takePlaces(instances: readonly Pick<TaskInstance, "task_id" | "type" | "taken">[]) {
     const held = new Set<string>();
     const begin = new Set<string>();
     for (const { task_id, type, taken } of instances) {
@@ -72,7 +78,7 @@ export function createQuickTasks({ runs, tries, types, stop, onCut }: QuickTasks
 
   return {
     /** Nothing cuts a try that is made here, so each has to be over within the `leftMs` of the run. */
-    areQuick: (instances: readonly TaskInstance[], leftMs = Number.POSITIVE_INFINITY) =>
+    areQuick: (instances: readonly Pick<TaskInstance, "type" | "policy">[], leftMs = Number.POSITIVE_INFINITY) =>
       instances.every(({ type, policy }) => {
         const quick = types[type];
         // Whichever worker claims the run does its quick tasks.
@@ -113,12 +119,44 @@ export function createQuickTasks({ runs, tries, types, stop, onCut }: QuickTasks
       }
 
       async function make(task: TaskAttempt): Promise<Made> {
-        const end = await tries.make(task, signal);
-        if (isStop(signal.reason) && !end.ok && !end.final) onCut();
-        return { task, end };
+        return { task, end: await makeTry(task, signal) };
+      }
+    },
+
+    /**
+     * Tries each task of a wave once and records how it ended; none where there is no place for all of them, or the worker stops.
+     * Answers milliseconds by the ids of those that said when they are to be tried again; undefined: none was tried.
+     */
+    async doWave(wave: readonly QuickTask[]): Promise<ReadonlyMap<string, number> | undefined> {
+      if (stop.aborted) return undefined;
+      const signal = AbortSignal.any([stop, AbortSignal.timeout(RECORDING_MS)]);
+      const { begin, leave, leaveAll } = takePlaces(wave);
+      const waits = new Map<string, number>();
+      try {
+        if (begin.size < wave.length) return undefined;
+        await Promise.all(
+          wave.map(async ({ task_id, policy }) => {
+            const task = await tries.patiently(() => tasks.begin(task_id), signal);
+            if (task === undefined) return;
+            const made = await makeTry(task, signal).finally(() => leave(task_id));
+            const isLast = task.attempt >= policy.max_attempts;
+            const end = await tries.record(task, made.ok ? made : { ...made, final: made.final || isLast }, signal);
+            if (!end.ok && end.error instanceof RetryableError && end.error.retryAfterMs !== undefined)
+              waits.set(task_id, end.error.retryAfterMs);
+          }),
+        );
+        return waits;
+      } finally {
+        leaveAll();
       }
     },
   };
+
+  async function makeTry(task: TaskAttempt, signal: AbortSignal): Promise<TryEnd> {
+    const end = await tries.make(task, signal);
+    if (isStop(signal.reason) && !end.ok && !end.final) onCut();
+    return end;
+  }
 
   /** Undefined where the ledger refuses what a task answered: then each end is recorded by itself. */
   async function closeWith(runId: string, made: readonly Made[], signal: AbortSignal): Promise<ClosedRun | undefined> {

@@ -9,7 +9,7 @@ import type { Metrics } from "../kernel/metrics.ts";
 import { inTime } from "../kernel/wait.ts";
 import type { Claims } from "../occurrence/claim.ts";
 import type { ClosedRun, DecidedTask, NewRound } from "../run/ledger.ts";
-import type { ClaimProgress, RunProgress, RunResult, RunRules, RunSteps, TaskStep } from "../run/run.ts";
+import type { ClaimProgress, RunProgress, RunResult, RunRules, RunSteps, TaskGroup, TaskStep } from "../run/run.ts";
 import { type DecidedRun, isOpen, plainRound } from "../run/task-instance.ts";
 import { createDecider, type DecideDeps, type Progress, requirePinned, rulesOf } from "./decide-run.ts";
 import { createQuickTasks, type QuickTasksDeps } from "./quick-tasks.ts";
@@ -24,6 +24,8 @@ export interface RunStepsDeps extends QuickTasksDeps, DecideDeps {
 const CLAIM_WITHIN_MS = 20_000;
 /** More tasks than these are not done with the claim, however quick they are. */
 const MAX_QUICK_TASKS = 32;
+/** How long the waves of a run may take with its claim, milliseconds; what is left is handed on. */
+const WAVES_WITHIN_MS = 10_000;
 const tooLate = () =>
   new RetryableError("claim_too_late", `the ledger did not take the claim within ${CLAIM_WITHIN_MS / 1000} s`);
 
@@ -63,7 +65,40 @@ export function createRunSteps(deps: RunStepsDeps): RunSteps {
       isQuickRound(activity, round.next, rules.timeout_ms)
     )
       return { rules, ...(await doQuickly(run.run_id, round.next)) };
-    return { rules, ...report(await decider.advance(run, activity, { state, round })) };
+    const progress = await decider.advance(run, activity, { state, round });
+    return { rules, ...(await doWaves(run, activity, progress, rules.timeout_ms)) };
+  }
+
+  /**
+   * Does one wave of released tasks after the other, as long as each is quick and untried; when none is left, the run is closed.
+   * Otherwise what is left is handed on.
+   */
+  async function doWaves(
+    run: DecidedRun,
+    activity: Activity,
+    first: Progress,
+    leftMs = Number.POSITIVE_INFINITY,
+  ): Promise<ClaimProgress> {
+    const until = performance.now() + Math.min(leftMs, WAVES_WITHIN_MS);
+    for (let progress = first; ; ) {
+      if ("skipped" in progress) return report(progress);
+      const { groups } = progress;
+      if (groups.length === 0)
+        return { closed: reportClosed(await runs.close({ run_id: run.run_id, failures: [], reopened: 0 })) };
+      const wave = groups.flatMap(({ key, task_ids, ...policy }) => {
+        const type = activity.tasks.find((task) => task.key === key)?.type ?? "log";
+        return task_ids.map((task_id) => ({ task_id, type, policy }));
+      });
+      const isWhole = groups.every(({ steps, task_ids, max_parallel = MAX_QUICK_TASKS }) => {
+        return steps === undefined && task_ids.length <= max_parallel;
+      });
+      const hasRoom = wave.length <= Math.min(MAX_QUICK_TASKS, activity.max_parallel);
+      const isQuick = isWhole && hasRoom && quickTasks.areQuick(wave, until - performance.now());
+      const waits = isQuick ? await quickTasks.doWave(wave) : undefined;
+      if (waits === undefined) return { groups };
+      const next = await decider.advance(run, activity);
+      progress = "groups" in next ? { groups: next.groups.map((group) => withWaits(group, waits)) } : next;
+    }
   }
 
   /** Whether all that the run does may be done with its claim, and is over before the run's timeout is. */
@@ -122,4 +157,14 @@ export function createRunSteps(deps: RunStepsDeps): RunSteps {
 
 function stepsOf(tasks: readonly DecidedTask[]): TaskStep[] {
   return tasks.filter(({ status }) => isOpen(status)).map(({ task_id, policy }) => ({ task_id, ...policy }));
+}
+
+/** A task that said when it is to be tried again is tried then. */
+function withWaits(group: TaskGroup, waits: ReadonlyMap<string, number>): TaskGroup {
+  if (group.steps === undefined) return group;
+  const steps = group.steps.map((step) => {
+    const delay_ms = waits.get(step.task_id);
+    return delay_ms === undefined ? step : { ...step, delay_ms };
+  });
+  return { ...group, steps };
 }

@@ -72,6 +72,58 @@ test("a claim of a run whose tasks are not all quick is answered with the tasks,
   expect(await tasksOf(request)).toMatchObject([{ attempts: 0 }, { attempts: 0 }]);
 });
 
+describe("a claim of a run whose quick tasks wait for each other", () => {
+  const after = (task: object, ...depends_on: string[]) => ({ ...task, depends_on });
+
+  test("does one wave after the other, with the results of the one before, and closes the run", async () => {
+    const second = after({ ...quickTask("b"), when: "tasks.a.result == 1" }, "a");
+    const request = await newRequest(quickTask("a"), second, after(logTask("c"), "b"));
+    let tries = 0;
+    const seen: string[] = [];
+    const execute: Executor = async ({ key }) => {
+      const begun = (await tasksOf(request)).filter(({ attempts }) => attempts > 0).map((task) => task.key);
+      seen.push(`${key} while ${begun.join(" and ")} had begun`);
+      return ++tries;
+    };
+    const claim = await steps({ execute }).claimRun(request);
+    expect(claim).toMatchObject({ outcome: "claimed", closed: { run_id: runIdOf(claim), status: "succeeded" } });
+    expect(seen).toEqual(["a while a had begun", "b while a and b had begun"]);
+    expect(await steps({ execute }).claimRun(request)).toMatchObject({ outcome: "claimed" });
+    expect(tries).toBe(2);
+  });
+
+  test("does what waits for a failure, and fails the run", async () => {
+    const mend = { ...after(logTask("mend"), "a"), run_when: "any_failed" };
+    const request = await newRequest(quickTask("a", 1), mend, after(logTask("b"), "a"));
+    const claim = await steps({ execute: failsForNow() }).claimRun(request);
+    expect(claim).toMatchObject({ closed: { status: "failed", reason: "task_failed" } });
+    expect((await tasksOf(request)).map(({ key, status }) => [key, status])).toEqual([
+      ["a", "failed"],
+      ["b", "skipped"],
+      ["mend", "succeeded"],
+    ]);
+  });
+
+  test("hands on what failed for now, to be tried when the receiver asks for it, and what waits for that", async () => {
+    const request = await newRequest(quickTask("a"), after(logTask("b"), "a"));
+    const claim = await steps({ execute: failsForNow(7000) }).claimRun(request);
+    expect(claim).toMatchObject({ groups: [{ key: "a", task_ids: [], steps: [{ delay_ms: 7000, max_attempts: 4 }] }] });
+    expect(claim).not.toHaveProperty("closed");
+    expect(await tasksOf(request)).toMatchObject([
+      { status: "retrying", attempts: 1 },
+      { status: "pending", attempts: 0 },
+    ]);
+  });
+
+  test("hands on a wave that is not quick, and what is left when the worker stops", async () => {
+    const request = await newRequest(logTask("a"), after(longTask("b"), "a"));
+    expect(await steps().claimRun(request)).toMatchObject({ groups: [{ key: "b", task_ids: [expect.any(String)] }] });
+    const stopped = await newRequest(logTask("a"), after(logTask("b"), "a"));
+    const claim = await steps({ stop: AbortSignal.abort() }).claimRun(stopped);
+    expect(claim).toMatchObject({ groups: [{ key: "a", leads_on: true }] });
+  });
+});
+
 describe("a claim of a run whose tasks are quick", () => {
   test("does them and closes the run; the same claim again does nothing more", async () => {
     const request = await newRequest(logTask("a"), quickTask("b"));
