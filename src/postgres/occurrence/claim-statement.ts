@@ -52,6 +52,8 @@ export function claimStatement(
           payload: JSON.stringify(start.inline.payload === undefined ? {} : start.inline.payload),
         });
   const traceId = start.inline?.trace_id ?? runTraceId(runId, eventId);
+  // There are two texts of it: one that can only open a run, which is what most claims do, and one that may also close it.
+  const mayClose = refusal !== null || acceptedRefusal !== null || givesWay;
   // Relaxed where a run is opened: nothing is done for it before its decision is committed, and that commit waits. What is
   // refused has no decision: its workflow ends, and so this commit waits.
   return sql`
@@ -61,13 +63,8 @@ export function claimStatement(
     ), before as (
       select run_id, claimed_by is not null as is_claimed from ${occurrences}
       where activity_id = ${request.activity_id} and kind = ${start.kind} and key = ${start.key}
-    ), going as materialized (
-      select 'run ' || run_id || ' (' || trigger || ') was going' as detail from ${runs}
-      where ${givesWay} and activity_id = ${request.activity_id} and status = 'running'
-        and run_id is distinct from (select run_id from before)
-      limit 1
-    ), relaxed as materialized (
-      select case when ${refusal === null && flowKey === null} and not exists (select from going)
+    )${mayClose ? findGoing(request.activity_id, givesWay) : sql``}, relaxed as materialized (
+      select case when ${refusal === null && flowKey === null} ${mayClose ? sql`and not exists (select from going)` : sql``}
         then set_config('synchronous_commit', 'off', true) end from definition
     ), standing_run as (
       -- One that was accepted counts from there: the event of a rerun or a replay is older.
@@ -109,31 +106,20 @@ export function claimStatement(
         case when reason is not null then 'skipped' when ${flowKey === null} then 'running' else 'queued' end, reason,
         case when reason is not null then now() end, ${scheduled_for}::timestamptz, ${eventId},
         coalesce((select trace_id from event limit 1), ${traceId}), ${workflow_id}, version_used, ${flowKey}, detail
-      from definition, occurrence, (select coalesce(${refusal}, case when exists (select from going) then 'overlap' end) as reason,
-        coalesce(${detail ?? null}, (select detail from going)) as detail) verdict
+      from definition, occurrence, ${mayClose ? verdictOf(refusal, detail) : sql`(select null as reason, null as detail) verdict`}
       -- A run that was claimed before is there already, or retention has removed it.
       where not exists (select from before where is_claimed)
       on conflict do nothing
       returning *
-    ), refused as (
-      -- The run of an accepted occurrence stands already. The same claim made again finds it claimed, in the snapshot of this
-      -- statement, and answers what stands there.
-      update ${runs} r set status = 'skipped', reason = verdict.reason, detail = (select detail from going), finished_at = now()
-      from occurrence, (select coalesce(${acceptedRefusal}, case when exists (select from going) then 'overlap' end) as reason) verdict
-      where r.run_id = occurrence.run_id and verdict.reason is not null and r.finished_at is null and r.reopened = 0
-        and exists (select from before where not is_claimed)
-      returning r.*, ${TELL_IF_COUNTED} as counted
-    ), reached as (
+    )${mayClose ? refuse(acceptedRefusal) : sql``}, reached as (
       insert into ${eventOutcomes} (row_id, activity_id, activity_name, outcome, run_id)
       select row_id, id, name, case when opened.status = 'queued' then 'queued' else 'run' end, run_id from event, definition, opened
       on conflict do nothing
     ), standing as (
       select status, reason from opened
-      union all select status, reason from refused
+      ${mayClose ? sql`union all select status, reason from refused` : sql``}
       union all select status, reason from ${runs} where run_id = (select run_id from occurrence)
-    ), closed as (
-      select *, null as counted from opened where status = 'skipped' union all select * from refused
-    )${runNews(sql`closed`)}
+    )${mayClose ? NEWS : sql``}
     select exists (select from definition) as is_judged, (
         select json_build_object('id', d.id, 'name', d.name, 'version', d.version, 'enabled', d.enabled and d.deleted_at is null,
           'deleted', d.deleted_at is not null, 'since', v.created_at, 'body', d.body)
@@ -150,6 +136,36 @@ export function claimStatement(
       (select reason from standing limit 1) as reason,
       coalesce((select reopened from standing_run), 0) as reopened,
       (extract(epoch from clock_timestamp() - coalesce((select begun_at from standing_run), ${scheduled_for}::timestamptz,
-        (select received_at from event limit 1), now())) * 1000)::float8 as latency_ms,
-      ${WAKE_PUBLISHER}`;
+        (select received_at from event limit 1), now())) * 1000)::float8 as latency_ms
+      ${mayClose ? sql`, ${WAKE_PUBLISHER}` : sql``}`;
 }
+
+/** A run of the activity that goes, for a due time that gives way to one. */
+function findGoing(activityId: string, givesWay: boolean): SQL {
+  return sql`, going as materialized (
+      select 'run ' || run_id || ' (' || trigger || ') was going' as detail from ${runs}
+      where ${givesWay} and activity_id = ${activityId} and status = 'running' and run_id is distinct from (select run_id from before)
+      limit 1
+    )`;
+}
+
+/** Why the run does not begin; null: it does. */
+function verdictOf(refusal: string | null, detail: string | null = null): SQL {
+  return sql`(select coalesce(${refusal}, case when exists (select from going) then 'overlap' end) as reason,
+        coalesce(${detail}, (select detail from going)) as detail) verdict`;
+}
+
+/** Closes the run of an accepted occurrence, which stands already. The same claim made again finds it claimed, and answers what stands. */
+function refuse(refusal: string | null): SQL {
+  return sql`, refused as (
+      update ${runs} r set status = 'skipped', reason = verdict.reason, detail = verdict.detail, finished_at = now()
+      from occurrence, ${verdictOf(refusal)}
+      where r.run_id = occurrence.run_id and verdict.reason is not null and r.finished_at is null and r.reopened = 0
+        and exists (select from before where not is_claimed)
+      returning r.*, ${TELL_IF_COUNTED} as counted
+    )`;
+}
+
+const NEWS = sql`, closed as (
+      select *, null as counted from opened where status = 'skipped' union all select * from refused
+    )${runNews(sql`closed`)}`;
