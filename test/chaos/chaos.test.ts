@@ -10,6 +10,7 @@ import {
 } from "../support/server.ts";
 import { endCommands } from "./commands.ts";
 import { killWorkersUnderFanOut } from "./fan-out.ts";
+import { killAmidGates } from "./gates.ts";
 import { stopTemporal } from "./misfire.ts";
 import * as outages from "./outages.ts";
 import { floodWithPoison } from "./poison.ts";
@@ -59,6 +60,12 @@ describe("engines that run by themselves", () => {
   test(
     "keep events that are gathered while the router and the worker are killed: each is in one run, and none waits too long",
     () => killAmidWindows(ground, engines, { kills: 2, amidPublishing: false }),
+    120_000,
+  );
+
+  test(
+    "let no more runs go and begin than may, and lose none of those that wait, through a kill",
+    () => killAmidGates(ground, engines, { kills: 1, eventsPerKill: 12 }),
     120_000,
   );
 

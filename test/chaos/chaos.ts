@@ -5,6 +5,7 @@ import { createDirectory, removeDirectory, type ServerOptions, startServer } fro
 import { CRON, runBesideCron } from "./beside-cron.ts";
 import { endCommands } from "./commands.ts";
 import { killWorkersUnderFanOut } from "./fan-out.ts";
+import { killAmidGates } from "./gates.ts";
 import { stopTemporal } from "./misfire.ts";
 import * as outages from "./outages.ts";
 import { floodWithPoison } from "./poison.ts";
@@ -66,6 +67,10 @@ try {
   );
   await scenario("four routers, 500 dedupe keys, four events of a key at one moment: one run each", () =>
     meetOneKey(ground, engines, 500),
+  );
+  await scenario(
+    "runs that wait for others and for their rate, killed 20 times: one each, never too many, no place lost",
+    () => killAmidGates(ground, engines, { kills: 20, eventsPerKill: 10 }),
   );
   const worker = await ground.start({ roles: "api,worker", flags: engines.flags });
   await worker.ready(60_000);
