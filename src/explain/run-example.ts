@@ -23,7 +23,7 @@ export const RUN_EXAMPLE = {
   activity_name: "onboard-teams",
   ...{ trigger: "event", status: "succeeded", reason: null, detail: null, scheduled_for: null },
   ...{ fired_at: "2026-01-31T09:30:02.000Z", finished_at: "2026-01-31T09:30:02.260Z", duration_ms: 260 },
-  event_id: "signup-1",
+  ...{ event_id: "signup-1", event_ids: ["signup-1"] },
   trace_id: "4bf92f3577b34da6a3ce929d0e0e4736",
   workflow_id: `activity-${ACTIVITY}:signup-1`,
   ...{

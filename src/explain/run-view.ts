@@ -94,6 +94,10 @@ export const MAX_TASKS_SHOWN = 100;
 export const RunView = Type.Object(
   {
     ...summaryFields,
+    event_ids: Type.Array(Type.String(), {
+      description:
+        "The events that it is about, in the order in which they were accepted: several where they were gathered.",
+    }),
     context_snapshot: Type.Unknown({ description: "What each context source answered, by its name." }),
     context: Type.Array(SourceView, { description: "How each context source did." }),
     templates: Nullable(Type.Array(TemplateView), {
@@ -133,6 +137,8 @@ export interface RunFacts {
   decisions: RunDecisions | null;
   counts: readonly TaskCount[];
   tasks: readonly TaskOfRun[];
+  /** The events of its window; null where it is about one event or none. */
+  gathered: readonly string[] | null;
   outcome_event: RunView["outcome_event"];
 }
 
@@ -143,12 +149,14 @@ export function describeRun({
   decisions,
   counts,
   tasks,
+  gathered,
   outcome_event,
 }: RunFacts): RunView {
   const keys = decisions?.templates.map(({ key }) => key) ?? [];
   const placeOf = ({ key }: TaskOfRun) => keys.indexOf(key);
   return {
     ...summary,
+    event_ids: gathered ? [...gathered] : [summary.event_id].filter((id) => id != null),
     context_snapshot,
     context: (context_sources ?? []).map((report) => ({ code: null, error: null, ...report })),
     templates: decisions && describeTemplates(decisions, counts, summary),

@@ -8,6 +8,7 @@ import { indexSubscriptions } from "../../src/event/match.ts";
 import { decideClosing, type WindowLedger } from "../../src/flow/window.ts";
 import { createDefinitionStore } from "../../src/postgres/definition/definition-store.ts";
 import { createEventLedger } from "../../src/postgres/event/event-ledger.ts";
+import { createLedgerReader } from "../../src/postgres/explain/ledger-reader.ts";
 import { createWindowLedger } from "../../src/postgres/flow/window-ledger.ts";
 import { createAcceptanceLedger } from "../../src/postgres/occurrence/acceptance-ledger.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
@@ -241,6 +242,15 @@ describe("a window", () => {
     expect([...(await runsOf(definition))]).toEqual([]);
   });
 
+  test("whose last event somebody has removed makes no run, and holds up none", async () => {
+    const definition = await storeDefinition(database, { flow: { debounce: "1m" } });
+    const [event] = await record(definition, [{}]);
+    await database.sql`delete from actcore.events where event_id = ${event?.event_id ?? ""}`;
+    await passTime(definition, 61_000);
+    expect(await close(definition)).toEqual([1]);
+    expect([...(await windowsOf(definition))]).toMatchObject([{ reason: "input_not_kept", run_id: null }]);
+  });
+
   test("of an activity with gates makes a queued run, which is counted under the key of its last event", async () => {
     const definition = await storeDefinition(database, {
       flow: { debounce: "1m", max_concurrent_runs: { count: 1, key: "event.payload.n" } },
@@ -276,6 +286,8 @@ describe("a window", () => {
         .sort();
     };
     expect(await claimAndRead(made?.run_id)).toEqual(messages);
+    const read = await createLedgerReader(database.db).findRun(made?.run_id);
+    expect(read?.event_ids).toEqual(events.map(({ event_id }) => event_id));
     const { acceptRerun } = createAcceptanceLedger(database.db);
     const request = { run_id: made?.run_id, from: "start", version: "latest", actor: "test" } as const;
     expect(await claimAndRead((await acceptRerun(request)).run_id)).toEqual(messages);

@@ -95,9 +95,9 @@ test("lists have no payloads, which a run, a task and an event have when they ar
     return Object.keys(read[n] ?? {}).filter((name) => !names.includes(name));
   });
   expect(leftOut).toEqual([
-    ["context_snapshot", "context", "templates", "tasks", "tasks_not_shown", "outcome_event"],
+    ["event_ids", "context_snapshot", "context", "templates", "tasks", "tasks_not_shown", "outcome_event"],
     ["params", "result", "output", "human"],
-    ["payload", "raw_base64", "activities", "replays", "refused"],
+    ["attributes", "payload", "raw_base64", "activities", "replays", "refused"],
   ]);
 });
 

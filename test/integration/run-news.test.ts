@@ -130,6 +130,25 @@ test("a chain of own events names its runs, and its sixteenth event is kept with
   }
 });
 
+test("the chain of a run whose events were gathered goes on from the longest one of these", async () => {
+  const definition = await storeDefinition(database, TELLS);
+  const { run_id } = await claim(database, definition.id);
+  const window_id = crypto.randomUUID();
+  const gathered = [7, 3, null].map((depth, n) => ({ depth, event_id: `${window_id}-${n}` }));
+  for (const [n, { depth, event_id }] of gathered.entries()) {
+    const member = { window_id, position: n + 1, row_id: crypto.randomUUID(), event_id, bytes: 2 };
+    await database.sql`insert into actcore.flow_members ${database.sql(member)}`;
+    if (depth === null) continue;
+    const own = { event_id, type: "actcore.x", payload: "{}", depth, chain: JSON.stringify([event_id]) };
+    await database.sql`insert into actcore.own_events ${database.sql(own)}`;
+  }
+  const last = gathered.at(-1)?.event_id ?? "";
+  await database.sql`update actcore.runs set window_id = ${window_id}, event_id = ${last} where run_id = ${run_id}`;
+  await createRunLedger(database.db).close({ run_id, failures: [] });
+  const chain = [gathered[0]?.event_id, run_id];
+  expect(await newsOf(run_id)).toMatchObject([{ payload: { depth: 8, chain } }]);
+});
+
 test("an own event whose payload has characters that Postgres cannot read leads to runs that close all the same", async () => {
   const definition = await storeDefinition(database, TELLS);
   const occasion = crypto.randomUUID();

@@ -6,7 +6,15 @@ import { describeRun, type RunFacts, RunView } from "../../src/explain/run-view.
 import type { TemplateDecision } from "../../src/run/decision.ts";
 
 function runWith(templates: TemplateDecision[], summary: object = {}, rest: Partial<RunFacts> = {}) {
-  const facts = { context_snapshot: null, context_sources: null, counts: [], tasks: [], outcome_event: null, ...rest };
+  const facts = {
+    context_snapshot: null,
+    context_sources: null,
+    counts: [],
+    tasks: [],
+    gathered: null,
+    outcome_event: null,
+    ...rest,
+  };
   return describeRun({
     ...facts,
     decisions: { round: 1, templates },
@@ -34,12 +42,18 @@ describe("a template", () => {
   });
 });
 
+test("a run names its events: those of its window, or its own one", () => {
+  expect(runWith([], { event_id: "b" }, { gathered: ["a", "b"] }).event_ids).toEqual(["a", "b"]);
+  expect(runWith([], { event_id: "b" }).event_ids).toEqual(["b"]);
+  expect(runWith([], { event_id: null }).event_ids).toEqual([]);
+});
+
 test("a run of a release that recorded no decisions has none to tell, and its tasks all the same", () => {
   const task = { task_id: "t", key: "a", instance: null } as unknown as RunFacts["tasks"][number];
   const counts = [{ key: "a", status: "succeeded" as const, count: 1 }];
   const run = describeRun({
     ...{ summary: {} as RunFacts["summary"], context_snapshot: {}, context_sources: null, decisions: null },
-    ...{ counts, tasks: [task], outcome_event: null },
+    ...{ counts, tasks: [task], gathered: null, outcome_event: null },
   });
   expect(run).toMatchObject({ context: [], templates: null, tasks: [task], tasks_not_shown: 0 });
 });

@@ -8,7 +8,7 @@ import { CHAIN_TOO_LONG, MAX_OWN_EVENT_DEPTH } from "../../event/own-event.ts";
 import type { RunView } from "../../explain/run-view.ts";
 import { PUBLISH_ALL } from "../client.ts";
 import { definitions } from "../definition-tables.ts";
-import { ownEvents, runs } from "../ledger-tables.ts";
+import { flowMembers, ownEvents, runs } from "../ledger-tables.ts";
 import { OWN_EVENTS_CHANNEL } from "./own-event-outbox.ts";
 
 /** The id of the own event about the end of a run, of which these are the columns. */
@@ -35,7 +35,13 @@ export function runNews(closed: SQL): SQL {
         'rerun_of', r.rerun_of, 'path', '/runs/' || r.run_id, 'depth', led.depth, 'chain', led.chain),
       led.depth, led.chain, case when led.depth >= ${MAX_OWN_EVENT_DEPTH} then ${CHAIN_TOO_LONG} end
     from ${closed} r join ${definitions} d on d.id = r.activity_id
-      left join ${ownEvents} before on before.event_id = r.event_id
+      left join lateral (
+        -- Of events that were gathered, the one with the longest chain.
+        select o.event_id, o.depth, o.chain from ${ownEvents} o where o.event_id = r.event_id
+        union all
+        select o.event_id, o.depth, o.chain from ${flowMembers} m join ${ownEvents} o using (event_id) where m.window_id = r.window_id
+        order by depth desc nulls last limit 1
+      ) before on true
       cross join lateral (
         select coalesce(before.depth, case when before.event_id is null then 0 else 1 end) + 1 as depth,
           ('[' || coalesce(nullif(btrim(before.chain::text, '[]'), '') || ', ', '') || to_json(r.run_id) || ']')::json as chain

@@ -24,7 +24,7 @@ import { firstUuidAt } from "../../kernel/stable-id.ts";
 import { isTruncated } from "../../task/command/output.ts";
 import { type Database, guarded } from "../client.ts";
 import { NEWS_OF_RUN } from "../event/run-news.ts";
-import { eventKeys, eventOutcomes, events, runs } from "../ledger-tables.ts";
+import { eventKeys, eventOutcomes, events, flowMembers, runs } from "../ledger-tables.ts";
 import { withTimesAsText } from "../schema.ts";
 import { humanTasks, taskOutputs, tasks } from "../task-tables.ts";
 
@@ -56,6 +56,8 @@ export function createLedgerReader(db: Database): LedgerReader {
         context_sources,
         decisions,
         counts,
+        gathered: sql<string[] | null>`(select json_agg(m.event_id order by m.position) from ${flowMembers} m
+          where m.window_id = ${runs}.window_id)`,
         outcome_event: NEWS_OF_RUN,
       };
       const [[row], shown] = await Promise.all([

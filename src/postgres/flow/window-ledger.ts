@@ -15,6 +15,9 @@ import { closesAt, WINDOWS_CHANNEL } from "./window-times.ts";
 /** Windows of one transaction. Routers that have an event for one of them wait for its end. */
 const AT_ONCE = 20;
 
+/** A window whose last event is gone must not stay open, and be looked at for ever. */
+const NOT_KEPT: Closing = { status: "none", outcome: "skipped", reason: "input_not_kept" };
+
 /** A window that this transaction has locked, with as many of its members as one run may have. */
 interface DueRow extends Record<string, unknown> {
   window_id: string;
@@ -23,11 +26,11 @@ interface DueRow extends Record<string, unknown> {
   /** How many members it has, and how many of them its run gets. */
   events: number;
   taken: number;
-  /** The last of those. */
-  last: Omit<EventEnvelope, "occurred_at"> & { occurred_at: string | null; trace_id: string };
+  /** The last of those; null where somebody has removed it. */
+  last: null | (Omit<EventEnvelope, "occurred_at"> & { occurred_at: string | null; trace_id: string });
 }
 
-type Closed = ClosedWindow & Pick<DueRow, "taken"> & { version: number; event_id: string; trace_id: string };
+type Closed = ClosedWindow & { version: number; event_id: string | undefined; trace_id: string | undefined };
 
 export function createWindowLedger({ db, sql: client }: Postgres, activities: ActivityCache): WindowLedger {
   return {
@@ -38,11 +41,10 @@ export function createWindowLedger({ db, sql: client }: Postgres, activities: Ac
         const current = await readActivities(tx, due);
         const closed = due.map((window) => {
           const activity = current.get(window.activity_id) as Activity;
-          return toClosed(window, activity, decide(activity, toEnvelope(window.last)));
+          return toClosed(window, activity, window.last ? decide(activity, toEnvelope(window.last)) : NOT_KEPT);
         });
         await writeClosed(tx, closed);
-        for (const [index, { events, taken, window_id }] of due.entries())
-          if (taken < events) await moveRest(tx, window_id, closed[index] as Closed);
+        for (const { window_id, events, taken } of due) if (taken < events) await moveRest(tx, window_id, taken);
         return closed;
       }),
 
@@ -90,9 +92,10 @@ async function lockDue(tx: Transaction): Promise<DueRow[]> {
   const ids = JSON.stringify(due.map((row) => row.window_id));
   // A statement of its own: it sees the members that came before the lock.
   return tx.execute<DueRow>(sql`
-    select w.window_id, w.activity_id, w.events, d.version, m.position as taken, json_build_object('event_id', e.event_id,
-      'type', e.type, 'source', e.source, 'subject', e.subject, 'occurred_at', e.occurred_at, 'trace_id', e.trace_id,
-      'attributes', e.attributes, 'payload', e.payload) as last
+    select w.window_id, w.activity_id, w.events, d.version, m.position as taken, case when e.row_id is not null then
+        json_build_object('event_id', e.event_id, 'type', e.type, 'source', e.source, 'subject', e.subject,
+          'occurred_at', e.occurred_at, 'trace_id', e.trace_id, 'attributes', e.attributes, 'payload', e.payload)
+      end as last
     from ${flowWindows} w
     join ${definitions} d on d.id = w.activity_id
     cross join lateral (
@@ -102,11 +105,11 @@ async function lockDue(tx: Transaction): Promise<DueRow[]> {
       where position = 1 or position <= w.max_events and upto <= ${MAX_WINDOW_BYTES}
       order by position desc limit 1
     ) m
-    join ${events} e on e.row_id = m.row_id
+    left join ${events} e on e.row_id = m.row_id
     where w.window_id in (select json_array_elements_text(${ids}::json)::uuid)`);
 }
 
-function toEnvelope({ subject, occurred_at, attributes, ...last }: DueRow["last"]): EventEnvelope {
+function toEnvelope({ subject, occurred_at, attributes, ...last }: NonNullable<DueRow["last"]>): EventEnvelope {
   return {
     ...last,
     occurred_at: occurred_at ?? "",
@@ -116,21 +119,12 @@ function toEnvelope({ subject, occurred_at, attributes, ...last }: DueRow["last"
 }
 
 function toClosed(
-  { window_id, activity_id, taken, last: { event_id, trace_id } }: DueRow,
+  { window_id, activity_id, taken, last }: DueRow,
   { name, version }: Activity,
   closing: Closing,
 ): Closed {
-  const about = {
-    window_id,
-    activity_id,
-    activity_name: name,
-    events: taken,
-    taken,
-    closing,
-    version,
-    event_id,
-    trace_id,
-  };
+  const { event_id, trace_id } = last ?? {};
+  const about = { window_id, activity_id, activity_name: name, events: taken, closing, version, event_id, trace_id };
   if (closing.status === "none") return about;
   const run_id = Bun.randomUUIDv7();
   const workflow_id = windowWorkflowId(activity_id, window_id);
@@ -148,7 +142,7 @@ async function writeClosed(tx: Transaction, closed: readonly Closed[]): Promise<
   await tx.execute(sql`
     with closing as (
       select * from json_to_recordset(${JSON.stringify(rows)}::json) as c(window_id uuid, activity_id uuid, activity_name text,
-        taken integer, version integer, event_id text, trace_id text, run_id uuid, workflow_id text, status text, flow_key text,
+        events integer, version integer, event_id text, trace_id text, run_id uuid, workflow_id text, status text, flow_key text,
         outcome text, reason text)
     ), closed as (
       update ${flowWindows} w set closed_at = now(), run_id = c.run_id, reason = c.reason
@@ -166,12 +160,12 @@ async function writeClosed(tx: Transaction, closed: readonly Closed[]): Promise<
       returning case when status = 'queued' then ${tellGates(sql`r.activity_id`, sql`r.flow_key`)} end
     )
     update ${eventOutcomes} o set outcome = c.outcome, reason = c.reason, run_id = c.run_id
-    from closing c join ${flowMembers} m on m.window_id = c.window_id and m.position <= c.taken
+    from closing c join ${flowMembers} m on m.window_id = c.window_id and m.position <= c.events
     where o.row_id = m.row_id and o.activity_id = c.activity_id`);
 }
 
 /** The members that are more than one run may have become those of a new window, in their order. */
-async function moveRest(tx: Transaction, window_id: string, { taken }: Closed): Promise<void> {
+async function moveRest(tx: Transaction, window_id: string, taken: number): Promise<void> {
   const next = Bun.randomUUIDv7();
   await tx.execute(sql`
     with moved as (
