@@ -43,7 +43,7 @@ export interface Judged extends Record<string, unknown> {
 /** Holds the lock until the transaction ends. `relaxed`: its commit does not wait for the disk. */
 export async function lockGates(tx: Transaction, activityId: string, { relaxed = false } = {}): Promise<Gates> {
   const [row] = await tx.execute<{ now: string; flow: FlowInput | null }>(sql`
-    select pg_advisory_xact_lock(${LOCK}, hashtext(${activityId}))::text as locked, clock_timestamp() as now,
+    select pg_advisory_xact_lock(${LOCK}, hashtext(lower(${activityId}::text)))::text as locked, clock_timestamp() as now,
       (select body->'flow' from ${definitions} where id = ${activityId}) as flow,
       ${relaxed ? sql`set_config('synchronous_commit', 'off', true)` : sql`null`} as relaxed`);
   // A definition that has no gates any more lets all of its runs in.
@@ -85,13 +85,13 @@ export async function admit(
   const verdict = judgeLine(gates.flow, { ...facts, queued }, gates.now);
   const { waitsFor } = verdict;
   return {
-    judged: await carryOut(tx, verdict, gates.now),
+    judged: await carryOut(tx, verdict),
     ...(waitsFor && { waitsFor }),
     again: waitsFor === undefined && queued.length === BATCH,
   };
 }
 
-async function carryOut(tx: Transaction, { run, skip }: GateVerdict, now: Date): Promise<Judged[]> {
+async function carryOut(tx: Transaction, { run, skip }: GateVerdict): Promise<Judged[]> {
   if (run.length + skip.length === 0) return [];
   const rows = [...run.map((run_id) => ({ run_id })), ...skip];
   return tx.execute<Judged>(sql`
@@ -99,7 +99,7 @@ async function carryOut(tx: Transaction, { run, skip }: GateVerdict, now: Date):
       select run_id, reason, detail, n from json_to_recordset(${JSON.stringify(rows.map((row, n) => ({ n, ...row })))}::json)
         as v(run_id uuid, reason text, detail text, n integer)
     ), changed as (
-      update ${runs} r set reason = v.reason, detail = v.detail, ${endOfWait(sql`v.reason is null`, now)}
+      update ${runs} r set reason = v.reason, detail = v.detail, ${endOfWait(sql`v.reason is null`)}
       from verdict v where r.run_id = v.run_id and r.status = 'queued'
       returning r.*, v.n
     ), released as (
@@ -117,11 +117,13 @@ async function carryOut(tx: Transaction, { run, skip }: GateVerdict, now: Date):
     from changed c join ${occurrences} o on o.run_id = c.run_id order by c.n`);
 }
 
-/** What is written of a run that waits no more: it begins, or is over. */
-function endOfWait(begins: SQL, now: Date): SQL {
-  const at = sql`${now.toISOString()}::timestamptz`;
+/**
+ * What is written of a run that waits no more: it begins, or is over. The time is that of this moment, after the line was read: what
+ * was not going any more then has ended before it.
+ */
+function endOfWait(begins: SQL): SQL {
   return sql`status = case when ${begins} then 'running' else 'skipped' end,
-        admitted_at = case when ${begins} then ${at} end,
-        fired_at = case when ${begins} then ${at} else r.fired_at end,
-        finished_at = case when ${begins} then null else ${at} end`;
+        admitted_at = case when ${begins} then clock_timestamp() end,
+        fired_at = case when ${begins} then clock_timestamp() else r.fired_at end,
+        finished_at = case when ${begins} then null else clock_timestamp() end`;
 }
