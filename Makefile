@@ -41,6 +41,7 @@ chaos: build ## Kill, freeze and lose everything, at full size (about 15 minutes
 bench: build ## Measure against a bare Temporal worker, in ratios of one run; then bursts of events, what events are matched against, many schedules, syncs, commands, and two million rows in each table (two binaries: test/bench/compare.ts)
 	@$(BUN) test/bench/bench.ts
 	@$(BUN) test/bench/events.ts
+	@$(BUN) test/bench/doors.ts
 	@$(BUN) test/bench/matching.ts
 	@$(BUN) test/bench/schedules.ts
 	@$(BUN) test/bench/sync-rounds.ts
