@@ -119,8 +119,28 @@ async function renderDocument(routes: readonly TaggedRoute[]): Promise<string> {
       if (described.content) described.content = { [type]: described.content[JSON_TYPE] };
     }
   }
+  const schemas: Record<string, unknown> = {};
+  const paths = shareSchemas(document.paths, schemas);
+  const components = { ...document.components, schemas };
   // The plugin says 3.0, but `const` and `null` of our schemas are JSON Schema as 3.1 has it.
-  return JSON.stringify({ ...document, openapi: "3.1.0" });
+  return JSON.stringify({ ...document, openapi: "3.1.0", paths, components });
+}
+
+/** Characters of JSON from which on a schema is worth a name of its own. */
+const LARGE = 500;
+
+/** The same with a reference in place of each large schema that has a title; those go to `schemas`, each once. */
+function shareSchemas(value: unknown, schemas: Record<string, unknown>): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map((item) => shareSchemas(item, schemas));
+  const shared = Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, shareSchemas(inner, schemas)]));
+  const { title } = shared;
+  if (typeof title !== "string" || !/^\w+$/.test(title) || JSON.stringify(shared).length < LARGE) return shared;
+  let name = title;
+  // What comes in and what goes out may have one title, and differ in their patterns.
+  for (let other = 2; name in schemas && !Bun.deepEquals(schemas[name], shared); other++) name = `${title}${other}`;
+  schemas[name] = shared;
+  return { $ref: `#/components/schemas/${name}` };
 }
 
 /** OpenAPI 3.0 has scopes for OAuth only: a key's is in words, and in `x-scope` for programs. */
