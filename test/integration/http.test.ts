@@ -77,7 +77,9 @@ describe("bad input is a problem that names every fault:", () => {
   ])("a body of %d levels", async (depth, open, close) => {
     const nested = `${open.repeat(depth)}1${close.repeat(depth)}`;
     const { id } = await api.createDefinition();
-    for (const path of ["/activity-definitions", "/events", `/activity-definitions/${id}/trigger`])
+    // A list of events has a result for each: http-events.test.ts asks for those that are nested too deep.
+    const others = open === "[" ? [] : ["/events"];
+    for (const path of ["/activity-definitions", ...others, `/activity-definitions/${id}/trigger`])
       expect(pathsOf(await post(path, nested), 400, "body_too_deep")).toEqual(["/"]);
     const payload = `{"payload":${nested}}`;
     expect(pathsOf(await post(`/activity-definitions/${id}/trigger`, payload), 400, "body_too_deep")).toEqual(["/"]);

@@ -42,7 +42,8 @@ test("definitions with it are checked by its schema and by its own rules", async
 
 test("the API's documents and the published schemas have it", async () => {
   const { body } = await api.get("/openapi.json");
-  expect(JSON.stringify(body.paths["/activity-definitions"].post.requestBody)).toContain('"title":"EchoTask"');
+  expect(JSON.stringify(body.paths["/activity-definitions"].post.requestBody)).toContain("ActivityDefinitionInput");
+  expect(JSON.stringify(body.components.schemas.ActivityDefinitionInput)).toContain("EchoTask");
   expect((await api.get("/schemas/definition-file.schema.json")).body).toEqual(
     JSON.parse(renderSchemas(taskTypes)["definition-file.schema.json"] as string),
   );

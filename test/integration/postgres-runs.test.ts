@@ -175,7 +175,10 @@ describe("a task", () => {
     const {
       tasks: [step],
     } = await runs.recordRound(run_id, plainRound(runOf(run_id), activityOf(definition)));
-    expect((await tasks.begin(step?.task_id ?? ""))?.input.event).toEqual({ subject: null, ...envelope } as never);
+    expect((await tasks.begin(step?.task_id ?? ""))?.input.event).toEqual({
+      ...{ subject: null, attributes: {} },
+      ...envelope,
+    } as never);
   });
 
   test("that is tried again keeps the error of the last try until it succeeds", async () => {
