@@ -12,14 +12,18 @@ export function toLines(explanation: EventExplanation | DueTimeExplanation): str
   return [explanation.summary, ...formatTable(rows.map((row) => [`  ${row[0]}`, ...row.slice(1)]))];
 }
 
-function rowsOfEvent({ event, activity, trigger, run, nearest, activities }: EventExplanation): Row[] {
+function rowsOfEvent({ summary: said, event, activity, trigger, run, nearest, activities }: EventExplanation): Row[] {
   return [
     ...(event === null ? [] : [["event", `${event.type ?? "no type"}, ${event.outcome}, ${event.received_at}`]]),
     ...rowsOfActivity(activity),
     ...(trigger === null ? [] : rowsOfTrigger(trigger)),
     ...rowsOfRun("run", run),
     ...(nearest === null ? [] : [["nearest", `${nearest.event_type}, of ${nearest.activity_name}`]]),
-    ...activities.map(({ activity_name, outcome, summary }) => [activity_name, `${outcome}: ${summary}`]),
+    ...activities.map(({ activity_name, outcome, summary }) => [
+      activity_name,
+      // The sentence of the only activity is that of the event, and stands above already.
+      summary === said ? outcome : `${outcome}: ${summary}`,
+    ]),
   ];
 }
 
@@ -66,7 +70,8 @@ function rowsOfTrigger({ filters, condition }: TriggerFindings): Row[] {
 function rowsOfRun(title: string, run: ExplainedRun | null): Row[] {
   if (run === null) return [];
   const { run_id, status, fired_at, version_used } = run;
-  return [[title, `${run_id}, ${status}, began ${fired_at}, version ${version_used}`]];
+  const since = `${status === "queued" ? "waits since" : "began"} ${fired_at}`;
+  return [[title, `${run_id}, ${status}, ${since}, version ${version_used}`]];
 }
 
 function rowsOfDue(title: string, due: ExplainedDueTime | null): Row[] {

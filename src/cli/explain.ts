@@ -20,7 +20,7 @@ import { toLines } from "./explain-lines.ts";
 type Context = Pick<CommandContext, "config" | "print" | "json" | "args">;
 
 /** What is asked about. */
-type Question = { event: string; activity?: string } | { activity: string; at: Date };
+type Question = { event: string; activity?: string } | { activity: string; at: Date | undefined };
 
 const CONNECTIONS = 4;
 
@@ -47,8 +47,9 @@ function readQuestion({ event, activity, at }: Context["args"]): Question {
     return { event, ...(activity !== undefined && { activity }) };
   }
   if (activity === undefined) throw usage("--event", "expected --event=ID, or --activity=NAME with --at=TIME");
-  const time = at === undefined ? new Date() : parseTime(at);
-  if (time === undefined) throw usage("--at", `expected ${EXPECTED_TIME}, received ${JSON.stringify(at)}`);
+  const time = at === undefined ? undefined : parseTime(at);
+  if (at !== undefined && time === undefined)
+    throw usage("--at", `expected ${EXPECTED_TIME}, received ${JSON.stringify(at)}`);
   return { activity, at: time };
 }
 
@@ -66,7 +67,7 @@ async function answer(
   const now = new Date();
   if ("event" in question)
     return explainEvent(requireKnown(await reader.readEvent(question.event, id), question.activity), now, retention);
-  const facts = requireKnown(await reader.readDueTime(id as string, question.at, now), question.activity);
+  const facts = requireKnown(await reader.readDueTime(id as string, question.at ?? now, now), question.activity);
   return explainDueTime(facts, now, retention.runRetentionMs);
 }
 

@@ -1,6 +1,7 @@
 /** `actcore status`: what runs where, which activities are overdue, what waits, and which events nothing waits for. */
 
 import { type EngineReport, type Report, reportEngines } from "../engines/report.ts";
+import { isOwnType, MAX_OWN_TYPES } from "../event/own-event.ts";
 import type { Backlog } from "../explain/backlog.ts";
 import { describeUnmatched, type UnmatchedTypes } from "../explain/unmatched-types.ts";
 import type { Config } from "../kernel/config.ts";
@@ -29,7 +30,7 @@ interface Overdue {
 /** What the ledger says. */
 interface Told extends Backlog {
   overdue: Overdue[];
-  /** Of the last day, the types that came last. */
+  /** Of the last day, the types that came last, without those of own events. */
   unmatched: UnmatchedTypes["types"];
 }
 
@@ -55,7 +56,9 @@ async function readLedger(config: Config, { engines }: Report): Promise<Told | u
   const asked = withDatabase(config, "status", async ({ db }) => {
     const overdue = await createExpectationReader(db).listOverdue(OVERDUE_SHOWN + 1);
     const since = new Date(Date.now() - UNMATCHED_MS);
-    const { types: unmatched } = await describeUnmatched(createUnmatchedReader(db), since, UNMATCHED_SHOWN);
+    const { types } = await describeUnmatched(createUnmatchedReader(db), since, UNMATCHED_SHOWN + MAX_OWN_TYPES);
+    // That nobody waits for an event of actcore's own is as it should be.
+    const unmatched = types.filter(({ type }) => !isOwnType(type)).slice(0, UNMATCHED_SHOWN);
     return { overdue, ...(await createBacklogReader(db).read()), unmatched };
   });
   return inTime(asked, ASKED_WITHIN_MS, () => new Error("late")).catch(() => undefined);

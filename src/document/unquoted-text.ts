@@ -10,6 +10,9 @@
 const SPECIAL = /(?:^|[\s{[,])(?:([\w.$/-]+):|-)[ \t]+(\*(?![A-Za-z_][\w-]*[ \t]*(?:[,}\]#]|$))|[%@`]|\{\{)/;
 /** A key, and a value in which a colon makes another key of what stands before it. */
 const COLON = /^\s*(?:- )?([\w.$/-]+):[ \t]+([^\s"'[{|>&*!%@`#][^"]*?:(?:[ \t]|$))/;
+/** A key or a dash, and a text in double quotes that ends within a placeholder, because that has double quotes of its own. */
+const QUOTES_WITHIN =
+  /(?:^|[\s{[,])(?:([\w.$/-]+):|-)[ \t]+"(?:[^"\\{]|\\.|\{(?!\{)|\{\{(?:[^"\\}]|\\.|\}(?!\}))*\}\})*\{\{(?:[^"\\}]|\\.|\}(?!\}))*"/;
 /** Where a value ends within `{…}` or `[…]`. */
 const END_IN_FLOW = /,[ \t]*[\w.$/-]+:|[}\]]/;
 
@@ -18,6 +21,9 @@ export function describeUnquoted(text: string, offset: number, message: string):
   const start = text.lastIndexOf("\n", offset - 1) + 1;
   const end = text.indexOf("\n", offset);
   const line = text.slice(start, end === -1 ? undefined : end).replace(/\r$/, "");
+  const within = QUOTES_WITHIN.exec(line);
+  if (within !== null)
+    return `${within[1] ?? "a value"} is in double quotes and ends at the first one within its {{ … }}: write those within as '…' (as it stands, YAML says: ${message})`;
   const found = SPECIAL.exec(line) ?? (/mapping/i.test(message) ? COLON.exec(line) : null);
   if (found === null) return undefined;
   const [match, key = "a value", first = ""] = found;

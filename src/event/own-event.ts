@@ -22,6 +22,14 @@ export const CHAIN_TOO_LONG = "chain_too_long";
 /** The types of own events that tell of the end of a run. */
 export const RUN_NEWS_TYPES = ["succeeded", "failed", "skipped", "cancelled"].map((status) => `actcore.run.${status}`);
 
+/** More than there are types of own events. */
+export const MAX_OWN_TYPES = 20;
+
+/** Whether only actcore makes events of the type. */
+export function isOwnType(type: string): boolean {
+  return type.startsWith(PREFIX);
+}
+
 export interface OwnEvent {
   /** 1 to 200 bytes, beginning with `actcore.`; the same for the same news, so that telling it again changes nothing. */
   event_id: string;

@@ -76,8 +76,13 @@ function tell(asked: Asked): Told & { outcome: Outcome } {
       said: `${name} ${describeTrigger(version)}: it has no due times`,
       ...tellEvents(asked),
     };
-  const said = `${name} ${at > now ? "is" : "was"} not due at ${asked.local}: ${notDue.words}${tellNeighbours(asked)}`;
-  return { outcome: "not_due", said };
+  const neighbours = tellNeighbours(asked);
+  // Who asks without a time asks how the activity stands, and not what is wrong with the present second.
+  const isOfNow = at.getTime() === now.getTime() && neighbours !== "";
+  const why = isOfNow
+    ? `${name} is not due at this moment`
+    : `${name} ${at > now ? "is" : "was"} not due at ${asked.local}: ${notDue.words}`;
+  return { outcome: "not_due", said: `${why}${neighbours}` };
 }
 
 function tellNotThere({ history, at }: Asked): string {
@@ -105,13 +110,19 @@ function tellNeighbours({ before, after, now }: Asked): string {
 
 /** What became of a due time, in short: what follows after "which". */
 const WORDS: Readonly<Record<ExplainedDueTime["outcome"], (due: ExplainedDueTime) => string>> = {
-  run: ({ run_status }) => `ran (${run_status})`,
-  late: ({ run_status, delay_ms }) => `ran ${formatElapsed(delay_ms ?? 0)} late (${run_status})`,
+  run: tellBrieflyOfRun,
+  late: tellBrieflyOfRun,
   skipped: ({ reason }) => `was skipped (${reason})`,
   expired: () => "is not kept any more",
   pending: () => "is not accounted for yet",
   upcoming: () => "is to come",
 };
+
+function tellBrieflyOfRun({ outcome, run_status, delay_ms }: ExplainedDueTime): string {
+  if (run_status === "queued") return "has a run that waits to begin (queued)";
+  const late = outcome === "late" ? ` ${formatElapsed(delay_ms ?? 0)} late` : "";
+  return run_status === "running" ? `began${late} and still runs` : `ran${late} (${run_status})`;
+}
 
 function tellDue(asked: Asked, due: ExplainedDueTime): Told {
   switch (due.outcome) {

@@ -100,7 +100,7 @@ function tellUnrecorded(facts: EventFacts, retention: Retention): Answer {
   const near = nearIds.length === 0 ? "" : `; similar ids are recorded: ${nearIds.map(shorten).join(", ")}`;
   return {
     outcome: "unknown",
-    said: `No event with the id ${id} is recorded: it never arrived, waits in the stream for a router, or came more than ${formatDuration(retention.keyRetentionMs)} ago${near}`,
+    said: `No event with the id ${id} is recorded: it never arrived, was refused where it was sent, waits in the stream for a router, or came more than ${formatDuration(retention.keyRetentionMs)} ago${near}`,
     todo: "/readyz says whether a router is at work, and GET /events?outcome=dead_lettered lists what came without an id that can be used",
   };
 }

@@ -1,5 +1,6 @@
 /** Types of events that no activity waited for: how often they came, and which type that one waits for is nearest. */
 import { type Static, Type } from "@sinclair/typebox";
+import { isOwnType } from "../event/own-event.ts";
 import { Nullable } from "../json/schema-parts.ts";
 import { createPause } from "../kernel/wait.ts";
 import { findListening, findNearestType, ListenedType } from "./nearest-type.ts";
@@ -18,7 +19,9 @@ const UnmatchedType = Type.Object(
     listened_now: Nullable(ListenedType, {
       description: "An activity that waits for the type by now: a replay of its events would run.",
     }),
-    nearest: Nullable(ListenedType, { description: "The nearest type or pattern that an activity waits for." }),
+    nearest: Nullable(ListenedType, {
+      description: "The nearest type or pattern that an activity waits for; null of an own event.",
+    }),
   },
   { title: "UnmatchedType" },
 );
@@ -57,7 +60,8 @@ export async function describeUnmatched(reader: UnmatchedReader, since: Date, li
     described.push({
       ...{ type, count: Math.min(count, MAX_COUNTED), count_is_exact: count <= MAX_COUNTED },
       ...{ last_seen: last_seen.toISOString(), sample_event_id, listened_now },
-      nearest: listened_now === null ? (findNearestType(type, listened) ?? null) : null,
+      // Nobody mistypes an event of actcore's own.
+      nearest: listened_now === null && !isOwnType(type) ? (findNearestType(type, listened) ?? null) : null,
     });
   }
   const cut = isCut ? `only the first ${MAX_TYPES_LOOKED_AT} types, in their order, were looked at` : null;

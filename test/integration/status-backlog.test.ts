@@ -61,6 +61,9 @@ test("nothing is said where nothing waits; else how much there is, and since whe
   for (const event_id of ["dead-letter:1", "dead-letter:2"])
     await createEventLedger(database.db).recordDeadLetters([{ ...letter, event_id }]);
   await createEventLedger(database.db).record([matchedEvent(envelopeOf("nobody", { type: "ordre.created" }))]);
+  // Own events that nobody waits for are no news, however many types of them came last.
+  for (const type of ["actcore.run.succeeded", "actcore.run.failed", "actcore.run.skipped", "actcore.sync.failed"])
+    await createEventLedger(database.db).record([matchedEvent(envelopeOf(type, { type }))]);
   await database.db.update(events).set({ received_at: AT });
   await database.db.update(events).set({ settled_as: "discarded", settled_at: later }).where(sql`event_id like '%2'`);
 

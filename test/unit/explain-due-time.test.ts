@@ -257,6 +257,23 @@ describe("a time that is no due time", () => {
     expect(before).toBe(AT.toISOString());
   });
 
+  test("that is now is told by the due times around it alone", () => {
+    const views = [
+      ofRun(run({ status: "running" })),
+      view({ scheduled_for: "2026-01-31T10:00:00.000Z", outcome: "upcoming" }),
+    ];
+    const now = new Date("2026-01-31T09:30:00Z");
+    const told = (due: DueTimeView[]) => tell(undefined, { at: now, views: due }, now);
+    expect(told(views)).toBe(
+      "report is not due at this moment; the due time before is 2026-01-31T09:00:00+00:00, which began and still runs; " +
+        "the next one is 2026-01-31T10:00:00+00:00.",
+    );
+    expect(told([ofRun(run({ status: "queued" }))])).toBe(
+      "report is not due at this moment; the due time before is 2026-01-31T09:00:00+00:00, which has a run that waits to begin (queued).",
+    );
+    expect(told([ofRun(run(), "late", 90_000)])).toEndWith("which ran 1m30s late (succeeded).");
+  });
+
   test("lies before the activity was made, or after it was deleted", () => {
     const history = historyOf([version(1, "2026-02-01T00:00:00Z")]);
     expect(tell(undefined, { history })).toBe(

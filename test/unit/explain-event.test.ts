@@ -247,6 +247,7 @@ describe("an event that is not in the ledger", () => {
   test("is unknown, and ids that look like it are named", () => {
     const told = explain({ ...nowhere, event_id: "order-1O", idsBeside: ["order-09", "order-10", "zebra"] });
     expect([told.outcome, told.near_ids]).toEqual(["unknown", ["order-10", "order-09"]]);
+    expect(told.summary).toContain("it never arrived, was refused where it was sent, waits in the stream");
     expect(told.summary).toContain("similar ids are recorded: order-10, order-09; /readyz");
   });
 

@@ -51,6 +51,26 @@ describe("a value without quotes is named with its line and with what to write:"
     ]);
   });
 
+  test.each([
+    '{message: "{{ size(events) }} files: {{ names.join("; ") }}"}',
+    '{message: "{{ names.join("; ") }}"}',
+    '{other: "{{ json(a) }}", message: "{{ json(b["c"]) }}"}',
+    '\n  message: "{{ names.join("; ") }}"',
+  ])("double quotes within double quotes: %s", (params) => {
+    const [fault] = faultsOf(`name: a\nparams: ${params}\n`);
+    expect(fault).toContain(
+      ": message is in double quotes and ends at the first one within its {{ … }}: write those within as '…' (",
+    );
+  });
+
+  test.each([
+    '{other: "{{ a }}", message: "{{ b }}", x: @daily}',
+    '{other: "{{ a }} {{ b }}", x: @daily}',
+    `{other: '{{ a["b"] }}', x: @daily}`,
+  ])("which is not said of placeholders that have none: %s", (params) => {
+    expect(faultsOf(`name: a\nparams: ${params}\n`)).toEqual([expect.stringContaining('x wants quotes: "@daily" (')]);
+  });
+
   test("an item of a list", () => {
     expect(faultsOf("- a\n- @b\n")).toEqual([expect.stringContaining('2: a value wants quotes: "@b" (')]);
   });
