@@ -24,7 +24,7 @@ interface Suite {
  */
 const ROUNDS: readonly (readonly Suite[])[] = [
   [{ folder: "workflow" }],
-  [{ folder: "unit" }, { folder: "integration" }],
+  [{ folder: "unit" }, { folder: "integration", shard: "1/2" }, { folder: "integration", shard: "2/2" }],
   [{ folder: "e2e", shard: "1/2" }, { folder: "e2e", shard: "2/2" }, { folder: "chaos" }],
 ];
 /** For one test that names no limit of its own. */

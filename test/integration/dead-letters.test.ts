@@ -350,7 +350,7 @@ describe("dead letters", () => {
     expect(await auditOf(id)).toMatchObject([{ action: "dead_letter.discard", actor: "anonymous" }]);
   });
 
-  test.each(["nobody", "\0", "an event that is no dead letter"])("of %s are not there", async (id) => {
+  test.each(["nobody", "\0", "an event that is no dead letter"])("of %j are not there", async (id) => {
     await route(eventOf("an event that is no dead letter"));
     pathsOf(await replay(id), 404, "not_found");
     pathsOf(await discard(id), 404, "not_found");

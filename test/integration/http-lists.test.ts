@@ -44,7 +44,7 @@ test("an event is listed without its payload, raw bytes and outcomes, and read w
   expect(listed).toMatchObject({ event_id: "e4", reason: "not_json" });
   expect(Object.keys(listed)).not.toContain("raw_base64");
   expect((await api.get("/events/e4")).body).toEqual({
-    ...{ ...listed, payload: null, raw_base64: "AA==", activities: [], replays: [], refused: [] },
+    ...{ ...listed, payload: null, attributes: null, raw_base64: "AA==", activities: [], replays: [], refused: [] },
   });
 });
 
