@@ -100,7 +100,7 @@ describe("max_concurrent_runs", () => {
 });
 
 describe("rate_limit", () => {
-  test("lets so many begin, and says when to look again; what is cancelled counts when it had begun", async () => {
+  test("lets as many runs begin as the rate allows, and says when to look again; a cancelled run counts when it had begun", async () => {
     const definition = await gated({ rate_limit: { count: 2, per: "10m" } });
     const runs = [];
     for (let n = 0; n < 3; n++) runs.push((await trigger(definition)).run_id);
@@ -196,7 +196,7 @@ describe("a run that waits", () => {
     expect((await admit(definition)).begun).toEqual([]);
   });
 
-  test("is not among those of which the workflow is looked for", async () => {
+  test("is not among the runs whose workflow the finisher looks for", async () => {
     const definition = await gated({ max_concurrent_runs: 1 });
     const { run_id } = await trigger(definition);
     const open = await createUnfinishedLedger(database).listOpenRuns(far(), 500);
@@ -204,7 +204,7 @@ describe("a run that waits", () => {
     expect(await listOwed()).not.toContain(run_id);
   });
 
-  test("is told of to whoever lets runs in, and so is the end of one that was counted", async () => {
+  test("notifies the process that lets runs begin, and so does the end of a run that was counted", async () => {
     const told: string[] = [];
     const stop = await createAdmissionLedger(other).onChange(({ activity_id }) => told.push(activity_id));
     const definition = await gated({ max_concurrent_runs: 1 });
@@ -245,7 +245,7 @@ test("what waits is listed with what it waits for, oldest first, and a run that 
   expect(Date.parse(row?.waits_for?.until ?? "")).toBeGreaterThan(Date.now() + 500_000);
 });
 
-test("two processes that let 200 runs in at once never let more go than may", async () => {
+test("two processes that let 200 queued runs begin at once never let more go at a time than the limit", async () => {
   const definition = await gated({ max_concurrent_runs: 3 });
   const runs = await Promise.all(Array.from({ length: 200 }, () => trigger(definition)));
   const ledgers = [admission, createAdmissionLedger(other)];

@@ -63,7 +63,7 @@ describe("a dedupe key", () => {
       dedupe_key_strategy: { key: "event.payload.order", ...(window && { window }) },
     });
 
-  test("is had by the first event of a statement and by none of later ones, which say by which event and until when", async () => {
+  test("belongs to the first event of a statement; later events are duplicates that name that event and until when it has the key", async () => {
     const definition = await keyed("1h");
     const [first, second, other] = await record(definition, [
       { payload: { order: 1 } },
@@ -95,7 +95,7 @@ describe("a dedupe key", () => {
     expect(await record(definition, [event, event])).toMatchObject([{ outcome: "run" }, { outcome: "duplicate" }]);
   });
 
-  test("of a redelivered event is its own: what was recorded is read", async () => {
+  test("does not make a redelivered event a duplicate of itself: what was recorded is read", async () => {
     const definition = await keyed();
     const event_id = crypto.randomUUID();
     const event = { event_id, payload: { order: 1 } };
@@ -202,7 +202,7 @@ describe("a window", () => {
     expect(new Set(runs.flatMap(({ events }) => events)).size).toBe(8);
   });
 
-  test("is one of each key, and of none for events whose key is null", async () => {
+  test("gathers the events of one key, and those whose key is null together", async () => {
     const definition = await storeDefinition(database, {
       flow: { debounce: { quiet: "1m", key: "event.payload.of" } },
     });

@@ -97,7 +97,7 @@ describe("an event that is run again", () => {
     ]);
   });
 
-  test("is claimed once by the replay's workflow, and late by no measure of what is new", async () => {
+  test("is claimed once by the replay's workflow, and its start latency counts from the replay and not from the old event", async () => {
     const definition = await define();
     const [id = ""] = await publish({});
     await database.sql`update actcore.events set received_at = now() - interval '9 days' where event_id = ${id}`;
