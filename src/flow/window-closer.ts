@@ -2,12 +2,12 @@
  * The chore that closes windows when their time has come, or when they are full, and starts their runs. Each process with the role
  * does it: a window that one of them is closing is passed over by the others.
  */
-import pLimit from "p-limit";
 import type { Chore } from "../kernel/chore.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Metrics } from "../kernel/metrics.ts";
-import { createBackoff, orLater } from "../kernel/wait.ts";
-import type { AcceptedRun, RunStarter } from "../run/engine.ts";
+import { createBackoff } from "../kernel/wait.ts";
+import { createStartRuns } from "../occurrence/start-runs.ts";
+import type { RunStarter } from "../run/engine.ts";
 import { type ClosedWindow, decideClosing, type WindowLedger } from "./window.ts";
 
 export interface WindowCloserDeps {
@@ -21,9 +21,9 @@ export interface WindowCloserDeps {
 const POLL_MS = 10_000;
 /** Others may be closing what is due. */
 const LEAST_WAIT_MS = 20;
-const CONCURRENT_STARTS = 16;
 
 export function createWindowChore({ windows, starter, metrics, log }: WindowCloserDeps): Chore {
+  const startRuns = createStartRuns(starter, log);
   return {
     name: "windows",
     everyMs: POLL_MS,
@@ -46,15 +46,7 @@ export function createWindowChore({ windows, starter, metrics, log }: WindowClos
   /** Starts the runs that are owed. Where the engine is away the finisher does it. Those that are queued are begun by their gates. */
   async function begin(closed: readonly ClosedWindow[]): Promise<void> {
     const owed = closed.flatMap(({ closing, run }) => (closing.status === "running" && run ? [run] : []));
-    await pLimit(CONCURRENT_STARTS).map(owed, start);
-  }
-
-  async function start(run: AcceptedRun): Promise<void> {
-    const { run_id } = run;
-    await orLater(
-      () => starter.start(run),
-      (reason) => log.warn({ run_id, reason }, "run of a window not started yet; the finisher will"),
-    );
+    await startRuns(owed);
   }
 
   function tell(closed: readonly ClosedWindow[]): void {

@@ -11,10 +11,10 @@ import { indexSubscriptions } from "../event/match.ts";
 import { TerminalError } from "../kernel/errors.ts";
 import { createPause } from "../kernel/wait.ts";
 import { compileTypePattern, matchesType } from "../match/type-pattern.ts";
+import type { StartRuns } from "../occurrence/start-runs.ts";
 import type { HistoryReader, RecordedEvent } from "../rehearsal/history.ts";
 import { isToRun, matchAgain, toWanted } from "./match-again.ts";
 import type { AcceptedReplay, ReplayLedger, WantedReplay } from "./replay-ledger.ts";
-import type { StartRuns } from "./start-runs.ts";
 
 export interface ActivityReplayRequest {
   activity_id: string;

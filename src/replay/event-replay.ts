@@ -8,10 +8,10 @@ import type { EventLedger } from "../event/event-ledger.ts";
 import { indexSubscriptions } from "../event/match.ts";
 import { TerminalError } from "../kernel/errors.ts";
 import { createPause } from "../kernel/wait.ts";
+import type { StartRuns } from "../occurrence/start-runs.ts";
 import type { HistoryReader } from "../rehearsal/history.ts";
 import { isToRun, type MatchedAgain, matchAgain, toWanted } from "./match-again.ts";
 import type { AcceptedReplay, RanBefore, ReplayLedger } from "./replay-ledger.ts";
-import type { StartRuns } from "./start-runs.ts";
 
 export interface EventReplayRequest {
   event_id: string;

@@ -15,9 +15,9 @@ import { findPayloadFaults, indexEnforcedTypes } from "../event/payload-checks.t
 import { InvalidInputError, TerminalError } from "../kernel/errors.ts";
 import type { Log } from "../kernel/log.ts";
 import { createPause } from "../kernel/wait.ts";
+import type { StartRuns } from "../occurrence/start-runs.ts";
 import { type Correction, type MendedLetter, mendLetter, requireUnsettled, type StoredLetter } from "./letter.ts";
 import type { LetterReader } from "./letter-reader.ts";
-import type { StartRuns } from "./start-runs.ts";
 
 /** What an event did to one activity. */
 export interface ReachedActivity {
