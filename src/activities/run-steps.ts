@@ -2,7 +2,7 @@
  * The steps of a run, bridged from workflow to ledger. Local activities, safe to repeat. A claim takes as long as the quick tasks
  * that it does (quick-tasks.ts).
  */
-import type { Activity } from "../definition/activity.ts";
+import type { Activity, ActivityTask } from "../definition/activity.ts";
 import { RetryableError, TerminalError } from "../kernel/errors.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Metrics } from "../kernel/metrics.ts";
@@ -80,13 +80,14 @@ export function createRunSteps(deps: RunStepsDeps): RunSteps {
     leftMs = Number.POSITIVE_INFINITY,
   ): Promise<ClaimProgress> {
     const until = performance.now() + Math.min(leftMs, WAVES_WITHIN_MS);
+    const types = new Map(activity.tasks.map(({ key, type }) => [key, type]));
     for (let progress = first; ; ) {
       if ("skipped" in progress) return report(progress);
       const { groups } = progress;
       if (groups.length === 0)
         return { closed: reportClosed(await runs.close({ run_id: run.run_id, failures: [], reopened: 0 })) };
       const wave = groups.flatMap(({ key, task_ids, ...policy }) => {
-        const type = activity.tasks.find((task) => task.key === key)?.type ?? "log";
+        const type = types.get(key) as ActivityTask["type"];
         return task_ids.map((task_id) => ({ task_id, type, policy }));
       });
       const isWhole = groups.every(({ steps, task_ids, max_parallel = MAX_QUICK_TASKS }) => {
