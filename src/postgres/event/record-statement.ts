@@ -16,16 +16,8 @@ import { eventWorkflowId, QUEUED } from "../../occurrence/occurrence.ts";
 import { type Database, guarded, type Transaction } from "../client.ts";
 import { tellGates } from "../flow/gate-news.ts";
 import { closesAt, WINDOWS_CHANNEL } from "../flow/window-times.ts";
-import {
-  dedupeKeys,
-  eventKeys,
-  eventOutcomes,
-  events,
-  flowMembers,
-  flowWindows,
-  occurrences,
-  runs,
-} from "../ledger-tables.ts";
+import { dedupeKeys, flowMembers, flowWindows } from "../flow-tables.ts";
+import { eventKeys, eventOutcomes, events, occurrences, runs } from "../ledger-tables.ts";
 
 /** A match of which the ledger made something else than was intended. */
 type Changed = Pick<Match, "activity_id" | "outcome"> & { reason: string | null };

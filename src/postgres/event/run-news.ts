@@ -8,7 +8,8 @@ import { CHAIN_TOO_LONG, MAX_OWN_EVENT_DEPTH } from "../../event/own-event.ts";
 import type { RunView } from "../../explain/run-view.ts";
 import { PUBLISH_ALL } from "../client.ts";
 import { definitions } from "../definition-tables.ts";
-import { flowMembers, ownEvents, runs } from "../ledger-tables.ts";
+import { flowMembers } from "../flow-tables.ts";
+import { ownEvents, runs } from "../ledger-tables.ts";
 import { OWN_EVENTS_CHANNEL } from "./own-event-outbox.ts";
 
 /** The id of the own event about the end of a run, of which these are the columns. */

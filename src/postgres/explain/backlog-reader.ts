@@ -2,7 +2,8 @@
 import { sql } from "drizzle-orm";
 import type { BacklogReader } from "../../explain/backlog.ts";
 import { type Database, guarded } from "../client.ts";
-import { events, flowWindows, runs } from "../ledger-tables.ts";
+import { flowWindows } from "../flow-tables.ts";
+import { events, runs } from "../ledger-tables.ts";
 
 interface Row extends Record<string, unknown> {
   count: number;

@@ -6,7 +6,8 @@ import { type DuplicateOf, type ExplainedWindow, findDedupeKeys } from "../../ex
 import type { ExplainedRun } from "../../explain/explained-run.ts";
 import type { WaitsFor } from "../../explain/waiting-view.ts";
 import { type Database, guarded } from "../client.ts";
-import { dedupeKeys, eventKeys, eventOutcomes, flowMembers, flowWindows, runs } from "../ledger-tables.ts";
+import { dedupeKeys, flowMembers, flowWindows } from "../flow-tables.ts";
+import { eventKeys, eventOutcomes, runs } from "../ledger-tables.ts";
 import { withTimesAsText } from "../schema.ts";
 import { readWaits } from "./run-waits.ts";
 

@@ -24,7 +24,8 @@ import { firstUuidAt } from "../../kernel/stable-id.ts";
 import { isTruncated } from "../../task/command/output.ts";
 import { type Database, guarded } from "../client.ts";
 import { NEWS_OF_RUN } from "../event/run-news.ts";
-import { eventKeys, eventOutcomes, events, flowMembers, runs } from "../ledger-tables.ts";
+import { flowMembers } from "../flow-tables.ts";
+import { eventKeys, eventOutcomes, events, runs } from "../ledger-tables.ts";
 import { withTimesAsText } from "../schema.ts";
 import { humanTasks, taskOutputs, tasks } from "../task-tables.ts";
 

@@ -6,7 +6,8 @@ import type { WaitingReader, WaitingView } from "../../explain/waiting-view.ts";
 import { NO_KEY } from "../../flow/gate-key.ts";
 import { type Database, guarded } from "../client.ts";
 import { definitions } from "../definition-tables.ts";
-import { flowWindows, runs } from "../ledger-tables.ts";
+import { flowWindows } from "../flow-tables.ts";
+import { runs } from "../ledger-tables.ts";
 import { readWaits } from "./run-waits.ts";
 
 const keyOf = (flow_key: string | null) => (flow_key === NO_KEY ? null : flow_key);

@@ -9,15 +9,13 @@ import { type SQL, sql } from "drizzle-orm";
 import { firstUuidAt } from "../../kernel/stable-id.ts";
 import type { Sweeper, SweptTable } from "../../maintenance/retention.ts";
 import { type Database, guarded } from "../client.ts";
+import { dedupeKeys, flowMembers, flowWindows } from "../flow-tables.ts";
 import {
   auditLog,
-  dedupeKeys,
   dueSkips,
   eventKeys,
   eventOutcomes,
   events,
-  flowMembers,
-  flowWindows,
   occurrences,
   ownEvents,
   runs,

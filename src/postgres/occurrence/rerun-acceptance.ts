@@ -9,7 +9,8 @@ import type { AcceptedRun } from "../../run/engine.ts";
 import type { Transaction } from "../client.ts";
 import { definitionVersions } from "../definition-tables.ts";
 import { readEnvelope } from "../event/event-contents.ts";
-import { eventKeys, events, flowMembers, flowWindows, runs } from "../ledger-tables.ts";
+import { flowMembers, flowWindows } from "../flow-tables.ts";
+import { eventKeys, events, runs } from "../ledger-tables.ts";
 import { insertOccurrence, insertRun, lockAgainstChange } from "./accepted-run.ts";
 
 type Run = typeof runs.$inferSelect;

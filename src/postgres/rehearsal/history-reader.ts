@@ -8,7 +8,8 @@ import type { HistoryReader, RecordedEvent, RecordedRun } from "../../rehearsal/
 import { type Database, guarded } from "../client.ts";
 import { definitions } from "../definition-tables.ts";
 import { listRecordedTypes } from "../event/recorded-types.ts";
-import { eventKeys, events, flowMembers, occurrences, runs } from "../ledger-tables.ts";
+import { flowMembers } from "../flow-tables.ts";
+import { eventKeys, events, occurrences, runs } from "../ledger-tables.ts";
 import { tasks } from "../task-tables.ts";
 
 const { row_id, event_id, type, source, occurred_at, subject, trace_id, attributes, payload, received_at } = events;

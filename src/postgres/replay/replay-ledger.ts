@@ -6,7 +6,8 @@ import type { AcceptedReplay, ReplayLedger, WantedReplay } from "../../replay/re
 import { writeAudit } from "../access/audit.ts";
 import { type Database, guarded, inTransaction, type Transaction } from "../client.ts";
 import { tellGates } from "../flow/gate-news.ts";
-import { eventKeys, eventOutcomes, events, flowMembers, flowWindows, occurrences, runs } from "../ledger-tables.ts";
+import { flowMembers, flowWindows } from "../flow-tables.ts";
+import { eventKeys, eventOutcomes, events, occurrences, runs } from "../ledger-tables.ts";
 import { toAccepted } from "../occurrence/accepted-run.ts";
 import { cameByStream, eventFields, toRecordedEvent } from "../rehearsal/history-reader.ts";
 

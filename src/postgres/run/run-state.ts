@@ -8,7 +8,8 @@ import type { DecidedTask, RunState, StateReads } from "../../run/ledger.ts";
 import type { StandingTask, TakenTask } from "../../run/task-instance.ts";
 import { valuesOfRun } from "../../run/values.ts";
 import { type Database, guarded } from "../client.ts";
-import { dueSkips, events, flowMembers, runs } from "../ledger-tables.ts";
+import { flowMembers } from "../flow-tables.ts";
+import { dueSkips, events, runs } from "../ledger-tables.ts";
 import { tasks } from "../task-tables.ts";
 import { INPUT_COLUMNS, INPUT_EVENT, type InputRow, toTaskInput } from "./task-input.ts";
 
