@@ -40,19 +40,28 @@ export async function readStored(db: Database | Transaction, eventIds: readonly 
 
 /** The event as it was sent; undefined where it is not kept. */
 export async function readEnvelope(db: Database | Transaction, eventId: string): Promise<EventEnvelope | undefined> {
-  const { type, source, subject, occurred_at, trace_id, attributes, payload } = events;
+  const { event_id, type, source, subject, occurred_at, trace_id, attributes, payload } = events;
   const [row] = await db
-    .select({ type, source, subject, occurred_at, trace_id, attributes, payload })
+    .select({ event_id, type, source, subject, occurred_at, trace_id, attributes, payload })
     .from(eventKeys)
     .innerJoin(events, eq(events.row_id, eventKeys.row_id))
     .where(eq(eventKeys.event_id, eventId));
-  if (row === undefined) return undefined;
+  return row && toEnvelope(row);
+}
+
+/** A recorded event, of which a dead letter may lack any field. */
+export type EnvelopeRow = Pick<
+  typeof events.$inferSelect,
+  "event_id" | "type" | "source" | "subject" | "occurred_at" | "trace_id" | "attributes" | "payload"
+>;
+
+/** The event as it was sent: what it had not is left out, and what a dead letter lacks is empty. */
+export function toEnvelope({ event_id, type, source, subject, occurred_at, ...row }: EnvelopeRow): EventEnvelope {
+  const { trace_id, attributes, payload } = row;
   return {
-    event_id: eventId,
-    ...{ type: row.type ?? "", source: row.source ?? "", occurred_at: row.occurred_at ?? "", trace_id: row.trace_id },
-    ...(row.subject !== null && { subject: row.subject }),
-    ...(row.attributes !== null && { attributes: row.attributes }),
-    payload: row.payload,
+    ...{ event_id, type: type ?? "", source: source ?? "", occurred_at: occurred_at ?? "", trace_id, payload },
+    ...(subject !== null && { subject }),
+    ...(attributes !== null && { attributes }),
   };
 }
 

@@ -1,12 +1,12 @@
 /** Reads what the explanation of an event follows from. */
 import { and, asc, count, desc, eq, getTableColumns, gt, isNull, lt, sql } from "drizzle-orm";
-import type { EventEnvelope } from "../../event/envelope.ts";
 import { type EventFacts, type EventRow, MAX_REACHED_SHOWN, type Reached } from "../../explain/event-explanation.ts";
 import { MAX_REFUSED_SHOWN } from "../../explain/event-view.ts";
 import type { ListenedType } from "../../explain/nearest-type.ts";
 import { timeOfUuid } from "../../kernel/stable-id.ts";
 import { type Database, guarded } from "../client.ts";
 import { definitions } from "../definition-tables.ts";
+import { toEnvelope } from "../event/event-contents.ts";
 import { eventKeys, eventOutcomes, events, occurrences, ownEvents } from "../ledger-tables.ts";
 import { withTimesAsText } from "../schema.ts";
 import { readHistory, readRepeats, readRuns } from "./explained-rows.ts";
@@ -99,7 +99,7 @@ const refusedFields = {
 };
 
 function toEventRow(row: StoredRow, refused: EventRow["refused"], provisional: boolean): EventRow {
-  const { event_id, outcome, reason, detail, type, source, subject, occurred_at, trace_id, carried_id } = row;
+  const { event_id, outcome, reason, detail, type, source, subject, occurred_at, carried_id } = row;
   const { received_at, settled_as, settled_at, settled_by, replayed_as } = withTimesAsText(row);
   const told = {
     matchedAt: (outcome !== "dead_lettered" && row.settled_at) || row.received_at,
@@ -108,12 +108,7 @@ function toEventRow(row: StoredRow, refused: EventRow["refused"], provisional: b
   };
   if (outcome === "dead_lettered" || type === null || source === null || occurred_at === null)
     return { ...told, envelope: undefined, provisional };
-  const envelope: EventEnvelope = {
-    ...{ event_id, type, source, occurred_at, trace_id, payload: row.payload },
-    ...(subject !== null && { subject }),
-    ...(row.attributes !== null && { attributes: row.attributes }),
-  };
-  return { ...told, envelope, provisional };
+  return { ...told, envelope: toEnvelope(row), provisional };
 }
 
 async function readReached(db: Database, rowId: string, activityId: string | undefined): Promise<Reached[]> {

@@ -2,11 +2,11 @@
 import { and, eq, inArray, isNull, lte, sql } from "drizzle-orm";
 import type { Activity, ActivityCache } from "../../definition/activity.ts";
 import { MAX_WINDOW_BYTES } from "../../definition/flow.ts";
-import type { EventEnvelope } from "../../event/envelope.ts";
 import type { ClosedWindow, Closing, WindowLedger } from "../../flow/window.ts";
 import { QUEUED, windowWorkflowId } from "../../occurrence/occurrence.ts";
 import { guarded, inTransaction, type Postgres, type Transaction } from "../client.ts";
 import { definitions, definitionVersions } from "../definition-tables.ts";
+import { type EnvelopeRow, toEnvelope } from "../event/event-contents.ts";
 import { flowMembers, flowWindows } from "../flow-tables.ts";
 import { eventOutcomes, events, occurrences, runs } from "../ledger-tables.ts";
 import { toAccepted } from "../occurrence/accepted-run.ts";
@@ -28,7 +28,7 @@ interface DueRow extends Record<string, unknown> {
   events: number;
   taken: number;
   /** The last of those; null where somebody has removed it. */
-  last: null | (Omit<EventEnvelope, "occurred_at"> & { occurred_at: string | null; trace_id: string });
+  last: EnvelopeRow | null;
 }
 
 type Closed = ClosedWindow & { version: number; event_id: string | undefined; trace_id: string | undefined };
@@ -108,15 +108,6 @@ async function lockDue(tx: Transaction): Promise<DueRow[]> {
     ) m
     left join ${events} e on e.row_id = m.row_id
     where w.window_id in (select json_array_elements_text(${ids}::json)::uuid)`);
-}
-
-function toEnvelope({ subject, occurred_at, attributes, ...last }: NonNullable<DueRow["last"]>): EventEnvelope {
-  return {
-    ...last,
-    occurred_at: occurred_at ?? "",
-    ...(subject != null && { subject }),
-    ...(attributes != null && { attributes }),
-  };
 }
 
 function toClosed(

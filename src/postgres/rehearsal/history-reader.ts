@@ -1,12 +1,13 @@
 /** What rehearsals read of the ledger. Every statement here only reads. */
 import { and, between, desc, eq, gte, isNull, lt, ne, not, type SQL, sql } from "drizzle-orm";
 import type { PgColumn } from "drizzle-orm/pg-core";
-import { type EventEnvelope, OWN_EVENT_IDS } from "../../event/envelope.ts";
+import { OWN_EVENT_IDS } from "../../event/envelope.ts";
 import { firstUuidAt } from "../../kernel/stable-id.ts";
 import { dueKey } from "../../occurrence/occurrence.ts";
 import type { HistoryReader, RecordedEvent, RecordedRun } from "../../rehearsal/history.ts";
 import { type Database, guarded } from "../client.ts";
 import { definitions } from "../definition-tables.ts";
+import { toEnvelope } from "../event/event-contents.ts";
 import { listRecordedTypes } from "../event/recorded-types.ts";
 import { flowMembers } from "../flow-tables.ts";
 import { eventKeys, events, occurrences, runs } from "../ledger-tables.ts";
@@ -139,25 +140,8 @@ function isAmong(column: PgColumn, values: readonly string[]): SQL {
   return sql`${column} in (select json_array_elements_text(${JSON.stringify(values)}::json)${cast})`;
 }
 
-export function toRecordedEvent({
-  row_id,
-  received_at,
-  type,
-  source,
-  occurred_at,
-  subject,
-  attributes,
-  ...row
-}: EventRow): RecordedEvent {
-  const envelope: EventEnvelope = {
-    ...row,
-    type: type ?? "",
-    source: source ?? "",
-    occurred_at: occurred_at ?? "",
-    ...(subject !== null && { subject }),
-    ...(attributes !== null && { attributes }),
-  };
-  return { row_id, received_at, envelope };
+export function toRecordedEvent({ row_id, received_at, ...row }: EventRow): RecordedEvent {
+  return { row_id, received_at, envelope: toEnvelope(row) };
 }
 
 function toRecordedRun({ context_snapshot, context_sources, ...run }: RunRow): RecordedRun {
