@@ -38,9 +38,13 @@ const define = (rest: object = {}, trigger: object = {}) =>
 
 /** Records events of the test's type as the router does, and answers their ids. */
 async function publish(...payloads: object[]): Promise<string[]> {
+  return publishAs(payloads.map((payload) => [crypto.randomUUID(), payload]));
+}
+
+async function publishAs(named: readonly (readonly [id: string, payload: object])[]): Promise<string[]> {
   const ledger = createEventLedger(database.db);
   const index = indexSubscriptions(await ledger.listSubscriptions());
-  const envelopes = payloads.map((payload): EventEnvelope => envelopeOf(crypto.randomUUID(), { type, payload }));
+  const envelopes = named.map(([id, payload]): EventEnvelope => envelopeOf(id, { type, payload }));
   for (const envelope of envelopes) {
     await ledger.record([matchEvent(index, envelope)]);
     await ledger.markDispatched([envelope.event_id]);
@@ -116,6 +120,17 @@ describe("an event that is run again", () => {
     expect(ids.sort()).toEqual(["1", "2", "3", "4", "5", "6"]);
     expect(await occurrencesOf(definition)).toHaveLength(6);
   });
+
+  test("is numbered rightly where its id, or another event's, ends as the number of a replay does", async () => {
+    await define();
+    const id = `e-${crypto.randomUUID()}`;
+    const others = [":replay-2", ":replay-4", ":replay-2147483647", ":replay-99999999999"].map((end) => id + end);
+    await publishAs([id, ...others].map((one) => [one, {}] as const));
+    for (const one of [...others, ...others, id, id, id, id]) expect((await replayEvent(one)).status).toBe(202);
+    const { replays } = (await api.get(`/events/${id}`)).body;
+    expect(replays).toHaveLength(4);
+    for (const one of others) expect((await api.get(`/events/${one}`)).body.replays).toHaveLength(2);
+  }, 20_000);
 
   test("only where it is missing reaches those that never ran for it, once", async () => {
     const before = await define();

@@ -33,9 +33,10 @@ export function createReplayLedger(db: Database): ReplayLedger {
     accept: (wanted, { onlyMissing, audit }) =>
       inTransaction(db, async (tx) => {
         const accepted: AcceptedReplay[] = [];
+        const tried = new Map<string, number>();
         for (let left = wanted; left.length > 0; ) {
-          accepted.push(...(await insert(tx, left, onlyMissing)));
-          // A replay of the same moment has taken the number of one that is left: the next number follows it.
+          accepted.push(...(await insert(tx, left, onlyMissing, tried)));
+          // The number of one that is left is taken: by a replay of the same moment, or as the key of an event of such an id.
           const done = new Set(accepted.map(placeOf));
           left = onlyMissing ? [] : left.filter((one) => !done.has(placeOf(one)));
         }
@@ -94,27 +95,37 @@ function placeOf({ activity_id, event_id }: Pick<WantedReplay, "activity_id" | "
   return `${activity_id} ${event_id}`;
 }
 
-/** The number of the newest replay, where there is one. */
+/**
+ * The number of the newest replay, where there is one. The id of another event may look like a replay of this one, and an event's
+ * own id may end as a number does: only what this event was replayed as is counted, by what follows the id.
+ */
 async function findLastNumbers(tx: Transaction, wanted: readonly WantedReplay[]): Promise<Map<string, number>> {
   const asked = wanted.map(({ activity_id, event_id }) => ({ activity_id, event_id }));
   const rows = await tx.execute<{ activity_id: string; event_id: string; last: number }>(sql`
-    select w.activity_id, w.event_id, max(coalesce(substring(o.key from ':replay-([0-9]+)$')::integer, 1)) as last
+    select w.activity_id, w.event_id, max(case when o.key = w.event_id then 1
+      else substring(substr(o.key, length(w.event_id) + 1) from '^:replay-([0-9]+)$')::integer end) as last
     from json_to_recordset(${JSON.stringify(asked)}::json) as w(activity_id uuid, event_id text)
-    join ${occurrences} o on o.activity_id = w.activity_id and o.kind = 'replay'
+    join ${occurrences} o on o.activity_id = w.activity_id and o.kind = 'replay' and o.event_id = w.event_id
       and (o.key = w.event_id or starts_with(o.key, w.event_id || ':replay-'))
     group by w.activity_id, w.event_id`);
   return new Map(rows.map((row) => [placeOf(row), row.last]));
 }
 
-/** Leaves out those whose number is taken, and with `onlyMissing` those whose activity ran for the event. */
+/**
+ * Leaves out those whose number is taken, and with `onlyMissing` those whose activity ran for the event.
+ * @param tried the number of each that was tried last, by its place; none is tried twice
+ */
 async function insert(
   tx: Transaction,
   wanted: readonly WantedReplay[],
   onlyMissing: boolean,
+  tried: Map<string, number>,
 ): Promise<AcceptedReplay[]> {
   const numbers = onlyMissing ? new Map<string, number>() : await findLastNumbers(tx, wanted);
   const rows = wanted.map((one) => {
-    const number = (numbers.get(placeOf(one)) ?? 0) + 1;
+    const place = placeOf(one);
+    const number = Math.max(numbers.get(place) ?? 0, tried.get(place) ?? 0) + 1;
+    tried.set(place, number);
     const { activity_id, event_id } = one;
     return {
       ...one,
