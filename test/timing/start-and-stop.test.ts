@@ -1,0 +1,59 @@
+/** The times that a server's start and stop take at most. Nothing else is tested meanwhile. */
+import { afterAll, describe, expect, test } from "bun:test";
+import { memoryOf } from "../../src/processes/process-table.ts";
+import { findAllOf } from "../support/leash.ts";
+import { createDirectory, readStatus, removeDirectory, SERVER_TIMEOUT_MS, startServer } from "../support/server.ts";
+
+const dataDir = createDirectory();
+afterAll(() => removeDirectory(dataDir), SERVER_TIMEOUT_MS);
+
+const since = (start: number) => Math.round(performance.now() - start);
+
+describe("a whole server", () => {
+  test(
+    "is ready within 12 s on an empty directory, and ends within 5 s of a SIGTERM, with code 0 and no engine left",
+    async () => {
+      const start = performance.now();
+      const server = await startServer({ dataDir });
+      await server.ready();
+      const readyMs = since(start);
+
+      const { engines } = await readStatus(server);
+      const memory = [
+        ["actcore", memoryOf(server.pid) ?? 0] as const,
+        ...engines.map(({ name, memory_bytes }) => [name, memory_bytes] as const),
+      ];
+      const stop = performance.now();
+      server.kill("SIGTERM");
+      const code = await server.exited;
+      const stopMs = since(stop);
+      console.log(`empty directory to ready: ${readyMs} ms; SIGTERM to exit: ${stopMs} ms`);
+      console.log(`memory: ${memory.map(([name, bytes]) => `${name} ${Math.round(bytes / 1024 ** 2)} MB`).join(", ")}`);
+
+      expect(code).toBe(0);
+      expect(findAllOf(dataDir)).toEqual([]);
+      expect(engines.map(({ state }) => state)).toEqual(["running", "running", "running", "running"]);
+      expect(readyMs).toBeLessThan(12_000);
+      expect(stopMs).toBeLessThan(5_000);
+    },
+    SERVER_TIMEOUT_MS,
+  );
+
+  test(
+    "is ready within 6 s on existing data, and ends within 5 s also when it has just started",
+    async () => {
+      const start = performance.now();
+      const server = await startServer({ dataDir });
+      await server.ready();
+      const readyMs = since(start);
+      const stop = performance.now();
+      server.kill("SIGTERM");
+      expect(await server.exited).toBe(0);
+      const stopMs = since(stop);
+      console.log(`existing data to ready: ${readyMs} ms; SIGTERM right then to exit: ${stopMs} ms`);
+      expect(stopMs).toBeLessThan(5_000);
+      expect(readyMs).toBeLessThan(6_000);
+    },
+    SERVER_TIMEOUT_MS,
+  );
+});
