@@ -3,7 +3,7 @@
  * ignore SIGTERM, fork, are stopped, or write without end. Ten seconds after their worker is gone no process of them is left; no try of
  * a task begins while one before it lives; attempts and reasons are right, and the last try's output is kept. Prints its figures.
  */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { hasEnvironment, listProcesses } from "../../src/processes/process-table.ts";
@@ -85,7 +85,10 @@ export async function endCommands(ground: Ground, engines: Server, options: Comm
         started.push(one);
         if (at % 9 === 0) cancels.push(cancelLater(server, one, 500 + Math.random() * 3_000));
       }
-      await Bun.sleep(1_000 + Math.random() * 3_000); // where it hits is left to chance
+      // One that is neither tried again nor ended otherwise has begun: it is lost or stopped. Beyond that, where it hits is left to chance.
+      const ended = started[round * options.commandsPerRound + 3] as Started;
+      await eventually("a command has begun", () => hasBegun(server, directory, ended), 60_000);
+      await Bun.sleep(1_000 + Math.random() * 3_000);
       const kind = round % 2 === 0 ? "kill" : "stop";
       const atMs = Date.now();
       current.kill(kind === "kill" ? "SIGKILL" : "SIGTERM");
@@ -126,6 +129,11 @@ async function cancelLater(server: Server, one: Started, afterMs: number): Promi
   await Bun.sleep(afterMs);
   const { status } = await server.api(`/runs/${one.runId}/cancel`, { json: {} });
   if (status < 300) one.cancelledMs = Date.now();
+}
+
+async function hasBegun(server: Server, directory: string, { runId }: Started): Promise<boolean> {
+  const [task] = await listTasks(server, runId);
+  return task !== undefined && existsSync(join(directory, task.task_id));
 }
 
 const findLeft = (directory: string) =>
