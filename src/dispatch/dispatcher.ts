@@ -238,9 +238,9 @@ function toDiffering({ message, envelope }: Received, differences: readonly stri
   return { message, reason: "event_differs", detail, envelope, carried_id: envelope.event_id };
 }
 
-function decodeMessage({ bytes, headers, streamedAtNs }: StreamMessage): Decoded {
+function decodeMessage({ bytes, headers, headersFault, streamedAtNs }: StreamMessage): Decoded {
   // The stream's time, so that each delivery of the message says the same.
-  return decodeEvent(bytes, { headers, receivedAt: new Date(streamedAtNs / 1e6) });
+  return decodeEvent(bytes, { headers, headersFault, receivedAt: new Date(streamedAtNs / 1e6) });
 }
 
 /**

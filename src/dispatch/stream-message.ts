@@ -4,8 +4,10 @@ import type { RetryableError } from "../kernel/errors.ts";
 
 export interface StreamMessage {
   bytes: Uint8Array;
-  /** Absent: it has none. */
+  /** Absent: it has none, or they cannot be read. */
   headers?: MessageHeaders;
+  /** Why they cannot be read. */
+  headersFault?: string;
   subject: string;
   streamedAtNs: number;
   /** 1 for the first. */

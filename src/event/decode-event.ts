@@ -33,12 +33,23 @@ export type Decoded =
 /** What is known of a message besides its bytes. */
 export interface Arrival {
   headers?: MessageHeaders | undefined;
+  /** Why its headers cannot be read. */
+  headersFault?: string | undefined;
   /** When a CloudEvent without a time of its own happened. */
   receivedAt: Date;
 }
 
-/** The event in `bytes`: a CloudEvent where the headers or its `specversion` say so, else an envelope in JSON, in UTF-8. */
-export function decodeEvent(bytes: Uint8Array, { headers = NO_HEADERS, receivedAt }: Arrival): Decoded {
+/**
+ * The event in `bytes`: a CloudEvent where the headers or its `specversion` say so, else an envelope in JSON, in UTF-8. Headers
+ * that cannot be read do no harm to an event that needs none.
+ */
+export function decodeEvent(bytes: Uint8Array, { headersFault, ...arrival }: Arrival): Decoded {
+  const decoded = decodeBounded(bytes, arrival);
+  if (decoded.ok || headersFault === undefined) return decoded;
+  return { ...decoded, detail: `${decoded.detail}; its headers cannot be read: ${headersFault}` };
+}
+
+function decodeBounded(bytes: Uint8Array, { headers = NO_HEADERS, receivedAt }: Arrival): Decoded {
   if (bytes.byteLength <= MAX_EVENT_BYTES) return decode(bytes, headers, receivedAt);
   const detail = `${bytes.byteLength} bytes are more than ${MAX_EVENT_BYTES}`;
   const read = bytes.byteLength <= MAX_BYTES_READ ? decode(bytes, headers, receivedAt) : undefined;

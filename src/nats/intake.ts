@@ -225,6 +225,7 @@ function toStreamMessage(message: PulledMessage, onAway: (reason: RetryableError
   return {
     bytes: message.data,
     ...(message.headers && { headers: toHeaders(message.headers) }),
+    ...(message.headersFault !== undefined && { headersFault: message.headersFault }),
     subject: message.subject,
     streamedAtNs: message.streamedAtNs,
     deliveries: message.deliveries,

@@ -4,6 +4,7 @@ import type { KeyValueReader } from "../context/ports.ts";
 import { MAX_ANSWER_BYTES } from "../context/source.ts";
 import { TerminalError } from "../kernel/errors.ts";
 import { type Nats, unavailable } from "./connection.ts";
+import { readHeaders } from "./headers.ts";
 
 const NO_MESSAGE = 10037;
 const NO_STREAM = 10059;
@@ -25,7 +26,8 @@ export function createKeyValueReader(connect: () => Promise<Nats>): KeyValueRead
           throw new TerminalError("kv_bucket_unknown", `NATS has no key-value bucket ${JSON.stringify(bucket)}`);
         throw unavailable(error);
       }
-      if (["DEL", "PURGE"].includes(message.header.get("KV-Operation"))) return undefined;
+      const { headers } = readHeaders(() => message.header);
+      if (["DEL", "PURGE"].includes(headers?.get("KV-Operation") ?? "")) return undefined;
       if (message.data.byteLength > MAX_ANSWER_BYTES)
         throw new TerminalError(
           "source_too_large",

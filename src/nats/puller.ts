@@ -4,8 +4,9 @@
  * The client's own `consume` does neither: it asks for more as fast as messages arrive, however many wait here, and what
  * is on its way when it is closed comes again only after the ack deadline.
  */
-import { createInbox, type Msg, type MsgHdrs, type NatsConnection, nanos } from "nats";
+import { createInbox, type Msg, type NatsConnection, nanos } from "nats";
 import { inTime } from "../kernel/wait.ts";
+import { type ReadHeaders, readHeaders } from "./headers.ts";
 import { CONSUMER, STREAM } from "./names.ts";
 
 const NEXT = `$JS.API.CONSUMER.MSG.NEXT.${STREAM}.${CONSUMER}`;
@@ -16,10 +17,9 @@ const CLOSED_WITHIN_MS = 1_000;
 const OVER = new Set([404, 408]);
 
 /** A message as the consumer gives it. The first of `ack`, `nak` and `term` counts, and the others do nothing then. */
-export interface PulledMessage {
+export interface PulledMessage extends ReadHeaders {
   readonly data: Uint8Array;
   readonly subject: string;
-  readonly headers: MsgHdrs | undefined;
   /** 1 for the first. */
   readonly deliveries: number;
   /** When the stream took it in; nanoseconds since 1970, as exact as a double is. */
@@ -59,9 +59,9 @@ export function openPuller(connection: NatsConnection, onMessage: (message: Pull
     },
   });
 
-  function hearStatus({ subject, headers }: Msg): void {
-    if (request === undefined || subject !== request.inbox) return; // of an earlier request
-    const { code = 0, description = "" } = headers ?? {};
+  function hearStatus(message: Msg): void {
+    if (request === undefined || message.subject !== request.inbox) return; // of an earlier request
+    const { code = 0, description = "" } = readHeaders(() => message.headers).headers ?? {};
     const isFull = code === 409 && /batch completed|exceeds maxbytes/i.test(description);
     request.end(OVER.has(code) || isFull ? undefined : new Error(`the consumer answered: ${code} ${description}`));
   }
@@ -120,7 +120,7 @@ function toPulledMessage(message: Msg): PulledMessage {
   return {
     data: message.data,
     subject: message.subject,
-    headers: message.headers,
+    ...readHeaders(() => message.headers),
     deliveries: Number(tokens[at]),
     streamedAtNs: Number(tokens[at + 3]),
     ack: () => settle(ACK),

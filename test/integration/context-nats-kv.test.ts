@@ -6,6 +6,7 @@ import { type Nats, openNats } from "../../src/nats/connection.ts";
 import { createKeyValueReader } from "../../src/nats/key-values.ts";
 import { resolveContext } from "../support/context.ts";
 import { ENGINES_TIMEOUT_MS, useEngines } from "../support/engines.ts";
+import { publishRawHeaders } from "../support/nats-client.ts";
 
 const BUCKET = `test-${crypto.randomUUID()}`;
 let nats: Nats;
@@ -45,6 +46,11 @@ test("the value of a key is its newest JSON, or text where the source says so", 
   expect(JSON.stringify(await answerOf(source, values))).toBe('{"seats":9007199254740993}');
   expect(await answerOf({ ...source, format: "text" }, values)).toBe('{"seats": 9007199254740993}');
   expect(await answerOf({ ...source, select: "[revision, found]" }, values)).toEqual([revision, true]);
+});
+
+test("a value whose message has headers that the client cannot read", async () => {
+  await publishRawHeaders((await useEngines()).natsUrl, `$KV.${BUCKET}.odd`, ["My Header: a"], "7");
+  expect(await answerOf({ key: "odd" })).toBe(7);
 });
 
 test("a key without a value, or with one that was deleted or purged, is null and not found", async () => {

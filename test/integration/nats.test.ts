@@ -15,6 +15,7 @@ import { createPublisher } from "../../src/nats/publisher.ts";
 import { ensureStream } from "../../src/nats/stream.ts";
 import { ENGINES_TIMEOUT_MS, eventually, useEngines } from "../support/engines.ts";
 import { envelopeOf } from "../support/ledger.ts";
+import { publishRawHeaders } from "../support/nats-client.ts";
 
 const log = createLog("silent");
 let nats: Nats;
@@ -183,6 +184,33 @@ describe("the intake", () => {
       await eventually("the stream is empty", async () => (await manager.streams.info(STREAM)).state.messages === 0);
     });
     expect(seen.sort()).toEqual(["bad 1", "late 1", "late 2", "late 3"]);
+  });
+
+  test("is given a message whose headers the client cannot read, and what comes after it", async () => {
+    const seen: [string, boolean, string | undefined][] = [];
+    const handle = async (group: StreamMessage[]) => {
+      for (const message of group) {
+        seen.push([textOf(message), message.headers !== undefined, message.headersFault]);
+        message.ack();
+      }
+    };
+    const { natsUrl } = await useEngines();
+    await withIntake(handle, async () => {
+      await publishRaw("before");
+      for (const line of ["My Header: a", "x\xff: \xfe", "h\x00: a", "a : b"])
+        await publishRawHeaders(natsUrl, "activity.x", [line], "bad");
+      await publishRawHeaders(natsUrl, "activity.x", ["x-good: \xfe"], "good");
+      await publishRaw("after");
+      await eventually("all came", () => seen.length === 7);
+    });
+    const bad = seen.filter(([text]) => text === "bad");
+    expect(bad.map(([, hasHeaders, fault]) => hasHeaders || fault === undefined)).toEqual([false, false, false, false]);
+    expect(seen.filter(([text]) => text !== "bad").map(([text, hasHeaders]) => [text, hasHeaders])).toEqual([
+      ["before", false],
+      ["good", true],
+      ["after", false],
+    ]);
+    await nats.ping();
   });
 
   test("that takes longer than the consumer waits keeps what it has been given", async () => {

@@ -168,3 +168,20 @@ test("a dead letter's id is the same at each delivery, and another for another m
   ];
   expect(new Set([id, ...others]).size).toBe(4);
 });
+
+describe("headers that cannot be read", () => {
+  const arrival = { receivedAt: new Date(), headersFault: "a header's name has a space" };
+
+  test("do no harm to an envelope", () => {
+    expect(decodeMessage(encode(envelope), arrival)).toMatchObject({ ok: true });
+  });
+
+  test("are named beside the fault of a message that is no event without them", () => {
+    expect(decodeMessage(encode({ a: 1 }), arrival)).toMatchObject({
+      ...{ ok: false, reason: "not_an_envelope" },
+      detail: expect.stringMatching(
+        /^\/event_id is required; .*; its headers cannot be read: a header's name has a space$/,
+      ),
+    });
+  });
+});
