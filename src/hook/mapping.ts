@@ -13,7 +13,7 @@ import { type Fault, InvalidInputError } from "../kernel/errors.ts";
 import { stableHex } from "../kernel/stable-id.ts";
 import { RequestFault, readBody } from "./body.ts";
 import type { Hook } from "./hook.ts";
-import type { Sent } from "./proof.ts";
+import { type Sent, standardPrefix } from "./proof.ts";
 
 /** What the expressions of a hook read. */
 export interface HookValues {
@@ -126,7 +126,7 @@ function deliveryIdOf({ verify, map }: Hook, values: HookValues): string {
     case "slack":
       return bodyText(values, "/event_id");
     default:
-      return headerOf(values, values.headers["webhook-id"] === undefined ? "svix-id" : "webhook-id");
+      return headerOf(values, `${standardPrefix((name) => values.headers[name] !== undefined)}-id`);
   }
 }
 

@@ -72,8 +72,7 @@ const SCHEMES: Readonly<Record<Verify, (sent: Sent, hook: Hook) => Proof>> = {
   },
 
   "standard-webhooks"({ headers, body }) {
-    // Some senders had these headers before the standard, under the name of the service that sends for them.
-    const prefix = headers.has("svix-signature") && !headers.has("webhook-signature") ? "svix" : "webhook";
+    const prefix = standardPrefix((name) => headers.has(name));
     const signatures = required(headers, `${prefix}-signature`);
     const id = required(headers, `${prefix}-id`);
     const seconds = required(headers, `${prefix}-timestamp`);
@@ -120,6 +119,14 @@ const HEX = { algorithm: "sha256", encoding: "hex" } as const;
  */
 export function readProof(hook: Hook, sent: Sent): Proof {
   return SCHEMES[hook.verify](sent, hook);
+}
+
+/**
+ * How the names of the headers begin that are proven with `standard-webhooks`. Some senders had them before the standard, under the
+ * name of the service that sends for them. Those of the other beginning are not signed, and prove nothing.
+ */
+export function standardPrefix(has: (header: string) => boolean): "webhook" | "svix" {
+  return has("svix-signature") && !has("webhook-signature") ? "svix" : "webhook";
 }
 
 /** Of a proof that is genuine. @throws TerminalError `timestamp_too_old`, `timestamp_too_new` */
