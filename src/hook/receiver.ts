@@ -26,6 +26,8 @@ import { checkAge, type Proof, readProof, type Sent } from "./proof.ts";
 import { HOOK_NAME_PATTERN } from "./schema.ts";
 
 const NAME = new RegExp(HOOK_NAME_PATTERN);
+/** In the place of the time at which a delivery came, where that does not count. */
+const EPOCH = new Date(0);
 /** The refusals of a verified request, which another `map` may mend. */
 const MENDABLE = ["mapping_failed", "event_too_large"];
 
@@ -127,11 +129,13 @@ export function createHookReceiver({
     }
   }
 
-  /** A delivery that is sent again is the same dead letter. */
+  /** A delivery that is sent again is the same dead letter. One without an id is known by all that was kept of it. */
   async function keep(hook: Hook, delivery: Delivery, detail: string): Promise<void> {
     const subject = `hook:${hook.name}`;
     const carried_id = findEventId(hook, delivery);
-    const event_id = deadLetterId(subject, 0, carried_id === undefined ? delivery.body : Buffer.from(carried_id));
+    const known =
+      carried_id === undefined ? writeDelivery({ ...delivery, receivedAt: EPOCH }) : Buffer.from(carried_id);
+    const event_id = deadLetterId(subject, 0, known);
     const letter = { event_id, reason: "mapping_failed" as const, detail, subject, raw: writeDelivery(delivery) };
     await letters.recordDeadLetters([{ ...letter, ...(carried_id !== undefined && { carried_id }) }]);
     log.warn({ hook: hook.name, event_id, reason: detail }, "webhook kept as a dead letter");

@@ -94,6 +94,21 @@ async function refusalOf(sent: HookRequest): Promise<{ code: string; message: st
 }
 
 describe("the event of a delivery", () => {
+  test.each([
+    ["svix", "webhook"],
+    ["webhook", "svix"],
+  ])("of Standard Webhooks has the id that was signed, %s-id, whatever stands in %s-id", async (signed, other) => {
+    put({ verify: "standard-webhooks", secrets: ["WHSEC"] });
+    const body = '{"type": "paid"}';
+    const mac = createHmac("sha256", Buffer.from(WHSEC, "base64")).update(`msg_1.${SECONDS}.${body}`).digest("base64");
+    const headers = {
+      ...{ [`${signed}-id`]: "msg_1", [`${signed}-timestamp`]: String(SECONDS), [`${signed}-signature`]: `v1,${mac}` },
+      [`${other}-id`]: "msg_2",
+      ...JSON_TYPE,
+    };
+    expect(await receiver.receive(request(body, headers))).toEqual({ event_id: "h:msg_1" });
+  });
+
   test("of GitHub is named by its headers", async () => {
     put({});
     const sent = fromGithub('{"ref": "refs/heads/main"}', { "x-github-delivery": "72d3162e" });
@@ -250,6 +265,22 @@ describe("a mapping that fails", () => {
     expect(again).toBe(first);
     expect(other).not.toBe(first);
     expect(letters.map(({ carried_id }) => carried_id)).toEqual(["h:1", "h:1", "h:2"]);
+  });
+
+  test("without an id is the same dead letter only where its headers and body are the same", async () => {
+    put({ verify: "token", token: { header: "X-Key" }, map: { type: "headers['x-topic'] + body.kind" } });
+    const send = (topic: string, body: string) =>
+      refusalOf(request(body, { "x-key": SECRET, "x-topic": topic, ...JSON_TYPE }));
+    for (const [topic, body] of [
+      ["paid", "{}"],
+      ["paid", "{}"],
+      ["refunded", "{}"],
+      ["paid", "[]"],
+    ] as const)
+      await send(topic, body);
+    const ids = letters.map(({ event_id }) => event_id);
+    expect(ids[1]).toBe(ids[0]);
+    expect(new Set(ids).size).toBe(3);
   });
 
   test("keeps what the mended hook makes an event of, and no credentials", async () => {
