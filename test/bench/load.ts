@@ -10,6 +10,8 @@ import { quantile } from "./figures.ts";
 const CONCURRENCY = 64;
 /** Events that are not over yet, in a steady load. */
 const IN_FLIGHT = 150;
+/** A scrape of the metrics is work of the server that is measured. */
+const SCRAPE_EVERY_MS = 100;
 
 export interface Activity {
   id: string;
@@ -85,7 +87,7 @@ export async function openLoad(server: Server) {
       const already = await succeeded();
       const beganMs = performance.now();
       await concurrently(count, () => publish(type, crypto.randomUUID()));
-      await eventually(`${count} runs`, async () => (await succeeded()) - already >= count, 15 * 60_000);
+      while ((await succeeded()) - already < count) await Bun.sleep(SCRAPE_EVERY_MS);
       return { perSecond: (count * 1000) / (performance.now() - beganMs), before, after: readCpuTime(server.pid) };
     },
 
@@ -98,7 +100,7 @@ export async function openLoad(server: Server) {
         const wanted = Math.min(done + IN_FLIGHT, count) - published;
         await Promise.all(Array.from({ length: wanted }, () => publish(type, crypto.randomUUID())));
         published += wanted;
-        await Bun.sleep(20);
+        await Bun.sleep(SCRAPE_EVERY_MS);
       }
       return (count * 1000) / (performance.now() - beganMs);
     },
