@@ -84,7 +84,7 @@ function chainOf(cause: Cause): { depth: number; chain: readonly string[] } {
 
 /** The port through which they are read; postgres/event/own-event-outbox.ts is behind it. */
 export interface OwnEventReader {
-  /** What own events of these ids say; those that actcore did not make are left out. */
+  /** What own events of these ids say; those that actcore did not make, or cut, are left out. */
   readOwnEvents(eventIds: readonly string[]): Promise<ReadonlyMap<string, EventContent>>;
 }
 

@@ -2,7 +2,11 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { makeOwnEvent, type OwnEvent } from "../../src/event/own-event.ts";
 import { inTransaction } from "../../src/postgres/client.ts";
-import { createOwnEventOutbox, insertOwnEvents } from "../../src/postgres/event/own-event-outbox.ts";
+import {
+  createOwnEventOutbox,
+  createOwnEventReader,
+  insertOwnEvents,
+} from "../../src/postgres/event/own-event-outbox.ts";
 import { createSweeper } from "../../src/postgres/maintenance/sweeper.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { ENGINES_TIMEOUT_MS, eventually } from "../support/engines.ts";
@@ -43,6 +47,14 @@ test("an event that is written again stays as it is, and one of a transaction th
   });
   await expect(failing).rejects.toThrow("no");
   expect(await unpublished()).toEqual([]);
+});
+
+test("an event that is cut is none that the stream may bring", async () => {
+  const cut: OwnEvent = { ...eventOf("b"), cut_reason: "chain_too_long" };
+  await inTransaction(database.db, (tx) => insertOwnEvents(tx, [eventOf("a"), cut]));
+  const reader = createOwnEventReader(database.db);
+  const own = await reader.readOwnEvents([eventOf("a").event_id, cut.event_id]);
+  expect([...own.keys()]).toEqual([eventOf("a").event_id]);
 });
 
 test("whoever publishes them hears of a new one at once", async () => {

@@ -18,9 +18,9 @@ export async function insertOwnEvents(tx: Transaction, events: readonly OwnEvent
 export function createOwnEventReader(db: Database): OwnEventReader {
   return {
     async readOwnEvents(eventIds) {
-      const { event_id, type, subject, payload } = ownEvents;
+      const { event_id, type, subject, payload, cut_reason } = ownEvents;
       const query = db.select({ event_id, type, subject, payload }).from(ownEvents);
-      const rows = await guarded(query.where(inArray(event_id, [...eventIds])));
+      const rows = await guarded(query.where(and(inArray(event_id, [...eventIds]), isNull(cut_reason))));
       return new Map(rows.map(({ event_id: id, ...said }) => [id, { ...said, source: OWN_SOURCE }]));
     },
   };
