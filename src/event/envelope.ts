@@ -49,11 +49,18 @@ export const EventEnvelopeSchema = Type.Object(
       maxLength: 200,
       pattern: PLAIN,
       description: "What definitions match on.",
-      expected: "1 to 200 characters",
+      expected: "1 to 200 characters without U+0000",
     }),
-    source: Type.String({ minLength: 1, maxLength: 500, pattern: PLAIN, expected: "1 to 500 characters" }),
+    source: Type.String({
+      minLength: 1,
+      maxLength: 500,
+      pattern: PLAIN,
+      expected: "1 to 500 characters without U+0000",
+    }),
     occurred_at: TimeSchema("when it happened."),
-    subject: Type.Optional(Type.String({ maxLength: 500, pattern: PLAIN, expected: "at most 500 characters" })),
+    subject: Type.Optional(
+      Type.String({ maxLength: 500, pattern: PLAIN, expected: "at most 500 characters without U+0000" }),
+    ),
     trace_id: Type.Optional(
       Type.String({
         minLength: 1,
