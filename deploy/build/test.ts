@@ -19,7 +19,7 @@ interface Suite {
 }
 
 /**
- * One round after the other. What a start may take is measured alone. Tests with engines mostly wait, so that others are done
+ * One round after the other. What a start takes is measured alone. Tests with engines mostly wait, so that others are done
  * beside them: units and workflows beside those of single adapters, and faults beside the other e2e tests, each with servers
  * of its own.
  */

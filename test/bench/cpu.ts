@@ -4,12 +4,13 @@ import { readdirSync, readFileSync } from "node:fs";
 /** Milliseconds by what used them. */
 export type CpuTime = Map<string, number>;
 
-/** Of `root` and everything below it. A tick is 10 ms on every Linux. */
+/** Of `root`, of everything below it, and of what was below it and has ended. A tick is 10 ms on every Linux. */
 export function readCpuTime(root: number): CpuTime {
   const used: CpuTime = new Map();
   const add = (label: string, ms: number) => used.set(label, (used.get(label) ?? 0) + ms);
   for (const pid of treeOf(root)) {
     try {
+      add("ended processes", endedTicksOf(`/proc/${pid}/stat`) * 10);
       if (pid !== root) add(labelOf(pid), ticksOf(`/proc/${pid}/stat`) * 10);
       else
         for (const thread of readdirSync(`/proc/${pid}/task`))
@@ -63,6 +64,12 @@ function fieldsOf(path: string): string[] {
 function ticksOf(path: string): number {
   const fields = fieldsOf(path);
   return Number(fields[11]) + Number(fields[12]);
+}
+
+/** Of children that have ended and were waited for, and of theirs. */
+function endedTicksOf(path: string): number {
+  const fields = fieldsOf(path);
+  return Number(fields[13]) + Number(fields[14]);
 }
 
 function labelOf(pid: number): string {

@@ -5,6 +5,7 @@ import type { WorkflowFailedError } from "@temporalio/client";
 import { toFailure } from "../../src/activities/translate.ts";
 import { TerminalError } from "../../src/kernel/errors.ts";
 import { DECIDING_MS, type RunProgress, type TaskFailure, type TaskGroup } from "../../src/run/run.ts";
+import { eventually } from "../support/engines.ts";
 import { groupOf, refusal, usePlannedWorkers } from "../support/workflow.ts";
 
 const workers = usePlannedWorkers();
@@ -26,11 +27,12 @@ function inRounds(...rounds: ((runId: string) => TaskGroup[])[]) {
   };
 }
 
-/** Counts how many tasks are done at once. */
-function countTogether() {
+/** Counts how many tasks are done at once: each waits until `awaited` of them were, and then for more that should not come. */
+function countTogether(awaited: number) {
   const seen = { now: 0, most: 0 };
   const execute = async () => {
     seen.most = Math.max(seen.most, ++seen.now);
+    await eventually(`${awaited} tasks at once`, () => seen.most >= awaited, 5_000);
     await Bun.sleep(20);
     seen.now--;
   };
@@ -75,7 +77,7 @@ describe("a run with groups of tasks", () => {
   });
 
   test("does at most max_parallel tasks of the run at once", async () => {
-    const { seen, execute } = countTogether();
+    const { seen, execute } = countTogether(3);
     const { decide } = inRounds((id) => [groupOf(id, "a", names(10)), groupOf(id, "b", names(10))]);
     const { calls } = await run("parallel", { claim: { rules: { max_parallel: 3 } } as object, decide, execute });
     expect(calls.executed).toHaveLength(20);
@@ -83,7 +85,7 @@ describe("a run with groups of tasks", () => {
   });
 
   test("does at most max_parallel tasks of a group at once", async () => {
-    const { seen, execute } = countTogether();
+    const { seen, execute } = countTogether(1);
     const { decide } = inRounds((id) => [groupOf(id, "a", names(6), { max_parallel: 1 })]);
     await run("one-by-one", { claim: { rules: RULES } as object, decide, execute });
     expect(seen.most).toBe(1);
