@@ -428,6 +428,13 @@ test("what was recorded under an id is read back, but not of an id that only a f
   expect(await readContents([])).toEqual(new Map());
 });
 
+test("a dead letter is kept whatever stands in the subject of its message", async () => {
+  const [event_id, subject] = ["dead-letter:subject", "activity.a\0b\ud800"];
+  const letter: DeadLetter = { event_id, reason: "not_json", detail: "no \0", subject, raw: Buffer.from("x") };
+  expect(await ledger.recordDeadLetters([letter])).toEqual(new Set([event_id]));
+  expect(await find(event_id)).toMatchObject({ subject: "activity.a\\u0000b\ufffd", detail: "no \\u0000" });
+});
+
 test("a dead letter is kept with its raw bytes and reason, once", async () => {
   const raw = new Uint8Array([0, 255, 123]);
   const letter = { event_id: "dead", reason: "not_json", detail: "at \u0000", subject: "activity.x", raw } as const;

@@ -18,10 +18,12 @@ export async function recordDeadLetters(db: Database, letters: readonly DeadLett
   const differing = await findDiffering(db, letters);
   const rows = letters
     .filter(({ event_id }) => !differing.has(event_id))
-    .map(({ envelope, raw, detail, ...letter }) => ({
+    .map(({ envelope, raw, detail, subject, ...letter }) => ({
       ...letter,
       row_id: Bun.randomUUIDv7(),
       detail: storableText(detail.slice(0, 2000)),
+      // NATS takes any bytes but spaces and line ends as a subject.
+      subject: storableText(subject),
       type: envelope?.type,
       source: envelope?.source,
       occurred_at: envelope?.occurred_at,
