@@ -20,17 +20,12 @@ interface Suite {
 
 /**
  * One round after the other. What a start takes is measured alone. Tests with engines mostly wait, so that others are done
- * beside them: units and workflows beside those of single adapters, and faults beside the other e2e tests, each with servers
- * of its own.
+ * beside them: units beside those of single adapters, and faults beside the other e2e tests, each with servers of its own.
  */
 const ROUNDS: readonly (readonly Suite[])[] = [
   [{ folder: "timing" }],
-  [
-    { folder: "unit" },
-    { folder: "workflow" },
-    { folder: "integration", shard: "1/2" },
-    { folder: "integration", shard: "2/2" },
-  ],
+  [{ folder: "workflow" }],
+  [{ folder: "unit" }, { folder: "integration", shard: "1/2" }, { folder: "integration", shard: "2/2" }],
   [
     { folder: "e2e", shard: "1/3" },
     { folder: "e2e", shard: "2/3" },
