@@ -30,6 +30,8 @@ export interface DispatcherDeps {
   starter: RunStarter;
   metrics: Metrics;
   log: Log;
+  /** How many runs are started at once, at most. */
+  concurrentStarts?: number;
   /** Hears of each point that a crash may follow (docs/idempotency.md); the chaos tests crash there. */
   onPoint?(point: DispatchPoint): void;
 }
@@ -41,11 +43,19 @@ interface Received {
   envelope: EventEnvelope;
 }
 
-const MAX_CONCURRENT_STARTS = 64;
+/** Where the engine has machines of its own: so many starts hide the way to it. */
+const CONCURRENT_STARTS = 64;
 /** How many activities the events reach that are recorded at once: more would make a statement that takes long. */
 const MAX_REACHED_AT_ONCE = 2_000;
 
-export function createDispatcher({ ledger, starter, metrics, log, onPoint = () => {} }: DispatcherDeps) {
+export function createDispatcher({
+  ledger,
+  starter,
+  metrics,
+  log,
+  concurrentStarts = CONCURRENT_STARTS,
+  onPoint = () => {},
+}: DispatcherDeps) {
   const putBack = createPutBack(log);
   const deadLetters = createDeadLetters({ ledger, putBack, metrics, log });
   const pause = createPause();
@@ -144,7 +154,7 @@ export function createDispatcher({ ledger, starter, metrics, log, onPoint = () =
     let started = 0;
     let away: RetryableError | undefined;
     const runs = recorded.flatMap(({ event_id, owed }) => owed.map((run) => ({ event_id, run })));
-    await pLimit(MAX_CONCURRENT_STARTS).map(runs, async ({ event_id, run }) => {
+    await pLimit(concurrentStarts).map(runs, async ({ event_id, run }) => {
       const startedBefore = started;
       try {
         if (away !== undefined) throw away;

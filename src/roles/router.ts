@@ -13,8 +13,13 @@ import { createRunStarter } from "../temporal/run-starter.ts";
 import { createRole, type RoleDeps } from "./role.ts";
 
 const LOOK_EVERY_MS = 2_000;
+/**
+ * With many more, an embedded Temporal does hardly anything else in a burst: it keeps the tasks of the started runs in its tables,
+ * which costs more than to hand them to a worker that waits, and no run ends until all are started.
+ */
+const STARTS_BESIDE_RUNS = 4;
 
-export function startRouter({ connections, readiness, metrics, log: parent }: RoleDeps): Role {
+export function startRouter({ config, connections, readiness, metrics, log: parent }: RoleDeps): Role {
   const log = parent.child({ role: "router" });
   return createRole("router", { readiness, log }, async (signal, running) => {
     const [postgres, nats, temporal] = await Promise.all([
@@ -25,7 +30,11 @@ export function startRouter({ connections, readiness, metrics, log: parent }: Ro
     if (signal.aborted) return;
     const ledger = createEventLedger(postgres.prepared);
     const starter = createOwedStarter(createRunStarter(temporal), createWorkflowIdLedger(postgres.db), log);
-    const dispatcher = createDispatcher({ ledger, starter, metrics, log });
+    const dispatcher = createDispatcher({
+      ...{ ledger, starter, metrics, log },
+      // An engine of our own shares the processors with the worker.
+      ...(config.temporalHost === undefined && { concurrentStarts: STARTS_BESIDE_RUNS }),
+    });
     const probe = () => Promise.all([postgres.ping(), temporal.ping()]);
     const intake = startIntake({ nats, handle: dispatcher.handle, probe, log });
     running();
