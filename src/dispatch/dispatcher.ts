@@ -43,7 +43,7 @@ interface Received {
   envelope: EventEnvelope;
 }
 
-/** Where the engine has machines of its own: so many starts hide the way to it. */
+/** Unless told otherwise: an engine on machines of its own takes so many, each of which mostly waits for the network. */
 const CONCURRENT_STARTS = 64;
 /** How many activities the events reach that are recorded at once: more would make a statement that takes long. */
 const MAX_REACHED_AT_ONCE = 2_000;
